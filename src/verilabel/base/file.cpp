@@ -1,0 +1,208 @@
+#include "verilabel/base/file.h"
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include "verilabel/base/error.h"
+
+namespace verilabel {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) {
+      ::close(value_);
+    }
+  }
+  int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+Descriptor open_for_reading(const std::filesystem::path& path) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) {
+    throw io_error("cannot open the file", path.native(), errno);
+  }
+  struct stat status {};
+  if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    throw Error(ErrorCode::wrong_use, "this is a folder, a file is needed", {{"path", path.native()}});
+  }
+  return Descriptor(file.release());
+}
+
+std::size_t read_some(const Descriptor& file, std::span<char> buffer, const std::filesystem::path& path) {
+  for (;;) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got >= 0) {
+      return static_cast<std::size_t>(got);
+    }
+    if (errno != EINTR) {
+      throw io_error("cannot read the file", path.native(), errno);
+    }
+  }
+}
+
+constexpr std::size_t kReadChunkBytes = 1 << 20;
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const Descriptor file = open_for_reading(path);
+  struct stat status {};
+  std::string content;
+  if (::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode)) {
+    content.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(status.st_size), max_bytes) + 1);
+  }
+  std::vector<char> chunk(kReadChunkBytes);
+  while (const std::size_t got = read_some(file, chunk, path)) {
+    if (content.size() + got > max_bytes) {
+      throw Error(ErrorCode::bad_data, fmt::format("the file is larger than {} bytes, which is more than such a file can need", max_bytes),
+                  {{"path", path.native()}});
+    }
+    content.append(chunk.data(), got);
+  }
+  return content;
+}
+
+void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(descriptor, bytes.data(), bytes.size());
+    if (put < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      throw io_error("cannot write the file", path.native(), errno);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+}
+
+void replace_file(const std::filesystem::path& path, const std::function<void(int descriptor)>& write) {
+  std::string temporary = path.native() + ".XXXXXX";
+  Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (file.get() < 0) {
+    throw io_error("cannot create a file", path.native(), errno);
+  }
+  try {
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    if (::fchmod(file.get(), 0666 & ~mask) != 0) {
+      throw io_error("cannot set the file's mode", path.native(), errno);
+    }
+    write(file.get());
+    if (::fsync(file.get()) != 0 || ::close(file.release()) != 0) {
+      throw io_error("cannot write the file", path.native(), errno);
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw io_error("cannot put the new file in place", path.native(), errno);
+    }
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view content) {
+  replace_file(path, [&](int descriptor) { write_all(descriptor, std::as_bytes(std::span(content)), path); });
+}
+
+MappedFile MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor file = open_for_reading(path);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) {
+    throw io_error("cannot ask the file's size", path.native(), errno);
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) {
+    return MappedFile({});
+  }
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address == MAP_FAILED) {
+    throw io_error("cannot map the file", path.native(), errno);
+  }
+  return MappedFile({static_cast<const std::byte*>(address), size});
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) {
+    ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+}
+
+std::optional<FileLock> FileLock::try_acquire(const std::filesystem::path& path) {
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (file.get() < 0) {
+    throw io_error("cannot open the lock file", path.native(), errno);
+  }
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return std::nullopt;
+    }
+    if (errno != EINTR) {
+      throw io_error("cannot lock the file", path.native(), errno);
+    }
+  }
+  return FileLock(file.release());
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
+
+std::string sha256_of_file(const std::filesystem::path& path) {
+  const Descriptor file = open_for_reading(path);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> state(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  bool good = state && EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) == 1;
+  std::vector<char> chunk(kReadChunkBytes);
+  while (const std::size_t got = read_some(file, chunk, path)) {
+    good = good && EVP_DigestUpdate(state.get(), chunk.data(), got) == 1;
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  good = good && EVP_DigestFinal_ex(state.get(), digest.data(), &size) == 1;
+  if (!good) {
+    throw Error(ErrorCode::internal, "the cryptographic library refused to compute a SHA-256");
+  }
+  std::string text;
+  for (unsigned int i = 0; i < size; ++i) {
+    text += fmt::format("{:02x}", digest[i]);
+  }
+  return text;
+}
+
+}  // namespace verilabel

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace verilabel {
+
+/// The whole file. Throws `not_found`, `io`, or `bad_data` when it is larger than `max_bytes`.
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = UINT64_MAX);
+
+/// Writes beside `path` and renames over it once everything is on disk: readers see the old file or the new one, never a part.
+/// `write` gets the descriptor of the new file. Throws `io`; the old file then stays as it was.
+void replace_file(const std::filesystem::path& path, const std::function<void(int descriptor)>& write);
+void replace_file(const std::filesystem::path& path, std::string_view content);
+
+/// All bytes to a descriptor, through short writes and signals. Throws `io` naming `path`.
+void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path);
+
+/// A read-only view of a file's bytes, private to this process and shared with the page cache.
+class MappedFile {
+ public:
+  /// Throws `not_found` or `io`.
+  static MappedFile open(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::span<const std::byte> bytes_;
+};
+
+/// An exclusive advisory lock on a file, freed by the kernel when the process ends however it ends.
+class FileLock {
+ public:
+  /// Creates the file when it is missing. Nothing when another process, or another `FileLock` of this one, holds it. Throws `io`.
+  static std::optional<FileLock> try_acquire(const std::filesystem::path& path);
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+};
+
+/// Hexadecimal SHA-256 of the file's bytes. Throws `not_found` or `io`.
+std::string sha256_of_file(const std::filesystem::path& path);
+
+}  // namespace verilabel

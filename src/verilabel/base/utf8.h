@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace verilabel {
+
+/// Whether the bytes are well-formed UTF-8 (Unicode 15, table 3-7: no surrogates, no overlong forms).
+bool is_utf8(std::string_view bytes);
+
+/// The bytes as UTF-8 that is safe to print on one line and to put into JSON: well-formed text stays, every other byte and every
+/// control character becomes `\xNN`. For paths, which on Linux are bytes; not reversible when the name itself holds `\x`.
+std::string printable(std::string_view bytes);
+
+}  // namespace verilabel

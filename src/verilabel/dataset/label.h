@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "verilabel/base/ids.h"
+#include "verilabel/geometry/box.h"
+#include "verilabel/geometry/mask.h"
+
+namespace verilabel {
+
+enum class LabelKind : std::uint8_t { classification, box, mask };
+
+/// What the last decision made of a label.
+enum class Verdict : std::uint8_t { unreviewed, accepted, rejected, unsure, edited };
+
+/// Whether a label counts. Only `active` ones are seen by views that do not ask for another status, by evaluation and by export.
+enum class LabelStatus : std::uint8_t {
+  active,
+  replaced,    ///< undecided, and a later run in the same set was asked for its class on its sample
+  superseded,  ///< a run's candidate of the class and place (IoU ≥ 0.7) of a label that a person had decided
+  undone,      ///< undecided, and its run or import was undone
+};
+
+/// Three different things, everywhere.
+enum class SampleState : std::uint8_t { not_labelled, labelled_empty, labelled };
+
+std::string_view name_of(LabelKind kind);
+std::string_view name_of(Verdict verdict);
+std::string_view name_of(LabelStatus status);
+std::string_view name_of(SampleState state);
+/// The inverse of `name_of`; nothing when no such name exists.
+std::optional<LabelKind> label_kind_from(std::string_view name);
+std::optional<Verdict> verdict_from(std::string_view name);
+std::optional<LabelStatus> label_status_from(std::string_view name);
+
+/// One label as a run or an import wrote it, or as a person's edit made it. Sample and set are its context.
+struct Label {
+  LabelKind kind = LabelKind::box;
+  ClassId class_id;
+  Box box_xywh_px;                   ///< all zero for a classification; the mask's box for a mask
+  std::optional<double> confidence;  ///< absent for human truth; finite
+  std::optional<double> area_px;     ///< as the source states it (COCO: of the mask); absent means that of the box
+  bool is_crowd = false;
+  std::optional<Mask> mask;   ///< present if and only if kind is mask
+  std::string attributes_json;  ///< a JSON object of attributes that users see, or empty
+  std::string source_json;      ///< a JSON object with the id and the unknown fields of the file it came from, or empty
+
+  friend bool operator==(const Label&, const Label&) = default;
+};
+
+/// Nothing when the label keeps the invariants above, otherwise what is wrong, to be completed by where.
+std::optional<std::string> fault_of(const Label& label);
+
+}  // namespace verilabel

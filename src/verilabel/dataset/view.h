@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "verilabel/dataset/columns.h"
+
+namespace verilabel {
+
+/// A filter over samples and labels, parsed from text (docs/views.md has the language). An immutable value, cheap to copy.
+///
+/// Meaning. A term is about a label (set, class, confidence, verdict, status, kind, area, box_width, box_height, label_tag, run) or about
+/// a sample (tag, path, name, width, height, count(…), missing, labelled). Asked for labels, the expression must hold for the label and
+/// its sample together. Asked for samples, each run of neighbouring label terms holds when one label of the sample satisfies all
+/// of them. Labels that are not active are seen only by an expression with a `status:` term.
+class View {
+ public:
+  /// Every sample and every active label.
+  View();
+  /// Throws `wrong_use` with context `position` (1-based, in characters) and what was expected there. Names of sets, classes and
+  /// tags are not checked here: see `select_labels`.
+  static View parse(std::string_view text);
+
+  const std::string& text() const;
+  /// Whether any term is about labels, or `sort` names a label column: `limit` then counts labels.
+  bool has_label_terms() const;
+  /// Whether every term is about samples: what an evaluation's `--where` may hold.
+  bool has_only_sample_terms() const;
+
+  struct Expression;  // private to the module
+  const Expression* expression() const { return expression_.get(); }
+
+ private:
+  std::shared_ptr<const Expression> expression_;
+};
+
+/// Rows of `columns.labels` that the view selects, sorted and limited as it asks, by id otherwise. Throws `wrong_use` with the position
+/// for the name of a set, class or tag that does not exist, and lists those that do.
+std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns);
+
+/// Rows of `columns.samples`, likewise. When `limit` counts labels, the samples of the selected labels in order of first appearance.
+std::vector<std::uint32_t> select_samples(const View& view, const Columns& columns);
+
+}  // namespace verilabel
