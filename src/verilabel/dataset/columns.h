@@ -8,15 +8,15 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "verilabel/dataset/label.h"
 
 namespace verilabel {
 
-/// One value a row. Starts as a view of memory that somebody else owns (a mapped snapshot) and becomes a copy of its own at the first
-/// change, so that opening costs nothing and catching up costs what changed.
+/// One value a row. Starts as a view of memory that somebody else owns (a mapped snapshot) and becomes a copy of its own at the
+/// first change, so that opening costs nothing and catching up costs what changed.
 template <typename T>
 class Column {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -27,6 +27,7 @@ class Column {
   static Column borrowed(std::span<const T> rows) {
     Column column;
     column.borrowed_ = rows;
+    column.is_owned_ = false;
     return column;
   }
   static Column owned(std::vector<T> rows) {
@@ -35,8 +36,9 @@ class Column {
     return column;
   }
 
-  std::span<const T> rows() const { return owned_.empty() ? borrowed_ : std::span<const T>(owned_); }
+  std::span<const T> rows() const { return is_owned_ ? std::span<const T>(owned_) : borrowed_; }
   std::size_t size() const { return rows().size(); }
+  /// For a loop over many rows take `rows()` once.
   const T& operator[](std::size_t row) const { return rows()[row]; }
   const T* begin() const { return rows().data(); }
   const T* end() const { return rows().data() + size(); }
@@ -49,28 +51,35 @@ class Column {
     own();
     owned_.push_back(value);
   }
+  void append(std::span<const T> values) {
+    own();
+    owned_.insert(owned_.end(), values.begin(), values.end());
+  }
 
  private:
   void own() {
-    if (owned_.empty() && !borrowed_.empty()) {
+    if (!is_owned_) {
       owned_.reserve(borrowed_.size() + borrowed_.size() / 8);
       owned_.assign(borrowed_.begin(), borrowed_.end());
+      borrowed_ = {};
+      is_owned_ = true;
     }
-    borrowed_ = {};
   }
 
   std::span<const T> borrowed_;
   std::vector<T> owned_;
+  bool is_owned_ = true;
 };
 
 /// One text a row, stored end to end.
 class TextColumn {
  public:
   TextColumn() = default;
-  /// `ends[i]` is where text i ends in `bytes`.
+  /// `ends[i]` is where text i ends in `bytes`: never less than the one before, the last one equal to the size of `bytes`.
   static TextColumn borrowed(std::span<const std::uint64_t> ends, std::span<const char> bytes);
 
   std::size_t size() const { return ends_.size(); }
+  /// Valid until the next `append`.
   std::string_view operator[](std::size_t row) const;
   void append(std::string_view text);
   std::span<const std::uint64_t> ends() const { return ends_.rows(); }
@@ -96,8 +105,8 @@ struct SampleColumns {
 /// Effective labels of every status, in the order of their ids: class and geometry are what the last decision made of them.
 struct LabelColumns {
   Column<std::int64_t> id;
-  Column<std::int32_t> sample;    ///< row in `SampleColumns`
-  Column<std::int32_t> set;       ///< index into `Columns::sets`
+  Column<std::int32_t> sample;       ///< row in `SampleColumns`
+  Column<std::int32_t> set;          ///< index into `Columns::sets`
   Column<std::int32_t> class_index;  ///< index into `Columns::classes`
   Column<LabelKind> kind;
   Column<Verdict> verdict;
@@ -107,10 +116,10 @@ struct LabelColumns {
   Column<double> y;
   Column<double> w;
   Column<double> h;
-  Column<double> area;        ///< px²: as stated by the source, else of the box
-  Column<double> confidence;  ///< NaN when there is none
-  Column<std::int64_t> run;      ///< RunId, 0 when imported
-  Column<std::int64_t> import;   ///< ImportId, 0 when from a run
+  Column<double> area;          ///< px²: as stated by the source, else of the box
+  Column<double> confidence;    ///< NaN when there is none
+  Column<std::int64_t> run;     ///< RunId, 0 when imported
+  Column<std::int64_t> import;  ///< ImportId, 0 when from a run
 
   std::size_t size() const { return id.size(); }
   Box box_xywh_px(std::size_t row) const { return {x[row], y[row], w[row], h[row]}; }
@@ -141,7 +150,7 @@ struct Columns {
   std::vector<std::string> sample_tag_names;
   TagColumns sample_tags;  ///< rows of `samples`
   std::vector<std::string> label_tag_names;
-  TagColumns label_tags;  ///< rows of `labels`
+  TagColumns label_tags;                   ///< rows of `labels`
   std::shared_ptr<const void> keep_alive;  ///< owns what borrowed columns point into
 
   std::optional<std::int32_t> set_index(std::string_view name) const;

@@ -44,14 +44,18 @@ struct Label {
   std::optional<double> confidence;  ///< absent for human truth; finite
   std::optional<double> area_px;     ///< as the source states it (COCO: of the mask); absent means that of the box
   bool is_crowd = false;
-  std::optional<Mask> mask;   ///< present if and only if kind is mask
+  std::optional<Mask> mask;     ///< present if and only if kind is mask
   std::string attributes_json;  ///< a JSON object of attributes that users see, or empty
   std::string source_json;      ///< a JSON object with the id and the unknown fields of the file it came from, or empty
 
   friend bool operator==(const Label&, const Label&) = default;
 };
 
-/// Nothing when the label keeps the invariants above, otherwise what is wrong, to be completed by where.
+/// Nothing when the label keeps its invariants, otherwise what is wrong, to be completed by where. The invariants: all numbers are
+/// finite; sides and area are not negative (a side of zero is legal: real datasets hold such boxes); the box of a classification is
+/// all zero; a mask is there if and only if the kind is mask; it has at least one polygon, each of at least three points, or an Rle
+/// whose runs add up. Confidence may lie outside [0, 1]: results files hold logits. Whether the class exists is the store's
+/// question.
 std::optional<std::string> fault_of(const Label& label);
 
 }  // namespace verilabel

@@ -13,7 +13,7 @@ bool was_asked_for(const FinishedRun& run, ClassId class_id) {
   return !run.asked_classes || std::binary_search(run.asked_classes->begin(), run.asked_classes->end(), class_id);
 }
 
-LabelStatus status_of(const LabelOrigin& label, std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs) {
+LabelStatus status_of(const LabelOrigin& label, std::span<const LabelId> decided, std::span<const FinishedRun> runs) {
   if (is_decided(label)) {
     return LabelStatus::active;
   }
@@ -21,11 +21,8 @@ LabelStatus status_of(const LabelOrigin& label, std::span<const LabelOrigin> lab
   if (label.is_import_undone || (own_run != runs.end() && own_run->is_undone)) {
     return LabelStatus::undone;
   }
-  if (label.superseded_by) {
-    const auto successor = std::ranges::find(labels, label.superseded_by, &LabelOrigin::id);
-    if (successor != labels.end() && is_decided(*successor)) {
-      return LabelStatus::superseded;
-    }
+  if (label.superseded_by && std::ranges::binary_search(decided, label.superseded_by)) {
+    return LabelStatus::superseded;
   }
   if (own_run != runs.end()) {
     const auto replaces = [&](const FinishedRun& later) { return !later.is_undone && was_asked_for(later, label.class_id); };
@@ -48,10 +45,17 @@ double agreement(const LabelClaim& a, const LabelClaim& b) {
 }  // namespace
 
 std::vector<LabelStatus> label_statuses(std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs) {
+  std::vector<LabelId> decided;
+  for (const LabelOrigin& label : labels) {
+    if (is_decided(label)) {
+      decided.push_back(label.id);
+    }
+  }
+  std::ranges::sort(decided);
   std::vector<LabelStatus> statuses;
   statuses.reserve(labels.size());
   for (const LabelOrigin& label : labels) {
-    statuses.push_back(status_of(label, labels, runs));
+    statuses.push_back(status_of(label, decided, runs));
   }
   return statuses;
 }

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,12 +11,29 @@
 
 namespace verilabel {
 
+/// Whom a term of a view asks.
+enum class TermSubject : std::uint8_t { label, sample, whole };
+
+/// One term of the view language, for help texts and for completion.
+struct ViewTerm {
+  std::string_view name;
+  TermSubject subject;       ///< `whole`: sort and limit, which say something about the answer
+  std::string_view usage;    ///< as "class:NAME,…"
+  std::string_view meaning;  ///< one sentence without a full stop
+  std::string_view example;  ///< a view text that parses
+};
+
+/// Every term that exists, labels' terms first.
+std::span<const ViewTerm> view_terms();
+
 /// A filter over samples and labels, parsed from text (docs/views.md has the language). An immutable value, cheap to copy.
 ///
-/// Meaning. A term is about a label (set, class, confidence, verdict, status, kind, area, box_width, box_height, label_tag, run) or about
-/// a sample (tag, path, name, width, height, count(…), missing, labelled). Asked for labels, the expression must hold for the label and
-/// its sample together. Asked for samples, each run of neighbouring label terms holds when one label of the sample satisfies all
-/// of them. Labels that are not active are seen only by an expression with a `status:` term.
+/// Meaning. A term is about a label, about a sample (`view_terms()` says which), or about the whole answer (sort, limit). Asked for
+/// labels, the expression must hold for the label and its sample together. Asked for samples, each run of neighbouring label terms
+/// holds when one label of the sample satisfies all of them; a parenthesis with label terms only counts as one of them, `-` before
+/// such a term or parenthesis asks for a label that is otherwise, and `-` before a parenthesis that also asks about the sample
+/// selects the other samples. Labels that are not active are seen only by an expression with a `status:` term. A comparison with a
+/// confidence that is absent never holds; `sort` puts it last in both directions.
 class View {
  public:
   /// Every sample and every active label.
@@ -38,11 +55,12 @@ class View {
   std::shared_ptr<const Expression> expression_;
 };
 
-/// Rows of `columns.labels` that the view selects, sorted and limited as it asks, by id otherwise. Throws `wrong_use` with the position
-/// for the name of a set, class or tag that does not exist, and lists those that do.
+/// Rows of `columns.labels` that the view selects, sorted and limited as it asks, by id otherwise. Throws `wrong_use` with the
+/// position for the name of a set, class or tag that does not exist, and lists those that do.
 std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns);
 
-/// Rows of `columns.samples`, likewise. When `limit` counts labels, the samples of the selected labels in order of first appearance.
+/// Rows of `columns.samples`, likewise. When `limit` counts labels, the samples of the selected labels in order of first
+/// appearance.
 std::vector<std::uint32_t> select_samples(const View& view, const Columns& columns);
 
 }  // namespace verilabel
