@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "verilabel/formats/export.h"
+#include "verilabel/formats/import.h"
+
+namespace verilabel {
+
+/// What a format has room for. What it has not is lost on export, and counted first.
+struct FormatHolds {
+  bool boxes = false;
+  bool masks = false;
+  bool run_length_masks = false;  ///< as opposed to outlines only
+  bool classifications = false;
+  bool crowds = false;
+  bool confidence = false;
+  bool ids_and_unknown_fields = false;
+  bool unlabelled_images = false;  ///< can tell *not labelled* from *labelled, empty*
+  bool splits = false;
+};
+
+/// One row of the table of formats.
+struct Format {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view path;  ///< what PATH means: "a .json file", "data.yaml or its folder"
+  FormatHolds holds;
+
+  /// Reads `path` into the sink in memory that does not grow with the number of labels. One bad item is a rejection; throws
+  /// `not_found`, `io`, `bad_data` when the file as a whole cannot be read, and `interrupted`. What the sink got before stays
+  /// given.
+  ReadCounts (*read)(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+  /// What `write` with these options would lose. Touches no file.
+  std::vector<Loss> (*losses)(ExportSource& source, const WriteOptions& options);
+  /// Writes all of `source` to `path`: whole or not at all. Throws `conflict` for a folder that exists and is not empty,
+  /// `wrong_use` when the source cannot be told in this format, `io`, and `interrupted`.
+  WriteReport (*write)(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
+};
+
+/// Every format there is.
+std::span<const Format> formats();
+
+/// Throws `wrong_use` with the names that exist.
+const Format& format(std::string_view name);
+
+}  // namespace verilabel
