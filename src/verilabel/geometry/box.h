@@ -20,8 +20,12 @@ double area(const Box& box_xywh_px);
 double intersection_area(const Box& a_xywh_px, const Box& b_xywh_px);
 
 /// Intersection over union without the "+1" of integer boxes; 0 when both areas are 0. Computed in the order of operations of
-/// pycocotools' `bbIou`, so that the results are the same doubles.
+/// pycocotools' `bbIou`, with the first box in the place of the detection, so that the results are the same doubles.
 double iou(const Box& a_xywh_px, const Box& b_xywh_px);
+
+/// Intersection over the area of the detection: what COCO takes for the overlap with a crowd. Same doubles as `bbIou` with
+/// `iscrowd`.
+double intersection_over_detection(const Box& detection_xywh_px, const Box& crowd_xywh_px);
 
 /// Whether all four numbers are finite and neither side is negative.
 bool is_valid(const Box& box_xywh_px);
