@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "verilabel/dataset/columns.h"
+#include "verilabel/evaluate/input.h"
+
+namespace verilabel {
+
+/// How far an evaluation's numbers reach.
+struct Coverage {
+  std::int64_t samples = 0;                 ///< evaluated: labelled, or labelled empty, in the truth set, and asked for
+  std::int64_t samples_without_truth = 0;   ///< asked for, but not labelled in the truth set: left out
+  std::int64_t samples_not_predicted = 0;   ///< evaluated, but not labelled in the prediction set: counted as predicted empty
+  std::int64_t samples_only_predicted = 0;  ///< asked for and labelled in the prediction set, but not in the truth set: left out
+  std::int64_t truths = 0;
+  std::int64_t predictions = 0;
+  std::int64_t predictions_outside = 0;        ///< on samples that are not evaluated: left out
+  std::int64_t predictions_without_score = 0;  ///< drawn by hand or imported without confidence: counted with score 1
+  std::int64_t truths_rejected = 0;            ///< rejected by a person, on evaluated samples: no truth
+  std::int64_t predictions_rejected = 0;       ///< likewise: no prediction
+  std::int64_t labels_of_other_kinds = 0;      ///< active labels of the two sets on evaluated samples that have no box: left out
+};
+
+struct ColumnsInput {
+  EvaluationInput input;                    ///< boxes; classes in the order of `columns.classes`; image ids are sample ids
+  std::vector<std::uint32_t> image_sample;  ///< row in `columns.samples` of each image
+  std::vector<std::uint32_t> truth_label;   ///< row in `columns.labels` of each truth
+  std::vector<std::uint32_t> prediction_label;
+  Coverage coverage;
+};
+
+/// Two label sets of a project as an evaluation's input: effective, active labels that nobody rejected, in the order of their ids,
+/// on those of `sample_rows` (each at most once) that are labelled or labelled empty in the truth set. Masks are not in the
+/// columns: for a mask evaluation the caller fills `mask` (and `area_px` of predictions) by the label rows. Set indices and rows
+/// must exist.
+ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
+                        std::span<const std::uint32_t> sample_rows);
+
+}  // namespace verilabel
