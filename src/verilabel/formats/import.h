@@ -20,9 +20,11 @@ struct SourceClass {
 
 /// An image as a file names it. In a file that refers to images by id only (a COCO results list) the name is empty.
 struct SourceImage {
-  std::string name;                   ///< the bytes of the file: usually a path relative to the folder of images, or a basename
-  std::string source_id;              ///< its id in the file as JSON text, or empty
-  std::string source_json;            ///< a JSON object with the id and the unknown fields, verbatim, or empty
+  std::string name;         ///< the bytes of the file: usually a path relative to the folder of images, or a basename
+  bool is_stem = false;     ///< the name lacks its extension (a YOLO label file whose image is elsewhere); `/a/1` fits `/a/1.jpg`
+  std::string path;         ///< absolute, when the file says where the image is; the surest way to find it
+  std::string source_id;    ///< its id in the file as JSON text, or empty
+  std::string source_json;  ///< a JSON object with the id and the unknown fields, verbatim, or empty
   std::optional<std::int32_t> width;  ///< pixels, as the file states them
   std::optional<std::int32_t> height;
   std::string split;        ///< train, val, test… or empty
@@ -50,7 +52,7 @@ struct ImportedLabel {
   Label label;  ///< without `class_id`; keeps the invariants of a `Label`
 };
 
-enum class RejectedKind : std::uint8_t { label, image, class_, field };
+enum class RejectedKind : std::uint8_t { label, image, label_class, field };
 
 enum class RejectionReason : std::uint8_t {
   malformed,  ///< not what the format calls for: wrong type, wrong number of numbers, broken JSON inside the element
@@ -58,6 +60,7 @@ enum class RejectionReason : std::uint8_t {
   not_finite,    ///< NaN or infinite
   out_of_range,  ///< negative size, coordinate outside the image where the format forbids it, integer too large
   duplicate_id,
+  duplicate_name,  ///< two classes of one name: they become one, and the second id is not kept
   unknown_image,
   ambiguous_image,
   image_size_unknown,  ///< the format needs the size of the image and neither the project nor the file knows it
