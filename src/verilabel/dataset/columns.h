@@ -22,6 +22,9 @@ class Column {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
+  using value_type = T;
+  using const_iterator = const T*;
+
   Column() = default;
   /// Rows in memory that must outlive the column (see `Columns::keep_alive`).
   static Column borrowed(std::span<const T> rows) {

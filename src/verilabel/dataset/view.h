@@ -55,12 +55,13 @@ class View {
   std::shared_ptr<const Expression> expression_;
 };
 
-/// Rows of `columns.labels` that the view selects, sorted and limited as it asks, by id otherwise. Throws `wrong_use` with the
-/// position for the name of a set, class or tag that does not exist, and lists those that do.
+/// Rows of `columns.labels` that the view selects, sorted and limited as it asks; by id otherwise and among equals. Throws
+/// `wrong_use` with the position for the name of a set, class or tag that does not exist, and lists those that do.
 std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns);
 
 /// Rows of `columns.samples`, likewise. When `limit` counts labels, the samples of the selected labels in order of first
-/// appearance.
+/// appearance. When `sort` names a label column without a limit, each sample stands where the first of its selected labels stands;
+/// samples without one come last.
 std::vector<std::uint32_t> select_samples(const View& view, const Columns& columns);
 
 }  // namespace verilabel

@@ -1,0 +1,542 @@
+#include "verilabel/dataset/view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "verilabel/base/error.h"
+#include "verilabel/dataset/testing_columns.h"
+
+namespace verilabel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Rows = std::vector<std::uint32_t>;
+
+/// Five samples and eleven labels; a row number is an id less ten, or less a hundred.
+Columns street_and_park() {
+  constexpr std::int32_t truth = 0;
+  constexpr std::int32_t automatic = 1;
+  constexpr std::int32_t car = 0;
+  constexpr std::int32_t light = 1;
+  constexpr std::int32_t person = 2;
+  constexpr std::int32_t bus = 3;
+  Columns c;
+  c.sets = {{1, "ground_truth"}, {2, "auto"}, {3, "human"}};
+  c.classes = {{1, "car"}, {2, "traffic light"}, {3, "person"}, {4, "bus"}};
+  append(c.samples, {10, "/data/city/street/a.jpg", "street/a.jpg", 640, 480});
+  append(c.samples, {11, "/data/city/street/b.png", "street/b.png", 1280, 720});
+  append(c.samples, {12, "/data/city/park/my photo.jpg", "park/my photo.jpg", 640, 640, true});
+  append(c.samples, {13, "/data/city/park/été (1).jpg", "park/été (1).jpg", 320, 240});
+  append(c.samples, {14, "/data/city/x/\xff*.jpg", "x/\xff*.jpg", 100, 100});
+
+  LabelColumns& labels = c.labels;
+  append(labels, {.id = 100, .sample = 0, .set = truth, .class_index = car, .confidence = {}, .box_xywh_px = {0, 0, 50, 40}});
+  append(labels, {.id = 101,
+                  .sample = 0,
+                  .set = automatic,
+                  .class_index = car,
+                  .confidence = 0.9,
+                  .box_xywh_px = {0, 0, 50, 40},
+                  .verdict = Verdict::accepted,
+                  .run = 1});
+  append(labels, {.id = 102,
+                  .sample = 0,
+                  .set = automatic,
+                  .class_index = person,
+                  .confidence = 0.2,
+                  .box_xywh_px = {5, 5, 10, 30},
+                  .run = 1});
+  append(labels, {.id = 103,
+                  .sample = 0,
+                  .set = automatic,
+                  .class_index = person,
+                  .confidence = 0.6,
+                  .box_xywh_px = {9, 5, 10, 30},
+                  .run = 1});
+  append(labels, {.id = 104,
+                  .sample = 1,
+                  .set = automatic,
+                  .class_index = light,
+                  .confidence = 0.3,
+                  .box_xywh_px = {0, 0, 8, 8},
+                  .verdict = Verdict::rejected,
+                  .run = 1});
+  append(
+      labels,
+      {.id = 105, .sample = 1, .set = automatic, .class_index = car, .confidence = 0.3, .box_xywh_px = {0, 0, 100, 100}, .run = 2});
+  append(labels, {.id = 106,
+                  .sample = 1,
+                  .set = automatic,
+                  .class_index = car,
+                  .confidence = 0.8,
+                  .box_xywh_px = {0, 0, 20, 20},
+                  .status = LabelStatus::replaced,
+                  .run = 1});
+  append(labels, {.id = 107,
+                  .sample = 2,
+                  .set = truth,
+                  .class_index = person,
+                  .confidence = {},
+                  .box_xywh_px = {0, 0, 30, 60},
+                  .kind = LabelKind::mask});
+  append(labels, {.id = 108,
+                  .sample = 2,
+                  .set = automatic,
+                  .class_index = bus,
+                  .confidence = 0.5,
+                  .box_xywh_px = {0, 0, 64, 32},
+                  .verdict = Verdict::unsure,
+                  .run = 2});
+  append(labels, {.id = 109,
+                  .sample = 3,
+                  .set = automatic,
+                  .class_index = car,
+                  .confidence = 0.95,
+                  .status = LabelStatus::undone,
+                  .kind = LabelKind::classification,
+                  .run = 3});
+  append(labels, {.id = 110, .sample = 3, .set = truth, .class_index = car, .confidence = {}, .box_xywh_px = {0, 0, 0, 7}});
+  c.labelled_sample = Column<std::int32_t>::owned({0, 2, 3, 0, 1, 2, 4});
+  c.labelled_set = Column<std::int32_t>::owned({0, 0, 0, 1, 1, 1, 1});
+  c.sample_tag_names = {"night", "needs work"};
+  c.sample_tags = {Column<std::int32_t>::owned({4, 0, 1, 1}), Column<std::int32_t>::owned({0, 0, 0, 1})};
+  c.label_tag_names = {"ask"};
+  c.label_tags = {Column<std::int32_t>::owned({8, 2}), Column<std::int32_t>::owned({0, 0})};
+  return c;
+}
+
+struct Case {
+  const char* text;
+  Rows labels;
+  Rows samples;
+};
+
+class ViewRows : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ViewRows, AreAsTheTableSays) {
+  const Columns columns = street_and_park();
+  const View view = View::parse(GetParam().text);
+  EXPECT_EQ(select_labels(view, columns), GetParam().labels) << GetParam().text;
+  EXPECT_EQ(select_samples(view, columns), GetParam().samples) << GetParam().text;
+}
+
+// Labels 6 (replaced) and 9 (undone) are not active; sample 4 has no labels.
+const std::vector<Case> kEverything = {
+    {"", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+    {" \t\r\n ", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+};
+const std::vector<Case> kLabelTerms = {
+    {"set:auto", {1, 2, 3, 4, 5, 8}, {0, 1, 2}},
+    {"set:ground_truth,auto", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3}},
+    {"set:human", {}, {}},
+    {"class:car", {0, 1, 5, 10}, {0, 1, 3}},
+    {"class:car,\"traffic light\"", {0, 1, 4, 5, 10}, {0, 1, 3}},
+    {R"(class:traffic\ light)", {4}, {1}},
+    {R"(class:"traffic"\ "light")", {4}, {1}},
+    {"confidence>=0.3", {1, 3, 4, 5, 8}, {0, 1, 2}},
+    {"confidence>0.3", {1, 3, 8}, {0, 2}},
+    {"confidence<0.3", {2}, {0}},
+    {"confidence<=3e-1", {2, 4, 5}, {0, 1}},
+    {"confidence=0.3", {4, 5}, {1}},
+    {"confidence!=.3", {1, 2, 3, 8}, {0, 2}},   // labels without a confidence never compare …
+    {"-confidence>=0", {0, 7, 10}, {0, 2, 3}},  // … so this finds them
+    {"confidence>-1e300", {1, 2, 3, 4, 5, 8}, {0, 1, 2}},
+    {"verdict:unreviewed", {0, 2, 3, 5, 7, 10}, {0, 1, 2, 3}},
+    {"verdict:accepted,rejected", {1, 4}, {0, 1}},
+    {"verdict:edited", {}, {}},
+    {"status:replaced", {6}, {1}},
+    {"status:active,undone class:car", {0, 1, 5, 9, 10}, {0, 1, 3}},
+    {"kind:mask", {7}, {2}},
+    {"kind:classification status:undone", {9}, {3}},
+    {"area<100", {4, 10}, {1, 3}},
+    {"area>=2000 area<=2048", {0, 1, 8}, {0, 2}},
+    {"box_width>=64", {5, 8}, {1, 2}},
+    {"box_height=30", {2, 3}, {0}},
+    {"box_width=0", {10}, {3}},
+    {"label_tag:ask", {2, 8}, {0, 2}},
+    {"run:1", {1, 2, 3, 4}, {0, 1}},
+    {"run:2,1 class:car", {1, 5}, {0, 1}},
+    {"run:0", {0, 7, 10}, {0, 2, 3}},
+    {"id:104,100,999,106", {0, 4}, {0, 1}},
+};
+const std::vector<Case> kSampleTerms = {
+    {"tag:night", {0, 1, 2, 3, 4, 5}, {0, 1, 4}},
+    {"tag:\"needs work\"", {4, 5}, {1}},
+    {"-tag:night", {7, 8, 10}, {2, 3}},
+    {"path:*/street/*", {0, 1, 2, 3, 4, 5}, {0, 1}},
+    {"path:street/a.jpg", {0, 1, 2, 3}, {0}},                              // the name, whole
+    {"path:/data/city/street/a.jpg,*/b.???", {0, 1, 2, 3, 4, 5}, {0, 1}},  // the path
+    {"path:a.jpg", {}, {}},
+    {"path:\"*/my photo*\"", {7, 8}, {2}},
+    {"name:street/?.jpg", {0, 1, 2, 3}, {0}},
+    {"name:/data/*", {}, {}},
+    {"name:park/?t?\" (1).jpg\"", {10}, {3}},  // é is one character
+    {R"(name:x/?\*.jpg)", {}, {4}},            // a byte that is no UTF-8 is one too
+    {R"(name:*\**)", {}, {4}},
+    {"name:**.jpg*", {0, 1, 2, 3, 7, 8, 10}, {0, 2, 3, 4}},
+    {"width>=640 height<700", {0, 1, 2, 3, 7, 8}, {0, 2}},
+    {"width!=640", {4, 5, 10}, {1, 3, 4}},
+    {"count(auto)=3", {0, 1, 2, 3}, {0}},
+    {"count(auto,person)>1", {0, 1, 2, 3}, {0}},
+    {"count( auto , person, \"traffic light\" )>=1", {0, 1, 2, 3, 4, 5}, {0, 1}},
+    {"count(auto,car)=0", {7, 8, 10}, {2, 3, 4}},  // the undone car of sample 3 does not count
+    {"count(human)>=0", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+    {"labelled:auto", {0, 1, 2, 3, 4, 5, 7, 8}, {0, 1, 2, 4}},
+    {"labelled:auto count(auto)=0", {}, {4}},  // labelled, empty
+    {"-labelled:auto,ground_truth", {}, {}},
+    {"-labelled:ground_truth", {4, 5}, {1, 4}},
+    {"missing:yes", {7, 8}, {2}},
+    {"missing:no", {0, 1, 2, 3, 4, 5, 10}, {0, 1, 3, 4}},
+    {"missing:yes,no", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+    {"sample:13,11,99", {4, 5, 10}, {1, 3}},
+};
+const std::vector<Case> kCombinations = {
+    {"class:car set:auto", {1, 5}, {0, 1}},
+    {"class:person|class:bus", {2, 3, 7, 8}, {0, 2}},
+    {"set:auto class:person | class:bus", {2, 3, 8}, {0, 2}},  // | binds weaker
+    {"set:auto (class:person | class:car)", {1, 2, 3, 5}, {0, 1}},
+    {"-class:car", {2, 3, 4, 7, 8}, {0, 1, 2}},  // other labels, not samples without cars
+    {"-(class:car | class:person)", {4, 8}, {1, 2}},
+    {"-(-class:car)", {0, 1, 5, 10}, {0, 1, 3}},
+    {"((((class:bus))))", {8}, {2}},
+    {"tag:night class:person", {2, 3}, {0}},
+    {"tag:night | class:bus", {0, 1, 2, 3, 4, 5, 8}, {0, 1, 2, 4}},
+    // Neighbouring label terms ask for one and the same label …
+    {"class:person confidence<0.3 verdict:unreviewed", {2}, {0}},
+    {"class:car verdict:rejected", {}, {}},
+    // … a sample term between them ends the run: a car, and another label that was rejected.
+    {"class:car tag:night verdict:rejected", {}, {1}},
+    {"(class:car tag:night) verdict:rejected", {}, {1}},
+    {"tag:night (class:car verdict:rejected)", {}, {}},
+    // - before a label term asks for another label, before a parenthesis about samples as well for other samples.
+    {"class:person -confidence<0.3", {3, 7}, {0, 2}},
+    {"-(class:car confidence>0.5)", {0, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3}},
+    {"-(class:car tag:night)", {2, 3, 4, 7, 8, 10}, {2, 3, 4}},
+    {"-(tag:night | missing:yes)", {10}, {3}},
+    // A status term lifts the restriction to active labels everywhere.
+    {"class:car status:active | id:106", {0, 1, 5, 6, 10}, {0, 1, 3}},
+    {"status:undone count(auto)=0", {9}, {3}},
+};
+const std::vector<Case> kSortAndLimit = {
+    {"limit:2", {0, 1}, {0, 1}},
+    {"limit:0", {}, {}},
+    {"limit:0 sort:confidence", {}, {}},
+    {"limit:18446744073709551615", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+    {"set:auto limit:4", {1, 2, 3, 4}, {0, 1}},  // four labels lie on two samples
+    {"limit:4 set:auto", {1, 2, 3, 4}, {0, 1}},
+    {"tag:night limit:2", {0, 1}, {0, 1}},
+    {"class:person | class:bus limit:3", {2, 3, 7}, {0, 2}},
+    {"set:auto sort:confidence", {2, 4, 5, 8, 3, 1}, {0, 1, 2}},
+    {"set:auto -sort:confidence", {1, 3, 8, 4, 5, 2}, {0, 2, 1}},
+    {"set:auto -sort:confidence limit:3", {1, 3, 8}, {0, 2}},
+    {"-sort:confidence", {1, 3, 8, 4, 5, 2, 0, 7, 10}, {0, 2, 1, 3, 4}},  // those without one last, and samples without labels
+    {"sort:confidence", {2, 4, 5, 8, 3, 1, 0, 7, 10}, {0, 1, 2, 3, 4}},
+    {"sort:confidence limit:2", {2, 4}, {0, 1}},
+    {"-sort:area class:car", {5, 0, 1, 10}, {1, 0, 3}},
+    {"sort:box_width set:ground_truth", {10, 7, 0}, {3, 2, 0}},
+    {"sort:box_height set:ground_truth", {10, 0, 7}, {3, 0, 2}},
+    {"-sort:width limit:3", {4, 5, 0}, {1, 0, 2}},
+    {"sort:height missing:no", {10, 0, 1, 2, 3, 4, 5}, {4, 3, 0, 1}},
+    {"sort:name limit:2", {7, 8}, {2, 3}},
+    {"-sort:path", {4, 5, 0, 1, 2, 3, 10, 7, 8}, {4, 1, 0, 3, 2}},
+    {"-sort:id set:auto", {8, 5, 4, 3, 2, 1}, {2, 1, 0}},
+    {"-sort:id limit:1", {10}, {4}},
+};
+INSTANTIATE_TEST_SUITE_P(Everything, ViewRows, ::testing::ValuesIn(kEverything));
+INSTANTIATE_TEST_SUITE_P(LabelTerms, ViewRows, ::testing::ValuesIn(kLabelTerms));
+INSTANTIATE_TEST_SUITE_P(SampleTerms, ViewRows, ::testing::ValuesIn(kSampleTerms));
+INSTANTIATE_TEST_SUITE_P(Combinations, ViewRows, ::testing::ValuesIn(kCombinations));
+INSTANTIATE_TEST_SUITE_P(SortAndLimit, ViewRows, ::testing::ValuesIn(kSortAndLimit));
+
+TEST(View, TellsWhatItIsAbout) {
+  struct About {
+    const char* text;
+    bool has_label_terms;
+  };
+  for (const About& about :
+       {About{"", false}, About{"tag:night limit:3", false}, About{"count(auto)>1 sort:name", false}, About{"sort:id", false},
+        About{"tag:a | -(path:x class:car)", true}, About{"-sort:confidence", true}, About{"id:4", true}}) {
+    const View view = View::parse(about.text);
+    EXPECT_EQ(view.has_label_terms(), about.has_label_terms) << about.text;
+    EXPECT_EQ(view.has_only_sample_terms(), !about.has_label_terms) << about.text;
+    EXPECT_EQ(view.text(), about.text);
+  }
+  EXPECT_EQ(View().text(), "");
+}
+
+TEST(View, AnswersOnEmptyColumns) {
+  const Columns columns;
+  for (const char* text : {"", "confidence>0.5", "-sort:confidence limit:4", "sort:name", "path:*", "missing:yes | kind:box"}) {
+    EXPECT_THAT(select_labels(View::parse(text), columns), IsEmpty()) << text;
+    EXPECT_THAT(select_samples(View::parse(text), columns), IsEmpty()) << text;
+  }
+}
+
+struct Mistake {
+  std::string text;
+  std::string position;
+  const char* wanted;
+};
+
+void expect_mistake(const Mistake& mistake, const std::function<void()>& action) {
+  try {
+    action();
+    ADD_FAILURE() << "no error for " << mistake.text.substr(0, 200);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::wrong_use) << mistake.text.substr(0, 200);
+    ASSERT_FALSE(error.context().empty());
+    EXPECT_EQ(error.context().front().first, "position");
+    EXPECT_EQ(error.context().front().second, mistake.position) << mistake.text.substr(0, 200) << ": " << error.message();
+    EXPECT_THAT(error.message(), HasSubstr(mistake.wanted)) << mistake.text.substr(0, 200);
+    EXPECT_LT(error.message().size(), 1000U);
+  }
+}
+
+TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {
+  const std::vector<Mistake> mistakes = {
+      {"colour:red", "1", "unknown term \"colour\"; the terms: set, class,"},
+      {"clas:car", "1", "did you mean \"class\"?"},
+      {"car", "1", "unknown term \"car\""},
+      {"set:auto outcome:fp", "10", "\"outcome\" is not available yet; the terms are set, class,"},
+      {"brightness<40", "1", "not available yet"},
+      {"field:scene=night", "1", "not available yet"},
+      {"class", "6", "expected \":\" directly after class, as in class:NAME,…, found the end"},
+      {"class=car", "6", "found \"=\""},
+      {"class :car", "6", "found a space"},
+      {"class:", "7", "expected a name, found the end"},
+      {"class: car", "7", "expected a name, found a space"},
+      {"class:car,", "11", "expected a name, found the end"},
+      {"class:car, bus", "11", "expected a name, found a space"},
+      {"class:,car", "7", "expected a name, found \",\""},
+      {"class:\"traffic light", "7", "quote is never closed"},
+      {"class:a\\", "8", "expected a character after this backslash"},
+      {"class:\"a\\", "9", "expected a character after this backslash"},
+      {"class:(car)", "7", "expected a name, found \"(\""},
+      {"class:car(1)", "10", "expected a space, | or ) after a term"},
+      {"verdict:maybe", "9", "unknown verdict \"maybe\"; expected one of: unreviewed, accepted, rejected, unsure, edited"},
+      {"verdict:accepted,acepted", "18", "did you mean \"accepted\"?"},
+      {"kind:boxes", "6", "did you mean \"box\"?"},
+      {"status:active,Replaced", "15", "did you mean \"replaced\"?"},
+      {"missing:maybe", "9", "expected one of: no, yes"},
+      {"confidence", "11", "expected one of = != < <= > >= directly after confidence, found the end"},
+      {"confidence:0.3", "11", "found \":\""},
+      {"confidence >0.3", "11", "found a space"},
+      {"confidence>= 0.3", "13", "expected a number, found a space"},
+      {"confidence==0.3", "12", "expected a number, found \"=0.3\""},
+      {"confidence>0,3", "13", "expected a space"},
+      {"confidence>high", "12", "expected a number, found \"high\""},
+      {"confidence>0.3x", "12", "expected a number"},
+      {"confidence>nan", "12", "expected a number, found \"nan\""},
+      {"area<inf", "6", "expected a number, found \"inf\""},
+      {"area<-infinity", "6", "expected a number"},
+      {"area<1e999", "6", "\"1e999\" is out of range"},
+      {"area<" + std::string(5000, '9'), "6", "out of range"},
+      {"run:x", "5", "expected an id (a whole number), found \"x\""},
+      {"run:1,-2", "7", "expected an id"},
+      {"id:1.5", "4", "expected an id"},
+      {"id:99999999999999999999", "4", "too large"},
+      {"count", "6", "expected ( directly after count"},
+      {"count(", "7", "expected the name of a set, found the end"},
+      {"count()", "7", "expected the name of a set, found \")\""},
+      {"count(auto", "11", "expected , or ) in count"},
+      {"count(auto,)", "12", "expected the name of a class"},
+      {"count(auto person)", "12", "expected , or ) in count"},
+      {"count(auto)", "12", "expected one of = !="},
+      {"count(auto)>many", "13", "expected a number"},
+      {"limit:", "7", "expected a whole number, found the end"},
+      {"limit:-1", "7", "expected a whole number"},
+      {"limit:1.5", "7", "expected a whole number"},
+      {"limit:18446744073709551616", "7", "too large"},
+      {"-limit:3", "1", "limit cannot be negated"},
+      {"limit:3 tag:a limit:4", "15", "a second limit; expected one at most"},
+      {"sort:area -sort:name", "11", "a second sort"},
+      {"(sort:area)", "2", "expected it outside the parentheses"},
+      {"tag:a -(limit:3)", "9", "expected it outside the parentheses"},
+      {"sort:colour", "6", "unknown sort column \"colour\"; expected one of: confidence, area,"},
+      {"(class:car", "1", "this ( is never closed"},
+      {"class:car)", "10", "this ) closes nothing"},
+      {"()", "2", "expected a term, found \")\""},
+      {"(", "2", "expected a term, found the end"},
+      {"-()", "3", "expected a term"},
+      {"-", "2", "expected a term or ( directly after -, found the end"},
+      {"- class:car", "2", "expected a term or ( directly after -, found a space"},
+      {"--class:car", "2", "expected a term or ( directly after -, found \"-\""},
+      {"class:car |", "12", "expected a term on each side of |, found the end"},
+      {"| class:car", "1", "expected a term on each side of |, found \"|\""},
+      {"tag:a || tag:b", "8", "expected a term on each side of |"},
+      {"tag:a | limit:3", "16", "expected a term on each side of |"},
+      {"(tag:a)(tag:b)", "8", "expected a space"},
+      {"\"car\"", "1", "expected a term such as class:car"},
+      {":car", "1", "expected a term such as class:car"},
+      {"tag:été tag:日本 é", "16", "expected a term such as class:car, or one of - (, found \"é\""},  // characters, not bytes
+      {"tag:é)", "6", "closes nothing"},
+      {std::string("tag:a\0b c", 9), "9", "unknown term \"c\""},
+      {std::string("\0", 1), "1", "found \"\\x00\""},
+  };
+  for (const Mistake& mistake : mistakes) {
+    expect_mistake(mistake, [&] { View::parse(mistake.text); });
+  }
+}
+
+TEST(ViewMistakes, OfBytesThatAreNotUtf8NameTheFirst) {
+  for (const Mistake& mistake : {Mistake{"\xff", "1", "UTF-8"}, Mistake{"tag:é\xc3", "6", "UTF-8"},
+                                 Mistake{"tag:日\xe6\x97 x", "6", "UTF-8"}, Mistake{"name:\xed\xa0\x80", "6", "UTF-8"}}) {
+    expect_mistake(mistake, [&] { View::parse(mistake.text); });
+  }
+}
+
+TEST(ViewMistakes, OfNamesAreFoundWhereTheNamesAreKnown) {
+  const Columns columns = street_and_park();
+  const std::vector<Mistake> mistakes = {
+      {"set:Auto", "5", "unknown set \"Auto\"; did you mean \"auto\"?; the sets: ground_truth, auto, human"},
+      {"set:auto class:car,truck", "20", "unknown class \"truck\"; the classes: car, traffic light, person, bus"},
+      {"class:\"trafic light\"", "7", "did you mean \"traffic light\"?"},
+      {"class:\"\"", "7", "unknown class \"\""},
+      {"tag:été tag:night", "5", "unknown tag \"été\"; the tags: night, needs work"},
+      {"class:car -(tag:night | tag:nigth)", "29", "did you mean \"night\"?"},
+      {"label_tag:x", "11", "unknown label tag \"x\"; the label tags: ask"},
+      {"count(automatic)>1", "7", "unknown set \"automatic\""},
+      {"count(auto,persons)>1", "12", "did you mean \"person\"?"},
+      {"labelled:truth", "10", "unknown set \"truth\""},
+      {"tag:" + std::string(200'000, 'x'), "5", "unknown tag \"xxx"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const View view = View::parse(mistake.text);
+    expect_mistake(mistake, [&] { select_labels(view, columns); });
+    expect_mistake(mistake, [&] { select_samples(view, columns); });
+  }
+  expect_mistake({"tag:a", "5", "unknown tag \"a\"; the tags: none exists yet"},
+                 [] { select_labels(View::parse("tag:a"), Columns()); });
+}
+
+TEST(ViewMistakes, ListOnlySomeOfManyNames) {
+  Columns columns;
+  for (int i = 0; i < 1203; ++i) {
+    columns.classes.push_back({i + 1, "class_" + std::to_string(i)});
+  }
+  expect_mistake({"class:other", "7", "class_19 and 1183 more"}, [&] { select_labels(View::parse("class:other"), columns); });
+}
+
+std::string repeated(const std::string& text, int times) {
+  std::string result;
+  for (int i = 0; i < times; ++i) {
+    result += text;
+  }
+  return result;
+}
+
+TEST(ViewSize, DeepNestingIsAnErrorAtTheParenthesisThatIsTooMuch) {
+  const auto nested = [](int depth) { return repeated("-(", depth) + "class:car | tag:night" + repeated(")", depth); };
+  const Columns columns = street_and_park();
+  EXPECT_EQ(select_labels(View::parse(nested(100)), columns), select_labels(View::parse("class:car | tag:night"), columns));
+  EXPECT_EQ(select_samples(View::parse(nested(100)), columns), select_samples(View::parse("class:car | tag:night"), columns));
+  expect_mistake({nested(101), "202", "more than 100 parentheses inside each other"}, [&] { View::parse(nested(101)); });
+  expect_mistake({nested(50'000), "202", "more than 100 parentheses"}, [&] { View::parse(nested(50'000)); });
+  expect_mistake({repeated("(", 200'000), "101", "more than 100 parentheses"}, [&] { View::parse(repeated("(", 200'000)); });
+}
+
+TEST(ViewSize, LongTextsAreAnswered) {
+  const Columns columns = street_and_park();
+  std::string ids = "id:100";
+  for (int i = 0; i < 40'000; ++i) {
+    ids += "," + std::to_string(200 + i);
+  }
+  EXPECT_GT(ids.size(), 200'000U);
+  EXPECT_THAT(select_labels(View::parse(ids), columns), ElementsAre(0));
+  std::string terms = "class:bus";
+  for (int i = 1; i < 10'000; ++i) {
+    terms += " | id:" + std::to_string(100 + i);
+  }
+  EXPECT_THAT(select_samples(View::parse(terms), columns), ElementsAre(0, 1, 2, 3));
+  expect_mistake({terms + " | id:1", std::to_string(terms.size() + 4), "more than 10000 terms"},
+                 [&] { View::parse(terms + " | id:1"); });
+  EXPECT_THAT(select_samples(View::parse("name:" + repeated("*a", 50'000)), columns), IsEmpty());
+  EXPECT_EQ(select_samples(View::parse("name:" + repeated("*", 200'000)), columns).size(), 5U);
+  EXPECT_EQ(select_labels(View::parse(repeated(" ", 200'000)), columns).size(), 9U);
+}
+
+// Whatever the text, the answer is a view or an error that names a position inside the text.
+TEST(ViewSize, RandomTextsAreAnsweredToo) {
+  const std::vector<std::string> pieces = {"class", ":",     "car",  ",",          "\"",    "\\",   "(",      ")",
+                                           "|",     "-",     " ",    "confidence", ">=",    "<",    "0.3",    "é",
+                                           "\xff",  "count", "auto", "limit",      "sort:", "name", "path:*", "tag:night"};
+  std::mt19937 random(7);
+  const Columns columns = street_and_park();
+  int parsed = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text;
+    for (auto n = random() % 12; n > 0; --n) {
+      text += pieces[random() % pieces.size()];
+    }
+    try {
+      const View view = View::parse(text);
+      ++parsed;
+      select_labels(view, columns);
+      select_samples(view, columns);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.code(), ErrorCode::wrong_use);
+      const int position = std::stoi(error.context().front().second);
+      ASSERT_GE(position, 1);
+      ASSERT_LE(position, static_cast<int>(text.size()) + 1) << text;
+    }
+  }
+  EXPECT_GT(parsed, 100);
+}
+
+TEST(ViewTerms, HaveExamplesThatParse) {
+  for (const ViewTerm& term : view_terms()) {
+    const View view = View::parse(term.example);
+    EXPECT_THAT(std::string(term.example), HasSubstr(std::string(term.name)));
+    EXPECT_THAT(std::string(term.usage), HasSubstr(std::string(term.name)));
+    if (term.subject != TermSubject::whole) {
+      EXPECT_EQ(view.has_label_terms(), term.subject == TermSubject::label) << term.name;
+    }
+  }
+}
+
+std::string page() {
+  std::ifstream file(std::string(VERILABEL_SOURCE_DIR) + "/docs/views.md");
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+TEST(ViewsPage, EveryExampleParses) {
+  std::istringstream lines(page());
+  bool is_example = false;
+  int examples = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("```")) {
+      is_example = line == "```view";
+    } else if (is_example) {
+      EXPECT_NO_THROW(View::parse(line)) << line;
+      ++examples;
+    }
+  }
+  EXPECT_GE(examples, 10);
+}
+
+TEST(ViewsPage, ListsEveryTermAsTheTableDoes) {
+  const std::string text = page();
+  for (const ViewTerm& term : view_terms()) {
+    std::string usage(term.usage);
+    for (std::size_t at = 0; (at = usage.find('|', at)) != std::string::npos; at += 2) {
+      usage.insert(at, "\\");  // as Markdown wants it inside a table
+    }
+    const std::string row = "| `" + usage + "` | " + std::string(term.meaning) + " |";
+    EXPECT_NE(text.find(row), std::string::npos) << "docs/views.md lacks the line " << row;
+  }
+}
+
+}  // namespace
+}  // namespace verilabel
