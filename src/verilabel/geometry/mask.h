@@ -36,7 +36,7 @@ struct Mask {
 /// What keeps the polygons or the runs from being a mask, to be completed by where; nothing when there is no such thing.
 std::optional<std::string> fault_of(const Mask& mask);
 
-/// The runs of the list, checked: throws `bad_data` unless every count is a whole number and they add up to height · width.
+/// The runs of a list of counts, checked: throws `bad_data` unless they add up to height · width.
 Rle rle_from_counts(std::vector<std::uint32_t> counts, std::uint32_t height, std::uint32_t width);
 
 /// The character string of COCO (`rleToString` of pycocotools): groups of 5 bits, from the fourth on differences to the count two

@@ -1,0 +1,496 @@
+#include "verilabel/geometry/mask.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "verilabel/base/error.h"
+
+namespace verilabel {
+namespace {
+
+std::uint64_t pixel_count(std::uint32_t height, std::uint32_t width) {
+  return std::uint64_t{height} * width;
+}
+
+std::optional<std::string> fault_of_size(std::uint32_t height, std::uint32_t width) {
+  if (pixel_count(height, width) > std::numeric_limits<std::uint32_t>::max()) {
+    return fmt::format("a mask of {} × {} pixels is too large: less than 2^32 pixels are possible", width, height);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> fault_of(const Rle& rle) {
+  if (auto fault = fault_of_size(rle.height, rle.width)) {
+    return fault;
+  }
+  std::uint64_t sum = 0;
+  for (const std::uint32_t count : rle.counts) {
+    sum += count;
+  }
+  if (sum != pixel_count(rle.height, rle.width)) {
+    return fmt::format("the runs of the mask add up to {} pixels, but its size is {} × {} = {}", sum, rle.width, rle.height,
+                       pixel_count(rle.height, rle.width));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> fault_of(std::span<const Polygon> polygons) {
+  if (polygons.empty()) {
+    return "the mask has no polygon";
+  }
+  for (std::size_t i = 0; i < polygons.size(); ++i) {
+    if (polygons[i].size() < 6 || polygons[i].size() % 2 != 0) {
+      return fmt::format("polygon {} of the mask has {} numbers; an even count of at least 6 is needed", i, polygons[i].size());
+    }
+    for (const double coordinate : polygons[i]) {
+      if (!std::isfinite(coordinate)) {
+        return fmt::format("polygon {} of the mask holds {}, not a finite number", i, coordinate);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+void refuse(std::optional<std::string> fault) {
+  if (fault) {
+    throw Error(ErrorCode::bad_data, std::move(*fault));
+  }
+}
+
+// ---- polygons to runs ----
+//
+// The reference walks the outline in steps of a fifth of a pixel and keeps the places where it passes the middle between two of
+// these steps at a pixel's centre column. Only those places matter, so they are computed directly, one a column, with the very
+// expressions of the walk: the same result, and no memory that grows with the coordinates.
+
+constexpr double kStepsPerPixel = 5;
+constexpr double kFarthest = 1e12;
+
+std::int64_t step_of(double coordinate) {
+  return static_cast<std::int64_t>(kStepsPerPixel * std::clamp(coordinate, -kFarthest, kFarthest) + .5);
+}
+
+struct Crossings {
+  std::uint32_t height;
+  std::uint32_t width;
+  std::vector<std::uint32_t> pixels = {};  // where the inside begins or ends, in column-major order
+  std::size_t compact_at = std::size_t{1} << 22;
+
+  void add(std::int64_t column, std::int64_t y_step) {
+    double row = (static_cast<double>(y_step) + .5) / kStepsPerPixel - .5;
+    row = std::ceil(std::clamp(row, 0., static_cast<double>(height)));
+    pixels.push_back(static_cast<std::uint32_t>(static_cast<std::uint64_t>(column) * height + static_cast<std::uint64_t>(row)));
+    if (pixels.size() >= compact_at) {
+      cancel_pairs();
+      compact_at = std::max(compact_at, pixels.size() * 2);
+    }
+  }
+
+  // Two crossings at one pixel undo each other. What is left is sorted and never more than one a pixel.
+  void cancel_pairs() {
+    std::sort(pixels.begin(), pixels.end());
+    std::size_t kept = 0;
+    for (const std::uint32_t pixel : pixels) {
+      if (kept > 0 && pixels[kept - 1] == pixel) {
+        --kept;
+      } else {
+        pixels[kept++] = pixel;
+      }
+    }
+    pixels.resize(kept);
+  }
+};
+
+// Columns whose centre lies between the two steps: step 5c + 2 is left of the centre of column c, step 5c + 3 right of it.
+struct ColumnRange {
+  std::int64_t first;
+  std::int64_t end;
+};
+
+ColumnRange columns_between(std::int64_t left_step, std::int64_t right_step, std::uint32_t width) {
+  if (right_step < 3) {
+    return {0, 0};
+  }
+  const std::int64_t first = left_step <= 2 ? 0 : (left_step - 2 + 4) / 5;
+  const std::int64_t end = (right_step - 3) / 5 + 1;
+  return {first, std::min<std::int64_t>(end, width)};
+}
+
+void add_segment(std::int64_t xs, std::int64_t ys, std::int64_t xe, std::int64_t ye, Crossings& crossings) {
+  const std::int64_t dx = std::abs(xe - xs);
+  const std::int64_t dy = std::abs(ye - ys);
+  const ColumnRange columns = columns_between(std::min(xs, xe), std::max(xs, xe), crossings.width);
+  if (columns.first >= columns.end) {
+    return;
+  }
+  if (dx >= dy) {
+    if (xs > xe) {
+      std::swap(xs, xe);
+      std::swap(ys, ye);
+    }
+    const double slope = static_cast<double>(ye - ys) / static_cast<double>(dx);
+    const auto y_at = [&](std::int64_t t) {
+      return static_cast<std::int64_t>(static_cast<double>(ys) + slope * static_cast<double>(t) + .5);
+    };
+    for (std::int64_t column = columns.first; column < columns.end; ++column) {
+      const std::int64_t t = 5 * column + 2 - xs;
+      crossings.add(column, std::min(y_at(t), y_at(t + 1)));
+    }
+    return;
+  }
+  if (ys > ye) {
+    std::swap(xs, xe);
+    std::swap(ys, ye);
+  }
+  const double slope = static_cast<double>(xe - xs) / static_cast<double>(dy);
+  const auto x_at = [&](std::int64_t t) {
+    return static_cast<std::int64_t>(static_cast<double>(xs) + slope * static_cast<double>(t) + .5);
+  };
+  for (std::int64_t column = columns.first; column < columns.end; ++column) {
+    // The walk goes down; x_at is monotone. The first step on the far side of the centre:
+    const std::int64_t left_step = 5 * column + 2;
+    std::int64_t near = 0;
+    std::int64_t far = dy;
+    const auto is_across = [&](std::int64_t t) { return xs < xe ? x_at(t) > left_step : x_at(t) <= left_step; };
+    while (far - near > 1) {
+      const std::int64_t middle = near + (far - near) / 2;
+      (is_across(middle) ? far : near) = middle;
+    }
+    crossings.add(column, ys + far - 1);
+  }
+}
+
+Rle rle_from_polygon(const Polygon& polygon, std::uint32_t height, std::uint32_t width) {
+  Crossings crossings{height, width};
+  const std::size_t points = polygon.size() / 2;
+  std::int64_t xs = step_of(polygon[2 * points - 2]);
+  std::int64_t ys = step_of(polygon[2 * points - 1]);
+  for (std::size_t i = 0; i < points; ++i) {
+    const std::int64_t xe = step_of(polygon[2 * i]);
+    const std::int64_t ye = step_of(polygon[2 * i + 1]);
+    add_segment(xs, ys, xe, ye, crossings);
+    xs = xe;
+    ys = ye;
+  }
+  crossings.cancel_pairs();
+
+  Rle rle{height, width, {}};
+  rle.counts.reserve(crossings.pixels.size() + 1);
+  std::uint32_t begin = 0;
+  for (const std::uint32_t pixel : crossings.pixels) {
+    rle.counts.push_back(pixel - begin);
+    begin = pixel;
+  }
+  const std::uint32_t rest = static_cast<std::uint32_t>(pixel_count(height, width)) - begin;
+  if (rest > 0 || rle.counts.empty()) {
+    rle.counts.push_back(rest);
+  }
+  return rle;
+}
+
+// ---- walking two masks side by side ----
+
+class RunCursor {
+ public:
+  explicit RunCursor(const Rle& rle) : counts_(rle.counts) { skip_empty(); }
+
+  bool is_inside() const { return is_inside_; }
+  std::uint32_t left() const { return left_; }
+  void advance(std::uint32_t pixels) {
+    left_ -= pixels;
+    skip_empty();
+  }
+
+ private:
+  void skip_empty() {
+    while (left_ == 0 && next_ < counts_.size()) {
+      is_inside_ = next_ % 2 == 1;
+      left_ = counts_[next_++];
+    }
+  }
+
+  std::span<const std::uint32_t> counts_;
+  std::size_t next_ = 0;
+  std::uint32_t left_ = 0;
+  bool is_inside_ = false;
+};
+
+void require_same_size(const Rle& a, const Rle& b) {
+  if (a.height != b.height || a.width != b.width) {
+    throw Error(ErrorCode::bad_data, fmt::format("masks of different sizes cannot be compared: {} × {} and {} × {} pixels", a.width,
+                                                 a.height, b.width, b.height));
+  }
+}
+
+Rle union_of_two(const Rle& a, const Rle& b) {
+  Rle united{a.height, a.width, {}};
+  RunCursor in_a(a);
+  RunCursor in_b(b);
+  bool is_inside = false;
+  std::uint32_t run = 0;
+  while (in_a.left() > 0) {
+    const bool is_now_inside = in_a.is_inside() || in_b.is_inside();
+    if (is_now_inside != is_inside) {
+      united.counts.push_back(run);
+      run = 0;
+      is_inside = is_now_inside;
+    }
+    const std::uint32_t step = std::min(in_a.left(), in_b.left());
+    run += step;
+    in_a.advance(step);
+    in_b.advance(step);
+  }
+  united.counts.push_back(run);
+  return united;
+}
+
+struct SharedPixels {
+  std::uint64_t both = 0;
+  std::uint64_t either = 0;
+};
+
+SharedPixels shared_pixels(const Rle& a, const Rle& b) {
+  require_same_size(a, b);
+  SharedPixels shared;
+  RunCursor in_a(a);
+  RunCursor in_b(b);
+  while (in_a.left() > 0) {
+    const std::uint32_t step = std::min(in_a.left(), in_b.left());
+    shared.both += in_a.is_inside() && in_b.is_inside() ? step : 0;
+    shared.either += in_a.is_inside() || in_b.is_inside() ? step : 0;
+    in_a.advance(step);
+    in_b.advance(step);
+  }
+  return shared;
+}
+
+double ratio(std::uint64_t part, std::uint64_t whole) {
+  return part == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// ---- COCO's character string ----
+
+constexpr char kFirstCharacter = '0';
+constexpr int kGroupBits = 5;
+constexpr std::int64_t kGroupMask = 0x1f;
+constexpr int kSignBit = 0x10;
+constexpr int kMoreBit = 0x20;
+constexpr int kMaxGroups = 7;  // 33 bits and a sign are the most that differences of 32-bit counts need
+
+}  // namespace
+
+std::optional<std::string> fault_of(const Mask& mask) {
+  return std::visit([](const auto& shape) { return fault_of(shape); }, mask.shape);
+}
+
+Rle rle_from_counts(std::vector<std::uint32_t> counts, std::uint32_t height, std::uint32_t width) {
+  Rle rle{height, width, std::move(counts)};
+  refuse(fault_of(rle));
+  return rle;
+}
+
+std::string coco_string_from_rle(const Rle& rle) {
+  std::string text;
+  text.reserve(rle.counts.size() * 2);
+  for (std::size_t i = 0; i < rle.counts.size(); ++i) {
+    std::int64_t number = std::int64_t{rle.counts[i]} - (i > 2 ? std::int64_t{rle.counts[i - 2]} : 0);
+    bool has_more = true;
+    while (has_more) {
+      int group = static_cast<int>(number & kGroupMask);
+      number >>= kGroupBits;
+      has_more = (group & kSignBit) != 0 ? number != -1 : number != 0;
+      group |= has_more ? kMoreBit : 0;
+      text.push_back(static_cast<char>(kFirstCharacter + group));
+    }
+  }
+  return text;
+}
+
+Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint32_t width) {
+  refuse(fault_of_size(height, width));
+  Rle rle{height, width, {}};
+  const auto fault_at = [&](std::size_t position, std::string_view what) {
+    return Error(ErrorCode::bad_data, fmt::format("the run-length string of the mask {} at character {}", what, position + 1));
+  };
+  std::uint64_t sum = 0;
+  std::size_t position = 0;
+  while (position < text.size()) {
+    const std::size_t start = position;
+    std::int64_t number = 0;
+    bool has_more = true;
+    for (int group_index = 0; has_more; ++group_index) {
+      if (position == text.size()) {
+        throw fault_at(start, "breaks off inside the number that begins");
+      }
+      if (group_index == kMaxGroups) {
+        throw fault_at(start, "has a number that is too large");
+      }
+      const int group = static_cast<unsigned char>(text[position]) - kFirstCharacter;
+      if (group < 0 || group > 0x3f) {
+        throw fault_at(position, "has a character that COCO's encoding does not use");
+      }
+      ++position;
+      const int shift = kGroupBits * group_index;
+      number |= (group & kGroupMask) << shift;
+      has_more = (group & kMoreBit) != 0;
+      if (!has_more && (group & kSignBit) != 0) {
+        number |= -(std::int64_t{1} << (shift + kGroupBits));
+      }
+    }
+    if (rle.counts.size() > 2) {
+      number += rle.counts[rle.counts.size() - 2];
+    }
+    if (number < 0) {
+      throw fault_at(start, "has a negative run");
+    }
+    sum += static_cast<std::uint64_t>(number);
+    if (sum > pixel_count(height, width)) {
+      throw fault_at(start, fmt::format("has more runs than its size of {} × {} pixels holds", width, height));
+    }
+    rle.counts.push_back(static_cast<std::uint32_t>(number));
+  }
+  refuse(fault_of(rle));
+  return rle;
+}
+
+Rle rle_from_polygons(std::span<const Polygon> polygons, std::uint32_t height, std::uint32_t width) {
+  refuse(fault_of(polygons));
+  refuse(fault_of_size(height, width));
+  Rle united = rle_from_polygon(polygons[0], height, width);
+  for (const Polygon& polygon : polygons.subspan(1)) {
+    united = union_of_two(united, rle_from_polygon(polygon, height, width));
+  }
+  return united;
+}
+
+Rle rle_from_bitmap(std::span<const std::uint8_t> bitmap, std::uint32_t height, std::uint32_t width) {
+  refuse(fault_of_size(height, width));
+  if (bitmap.size() != pixel_count(height, width)) {
+    throw Error(ErrorCode::bad_data,
+                fmt::format("a bitmap of {} bytes does not have {} × {} pixels", bitmap.size(), width, height));
+  }
+  Rle rle{height, width, {}};
+  bool is_inside = false;
+  std::uint32_t run = 0;
+  for (const std::uint8_t pixel : bitmap) {
+    if ((pixel != 0) != is_inside) {
+      rle.counts.push_back(run);
+      run = 0;
+      is_inside = !is_inside;
+    }
+    ++run;
+  }
+  rle.counts.push_back(run);
+  return rle;
+}
+
+std::vector<std::uint8_t> bitmap_from_rle(const Rle& rle) {
+  refuse(fault_of(rle));
+  std::vector<std::uint8_t> bitmap;
+  bitmap.reserve(pixel_count(rle.height, rle.width));
+  std::uint8_t value = 0;
+  for (const std::uint32_t count : rle.counts) {
+    bitmap.insert(bitmap.end(), count, value);
+    value = value == 0 ? 1 : 0;
+  }
+  return bitmap;
+}
+
+std::uint64_t area(const Rle& rle) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 1; i < rle.counts.size(); i += 2) {
+    sum += rle.counts[i];
+  }
+  return sum;
+}
+
+Box tight_box(const Rle& rle) {
+  std::uint64_t left = rle.width;
+  std::uint64_t top = rle.height;
+  std::uint64_t right = 0;
+  std::uint64_t bottom = 0;
+  bool is_empty = true;
+  std::uint64_t begin = 0;
+  for (std::size_t i = 0; i < rle.counts.size(); ++i) {
+    const std::uint64_t end = begin + rle.counts[i];
+    if (i % 2 == 1 && end > begin) {
+      const std::uint64_t last = end - 1;
+      const bool spans_columns = begin / rle.height != last / rle.height;
+      left = std::min(left, begin / rle.height);
+      right = std::max(right, last / rle.height);
+      top = std::min(top, spans_columns ? 0 : begin % rle.height);
+      bottom = std::max(bottom, spans_columns ? rle.height - 1 : last % rle.height);
+      is_empty = false;
+    }
+    begin = end;
+  }
+  if (is_empty) {
+    return {};
+  }
+  return {static_cast<double>(left), static_cast<double>(top), static_cast<double>(right - left + 1),
+          static_cast<double>(bottom - top + 1)};
+}
+
+Rle union_of(std::span<const Rle> rles) {
+  if (rles.empty()) {
+    throw Error(ErrorCode::bad_data, "the union of no masks has no size");
+  }
+  for (const Rle& rle : rles) {
+    require_same_size(rles[0], rle);
+  }
+  Rle united = rles[0];
+  for (const Rle& rle : rles.subspan(1)) {
+    united = union_of_two(united, rle);
+  }
+  return united;
+}
+
+double iou(const Rle& a, const Rle& b) {
+  const SharedPixels shared = shared_pixels(a, b);
+  return ratio(shared.both, shared.either);
+}
+
+double intersection_over_detection(const Rle& detection, const Rle& crowd) {
+  return ratio(shared_pixels(detection, crowd).both, area(detection));
+}
+
+Rle rasterised(const Mask& mask, std::uint32_t height, std::uint32_t width) {
+  if (const auto* polygons = std::get_if<std::vector<Polygon>>(&mask.shape)) {
+    return rle_from_polygons(*polygons, height, width);
+  }
+  const Rle& rle = std::get<Rle>(mask.shape);
+  if (rle.height != height || rle.width != width) {
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the mask has {} × {} pixels, but its image {} × {}", rle.width, rle.height, width, height));
+  }
+  return rle;
+}
+
+double mask_area(const Mask& mask, std::uint32_t height, std::uint32_t width) {
+  return static_cast<double>(area(rasterised(mask, height, width)));
+}
+
+Box mask_box(const Mask& mask) {
+  if (const auto* rle = std::get_if<Rle>(&mask.shape)) {
+    return tight_box(*rle);
+  }
+  double left = std::numeric_limits<double>::infinity();
+  double top = left;
+  double right = -left;
+  double bottom = -left;
+  for (const Polygon& polygon : std::get<std::vector<Polygon>>(mask.shape)) {
+    for (std::size_t i = 0; i + 1 < polygon.size(); i += 2) {
+      left = std::min(left, polygon[i]);
+      right = std::max(right, polygon[i]);
+      top = std::min(top, polygon[i + 1]);
+      bottom = std::max(bottom, polygon[i + 1]);
+    }
+  }
+  return left > right ? Box{} : Box{left, top, right - left, bottom - top};
+}
+
+}  // namespace verilabel

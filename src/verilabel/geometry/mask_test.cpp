@@ -1,0 +1,185 @@
+#include "verilabel/geometry/mask.h"
+
+#include <limits>
+#include <random>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "verilabel/base/error.h"
+
+namespace verilabel {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using Counts = std::vector<std::uint32_t>;
+
+template <typename Call>
+void expect_bad_data(Call call, const char* part_of_message) {
+  try {
+    call();
+    ADD_FAILURE() << "no error; expected one about " << part_of_message;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::bad_data);
+    EXPECT_THAT(error.message(), HasSubstr(part_of_message));
+  }
+}
+
+TEST(Mask, RunsGoColumnByColumnFromOutside) {
+  // Rows of the picture below, 3 high and 4 wide; the columns read 0 0 1 | 0 1 1 | 0 0 0 | 1 0 0.
+  //   . . . #
+  //   . # . .
+  //   # # . .
+  const Counts bits = {0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0};
+  const std::vector<std::uint8_t> bitmap(bits.begin(), bits.end());
+  const Rle rle = rle_from_bitmap(bitmap, 3, 4);
+  EXPECT_THAT(rle.counts, ElementsAre(2, 1, 1, 2, 3, 1, 2));
+  EXPECT_EQ(bitmap_from_rle(rle), bitmap);
+  EXPECT_EQ(area(rle), 4U);
+  EXPECT_EQ(tight_box(rle), (Box{0, 0, 4, 3}));
+}
+
+TEST(Mask, TightBoxOfRunsThatSpanColumnsIsAsHighAsTheGrid) {
+  EXPECT_EQ(tight_box(Rle{4, 4, {6, 3, 7}}), (Box{1, 0, 2, 4}));
+  EXPECT_EQ(tight_box(Rle{4, 4, {5, 2, 9}}), (Box{1, 1, 1, 2}));
+  EXPECT_EQ(tight_box(Rle{4, 4, {16}}), Box{});
+  EXPECT_EQ(tight_box(Rle{4, 4, {0, 16}}), (Box{0, 0, 4, 4}));
+  EXPECT_EQ(tight_box(Rle{4, 4, {2, 0, 3, 1, 10}}), (Box{1, 1, 1, 1})) << "an empty run has no place";
+  EXPECT_EQ(tight_box(Rle{}), Box{});
+}
+
+TEST(Mask, RectangleCoversThePixelsWithinIt) {
+  // Corners on pixel edges: columns 1 and 2, rows 1 to 3 of a grid 5 high and 4 wide.
+  const std::vector<Polygon> rectangle = {{1, 1, 3, 1, 3, 4, 1, 4}};
+  EXPECT_THAT(rle_from_polygons(rectangle, 5, 4).counts, ElementsAre(6, 3, 2, 3, 6));
+}
+
+TEST(Mask, PolygonsAreUnitedAndCutAtTheImage) {
+  const std::vector<Polygon> two = {{-50, -50, 2, -50, 2, 2, -50, 2}, {1, 1, 90, 1, 90, 90, 1, 90}};
+  // Columns: rows 0-1 | rows 0-2 | rows 1-2.
+  EXPECT_THAT(rle_from_polygons(two, 3, 3).counts, ElementsAre(0, 2, 1, 3, 1, 2));
+}
+
+TEST(Mask, HugeCoordinatesTakeNoMemory) {
+  const std::vector<Polygon> sheet = {{-1e300, -1e300, 1e300, -1e300, 1e300, 1e300, -1e300, 1e300}};
+  EXPECT_THAT(rle_from_polygons(sheet, 3, 3).counts, ElementsAre(0, 9));
+  const std::vector<Polygon> elsewhere = {{1e9, 1e9, 2e9, 1e9, 2e9, 2e9}};
+  EXPECT_THAT(rle_from_polygons(elsewhere, 3, 3).counts, ElementsAre(9));
+}
+
+TEST(Mask, ManyCrossingsOfOneColumnCancel) {
+  // A saw of 300,000 teeth over a strip of 40 columns: more crossings than are kept at a time.
+  Polygon saw;
+  for (int i = 0; i < 300000; ++i) {
+    saw.insert(saw.end(), {i % 2 == 0 ? 0. : 40., 10});
+  }
+  const Rle rle = rle_from_polygons(std::vector<Polygon>{saw}, 20, 40);
+  EXPECT_THAT(rle.counts, ElementsAre(800)) << "an even number of passes over the same row leaves nothing";
+}
+
+TEST(Mask, FaultyPolygonsAreRefused) {
+  const auto rasterise = [](std::vector<Polygon> polygons) { rle_from_polygons(polygons, 4, 4); };
+  expect_bad_data([&] { rasterise({}); }, "no polygon");
+  expect_bad_data([&] { rasterise({{0, 0, 1, 1}}); }, "polygon 0 of the mask has 4 numbers");
+  expect_bad_data([&] { rasterise({{0, 0, 1, 1, 0, 1}, {0, 0, 1, 1, 0, 1, 2}}); }, "polygon 1 of the mask has 7 numbers");
+  expect_bad_data([&] { rasterise({{0, 0, std::numeric_limits<double>::quiet_NaN(), 1, 0, 1}}); }, "not a finite number");
+  expect_bad_data([&] { rle_from_polygons(std::vector<Polygon>{{0, 0, 1, 1, 0, 1}}, 65536, 65536); }, "too large");
+}
+
+TEST(Mask, CountsMustAddUp) {
+  EXPECT_EQ(rle_from_counts({3, 1}, 2, 2).counts, (Counts{3, 1}));
+  expect_bad_data([] { rle_from_counts({3, 2}, 2, 2); }, "add up to 5 pixels, but its size is 2 × 2 = 4");
+  expect_bad_data([] { rle_from_counts({}, 2, 2); }, "add up to 0");
+  expect_bad_data([] { rle_from_counts({4294967295U, 5}, 2, 2); }, "add up to 4294967300");
+  expect_bad_data([] { rle_from_bitmap(std::vector<std::uint8_t>(5), 2, 2); }, "bitmap of 5 bytes");
+}
+
+TEST(Mask, CocoStringWorkedByHand) {
+  // 5 -> '5'; 16 needs two groups, 0x10 with the bit for more 0x20 -> '`', then 0 -> '0'; 3 -> '3'; the fourth is 12 - 16 = -4 ->
+  // 0x1c -> 'L'.
+  const Rle rle{6, 6, {5, 16, 3, 12}};
+  EXPECT_EQ(coco_string_from_rle(rle), "5`03L");
+  EXPECT_EQ(rle_from_coco_string("5`03L", 6, 6), rle);
+  EXPECT_EQ(rle_from_coco_string("", 0, 0), Rle{});
+}
+
+TEST(Mask, HostileCocoStringsAreRefused) {
+  const auto read = [](std::string_view text) { rle_from_coco_string(text, 6, 6); };
+  expect_bad_data([&] { read("5`03"); }, "add up to 24 pixels");
+  expect_bad_data([&] { read("5`03LP"); }, "breaks off inside the number that begins at character 6");
+  expect_bad_data([&] { read("5`0/L"); }, "character that COCO's encoding does not use at character 4");
+  expect_bad_data([&] { read("5`0pL"); }, "does not use at character 4");
+  expect_bad_data([&] { read("5`0\xff"); }, "does not use");
+  expect_bad_data([&] { read("PPPPPPPPPPPP0"); }, "too large at character 1");
+  expect_bad_data([&] { read("oooooo0"); }, "more runs than its size");
+  expect_bad_data([&] { read("O"); }, "negative run at character 1");
+  expect_bad_data([] { rle_from_coco_string("0", 4294967295U, 4294967295U); }, "too large");
+}
+
+TEST(Mask, RandomBytesNeverGetThroughUnchecked) {
+  std::mt19937 random(5);
+  std::size_t accepted = 0;
+  for (int i = 0; i < 200000; ++i) {
+    std::string text(random() % 8, '\0');
+    for (char& c : text) {
+      c = static_cast<char>(random() % 100 == 0 ? random() : '0' + random() % 64);
+    }
+    const std::uint32_t height = random() % 8;
+    const std::uint32_t width = random() % 8;
+    try {
+      const Rle rle = rle_from_coco_string(text, height, width);
+      ++accepted;
+      EXPECT_EQ(fault_of(Mask{rle}), std::nullopt);
+      EXPECT_EQ(rle_from_coco_string(coco_string_from_rle(rle), height, width), rle);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::bad_data);
+    }
+  }
+  EXPECT_GT(accepted, 1000U);
+}
+
+TEST(Mask, LargestCountsSurviveTheString) {
+  const Rle rle{1, 4294967295U, {0, 4294967294U, 0, 0, 1}};
+  EXPECT_EQ(rle_from_coco_string(coco_string_from_rle(rle), 1, 4294967295U), rle);
+}
+
+TEST(Mask, OverlapsWorkedByHand) {
+  const Rle left{2, 4, {0, 4, 4}};    // columns 0-1
+  const Rle middle{2, 4, {2, 4, 2}};  // columns 1-2
+  const Rle empty{2, 4, {8}};
+  EXPECT_EQ(iou(left, middle), 2. / 6);
+  EXPECT_EQ(intersection_over_detection(left, middle), 2. / 4);
+  EXPECT_EQ(iou(left, empty), 0);
+  EXPECT_EQ(iou(empty, empty), 0);
+  EXPECT_EQ(union_of(std::vector{left, middle, empty}).counts, (Counts{0, 6, 2}));
+  expect_bad_data([&] { iou(left, Rle{4, 2, {8}}); }, "different sizes");
+  expect_bad_data([&] { union_of(std::vector{left, Rle{4, 2, {8}}}); }, "different sizes");
+  expect_bad_data([] { union_of({}); }, "no masks");
+}
+
+TEST(Mask, EmptyRunsInsideChangeNothing) {
+  const Rle plain{2, 4, {2, 4, 2}};
+  const Rle seamed{2, 4, {2, 1, 0, 0, 0, 3, 2, 0}};
+  EXPECT_EQ(iou(plain, seamed), 1);
+  EXPECT_EQ(iou(seamed, seamed), 1);
+  EXPECT_EQ(union_of(std::vector{seamed, plain}).counts, plain.counts);
+  EXPECT_EQ(area(seamed), 4U);
+  EXPECT_EQ(bitmap_from_rle(seamed), bitmap_from_rle(plain));
+}
+
+TEST(Mask, AreaAndBoxOfEitherForm) {
+  const Mask polygons{std::vector<Polygon>{{1, 1, 3, 1, 3, 4, 1, 4}, {-2.5, 0, 1, 0, 1, 1}}};
+  EXPECT_EQ(mask_area(polygons, 5, 4), 7);  // 2 × 3, and the pixel (0, 0)
+  EXPECT_EQ(mask_box(polygons), (Box{-2.5, 0, 5.5, 4}));
+  const Mask runs{Rle{5, 4, {6, 3, 11}}};
+  EXPECT_EQ(mask_area(runs, 5, 4), 3);
+  EXPECT_EQ(mask_box(runs), (Box{1, 1, 1, 3}));
+  expect_bad_data([&] { mask_area(runs, 4, 5); }, "the mask has 4 × 5 pixels, but its image 5 × 4");
+  EXPECT_EQ(mask_box(Mask{}), Box{});
+}
+
+}  // namespace
+}  // namespace verilabel
