@@ -40,7 +40,7 @@ OperatingPoints operating_points_at(const EvaluationInput& input, const Outcomes
 
 /// The thresholds of greatest F1: one for all classes together, and one for each class on its own. Exact: every score is tried,
 /// with all predictions of that score or above; of equal F1 the higher threshold wins. No threshold where nothing was matched: F1
-/// is 0 or undefined whatever one chooses, and the counts are those of all predictions.
-OperatingPoints best_f1_points(const EvaluationInput& input, const Outcomes& outcomes);
+/// is 0 or undefined whatever one chooses, and the counts are those of all predictions. `threads` as in `MatchOptions`.
+OperatingPoints best_f1_points(const EvaluationInput& input, const Outcomes& outcomes, unsigned threads = 0);
 
 }  // namespace verilabel
