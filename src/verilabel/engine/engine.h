@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace verilabel {
+
+enum class ElementType : std::uint8_t { f32, f16, f64, i64, i32, u8, i8, boolean, other };
+std::string_view name_of(ElementType type);
+
+/// A named input or output of a graph.
+struct TensorInfo {
+  std::string name;
+  ElementType type = ElementType::other;
+  std::vector<std::int64_t> shape;  ///< −1 where it is dynamic
+};
+
+/// "images f32 [1, 3, 416, 416]"
+std::string text_of(const TensorInfo& tensor);
+
+/// What a model file says about itself.
+struct GraphInfo {
+  std::vector<TensorInfo> inputs;
+  std::vector<TensorInfo> outputs;
+  std::map<std::string, std::string> metadata;  ///< ONNX `metadata_props`
+};
+
+struct CompileOptions {
+  std::string device = "cpu";
+  std::vector<std::vector<std::int64_t>> input_shapes;  ///< one an input, all positive: what dynamic sizes are fixed to
+  int threads = 0;                                      ///< 0: all processors
+};
+
+/// One inference in flight: its own input and output memory. Not to be touched between `start` and the callback.
+class InferRequest {
+ public:
+  virtual ~InferRequest() = default;
+  /// The request's own memory of input `index`, to be filled in place. f32 only.
+  virtual std::span<float> input(std::size_t index) = 0;
+  /// Valid after the callback, until the next `start`. f32 only; f16 outputs are converted by the graph.
+  virtual std::span<const float> output(std::size_t index) = 0;
+  /// The real shape of output `index`, valid likewise.
+  virtual std::vector<std::int64_t> output_shape(std::size_t index) = 0;
+  /// Begins the inference; `done` is called once from a thread of the engine, with the failure if there was one. `done` must not throw,
+  /// and must not call `start` itself.
+  virtual void start(std::function<void(std::exception_ptr)> done) = 0;
+};
+
+/// A graph made ready for one device. Safe to use from any thread.
+class CompiledModel {
+ public:
+  virtual ~CompiledModel() = default;
+  virtual std::unique_ptr<InferRequest> create_request() = 0;
+  /// How many requests in flight keep the device busy.
+  virtual int optimal_requests() const = 0;
+  /// The device that really runs, as the engine says: "CPU".
+  virtual std::string device() const = 0;
+};
+
+/// An inference engine. Reading a graph and compiling it throw `not_found`; `bad_model` for what is no model, is truncated, or has
+/// operations that the engine does not know; `engine` for a device that is not there, listing those that are.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual std::string_view name() const = 0;
+  virtual GraphInfo inspect(const std::filesystem::path& model) = 0;
+  virtual std::unique_ptr<CompiledModel> compile(const std::filesystem::path& model, const CompileOptions& options) = 0;
+};
+
+/// The engine of that name. Throws `wrong_use` with the names that exist.
+std::unique_ptr<Engine> open_engine(std::string_view name);
+std::vector<std::string_view> engine_names();
+
+}  // namespace verilabel

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace verilabel {
+
+enum class ImageFormat : std::uint8_t { jpeg, png, bmp, tiff, webp, jpeg2000, pnm, gif, other };
+std::string_view name_of(ImageFormat format);
+
+/// What stands in front of the pixels.
+struct ImageHeader {
+  ImageFormat format = ImageFormat::other;
+  std::int32_t width = 0;  ///< pixels of the upright image
+  std::int32_t height = 0;
+  std::uint8_t orientation = 1;  ///< EXIF, 1 to 8; 1 when not stated or out of range
+  std::uint64_t file_bytes = 0;
+};
+
+/// Whether a file is meant to be an image, by its first bytes or else by its name: what import looks at and does not ignore.
+bool is_image_candidate(const std::filesystem::path& path, std::span<const std::byte> first_bytes);
+
+/// Reads the header only, by content: a wrong extension is no problem. Throws `bad_data` for an empty file and for a header that is cut
+/// off or makes no sense, `unsupported` for a format that cannot be decoded here, `not_found`, `io`.
+ImageHeader read_header(const std::filesystem::path& path);
+
+}  // namespace verilabel
