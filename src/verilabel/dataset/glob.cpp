@@ -26,12 +26,13 @@ std::size_t character_length(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-Glob::Glob(std::string_view pattern, std::string_view is_literal) {
+Glob::Glob(std::string_view pattern, std::string_view is_literal) : pieces_(1) {
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     const bool stands_for_itself = i < is_literal.size() && is_literal[i] != 0;
     if (pattern[i] == '*' && !stands_for_itself) {
       if (elements_.empty() || elements_.back() != kAnyRun) {
         elements_.push_back(kAnyRun);
+        pieces_.emplace_back();
       }
       continue;
     }
@@ -40,12 +41,34 @@ Glob::Glob(std::string_view pattern, std::string_view is_literal) {
       has_any_character_ = true;
     } else {
       elements_.push_back(static_cast<unsigned char>(pattern[i]));
+      pieces_.back() += pattern[i];
     }
     ++shortest_match_;
   }
 }
 
-bool Glob::matches(std::string_view text) const {
+bool Glob::matches_pieces(std::string_view text) const {
+  const std::string& first = pieces_.front();
+  const std::string& last = pieces_.back();
+  if (pieces_.size() == 1) {
+    return text == first;
+  }
+  if (text.size() < shortest_match_ || !text.starts_with(first) || !text.ends_with(last)) {
+    return false;
+  }
+  text.remove_prefix(first.size());
+  text.remove_suffix(last.size());
+  for (std::size_t piece = 1; piece + 1 < pieces_.size(); ++piece) {
+    const std::size_t found = text.find(pieces_[piece]);
+    if (found == std::string_view::npos) {
+      return false;
+    }
+    text.remove_prefix(found + pieces_[piece].size());
+  }
+  return true;
+}
+
+bool Glob::matches_elements(std::string_view text) const {
   if (text.size() < shortest_match_) {
     return false;
   }

@@ -16,11 +16,15 @@ class Glob {
   explicit Glob(std::string_view pattern, std::string_view is_literal = {});
 
   /// Takes at most the product of both lengths, usually their sum.
-  bool matches(std::string_view text) const;
+  bool matches(std::string_view text) const { return has_any_character_ ? matches_elements(text) : matches_pieces(text); }
   /// Whether it holds neither `*` nor `?`: it then matches exactly the pattern.
-  bool has_no_wildcard() const { return shortest_match_ == elements_.size() && !has_any_character_; }
+  bool has_no_wildcard() const { return pieces_.size() == 1 && !has_any_character_; }
 
  private:
+  bool matches_pieces(std::string_view text) const;
+  bool matches_elements(std::string_view text) const;
+
+  std::vector<std::string> pieces_;      // what stands between the `*`; only without `?`
   std::vector<std::uint16_t> elements_;  // a byte, or one of two values beyond bytes
   std::size_t shortest_match_ = 0;       // in bytes
   bool has_any_character_ = false;

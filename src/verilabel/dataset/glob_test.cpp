@@ -1,7 +1,9 @@
 #include "verilabel/dataset/glob.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -43,12 +45,30 @@ TEST(Glob, TakesEscapedWildcardsLiterally) {
   EXPECT_FALSE(Glob("a?").has_no_wildcard());
 }
 
+// `?` takes the general way, a pattern without it a shorter one: over one-byte characters both must agree.
+TEST(Glob, MatchesTheSameWithAndWithoutQuestionMarks) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string pattern;
+    std::string text;
+    for (auto n = random() % 6; n > 0; --n) {
+      pattern += "ab*"[random() % 3];
+    }
+    for (auto n = random() % 7; n > 0; --n) {
+      text += "ab"[random() % 2];
+    }
+    ASSERT_EQ(Glob(pattern).matches(text), Glob(fmt::format("?{}", pattern)).matches(fmt::format("x{}", text)))
+        << pattern << " on " << text;
+  }
+}
+
 TEST(Glob, StaysPolynomialOnPatternsMadeToHurt) {
   std::string pattern;
   for (int i = 0; i < 500; ++i) {
     pattern += "*a";
   }
   EXPECT_FALSE(Glob(pattern + "b").matches(std::string(4000, 'a')));
+  EXPECT_FALSE(Glob(pattern + "?b").matches(std::string(4000, 'a')));
   EXPECT_TRUE(Glob(pattern).matches(std::string(4000, 'a')));
 }
 

@@ -73,7 +73,8 @@ class Parser {
       ++length;
     }
     const std::string_view found = text_.substr(at_, length);
-    fail(at_, fmt::format("expected {}, found {}", what, is_space(found.front()) ? "a space" : "\"" + printable(found) + "\""));
+    const std::string shown = is_space(found.front()) ? "a space" : fmt::format("\"{}\"", printable(found));
+    fail(at_, fmt::format("expected {}, found {}", what, shown));
   }
 
   void require_utf8() const {

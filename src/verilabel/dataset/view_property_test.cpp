@@ -1,4 +1,5 @@
 // Random views over random columns against an evaluator that asks one row at a time and shares no code with the module.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,7 +32,8 @@ Columns random_columns(Random& random) {
   const int sample_count = below(random, 30);
   for (int i = 0; i < sample_count; ++i) {
     const std::string name = std::string(1, static_cast<char>('a' + below(random, 3))) + "/" + std::to_string(below(random, 20));
-    append(c.samples, {5 + 2 * i, "/root/" + name, name, 100 * below(random, 4), 100 * below(random, 4), below(random, 4) == 0});
+    append(c.samples,
+           {5 + 2 * i, fmt::format("/root/{}", name), name, 100 * below(random, 4), 100 * below(random, 4), below(random, 4) == 0});
     for (std::int32_t tag = 0; tag < 2; ++tag) {
       if (below(random, 3) == 0) {
         c.sample_tags.row.append(i);
@@ -233,9 +235,10 @@ Question random_question(Random& random, int depth) {
   for (int i = 0; i < count; ++i) {
     Question part = random_question(random, depth - 1);
     const bool needs_parentheses = part.join == '&' || part.join == '|' || (q.join == '-' && part.join == '-');
-    const std::string text = needs_parentheses ? "(" + part.text + ")" : part.text;
+    const std::string text = needs_parentheses ? fmt::format("({})", part.text) : part.text;
     q.text += i == 0 ? "" : q.join == '|' ? " | " : " ";
-    q.text += q.join == '-' ? "-" + text : text;
+    q.text += q.join == '-' ? "-" : "";
+    q.text += text;
     q.asks_labels |= part.asks_labels;
     q.asks_samples |= part.asks_samples;
     q.parts.push_back(std::move(part));

@@ -1,5 +1,6 @@
 #include "verilabel/dataset/view.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -340,7 +341,7 @@ TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {
       {"area<inf", "6", "expected a number, found \"inf\""},
       {"area<-infinity", "6", "expected a number"},
       {"area<1e999", "6", "\"1e999\" is out of range"},
-      {"area<" + std::string(5000, '9'), "6", "out of range"},
+      {fmt::format("area<{}", std::string(5000, '9')), "6", "out of range"},
       {"run:x", "5", "expected an id (a whole number), found \"x\""},
       {"run:1,-2", "7", "expected an id"},
       {"id:1.5", "4", "expected an id"},
@@ -408,7 +409,7 @@ TEST(ViewMistakes, OfNamesAreFoundWhereTheNamesAreKnown) {
       {"count(automatic)>1", "7", "unknown set \"automatic\""},
       {"count(auto,persons)>1", "12", "did you mean \"person\"?"},
       {"labelled:truth", "10", "unknown set \"truth\""},
-      {"tag:" + std::string(200'000, 'x'), "5", "unknown tag \"xxx"},
+      {fmt::format("tag:{}", std::string(200'000, 'x')), "5", "unknown tag \"xxx"},
   };
   for (const Mistake& mistake : mistakes) {
     const View view = View::parse(mistake.text);
@@ -422,7 +423,7 @@ TEST(ViewMistakes, OfNamesAreFoundWhereTheNamesAreKnown) {
 TEST(ViewMistakes, ListOnlySomeOfManyNames) {
   Columns columns;
   for (int i = 0; i < 1203; ++i) {
-    columns.classes.push_back({i + 1, "class_" + std::to_string(i)});
+    columns.classes.push_back({i + 1, fmt::format("class_{}", i)});
   }
   expect_mistake({"class:other", "7", "class_19 and 1183 more"}, [&] { select_labels(View::parse("class:other"), columns); });
 }
@@ -436,7 +437,9 @@ std::string repeated(const std::string& text, int times) {
 }
 
 TEST(ViewSize, DeepNestingIsAnErrorAtTheParenthesisThatIsTooMuch) {
-  const auto nested = [](int depth) { return repeated("-(", depth) + "class:car | tag:night" + repeated(")", depth); };
+  const auto nested = [](int depth) {
+    return fmt::format("{}class:car | tag:night{}", repeated("-(", depth), repeated(")", depth));
+  };
   const Columns columns = street_and_park();
   EXPECT_EQ(select_labels(View::parse(nested(100)), columns), select_labels(View::parse("class:car | tag:night"), columns));
   EXPECT_EQ(select_samples(View::parse(nested(100)), columns), select_samples(View::parse("class:car | tag:night"), columns));
@@ -449,19 +452,19 @@ TEST(ViewSize, LongTextsAreAnswered) {
   const Columns columns = street_and_park();
   std::string ids = "id:100";
   for (int i = 0; i < 40'000; ++i) {
-    ids += "," + std::to_string(200 + i);
+    ids += fmt::format(",{}", 200 + i);
   }
   EXPECT_GT(ids.size(), 200'000U);
   EXPECT_THAT(select_labels(View::parse(ids), columns), ElementsAre(0));
   std::string terms = "class:bus";
   for (int i = 1; i < 10'000; ++i) {
-    terms += " | id:" + std::to_string(100 + i);
+    terms += fmt::format(" | id:{}", 100 + i);
   }
   EXPECT_THAT(select_samples(View::parse(terms), columns), ElementsAre(0, 1, 2, 3));
   expect_mistake({terms + " | id:1", std::to_string(terms.size() + 4), "more than 10000 terms"},
                  [&] { View::parse(terms + " | id:1"); });
-  EXPECT_THAT(select_samples(View::parse("name:" + repeated("*a", 50'000)), columns), IsEmpty());
-  EXPECT_EQ(select_samples(View::parse("name:" + repeated("*", 200'000)), columns).size(), 5U);
+  EXPECT_THAT(select_samples(View::parse(fmt::format("name:{}", repeated("*a", 50'000))), columns), IsEmpty());
+  EXPECT_EQ(select_samples(View::parse(fmt::format("name:{}", repeated("*", 200'000))), columns).size(), 5U);
   EXPECT_EQ(select_labels(View::parse(repeated(" ", 200'000)), columns).size(), 9U);
 }
 
@@ -529,11 +532,12 @@ TEST(ViewsPage, EveryExampleParses) {
 TEST(ViewsPage, ListsEveryTermAsTheTableDoes) {
   const std::string text = page();
   for (const ViewTerm& term : view_terms()) {
-    std::string usage(term.usage);
-    for (std::size_t at = 0; (at = usage.find('|', at)) != std::string::npos; at += 2) {
-      usage.insert(at, "\\");  // as Markdown wants it inside a table
+    std::string usage;
+    for (const char c : term.usage) {
+      usage += c == '|' ? "\\" : "";  // as Markdown wants it inside a table
+      usage += c;
     }
-    const std::string row = "| `" + usage + "` | " + std::string(term.meaning) + " |";
+    const std::string row = fmt::format("| `{}` | {} |", usage, term.meaning);
     EXPECT_NE(text.find(row), std::string::npos) << "docs/views.md lacks the line " << row;
   }
 }
