@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -61,6 +63,8 @@ class CompiledModel {
   virtual std::unique_ptr<InferRequest> create_request() = 0;
   /// How many requests in flight keep the device busy.
   virtual int optimal_requests() const = 0;
+  /// Outputs of the graph, in its order: what `InferRequest::output` counts.
+  virtual std::size_t output_count() const = 0;
   /// The device that really runs, as the engine says: "CPU".
   virtual std::string device() const = 0;
 };
