@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -33,6 +34,13 @@ class BoundedQueue {
   std::optional<T> pop() {
     std::unique_lock lock(mutex_);
     has_item_.wait(lock, [&] { return closed_ || !items_.empty(); });
+    return take(lock);
+  }
+
+  /// As `pop`, but waits no longer than `timeout`: nothing may also mean that it is over. For a consumer that has other duties.
+  std::optional<T> pop_within(std::chrono::steady_clock::duration timeout) {
+    std::unique_lock lock(mutex_);
+    has_item_.wait_for(lock, timeout, [&] { return closed_ || !items_.empty(); });
     return take(lock);
   }
 

@@ -1,6 +1,7 @@
 #include "verilabel/base/bounded_queue.h"
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -19,6 +20,16 @@ TEST(BoundedQueue, KeepsOrderAndDrainsAfterClose) {
   EXPECT_EQ(queue.pop(), 1);
   EXPECT_EQ(queue.try_pop(), 2);
   EXPECT_EQ(queue.pop(), std::nullopt);
+}
+
+TEST(BoundedQueue, PopWithinGivesUpAfterItsTimeAndWakesForAnItem) {
+  BoundedQueue<int> queue(1);
+  EXPECT_EQ(queue.pop_within(std::chrono::milliseconds(1)), std::nullopt);
+  std::thread producer([&] { queue.push(7); });
+  EXPECT_EQ(queue.pop_within(std::chrono::hours(1)), 7);
+  producer.join();
+  queue.close();
+  EXPECT_EQ(queue.pop_within(std::chrono::hours(1)), std::nullopt);
 }
 
 TEST(BoundedQueue, EveryItemArrivesOnceAndNoMoreThanCapacityWait) {

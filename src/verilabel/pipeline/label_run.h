@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/ids.h"
+#include "verilabel/base/progress.h"
+#include "verilabel/engine/engine.h"
+#include "verilabel/image/decode.h"
+#include "verilabel/models/detector.h"
+
+namespace verilabel {
+
+/// An image to be labelled.
+struct LabelTask {
+  SampleId sample;
+  std::filesystem::path path;
+};
+
+/// Why one image got no labels.
+struct LabelFailure {
+  ErrorCode code = ErrorCode::internal;
+  std::string message;
+};
+
+/// What became of one image: labelled, perhaps with no candidate at all, or failed.
+struct LabelOutcome {
+  SampleId sample;
+  std::optional<LabelFailure> failure;
+  std::vector<Candidate> candidates;  ///< by descending score; empty after a failure
+  int image_width = 0;                ///< pixels of the upright image that the model saw; 0 when it never did
+  int image_height = 0;
+};
+
+struct LabelRunOptions {
+  DetectOptions detect;
+  DecodeOptions decode;
+  std::string device = "cpu";
+  int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1
+  int threads = 0;         ///< processors to use; 0 for all
+  std::int64_t total = 0;  ///< how many tasks will come, for the progress; 0 when unknown
+
+  /// Throws `wrong_use`.
+  void validate() const;
+};
+
+/// The next image, or nothing when there are no more.
+using LabelSource = std::function<std::optional<LabelTask>()>;
+/// Takes one outcome.
+using LabelSink = std::function<void(LabelOutcome&&)>;
+
+/// Processor seconds that the threads of each stage spent working, waiting not counted: where the time goes.
+struct StageSeconds {
+  double decode = 0;      ///< reading files, decoding them
+  double preprocess = 0;  ///< resizing, writing the input tensor
+  double output = 0;      ///< candidates from output tensors
+  double sink = 0;        ///< source and sink
+};
+
+struct LabelRunReport {
+  std::int64_t done = 0;    ///< outcomes without a failure that the sink took
+  std::int64_t failed = 0;  ///< outcomes with one
+  std::int64_t candidates = 0;
+  double seconds = 0;
+  StageSeconds stages;
+  double idle_seconds = 0;  ///< of `seconds`: no inference was running, because the stages before were behind or nothing was left
+  std::string device;       ///< that really ran
+  bool is_cancelled = false;
+
+  double images_per_second() const { return seconds > 0 ? static_cast<double>(done + failed) / seconds : 0; }
+};
+
+/// Images that one inference will take: what `options.batch` and the graph agree on. Throws `wrong_use` when they do not.
+int images_per_inference(const Detector& detector, const LabelRunOptions& options);
+
+/// Makes the detector's graph ready for a run with these options. Throws what `Engine::compile` throws.
+std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesystem::path& model, const Detector& detector,
+                                               const LabelRunOptions& options);
+
+/// Labels every image that `source` names. Decoding, inference and the decoding of outputs run side by side on threads of their
+/// own; `source`, `sink` and `progress` are called on the calling thread only, one at a time. The sink gets every task's outcome
+/// once, in no particular order; what it gets does not depend on the timing. Memory depends on the model and the largest images,
+/// not on how many there are.
+///
+/// A file that cannot be read or decoded is an outcome with a failure. Whatever `source` or `sink` throw, and a failure of the
+/// engine, ends the run and is thrown; images in flight then have no outcome. A cancelled run returns: inferences that have begun
+/// are finished and delivered, other tasks that the source gave out have no outcome.
+///
+/// `compiled` comes from `compile_for_run` with the same options.
+LabelRunReport run_labelling(const Detector& detector, CompiledModel& compiled, const LabelRunOptions& options,
+                             const LabelSource& source, const LabelSink& sink, const ProgressSink& progress,
+                             const CancelToken& cancel);
+
+}  // namespace verilabel
