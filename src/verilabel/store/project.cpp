@@ -1,0 +1,257 @@
+#include "verilabel/store/project.h"
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/store/changes.h"
+#include "verilabel/store/columns_reader.h"
+#include "verilabel/store/database.h"
+#include "verilabel/store/label_rows.h"
+#include "verilabel/store/schema.h"
+
+namespace verilabel {
+
+using store::ChangeKind;
+using store::Database;
+using store::LabelSelector;
+using store::Statement;
+using store::Transaction;
+
+namespace {
+
+constexpr std::string_view kDatabaseName = "verilabel.db";
+
+/// Bulk writing wants a large cache and few checkpoints; a crash of the machine may cost the last transactions, never the database.
+constexpr const char* kPragmas =
+    "PRAGMA foreign_keys = ON;"
+    "PRAGMA synchronous = NORMAL;"
+    "PRAGMA cache_size = -65536;"
+    "PRAGMA temp_store = MEMORY;"
+    "PRAGMA wal_autocheckpoint = 4000;"
+    "PRAGMA journal_size_limit = 67108864;";
+
+Sample sample_from(const Statement& row) {
+  Sample sample;
+  sample.id = {row.integer(0)};
+  sample.path = std::string(row.text(1));
+  sample.name = row.text(2);
+  sample.width = static_cast<std::int32_t>(row.integer(3));
+  sample.height = static_cast<std::int32_t>(row.integer(4));
+  sample.format = row.text(5);
+  sample.file_bytes = static_cast<std::uint64_t>(row.integer(6));
+  sample.modified_ns = row.integer(7);
+  sample.is_missing = row.integer(8) != 0;
+  sample.split = row.text(9);
+  sample.source_json = row.text(10);
+  return sample;
+}
+
+constexpr std::string_view kSampleColumns = "id, path, name, width, height, format, file_bytes, modified_ns, is_missing, split, source_json";
+
+}  // namespace
+
+struct Project::State {
+  State(std::filesystem::path folder, Database::Mode mode) : directory(std::move(folder)), database(directory / kDatabaseName, mode) {}
+
+  std::filesystem::path directory;
+  mutable Database database;
+  std::optional<LabelSelector> label_selector;
+};
+
+Project::Project(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Project::Project(Project&&) noexcept = default;
+Project& Project::operator=(Project&&) noexcept = default;
+Project::~Project() = default;
+
+Project Project::create(const std::filesystem::path& directory) {
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  if (failure) {
+    throw io_error("cannot make the project's folder", directory.native(), failure.value());
+  }
+  if (std::filesystem::exists(directory / kDatabaseName)) {
+    throw Error(ErrorCode::conflict, "there is a project in this folder already; nothing was changed", {{"path", directory.native()}});
+  }
+  auto state = std::make_unique<State>(directory, Database::Mode::create);
+  state->database.execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;");
+  state->database.execute(kPragmas);
+  store::migrate(state->database);
+  return Project(std::move(state));
+}
+
+Project Project::open(const std::filesystem::path& directory, Access access) {
+  if (!std::filesystem::exists(directory / kDatabaseName)) {
+    throw Error(ErrorCode::not_found, "there is no project here; make one with: verilabel init", {{"path", directory.native()}});
+  }
+  auto state = std::make_unique<State>(directory, access == Access::read_only ? Database::Mode::read_only : Database::Mode::read_write);
+  state->database.execute(kPragmas);
+  try {
+    store::migrate(state->database);
+  } catch (const Error& error) {
+    throw error.with("path", directory.native());
+  }
+  return Project(std::move(state));
+}
+
+const std::filesystem::path& Project::directory() const { return state_->directory; }
+Database& Project::database() const { return state_->database; }
+
+std::optional<SetId> Project::find_set(std::string_view name) const {
+  Statement find = database().prepare("SELECT id FROM sets WHERE name = ?");
+  find.bind(name);
+  return find.step() ? std::optional(SetId{find.integer(0)}) : std::nullopt;
+}
+
+SetId Project::ensure_set(std::string_view name) {
+  database().prepare("INSERT INTO sets (name) VALUES (?) ON CONFLICT DO NOTHING").run_with(name);
+  return *find_set(name);
+}
+
+std::string Project::set_names() const {
+  std::string names;
+  Statement rows = database().prepare("SELECT name FROM sets ORDER BY id");
+  while (rows.step()) {
+    names += (names.empty() ? "" : ", ") + std::string(rows.text(0));
+  }
+  return names;
+}
+
+std::vector<ClassRow> Project::classes() const {
+  std::vector<ClassRow> classes;
+  Statement rows = database().prepare("SELECT id, name, source_json FROM classes ORDER BY id");
+  while (rows.step()) {
+    classes.push_back({{rows.integer(0)}, std::string(rows.text(1)), std::string(rows.text(2))});
+  }
+  return classes;
+}
+
+ClassId Project::ensure_class(std::string_view name, std::string_view source_json) {
+  const std::optional<std::string_view> source = source_json.empty() ? std::nullopt : std::optional(source_json);
+  database()
+      .prepare("INSERT INTO classes (name, source_json) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET source_json = excluded.source_json "
+               "WHERE classes.source_json IS NULL AND excluded.source_json IS NOT NULL")
+      .run_with(name, source);
+  Statement find = database().prepare("SELECT id FROM classes WHERE name = ?");
+  find.bind(name).step();
+  return {find.integer(0)};
+}
+
+Sample Project::sample(SampleId id) const {
+  Statement find = database().prepare(fmt::format("SELECT {} FROM samples WHERE id = ?", kSampleColumns));
+  if (!find.bind(id.value).step()) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no sample {}", id.value));
+  }
+  return sample_from(find);
+}
+
+void Project::for_each_sample(const std::function<void(const Sample&)>& visit) const {
+  Statement rows = database().prepare(fmt::format("SELECT {} FROM samples ORDER BY id", kSampleColumns));
+  while (rows.step()) {
+    visit(sample_from(rows));
+  }
+}
+
+std::vector<StoredLabel> Project::labels_of(SampleId sample, SetId set) const {
+  if (!state_->label_selector) {
+    state_->label_selector.emplace(database());
+  }
+  return state_->label_selector->select(sample, set);
+}
+
+std::string Project::dataset_json(SetId set) const {
+  Statement find = database().prepare(
+      "SELECT dataset_json FROM imports WHERE set_id = ? AND dataset_json IS NOT NULL AND id NOT IN (SELECT import_id FROM import_undos) "
+      "ORDER BY id DESC LIMIT 1");
+  return find.bind(set.value).step() ? std::string(find.text(0)) : std::string();
+}
+
+Columns Project::columns() const { return store::read_columns(database(), directory()); }
+void Project::refresh(Columns& columns) const { store::refresh_columns(database(), directory(), columns); }
+
+std::vector<ImportRow> Project::imports() const {
+  std::vector<ImportRow> imports;
+  Statement rows = database().prepare(
+      "SELECT i.id, s.name, i.format, i.source, i.started_at, i.finished_at, u.import_id FROM imports i JOIN sets s ON s.id = i.set_id "
+      "LEFT JOIN import_undos u ON u.import_id = i.id ORDER BY i.id");
+  while (rows.step()) {
+    imports.push_back({{rows.integer(0)},
+                       std::string(rows.text(1)),
+                       std::string(rows.text(2)),
+                       std::string(rows.text(3)),
+                       std::string(rows.text(4)),
+                       std::string(rows.text(5)),
+                       0,
+                       !rows.is_null(6)});
+  }
+  Statement labels = database().prepare("SELECT count(*) FROM labels WHERE import_id = ?");
+  for (ImportRow& row : imports) {
+    labels.bind(row.id.value).step();
+    row.labels = labels.integer(0);
+  }
+  return imports;
+}
+
+std::int64_t Project::undo_import(ImportId import) {
+  Transaction transaction(database(), Transaction::Kind::write);
+  Statement find = database().prepare("SELECT (SELECT 1 FROM import_undos WHERE import_id = i.id) FROM imports i WHERE i.id = ?");
+  if (!find.bind(import.value).step()) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no import {}", import.value));
+  }
+  if (!find.is_null(0)) {
+    throw Error(ErrorCode::conflict, fmt::format("import {} was undone before", import.value));
+  }
+  find.reset();
+  database().prepare("INSERT INTO import_undos VALUES (?, ?)").run_with(import.value, store::timestamp());
+  store::record_change(database(), ChangeKind::import, import.value, import.value);
+  Statement count = database().prepare(
+      "SELECT count(*) FROM labels l WHERE l.import_id = ? AND NOT EXISTS (SELECT 1 FROM standing_decisions d WHERE d.label_id = l.id)");
+  count.bind(import.value).step();
+  const std::int64_t labels = count.integer(0);
+  count.reset();
+  transaction.commit();
+  return labels;
+}
+
+std::int64_t Project::tag_samples(std::span<const SampleId> samples, std::string_view tag) {
+  Transaction transaction(database(), Transaction::Kind::write);
+  Statement insert = database().prepare("INSERT INTO sample_tags (tag, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING");
+  std::int64_t changed = 0;
+  for (const SampleId sample : samples) {
+    insert.run_with(tag, sample.value);
+    changed += database().changed_rows();
+  }
+  store::record_change(database(), ChangeKind::tags, 0, 0);
+  transaction.commit();
+  return changed;
+}
+
+std::int64_t Project::untag_samples(std::span<const SampleId> samples, std::string_view tag) {
+  Transaction transaction(database(), Transaction::Kind::write);
+  Statement remove = database().prepare("DELETE FROM sample_tags WHERE tag = ? AND sample_id = ?");
+  std::int64_t changed = 0;
+  for (const SampleId sample : samples) {
+    remove.run_with(tag, sample.value);
+    changed += database().changed_rows();
+  }
+  store::record_change(database(), ChangeKind::tags, 0, 0);
+  transaction.commit();
+  return changed;
+}
+
+void Project::save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set, std::string_view options_json,
+                              std::span<const StoredOutcome> outcomes) {
+  Transaction transaction(database(), Transaction::Kind::write);
+  database().prepare("DELETE FROM evaluations WHERE key = ?").run_with(key);
+  database()
+      .prepare("INSERT INTO evaluations (key, prediction_set, truth_set, options_json, made_at) VALUES (?, ?, ?, ?, ?)")
+      .run_with(key, prediction_set, truth_set, options_json, store::timestamp());
+  const std::int64_t evaluation = database().last_id();
+  Statement insert = database().prepare("INSERT INTO evaluation_outcomes VALUES (?, ?, ?, ?, ?)");
+  for (const StoredOutcome& outcome : outcomes) {
+    insert.run_with(evaluation, outcome.label.value, outcome.outcome, outcome.partner ? std::optional(outcome.partner.value) : std::nullopt,
+                    outcome.iou);
+  }
+  transaction.commit();
+}
+
+}  // namespace verilabel

@@ -1,0 +1,249 @@
+#include "verilabel/store/schema.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+
+namespace verilabel::store {
+namespace {
+
+/// "vlab": tells a project from any other SQLite file.
+constexpr std::int64_t kApplicationId = 0x766c6162;
+
+// Paths are stored as the bytes of the file system, in columns of type TEXT. Enumerations are stored as the integers of their C++ type:
+// see dataset/label.h. What is written here is never updated or deleted, except where a comment says so.
+constexpr std::string_view kVersion1 = R"sql(
+CREATE TABLE project (
+  uuid TEXT NOT NULL,                 -- tells snapshots of this project from those of another
+  created_at TEXT NOT NULL
+) STRICT;
+INSERT INTO project VALUES (lower(hex(randomblob(16))), strftime('%Y-%m-%dT%H:%M:%fZ'));
+
+CREATE TABLE samples (
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE,          -- absolute
+  name TEXT NOT NULL,                 -- as the dataset calls it
+  width INTEGER NOT NULL,             -- of the upright image; 0 when unknown
+  height INTEGER NOT NULL,
+  format TEXT NOT NULL,
+  file_bytes INTEGER NOT NULL,
+  modified_ns INTEGER NOT NULL,
+  is_missing INTEGER NOT NULL,        -- updated, with what stands above, when the file turns up
+  split TEXT,                         -- updated by an import that knows it
+  source_json TEXT                    -- updated by the first import that brings it
+) STRICT;
+
+CREATE TABLE sets (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE classes (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  source_json TEXT                    -- updated by the first import that brings it
+) STRICT;
+
+CREATE TABLE imports (
+  id INTEGER PRIMARY KEY,
+  set_id INTEGER NOT NULL REFERENCES sets,
+  format TEXT NOT NULL,
+  source TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  finished_at TEXT,                   -- set at the end; null in an import that was cut off
+  dataset_json TEXT
+) STRICT;
+
+CREATE TABLE import_undos (           -- one row takes an import back
+  import_id INTEGER PRIMARY KEY REFERENCES imports,
+  undone_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE import_samples (         -- labelled by an import, with or without labels
+  import_id INTEGER NOT NULL REFERENCES imports,
+  sample_id INTEGER NOT NULL REFERENCES samples,
+  PRIMARY KEY (sample_id, import_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY,
+  set_id INTEGER NOT NULL REFERENCES sets,
+  model TEXT NOT NULL,                -- path
+  weights_sha256 TEXT NOT NULL,
+  view TEXT NOT NULL,
+  floor REAL NOT NULL,
+  options_json TEXT NOT NULL,         -- everything else that was asked for
+  model_json TEXT,                    -- what the model said about itself; set once it is loaded
+  engine TEXT,                        -- likewise
+  device TEXT,                        -- that really ran, likewise
+  started_at TEXT NOT NULL,
+  finished_at TEXT                    -- set when no sample is left
+) STRICT;
+
+CREATE TABLE run_classes (            -- that the run was asked for; set once the model is loaded
+  run_id INTEGER NOT NULL REFERENCES runs,
+  class_id INTEGER NOT NULL REFERENCES classes,
+  PRIMARY KEY (run_id, class_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run_samples (
+  run_id INTEGER NOT NULL REFERENCES runs,
+  sample_id INTEGER NOT NULL REFERENCES samples,
+  outcome INTEGER NOT NULL DEFAULT 0, -- 0 pending, 1 done, 2 failed; goes from 0 or 2 to 1 or 2
+  labels INTEGER NOT NULL DEFAULT 0,
+  superseded INTEGER NOT NULL DEFAULT 0,
+  code TEXT,
+  message TEXT,
+  PRIMARY KEY (run_id, sample_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX run_samples_by_sample ON run_samples (sample_id, run_id);
+
+CREATE TABLE run_undos (
+  run_id INTEGER PRIMARY KEY REFERENCES runs,
+  undone_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE labels (
+  id INTEGER PRIMARY KEY,
+  sample_id INTEGER NOT NULL REFERENCES samples,
+  set_id INTEGER NOT NULL REFERENCES sets,
+  class_id INTEGER NOT NULL REFERENCES classes,
+  kind INTEGER NOT NULL,
+  x REAL NOT NULL, y REAL NOT NULL, w REAL NOT NULL, h REAL NOT NULL,
+  confidence REAL,
+  area REAL,
+  is_crowd INTEGER NOT NULL,
+  mask BLOB,                          -- see geometry/mask_blob.h
+  attributes TEXT,
+  source_json TEXT,
+  run_id INTEGER REFERENCES runs,
+  import_id INTEGER REFERENCES imports,
+  superseded_by INTEGER REFERENCES labels
+) STRICT;
+CREATE INDEX labels_by_sample ON labels (sample_id, set_id);
+
+CREATE TABLE decision_groups (
+  id INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,              -- 0 decisions, 1 the undo and 2 the redo of `target`
+  target INTEGER REFERENCES decision_groups,
+  who TEXT NOT NULL,
+  at TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  view TEXT NOT NULL
+) STRICT;
+CREATE INDEX decision_groups_by_target ON decision_groups (target) WHERE target IS NOT NULL;
+
+CREATE TABLE decisions (
+  id INTEGER PRIMARY KEY,
+  group_id INTEGER NOT NULL REFERENCES decision_groups,
+  label_id INTEGER NOT NULL REFERENCES labels,
+  verdict INTEGER NOT NULL,
+  class_id INTEGER REFERENCES classes,  -- of an edit, as is the geometry
+  x REAL, y REAL, w REAL, h REAL,
+  area REAL,
+  mask BLOB
+) STRICT;
+CREATE INDEX decisions_by_label ON decisions (label_id);
+CREATE INDEX decisions_by_group ON decisions (group_id);
+
+CREATE VIEW standing_groups AS        -- decided, and not taken back since
+  SELECT g.id FROM decision_groups g WHERE g.kind = 0
+  AND coalesce((SELECT u.kind FROM decision_groups u WHERE u.target = g.id ORDER BY u.id DESC LIMIT 1), 2) = 2;
+
+CREATE VIEW standing_decisions AS     -- the last word on each label
+  SELECT d.* FROM decisions d WHERE d.id =
+    (SELECT max(e.id) FROM decisions e WHERE e.label_id = d.label_id AND e.group_id IN (SELECT id FROM standing_groups));
+
+CREATE TABLE sample_tags (
+  tag TEXT NOT NULL,
+  sample_id INTEGER NOT NULL REFERENCES samples,
+  PRIMARY KEY (tag, sample_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE label_tags (
+  tag TEXT NOT NULL,
+  label_id INTEGER NOT NULL REFERENCES labels,
+  PRIMARY KEY (tag, label_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sample_fields (
+  name TEXT NOT NULL,
+  sample_id INTEGER NOT NULL REFERENCES samples,
+  value ANY,                          -- integer, real or text
+  PRIMARY KEY (name, sample_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE saved_views (
+  name TEXT PRIMARY KEY,
+  text TEXT NOT NULL,
+  saved_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE evaluations (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,           -- an evaluation is replaced by the next of its key
+  prediction_set TEXT NOT NULL,
+  truth_set TEXT NOT NULL,
+  options_json TEXT NOT NULL,
+  made_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE evaluation_outcomes (
+  evaluation_id INTEGER NOT NULL REFERENCES evaluations ON DELETE CASCADE,
+  label_id INTEGER NOT NULL REFERENCES labels,
+  outcome INTEGER NOT NULL,
+  partner INTEGER REFERENCES labels,
+  iou REAL NOT NULL,
+  PRIMARY KEY (evaluation_id, label_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE changes (                -- what readers in other processes have to look at; see columns_reader.h
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind INTEGER NOT NULL,
+  first_id INTEGER NOT NULL,
+  last_id INTEGER NOT NULL
+) STRICT;
+)sql";
+
+constexpr std::array kMigrations = {Migration{1, kVersion1}};
+
+std::int64_t pragma(Database& database, std::string_view name) {
+  Statement statement = database.prepare(fmt::format("PRAGMA {}", name));
+  statement.step();
+  return statement.integer(0);
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() { return kMigrations; }
+int newest_schema_version() { return kMigrations.back().to; }
+
+void migrate(Database& database) {
+  const auto version = pragma(database, "user_version");
+  if (version > newest_schema_version()) {
+    throw Error(ErrorCode::newer_version, fmt::format("the project was written by a newer verilabel (schema {}, this one knows {}); update verilabel",
+                                                      version, newest_schema_version()));
+  }
+  if (version > 0 && pragma(database, "application_id") != kApplicationId) {
+    throw Error(ErrorCode::bad_data, "the file is a database, but none of verilabel's");
+  }
+  for (const Migration& migration : migrations()) {
+    if (migration.to <= version) {
+      continue;
+    }
+    if (database.is_read_only()) {
+      throw Error(ErrorCode::io, "the project is of an older verilabel and has to be brought up to date, but it is read-only here");
+    }
+    Transaction transaction(database, Transaction::Kind::write);
+    if (pragma(database, "user_version") < migration.to) {  // another process may have been quicker
+      database.execute(std::string(migration.sql));
+      database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
+      database.execute(fmt::format("PRAGMA user_version = {}", migration.to));
+    }
+    transaction.commit();
+  }
+}
+
+}  // namespace verilabel::store
