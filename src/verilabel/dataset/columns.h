@@ -22,8 +22,8 @@ class Column {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  using value_type = T;
-  using const_iterator = const T*;
+  using value_type = T;             // NOLINT(readability-identifier-naming): a container's, for algorithms and matchers
+  using const_iterator = const T*;  // NOLINT(readability-identifier-naming)
 
   Column() = default;
   /// Rows in memory that must outlive the column (see `Columns::keep_alive`).

@@ -10,7 +10,7 @@ constexpr std::uint16_t kAnyCharacter = 257;
 constexpr std::uint16_t kNothing = 258;
 
 bool is_continuation(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80;
 }
 
 /// Bytes of the character at `at`; 1 for bytes that are no UTF-8.

@@ -10,8 +10,8 @@
 namespace verilabel {
 namespace {
 
-template <typename Enum, std::size_t count>
-using NameTable = std::array<std::pair<Enum, std::string_view>, count>;
+template <typename Enum, std::size_t Count>
+using NameTable = std::array<std::pair<Enum, std::string_view>, Count>;
 
 // One row for each enumerator, in its order.
 constexpr NameTable<LabelKind, 3> kLabelKinds = {{
@@ -38,13 +38,13 @@ constexpr NameTable<SampleState, 3> kSampleStates = {{
     {SampleState::labelled, "labelled"},
 }};
 
-template <typename Enum, std::size_t count>
-constexpr std::string_view name_in(const NameTable<Enum, count>& table, Enum value) {
+template <typename Enum, std::size_t Count>
+constexpr std::string_view name_in(const NameTable<Enum, Count>& table, Enum value) {
   return table[static_cast<std::size_t>(value)].second;
 }
 
-template <typename Enum, std::size_t count>
-constexpr std::optional<Enum> value_in(const NameTable<Enum, count>& table, std::string_view name) {
+template <typename Enum, std::size_t Count>
+constexpr std::optional<Enum> value_in(const NameTable<Enum, Count>& table, std::string_view name) {
   for (const auto& [value, known] : table) {
     if (known == name) {
       return value;

@@ -25,7 +25,7 @@ struct LabelRow {
   std::int32_t sample = 0;
   std::int32_t set = 0;
   std::int32_t class_index = 0;
-  std::optional<double> confidence = std::nullopt;
+  std::optional<double> confidence = {};
   Box box_xywh_px = {};
   Verdict verdict = Verdict::unreviewed;
   LabelStatus status = LabelStatus::active;

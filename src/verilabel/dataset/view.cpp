@@ -104,13 +104,16 @@ void refine(const LabelTest& bound, RowRange rows, std::uint8_t* mask) {
 template <typename Visit>
 void visit_labels(const LabelTest& bound, const View::Expression& expression, const Columns& columns, Visit visit) {
   const auto status = columns.labels.status.rows();
-  const bool sees_every_status = expression.sees_every_status;
   std::uint8_t mask[kBlockRows];
   std::uint32_t selected[kBlockRows];
   for (std::size_t begin = 0; begin < status.size(); begin += kBlockRows) {
     const RowRange rows{begin, std::min(begin + kBlockRows, status.size())};
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      mask[i] = static_cast<std::uint8_t>(sees_every_status | (status[begin + i] == LabelStatus::active));
+    if (expression.sees_every_status) {
+      std::fill_n(mask, rows.size(), std::uint8_t{1});
+    } else {
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        mask[i] = static_cast<std::uint8_t>(status[begin + i] == LabelStatus::active);
+      }
     }
     refine(bound, rows, mask);
     if (!has_any(mask, rows.size())) {

@@ -62,7 +62,7 @@ struct TermDefinition {
   ViewTerm about;
   TermForm form;
   RowTest (*bind)(const BoundTerm&) = nullptr;
-  std::vector<std::string_view> choices = {};
+  std::vector<std::string_view> (*choices)() = nullptr;  ///< of that form
 };
 
 /// Nothing when no such term exists.

@@ -69,7 +69,7 @@ class Parser {
       fail(at_, fmt::format("expected {}, found the end of the text", what));
     }
     std::size_t length = 1;
-    while (at_ + length < text_.size() && (static_cast<unsigned char>(text_[at_ + length]) & 0xC0) == 0x80) {
+    while (at_ + length < text_.size() && (static_cast<unsigned char>(text_[at_ + length]) & 0xC0U) == 0x80) {
       ++length;
     }
     const std::string_view found = text_.substr(at_, length);
@@ -224,12 +224,7 @@ class Parser {
         break;
       case TermForm::choices:
         expect_colon(definition);
-        read_values(term, fmt::format("one of {}", fmt::join(definition.choices, ", ")));
-        for (const TermValue& value : term.values) {
-          if (std::ranges::find(definition.choices, value.text) == definition.choices.end()) {
-            fail(value.offset, unknown_name_message(definition.about.name, "expected one of", value.text, definition.choices));
-          }
-        }
+        read_choices(term);
         break;
       case TermForm::ids:
         expect_colon(definition);
@@ -294,6 +289,16 @@ class Parser {
     do {
       term.values.push_back(value(what));
     } while (take(','));
+  }
+
+  void read_choices(Term& term) {
+    const std::vector<std::string_view> choices = term.definition->choices();
+    read_values(term, fmt::format("one of {}", fmt::join(choices, ", ")));
+    for (const TermValue& value : term.values) {
+      if (std::ranges::find(choices, value.text) == choices.end()) {
+        fail(value.offset, unknown_name_message(term.definition->about.name, "expected one of", value.text, choices));
+      }
+    }
   }
 
   /// One word; parts of it may stand in double quotes, and a backslash takes any next character as it is.
@@ -435,7 +440,7 @@ std::string lower_case(std::string_view text) {
 }  // namespace
 
 Error view_error(std::string_view view_text, std::size_t offset, std::string message) {
-  const auto is_first_byte = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; };
+  const auto is_first_byte = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80; };
   const auto before = std::ranges::count_if(view_text.substr(0, offset), is_first_byte);
   return Error(ErrorCode::wrong_use, std::move(message), {{"position", std::to_string(before + 1)}});
 }

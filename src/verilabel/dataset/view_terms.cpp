@@ -118,7 +118,7 @@ std::vector<std::uint8_t> wanted_classes(const BoundTerm& bound, std::span<const
 /// The enumerators of `Enum` are the indices of the term's choices.
 template <typename Enum>
 RowTest is_choice(const Column<Enum>& column, const Term& term) {
-  const std::vector<std::string_view>& choices = term.definition->choices;
+  const std::vector<std::string_view> choices = term.definition->choices();
   std::vector<std::uint8_t> is_wanted(choices.size(), 0);
   for (const TermValue& value : term.values) {
     is_wanted[std::ranges::find(choices, value.text) - choices.begin()] = 1;
@@ -255,92 +255,88 @@ constexpr auto kSample = TermSubject::sample;
 constexpr auto kWhole = TermSubject::whole;
 
 /// The language. A new term is a new row.
-const std::vector<TermDefinition>& term_table() {
-  static const std::vector<TermDefinition> table = {
-      {{"set", kLabel, "set:NAME,…", "the label is in one of these label sets", "set:auto"},
-       TermForm::names,
-       [](const BoundTerm& b) { return is_one_of(b.columns.labels.set.rows(), wanted_sets(b, b.term.values)); }},
-      {{"class", kLabel, "class:NAME,…", "the label is of one of these classes", "class:car,\"traffic light\""},
-       TermForm::names,
-       [](const BoundTerm& b) { return is_one_of(b.columns.labels.class_index.rows(), wanted_classes(b, b.term.values)); }},
-      {{"confidence", kLabel, "confidence>=X", "the label's confidence; never holds for a label without one", "confidence>=0.3"},
-       TermForm::comparison,
-       [](const BoundTerm& b) { return compares(b.columns.labels.confidence.rows(), b.term); }},
-      {{"verdict", kLabel, "verdict:NAME,…", "what a person's last decision on the label was", "verdict:accepted,edited"},
-       TermForm::choices,
-       [](const BoundTerm& b) { return is_choice(b.columns.labels.verdict, b.term); },
-       names_of_all({Verdict::unreviewed, Verdict::accepted, Verdict::rejected, Verdict::unsure, Verdict::edited})},
-      {{"status", kLabel, "status:NAME,…", "whether the label counts; without this term only active labels are seen",
-        "status:replaced"},
-       TermForm::choices,
-       [](const BoundTerm& b) { return is_choice(b.columns.labels.status, b.term); },
-       names_of_all({LabelStatus::active, LabelStatus::replaced, LabelStatus::superseded, LabelStatus::undone})},
-      {{"kind", kLabel, "kind:NAME,…", "what the label consists of", "kind:mask"},
-       TermForm::choices,
-       [](const BoundTerm& b) { return is_choice(b.columns.labels.kind, b.term); },
-       names_of_all({LabelKind::classification, LabelKind::box, LabelKind::mask})},
-      {{"area", kLabel, "area<X", "area of the label in square pixels, as its source states it, else of its box", "area<1024"},
-       TermForm::comparison,
-       [](const BoundTerm& b) { return compares(b.columns.labels.area.rows(), b.term); }},
-      {{"box_width", kLabel, "box_width>=X", "width of the label's box in pixels", "box_width>=8"},
-       TermForm::comparison,
-       [](const BoundTerm& b) { return compares(b.columns.labels.w.rows(), b.term); }},
-      {{"box_height", kLabel, "box_height>=X", "height of the label's box in pixels", "box_height>=8"},
-       TermForm::comparison,
-       [](const BoundTerm& b) { return compares(b.columns.labels.h.rows(), b.term); }},
-      {{"label_tag", kLabel, "label_tag:NAME,…", "the label has one of these tags", "label_tag:ask"},
-       TermForm::names,
-       [](const BoundTerm& b) {
-         return has_tag(b.columns.label_tags, b.columns.label_tag_names, b.columns.labels.size(), b, "label tag", "the label tags");
-       }},
-      {{"run", kLabel, "run:ID,…", "one of these runs wrote the label; 0 for labels that no run wrote", "run:3"},
-       TermForm::ids,
-       [](const BoundTerm& b) { return is_of_run(b.columns.labels.run.rows(), b.term.ids); }},
-      {{"id", kLabel, "id:ID,…", "the label is one of these", "id:17,18"},
-       TermForm::ids,
-       [](const BoundTerm& b) { return has_id(b.columns.labels.id.rows(), b.term.ids); }},
-      {{"tag", kSample, "tag:NAME,…", "the sample has one of these tags", "tag:night"},
-       TermForm::names,
-       [](const BoundTerm& b) {
-         return has_tag(b.columns.sample_tags, b.columns.sample_tag_names, b.columns.samples.size(), b, "tag", "the tags");
-       }},
-      {{"path", kSample, "path:PATTERN,…", "the whole path or the name matches; * is any text, / included, ? one character",
-        "path:*/street/*"},
-       TermForm::patterns,
-       matches_path},
-      {{"name", kSample, "name:PATTERN,…", "the name, relative to the folder imported, matches", "name:street/*.jpg"},
-       TermForm::patterns,
-       matches_name},
-      {{"width", kSample, "width>=X", "width of the upright image in pixels", "width>=640"},
-       TermForm::comparison,
-       [](const BoundTerm& b) { return compares(b.columns.samples.width.rows(), b.term); }},
-      {{"height", kSample, "height>=X", "height of the upright image in pixels", "height>=480"},
-       TermForm::comparison,
-       [](const BoundTerm& b) { return compares(b.columns.samples.height.rows(), b.term); }},
-      {{"count", kSample, "count(SET,CLASS,…)>X", "how many active labels of these classes, or of all, the sample has in the set",
-        "count(auto,person)>3"},
-       TermForm::count,
-       counts},
-      {{"labelled", kSample, "labelled:SET,…", "the sample is labelled, or labelled empty, in one of these sets",
-        "labelled:ground_truth"},
-       TermForm::names,
-       is_labelled},
-      {{"missing", kSample, "missing:yes|no", "labels named the sample, but there was no file at import", "missing:yes"},
-       TermForm::choices,
-       [](const BoundTerm& b) { return is_choice(b.columns.samples.is_missing, b.term); },
-       {"no", "yes"}},
-      {{"sample", kSample, "sample:ID,…", "the sample is one of these", "sample:4,8"},
-       TermForm::ids,
-       [](const BoundTerm& b) { return has_id(b.columns.samples.id.rows(), b.term.ids); }},
-      {{"sort", kWhole, "sort:COLUMN", "order of the answer, ascending; -sort:COLUMN descends; by id without it",
-        "-sort:confidence"},
-       TermForm::sort},
-      {{"limit", kWhole, "limit:N", "the first N: labels when a label term or a label's sort column is there, else samples",
-        "limit:100"},
-       TermForm::limit},
-  };
-  return table;
-}
+constexpr TermDefinition kTerms[] = {
+    {{"set", kLabel, "set:NAME,…", "the label is in one of these label sets", "set:auto"},
+     TermForm::names,
+     [](const BoundTerm& b) { return is_one_of(b.columns.labels.set.rows(), wanted_sets(b, b.term.values)); }},
+    {{"class", kLabel, "class:NAME,…", "the label is of one of these classes", "class:car,\"traffic light\""},
+     TermForm::names,
+     [](const BoundTerm& b) { return is_one_of(b.columns.labels.class_index.rows(), wanted_classes(b, b.term.values)); }},
+    {{"confidence", kLabel, "confidence>=X", "the label's confidence; never holds for a label without one", "confidence>=0.3"},
+     TermForm::comparison,
+     [](const BoundTerm& b) { return compares(b.columns.labels.confidence.rows(), b.term); }},
+    {{"verdict", kLabel, "verdict:NAME,…", "what a person's last decision on the label was", "verdict:accepted,edited"},
+     TermForm::choices,
+     [](const BoundTerm& b) { return is_choice(b.columns.labels.verdict, b.term); },
+     [] { return names_of_all({Verdict::unreviewed, Verdict::accepted, Verdict::rejected, Verdict::unsure, Verdict::edited}); }},
+    {{"status", kLabel, "status:NAME,…", "whether the label counts; without this term only active labels are seen",
+      "status:replaced"},
+     TermForm::choices,
+     [](const BoundTerm& b) { return is_choice(b.columns.labels.status, b.term); },
+     [] { return names_of_all({LabelStatus::active, LabelStatus::replaced, LabelStatus::superseded, LabelStatus::undone}); }},
+    {{"kind", kLabel, "kind:NAME,…", "what the label consists of", "kind:mask"},
+     TermForm::choices,
+     [](const BoundTerm& b) { return is_choice(b.columns.labels.kind, b.term); },
+     [] { return names_of_all({LabelKind::classification, LabelKind::box, LabelKind::mask}); }},
+    {{"area", kLabel, "area<X", "area of the label in square pixels, as its source states it, else of its box", "area<1024"},
+     TermForm::comparison,
+     [](const BoundTerm& b) { return compares(b.columns.labels.area.rows(), b.term); }},
+    {{"box_width", kLabel, "box_width>=X", "width of the label's box in pixels", "box_width>=8"},
+     TermForm::comparison,
+     [](const BoundTerm& b) { return compares(b.columns.labels.w.rows(), b.term); }},
+    {{"box_height", kLabel, "box_height>=X", "height of the label's box in pixels", "box_height>=8"},
+     TermForm::comparison,
+     [](const BoundTerm& b) { return compares(b.columns.labels.h.rows(), b.term); }},
+    {{"label_tag", kLabel, "label_tag:NAME,…", "the label has one of these tags", "label_tag:ask"},
+     TermForm::names,
+     [](const BoundTerm& b) {
+       return has_tag(b.columns.label_tags, b.columns.label_tag_names, b.columns.labels.size(), b, "label tag", "the label tags");
+     }},
+    {{"run", kLabel, "run:ID,…", "one of these runs wrote the label; 0 for labels that no run wrote", "run:3"},
+     TermForm::ids,
+     [](const BoundTerm& b) { return is_of_run(b.columns.labels.run.rows(), b.term.ids); }},
+    {{"id", kLabel, "id:ID,…", "the label is one of these", "id:17,18"},
+     TermForm::ids,
+     [](const BoundTerm& b) { return has_id(b.columns.labels.id.rows(), b.term.ids); }},
+    {{"tag", kSample, "tag:NAME,…", "the sample has one of these tags", "tag:night"},
+     TermForm::names,
+     [](const BoundTerm& b) {
+       return has_tag(b.columns.sample_tags, b.columns.sample_tag_names, b.columns.samples.size(), b, "tag", "the tags");
+     }},
+    {{"path", kSample, "path:PATTERN,…", "the whole path or the name matches; * is any text, / included, ? one character",
+      "path:*/street/*"},
+     TermForm::patterns,
+     matches_path},
+    {{"name", kSample, "name:PATTERN,…", "the name, relative to the folder imported, matches", "name:street/*.jpg"},
+     TermForm::patterns,
+     matches_name},
+    {{"width", kSample, "width>=X", "width of the upright image in pixels", "width>=640"},
+     TermForm::comparison,
+     [](const BoundTerm& b) { return compares(b.columns.samples.width.rows(), b.term); }},
+    {{"height", kSample, "height>=X", "height of the upright image in pixels", "height>=480"},
+     TermForm::comparison,
+     [](const BoundTerm& b) { return compares(b.columns.samples.height.rows(), b.term); }},
+    {{"count", kSample, "count(SET,CLASS,…)>X", "how many active labels of these classes, or of all, the sample has in the set",
+      "count(auto,person)>3"},
+     TermForm::count,
+     counts},
+    {{"labelled", kSample, "labelled:SET,…", "the sample is labelled, or labelled empty, in one of these sets",
+      "labelled:ground_truth"},
+     TermForm::names,
+     is_labelled},
+    {{"missing", kSample, "missing:yes|no", "labels named the sample, but there was no file at import", "missing:yes"},
+     TermForm::choices,
+     [](const BoundTerm& b) { return is_choice(b.columns.samples.is_missing, b.term); },
+     [] { return std::vector<std::string_view>{"no", "yes"}; }},
+    {{"sample", kSample, "sample:ID,…", "the sample is one of these", "sample:4,8"},
+     TermForm::ids,
+     [](const BoundTerm& b) { return has_id(b.columns.samples.id.rows(), b.term.ids); }},
+    {{"sort", kWhole, "sort:COLUMN", "order of the answer, ascending; -sort:COLUMN descends; by id without it", "-sort:confidence"},
+     TermForm::sort},
+    {{"limit", kWhole, "limit:N", "the first N: labels when a label term or a label's sort column is there, else samples",
+      "limit:100"},
+     TermForm::limit},
+};
 
 using RowValue = std::function<double(std::uint32_t row)>;
 
@@ -366,7 +362,7 @@ RowValue rank_of(const TextColumn& column) {
 }  // namespace
 
 std::span<const SortColumn> sort_columns() {
-  static const std::vector<SortColumn> table = {
+  static constexpr SortColumn table[] = {
       {"confidence", kLabel, [](const Columns& c) { return value_of(c.labels.confidence); }},
       {"area", kLabel, [](const Columns& c) { return value_of(c.labels.area); }},
       {"box_width", kLabel, [](const Columns& c) { return value_of(c.labels.w); }},
@@ -381,15 +377,14 @@ std::span<const SortColumn> sort_columns() {
 }
 
 const TermDefinition* find_term(std::string_view name) {
-  const auto& table = term_table();
-  const auto found = std::ranges::find(table, name, [](const TermDefinition& row) { return row.about.name; });
-  return found == table.end() ? nullptr : &*found;
+  const auto* found = std::ranges::find(kTerms, name, [](const TermDefinition& row) { return row.about.name; });
+  return found == std::end(kTerms) ? nullptr : found;
 }
 
 std::span<const ViewTerm> view_terms() {
   static const std::vector<ViewTerm> terms = [] {
     std::vector<ViewTerm> all;
-    for (const TermDefinition& row : term_table()) {
+    for (const TermDefinition& row : kTerms) {
       all.push_back(row.about);
     }
     return all;

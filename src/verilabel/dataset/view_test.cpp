@@ -10,6 +10,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "verilabel/base/error.h"
@@ -273,6 +274,27 @@ TEST(View, TellsWhatItIsAbout) {
     EXPECT_EQ(view.text(), about.text);
   }
   EXPECT_EQ(View().text(), "");
+}
+
+TEST(View, FindsTheFirstOfManyInOrder) {
+  Columns columns;
+  append(columns.samples, {.id = 1});
+  std::mt19937 random(11);
+  constexpr int count = 30'000;
+  std::vector<std::pair<double, std::uint32_t>> places;  // descending confidence, then row
+  for (int i = 0; i < count; ++i) {
+    const double confidence = static_cast<double>(random() % 5000) / 5000;
+    append(columns.labels, {.id = i + 1, .confidence = confidence});
+    places.emplace_back(-confidence, static_cast<std::uint32_t>(i));
+  }
+  std::ranges::sort(places);
+  for (const std::size_t limit : {1, 7, 3000, 20'000, 30'000, 40'000}) {
+    const Rows rows = select_labels(View::parse(fmt::format("-sort:confidence limit:{}", limit)), columns);
+    ASSERT_EQ(rows.size(), std::min<std::size_t>(limit, count));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      ASSERT_EQ(rows[i], places[i].second) << "limit " << limit << ", place " << i;
+    }
+  }
 }
 
 TEST(View, AnswersOnEmptyColumns) {
