@@ -204,7 +204,8 @@ struct Place {
 /// millions cost one pass.
 class FirstInOrder {
  public:
-  explicit FirstInOrder(std::size_t limit) : limit_(limit), capacity_(limit > kSlack ? SIZE_MAX : 2 * limit + kBlockRows) {}
+  explicit FirstInOrder(std::size_t limit)
+      : limit_(limit), capacity_(limit > kLargestBounded ? SIZE_MAX : 2 * limit + kBlockRows) {}
 
   void add(Place place) {
     if (has_bound_ && !(place < bound_)) {
@@ -228,7 +229,8 @@ class FirstInOrder {
   }
 
  private:
-  static constexpr std::size_t kSlack = std::size_t{1} << 20;
+  // Beyond it everything is kept and sorted once: a bound would reject little, and doubling the room could overflow.
+  static constexpr std::size_t kLargestBounded = 1'000'000;
 
   void drop_the_rest() {
     if (places_.size() <= limit_) {

@@ -216,10 +216,11 @@ RowTest matches_name(const BoundTerm& bound) {
 RowTest counts(const BoundTerm& bound) {
   const LabelColumns& labels = bound.columns.labels;
   const std::span<const TermValue> values = bound.term.values;
-  std::vector<RowTest> tests = {equals(labels.status.rows(), LabelStatus::active),
-                                is_one_of(labels.set.rows(), wanted_sets(bound, values.first(1)))};
+  const RowTest is_active = equals(labels.status.rows(), LabelStatus::active);
+  const RowTest is_in_set = is_one_of(labels.set.rows(), wanted_sets(bound, values.first(1)));
+  RowTest is_of_class;
   if (values.size() > 1) {
-    tests.push_back(is_one_of(labels.class_index.rows(), wanted_classes(bound, values.subspan(1))));
+    is_of_class = is_one_of(labels.class_index.rows(), wanted_classes(bound, values.subspan(1)));
   }
   std::vector<std::int32_t> count_of_sample(bound.columns.samples.size(), 0);
   const auto sample_of_label = labels.sample.rows();
@@ -228,8 +229,10 @@ RowTest counts(const BoundTerm& bound) {
   for (std::size_t begin = 0; begin < labels.size(); begin += block_rows) {
     const RowRange rows{begin, std::min(begin + block_rows, labels.size())};
     std::fill_n(mask, rows.size(), std::uint8_t{1});
-    for (const RowTest& test : tests) {
-      test(rows, mask);
+    is_active(rows, mask);
+    is_in_set(rows, mask);
+    if (is_of_class) {
+      is_of_class(rows, mask);
     }
     for (std::size_t i = 0; i < rows.size(); ++i) {
       count_of_sample[sample_of_label[begin + i]] += mask[i];
