@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <span>
 
 #include "verilabel/base/error.h"
 #include "verilabel/evaluate/parallel.h"
+#include "verilabel/evaluate/score_index.h"
 
 namespace verilabel {
 namespace {
@@ -33,7 +35,8 @@ struct Ranked {
 /// The matched predictions of each class, best first.
 struct Rankings {
   std::vector<Ranked> entries;
-  std::vector<std::size_t> begin;  ///< of each class in `entries`, and the end
+  std::vector<std::size_t> begin;   ///< of each class in `entries`, and the end
+  std::vector<ScoreIndex> indices;  ///< of each class
 
   std::span<const Ranked> of(std::size_t category) const {
     return std::span(entries).subspan(begin[category], begin[category + 1] - begin[category]);
@@ -114,10 +117,14 @@ Rankings rank_matched(const EvaluationInput& input, const Matching& matching, st
     entry.matched |= match.cells;
     entry.counting |= match.cells & ~matching.truth_ignored[match.truth];
   }
+  rankings.indices.resize(input.classes.size());
   for_each_in_parallel(input.classes.size(), threads, [&](std::size_t k) {
-    const auto begin = rankings.entries.begin();
-    std::sort(begin + static_cast<std::ptrdiff_t>(rankings.begin[k]), begin + static_cast<std::ptrdiff_t>(rankings.begin[k + 1]),
-              [](const Ranked& a, const Ranked& b) { return a.is_before(b.score, b.position); });
+    const auto begin = rankings.entries.begin() + static_cast<std::ptrdiff_t>(rankings.begin[k]);
+    const auto end = rankings.entries.begin() + static_cast<std::ptrdiff_t>(rankings.begin[k + 1]);
+    std::sort(begin, end, [](const Ranked& a, const Ranked& b) { return a.is_before(b.score, b.position); });
+    std::vector<double> scores;
+    std::transform(begin, end, std::back_inserter(scores), [](const Ranked& entry) { return entry.score; });
+    rankings.indices[k] = ScoreIndex(scores);
   });
   return rankings;
 }
@@ -137,15 +144,17 @@ std::vector<RangeCounts> count_between(const EvaluationInput& input, const Match
         continue;
       }
       const std::uint32_t category = input.predictions.category[prediction];
-      const std::span<const Ranked> entries = rankings.of(category);
       const double score = input.predictions.score[prediction];
-      const auto entry = std::partition_point(entries.begin(), entries.end(), [&](const Ranked& ranked) {
+      const auto [from, to] = rankings.indices[category].narrow(score);
+      const std::span<const Ranked> near = rankings.of(category).subspan(from, to - from);
+      const auto entry = std::partition_point(near.begin(), near.end(), [&](const Ranked& ranked) {
         return ranked.is_before(score, static_cast<std::uint32_t>(position));
       });
-      if (entry == entries.end()) {
+      const std::size_t at = rankings.begin[category] + from + static_cast<std::size_t>(entry - near.begin());
+      if (at == rankings.begin[category + 1]) {
         continue;
       }
-      RangeCounts& count = counts[rankings.begin[category] + static_cast<std::size_t>(entry - entries.begin())];
+      RangeCounts& count = counts[at];
       for (std::size_t range = 0; range < kRanges; ++range) {
         count[range] += matching.prediction_ranges[prediction] >> range & 1U;
       }

@@ -1,6 +1,7 @@
 #include "verilabel/evaluate/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,9 @@ namespace verilabel {
 Evaluation evaluate(const EvaluationInput& input, const EvaluateOptions& options) {
   if (!(options.iou > 0 && options.iou <= 1)) {
     throw Error(ErrorCode::wrong_use, fmt::format("the IoU must be above 0 and at most 1, not {}", options.iou));
+  }
+  if (options.threshold && std::isnan(*options.threshold)) {
+    throw Error(ErrorCode::wrong_use, "the score threshold must be a number");
   }
   // An IoU that is not among the ten of COCO becomes an eleventh, and one matching pass still serves all.
   MatchOptions match_options = coco_match_options(options.iou_type);

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <functional>
-#include <iterator>
 #include <span>
 
 #include "verilabel/base/error.h"
 #include "verilabel/evaluate/parallel.h"
+#include "verilabel/evaluate/score_index.h"
 
 namespace verilabel {
 namespace {
@@ -46,12 +46,14 @@ struct Step {
 /// true positive is added, so that no other score can be the best threshold; what lies between two of them only has to be counted.
 struct Thresholds {
   std::vector<double> scores;
-  std::vector<std::size_t> begin;  ///< of each class in `scores`, of all, and the end
+  std::vector<std::size_t> begin;   ///< of each class in `scores`, of all, and the end
+  std::vector<ScoreIndex> indices;  ///< of each class, and of all
 
   /// The index in `scores` of the highest threshold of the class that lets the score in; the end of the class if none does.
   std::size_t find(std::size_t category, double score) const {
-    const auto first = scores.begin() + static_cast<std::ptrdiff_t>(begin[category]);
-    const auto last = scores.begin() + static_cast<std::ptrdiff_t>(begin[category + 1]);
+    const auto [from, to] = indices[category].narrow(score);
+    const auto first = scores.begin() + static_cast<std::ptrdiff_t>(begin[category] + from);
+    const auto last = scores.begin() + static_cast<std::ptrdiff_t>(begin[category] + to);
     return static_cast<std::size_t>(std::lower_bound(first, last, score, std::greater<>()) - scores.begin());
   }
 };
@@ -67,8 +69,10 @@ Thresholds collect_thresholds(const EvaluationInput& input, const Outcomes& outc
   Thresholds thresholds;
   for (std::vector<double>& of_class : scores) {
     std::sort(of_class.begin(), of_class.end(), std::greater<>());
+    of_class.erase(std::unique(of_class.begin(), of_class.end()), of_class.end());
     thresholds.begin.push_back(thresholds.scores.size());
-    std::unique_copy(of_class.begin(), of_class.end(), std::back_inserter(thresholds.scores));
+    thresholds.scores.insert(thresholds.scores.end(), of_class.begin(), of_class.end());
+    thresholds.indices.emplace_back(of_class);
   }
   thresholds.begin.push_back(thresholds.scores.size());
   return thresholds;

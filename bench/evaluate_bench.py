@@ -1,0 +1,162 @@
+"""COCO evaluation against its peers on the same random data in one run: evaluate_bench.py BUILD_DIR [IMAGES] [--pycocotools].
+
+Peers are those of hotcoco, faster-coco-eval and pycocotools (only with the flag: it takes over a minute) that this Python can import.
+Two ratios, peer divided by ours, each from the fastest of several rounds: everything after loading, where ours is
+BUILD_DIR/bench/evaluate_bench and includes outcomes and thresholds; and from JSON files to numbers as a whole process, where ours is
+BUILD_DIR/verilabel (left out when it is not built). The twelve numbers are compared as well: exit status 1 when they differ by more than 1e-9.
+"""
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+NAMES = "mAP mAP_50 mAP_75 mAP_small mAP_medium mAP_large AR_1 AR_10 AR_100 AR_small AR_medium AR_large".split()
+PEERS = {
+    "hotcoco": ("hotcoco", "COCO", "hotcoco", "COCOeval", 5),
+    "faster-coco-eval": ("faster_coco_eval", "COCO", "faster_coco_eval", "COCOeval_faster", 1),
+    "pycocotools": ("pycocotools.coco", "COCO", "pycocotools.cocoeval", "COCOeval", 1),
+}
+
+
+def generate(image_count, rng):
+    """About 7 truths and 46 predictions an image, in 80 classes: near and far ones, ties, crowds, empty images, class mistakes."""
+    image_ids = rng.permutation(image_count) + 1
+    truths, predictions = [], []
+    for image_id in image_ids.tolist():
+        count = int(rng.poisson(7.3)) if rng.random() > 0.02 else 0
+        for _ in range(count):
+            w, h = np.exp(rng.normal(3.8, 0.9, 2)).clip(4, 400)
+            x, y = rng.uniform(0, 640 - w), rng.uniform(0, max(480 - h, 1))
+            class_id = int(rng.integers(1, 79))
+            box = [round(float(v), 2) for v in (x, y, w, h)]
+            area = round(float(w * h * rng.uniform(0.5, 1)), 2)
+            crowd = int(rng.random() < 0.01)
+            truths.append(dict(id=len(truths) + 1, image_id=image_id, category_id=class_id, bbox=box, area=area, iscrowd=crowd))
+            if rng.random() < 0.8:
+                j = rng.normal(0, 0.12, 4)
+                near = (x + j[0] * w, y + j[1] * h, max(w * (1 + j[2]), 1), max(h * (1 + j[3]), 1))
+                score = round(float(rng.beta(4, 3)), int(rng.choice([2, 5])))
+                guess = class_id if rng.random() < 0.9 else int(rng.integers(1, 81))
+                box = [round(float(v), 2) for v in near]
+                predictions.append(dict(image_id=image_id, category_id=guess, bbox=box, score=score))
+        for _ in range(int(rng.poisson(40))):
+            w, h = np.exp(rng.normal(3.8, 0.9, 2)).clip(4, 400)
+            box = [round(float(v), 2) for v in (rng.uniform(0, 600), rng.uniform(0, 440), w, h)]
+            score = round(float(rng.beta(1, 6)), int(rng.choice([2, 5])))
+            predictions.append(dict(image_id=image_id, category_id=int(rng.integers(1, 81)), bbox=box, score=score))
+    images = [dict(id=i, file_name=f"{i:012d}.jpg", width=640, height=480) for i in image_ids.tolist()]
+    categories = [dict(id=k, name=f"c{k}") for k in range(1, 81)]
+    return dict(images=images, annotations=truths, categories=categories), predictions
+
+
+def write_columns(path, truth, predictions):
+    image_of = {image["id"]: i for i, image in enumerate(truth["images"])}
+    class_of = {category["id"]: i for i, category in enumerate(truth["categories"])}
+    annotations = truth["annotations"]
+
+    def column(rows, field, dtype, index=None):
+        return np.array([index[row[field]] if index else row[field] for row in rows], dtype)
+
+    with open(path, "wb") as out:
+        np.array([len(image_of), len(class_of), len(annotations), len(predictions)], np.int64).tofile(out)
+        np.array(list(image_of), np.int64).tofile(out)
+        np.array(list(class_of), np.int64).tofile(out)
+        for rows in (annotations, predictions):
+            column(rows, "image_id", np.uint32, image_of).tofile(out)
+            column(rows, "category_id", np.uint32, class_of).tofile(out)
+            column(rows, "bbox", np.float64).tofile(out)
+            if rows is annotations:
+                column(rows, "area", np.float64).tofile(out)
+                column(rows, "iscrowd", np.uint8).tofile(out)
+            else:
+                column(rows, "score", np.float64).tofile(out)
+
+
+def run_peer(coco_class, eval_class):
+    """Seconds from the files, seconds after loading, the twelve numbers."""
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = coco_class("gt.json")
+        results = (getattr(truth, "load_res", None) or truth.loadRes)("dt.json")
+        loaded = time.perf_counter()
+        evaluation = eval_class(truth, results, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    end = time.perf_counter()
+    return end - start, end - loaded, [float(v) for v in evaluation.stats[:12]]
+
+
+def run_columns(program):
+    output = subprocess.run([program, "columns.bin", "15"], capture_output=True, check=True, text=True).stdout
+    rows = [line.split() for line in output.splitlines()]
+    stages = {row[0]: float(row[1]) / 1000 for row in rows if len(row) == 3}
+    numbers = dict((row[0], float(row[1])) for row in rows if len(row) == 2)
+    return stages, [numbers[name] for name in NAMES]
+
+
+def run_program(program):
+    start = time.perf_counter()
+    command = [program, "--json", "evaluate", "--truth", "./gt.json", "--predictions", "./dt.json"]
+    output = subprocess.run(command, capture_output=True, check=True).stdout
+    seconds = time.perf_counter() - start
+    metrics = json.loads(output)["metrics"]
+    return seconds, [-1.0 if metrics[name] is None else metrics[name] for name in NAMES]
+
+
+def peers(wanted):
+    for name, (coco_module, coco_class, eval_module, eval_class, rounds) in PEERS.items():
+        if name not in wanted:
+            continue
+        try:
+            found = getattr(importlib.import_module(coco_module), coco_class), getattr(importlib.import_module(eval_module), eval_class)
+        except ImportError:
+            print(f"{name}: not installed here, left out")
+            continue
+        yield name, found, rounds
+
+
+def main():
+    arguments = [word for word in sys.argv[1:] if not word.startswith("--")]
+    build = os.path.abspath(arguments[0])
+    image_count = int(arguments[1]) if len(arguments) > 1 else 5000
+    wanted = set(PEERS) if "--pycocotools" in sys.argv else set(PEERS) - {"pycocotools"}
+    truth, predictions = generate(image_count, np.random.default_rng(0))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for name, content in (("gt.json", truth), ("dt.json", predictions)):
+            with open(name, "w") as out:
+                json.dump(content, out)
+        write_columns("columns.bin", truth, predictions)
+        print(f"{image_count} images, {len(truth['annotations'])} truths, {len(predictions)} predictions, {os.cpu_count()} processors")
+        stages, numbers = run_columns(os.path.join(build, "bench", "evaluate_bench"))
+        program = os.path.join(build, "verilabel")
+        whole = min((run_program(program) for _ in range(5)), key=lambda run: run[0]) if os.path.exists(program) else None
+        print("ours, after loading: " + ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in stages.items()))
+        worst = 0.0
+        for name, (coco_class, eval_class), rounds in peers(wanted):
+            runs = [run_peer(coco_class, eval_class) for _ in range(rounds)]
+            after_loading = min(run[1] for run in runs)
+            line = f"{name}: after loading {1000 * after_loading:.0f} ms, ratio {after_loading / stages['evaluate']:.1f}"
+            if whole:
+                from_files = min(run[0] for run in runs)
+                line += f"; from files {1000 * from_files:.0f} ms, ratio {from_files / whole[0]:.2f}"
+            difference = max(abs(a - b) for a, b in zip(numbers, runs[0][2]))
+            if whole:
+                difference = max(difference, *(abs(a - b) for a, b in zip(whole[1], runs[0][2])))
+            print(f"{line}; largest difference {difference:.1e}")
+            worst = max(worst, difference if name != "hotcoco" else 0.0)  # hotcoco's own numbers are not the reference
+        os.chdir("/")
+    return worst > 1e-9
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+#include "verilabel/evaluate/from_columns.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <optional>
+
+namespace verilabel {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr std::int32_t kTruth = 0;
+constexpr std::int32_t kAuto = 1;
+constexpr std::int32_t kOther = 2;
+constexpr Box kBox = {10, 20, 30, 40};
+
+struct Row {
+  std::int32_t sample = 0;
+  std::int32_t set = kTruth;
+  std::int32_t class_index = 0;
+  std::optional<double> confidence = std::nullopt;
+  Verdict verdict = Verdict::unreviewed;
+  LabelStatus status = LabelStatus::active;
+  LabelKind kind = LabelKind::box;
+};
+
+class FromColumns : public testing::Test {
+ protected:
+  FromColumns() {
+    columns_.sets = {{1, "ground_truth"}, {2, "auto"}, {3, "other"}};
+    columns_.classes = {{5, "cat"}, {3, "dog"}};
+    for (const std::int64_t id : {101, 102, 103, 104}) {
+      columns_.samples.id.append(id);
+    }
+  }
+
+  void label(const Row& row) {
+    LabelColumns& labels = columns_.labels;
+    labels.id.append(static_cast<std::int64_t>(labels.size()) + 1);
+    labels.sample.append(row.sample);
+    labels.set.append(row.set);
+    labels.class_index.append(row.class_index);
+    labels.kind.append(row.kind);
+    labels.verdict.append(row.verdict);
+    labels.status.append(row.status);
+    labels.is_crowd.append(0);
+    labels.x.append(kBox.x);
+    labels.y.append(kBox.y);
+    labels.w.append(kBox.w);
+    labels.h.append(kBox.h);
+    labels.area.append(900);  // of a mask, as its source states it
+    labels.confidence.append(row.confidence.value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+
+  void labelled(std::int32_t set, std::int32_t sample) {
+    columns_.labelled_set.append(set);
+    columns_.labelled_sample.append(sample);
+  }
+
+  ColumnsInput build(std::vector<std::uint32_t> rows = {0, 1, 2, 3}) const { return build_from(columns_, kAuto, kTruth, rows); }
+
+  Columns columns_;
+};
+
+TEST_F(FromColumns, takes_active_labels_of_the_two_sets_on_samples_with_truth) {
+  labelled(kTruth, 0);
+  labelled(kTruth, 2);  // labelled empty
+  labelled(kAuto, 0);
+  labelled(kAuto, 1);
+  label({.sample = 0, .set = kTruth, .class_index = 1});
+  label({.sample = 0, .set = kAuto, .class_index = 1, .confidence = .5});
+  label({.sample = 1, .set = kAuto, .class_index = 0, .confidence = .25});
+  label({.sample = 0, .set = kOther, .class_index = 0, .confidence = .75});
+  label({.sample = 0, .set = kAuto, .confidence = .9, .status = LabelStatus::replaced});
+  label({.sample = 0, .set = kAuto, .confidence = .9, .status = LabelStatus::superseded});
+  label({.sample = 0, .set = kAuto, .confidence = .9, .status = LabelStatus::undone});
+  const ColumnsInput built = build();
+  EXPECT_THAT(built.input.images.id, ElementsAre(101, 103));
+  EXPECT_THAT(built.image_sample, ElementsAre(0, 2));
+  EXPECT_THAT(built.input.classes.id, ElementsAre(5, 3));
+  EXPECT_THAT(built.input.classes.name, ElementsAre("cat", "dog"));
+  EXPECT_THAT(built.truth_label, ElementsAre(0));
+  EXPECT_THAT(built.prediction_label, ElementsAre(1));
+  EXPECT_THAT(built.input.truths.category, ElementsAre(1));
+  EXPECT_THAT(built.input.truths.box_xywh_px, ElementsAre(kBox));
+  EXPECT_THAT(built.input.truths.area_px, ElementsAre(900));
+  EXPECT_THAT(built.input.predictions.score, ElementsAre(.5));
+  EXPECT_THAT(built.input.predictions.image, ElementsAre(0));
+  EXPECT_EQ(built.coverage.samples, 2);
+  EXPECT_EQ(built.coverage.samples_without_truth, 2);
+  EXPECT_EQ(built.coverage.samples_only_predicted, 1);
+  EXPECT_EQ(built.coverage.samples_not_predicted, 1);
+  EXPECT_EQ(built.coverage.truths, 1);
+  EXPECT_EQ(built.coverage.predictions, 1);
+  EXPECT_EQ(built.coverage.predictions_outside, 1);
+}
+
+TEST_F(FromColumns, rejected_labels_are_neither_truth_nor_prediction) {
+  labelled(kTruth, 0);
+  labelled(kAuto, 0);
+  label({.sample = 0, .set = kTruth, .verdict = Verdict::rejected});
+  label({.sample = 0, .set = kTruth, .verdict = Verdict::edited});
+  label({.sample = 0, .set = kAuto, .confidence = .5, .verdict = Verdict::rejected});
+  label({.sample = 0, .set = kAuto, .confidence = .5, .verdict = Verdict::accepted});
+  label({.sample = 0, .set = kAuto, .confidence = .5, .verdict = Verdict::unsure});
+  label({.sample = 1, .set = kAuto, .confidence = .5, .verdict = Verdict::rejected});
+  const ColumnsInput built = build();
+  EXPECT_THAT(built.truth_label, ElementsAre(1));
+  EXPECT_THAT(built.prediction_label, ElementsAre(3, 4));
+  EXPECT_EQ(built.coverage.truths_rejected, 1);
+  EXPECT_EQ(built.coverage.predictions_rejected, 1);
+  EXPECT_EQ(built.coverage.predictions_outside, 0);
+}
+
+TEST_F(FromColumns, only_the_samples_asked_for_count) {
+  for (const std::int32_t sample : {0, 1, 2}) {
+    labelled(kTruth, sample);
+    label({.sample = sample, .set = kTruth});
+    label({.sample = sample, .set = kAuto, .confidence = .5});
+  }
+  const ColumnsInput built = build({2, 3, 1});
+  EXPECT_THAT(built.input.images.id, ElementsAre(102, 103));
+  EXPECT_THAT(built.truth_label, ElementsAre(2, 4));
+  EXPECT_EQ(built.coverage.samples_without_truth, 1);
+  EXPECT_EQ(built.coverage.predictions_outside, 0);  // on a sample that nobody asked for
+  EXPECT_THAT(build({}).input.images.id, IsEmpty());
+}
+
+TEST_F(FromColumns, what_has_no_score_or_no_box_is_counted) {
+  labelled(kTruth, 0);
+  labelled(kAuto, 0);
+  label({.sample = 0, .set = kAuto});
+  label({.sample = 0, .set = kAuto, .confidence = .5, .kind = LabelKind::classification});
+  label({.sample = 0, .set = kTruth, .kind = LabelKind::classification});
+  label({.sample = 0, .set = kTruth, .kind = LabelKind::mask});
+  const ColumnsInput built = build();
+  EXPECT_THAT(built.input.predictions.score, ElementsAre(1));
+  EXPECT_EQ(built.coverage.predictions_without_score, 1);
+  EXPECT_EQ(built.coverage.labels_of_other_kinds, 2);
+  EXPECT_THAT(built.truth_label, ElementsAre(3));
+}
+
+TEST_F(FromColumns, set_may_be_compared_with_itself) {
+  labelled(kTruth, 0);
+  label({.sample = 0, .set = kTruth});
+  const ColumnsInput built = build_from(columns_, kTruth, kTruth, std::vector<std::uint32_t>{0});
+  EXPECT_THAT(built.truth_label, ElementsAre(0));
+  EXPECT_THAT(built.prediction_label, ElementsAre(0));
+}
+
+}  // namespace
+}  // namespace verilabel
