@@ -1,0 +1,199 @@
+#include "verilabel/formats/coco_detections.h"
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/formats/coco_element.h"
+#include "verilabel/formats/json_stream.h"
+
+namespace verilabel {
+namespace {
+
+/// Reads elements of one file, where the first fault is the end.
+class DetectionReader {
+ public:
+  DetectionReader(const std::filesystem::path& path, CocoMasks masks)
+      : path_(path),
+        masks_(masks),
+        stream_(path),
+        parser_(masks == CocoMasks::read ? CocoElementParser::Keep::boxes_and_masks : CocoElementParser::Keep::boxes) {}
+
+  CocoTruth read_truth() {
+    if (stream_.peek() != '{') {
+      stream_.fail(stream_.byte_offset(), "a COCO truth file is needed: an object with `images`, `annotations` and `categories`");
+    }
+    CocoTruth truth;
+    std::optional<std::uint64_t> annotations_at;
+    bool has_images = false;
+    bool has_categories = false;
+    stream_.enter_object();
+    while (const auto key = stream_.next_key()) {
+      if (*key == "images" && !has_images) {
+        has_images = true;
+        read_images(truth);
+      } else if (*key == "categories" && !has_categories) {
+        has_categories = true;
+        read_categories(truth);
+      } else if (*key == "annotations" && !annotations_at) {
+        annotations_at = stream_.byte_offset();
+        if (has_images && has_categories) {
+          read_annotations(truth.detections);
+        } else {
+          stream_.skip_value();
+        }
+      } else if (*key == "images" || *key == "categories" || *key == "annotations") {
+        stream_.fail(stream_.byte_offset(), fmt::format("`{}` stands twice in the file", *key));
+      } else {
+        stream_.skip_value();
+      }
+    }
+    stream_.finish();
+    if (!has_images || !has_categories || !annotations_at) {
+      stream_.fail(0, fmt::format("a COCO truth file needs the list `{}`", !has_images       ? "images"
+                                                                           : !has_categories ? "categories"
+                                                                                             : "annotations"));
+    }
+    if (!were_annotations_read_) {
+      stream_.seek(*annotations_at);
+      read_annotations(truth.detections);
+    }
+    return truth;
+  }
+
+  CocoDetections read_results() {
+    if (stream_.peek() != '[') {
+      stream_.fail(stream_.byte_offset(), "a COCO results list is needed: an array of detections");
+    }
+    CocoDetections detections;
+    CocoAnnotation annotation;
+    read_list("", [&](const JsonSlice& slice) {
+      parser_.parse_annotation(slice.text, annotation);
+      if (!annotation.label.confidence) {
+        throw CocoFault{RejectionReason::missing_field, "score", "a detection of a results list needs a score"};
+      }
+      detections.score.push_back(*annotation.label.confidence);
+      append(detections, annotation);
+    });
+    stream_.finish();
+    return detections;
+  }
+
+ private:
+  template <typename Take>
+  void read_list(std::string_view name, Take&& take) {
+    if (stream_.peek() != '[') {
+      stream_.fail(stream_.byte_offset(), fmt::format("`{}` must be a list", name));
+    }
+    std::size_t index = 0;
+    stream_.enter_array();
+    while (const auto slice = stream_.next_element()) {
+      try {
+        if (slice->is_too_large) {
+          throw CocoFault{RejectionReason::too_large, "", "the element is larger than 64 MB"};
+        }
+        take(*slice);
+      } catch (const CocoFault& fault) {
+        throw Error(ErrorCode::bad_data, fault.message,
+                    {{"file", path_.native()},
+                     {"byte", fmt::to_string(slice->byte_offset)},
+                     {"field", fmt::format("{}[{}]{}{}", name, index, fault.field.empty() ? "" : ".", fault.field)}});
+      }
+      ++index;
+    }
+  }
+
+  static std::int64_t integer_id(const CocoId& id, std::string_view field) {
+    if (!id.text.empty()) {
+      throw CocoFault{RejectionReason::malformed, std::string(field),
+                      fmt::format("evaluation needs integer ids, this is {}", id.text)};
+    }
+    return id.number;
+  }
+
+  void read_images(CocoTruth& truth) {
+    read_list("images", [&](const JsonSlice& slice) {
+      CocoId id;
+      SourceImage image;
+      parser_.parse_image(slice.text, id, image);
+      if (images_.insert(id, 0)) {
+        throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", id.json())};
+      }
+      truth.images.push_back({integer_id(id, "id"), image.width.value_or(0), image.height.value_or(0)});
+    });
+  }
+
+  void read_categories(CocoTruth& truth) {
+    read_list("categories", [&](const JsonSlice& slice) {
+      CocoId id;
+      SourceClass category;
+      parser_.parse_category(slice.text, id, category);
+      if (categories_.insert(id, 0)) {
+        throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another category has the id {}", id.json())};
+      }
+      truth.categories.push_back({integer_id(id, "id"), std::move(category.name)});
+    });
+  }
+
+  void read_annotations(CocoDetections& detections) {
+    were_annotations_read_ = true;
+    CocoAnnotation annotation;
+    CocoIdMap annotation_ids;
+    read_list("annotations", [&](const JsonSlice& slice) {
+      parser_.parse_annotation(slice.text, annotation);
+      if (annotation.id && annotation_ids.insert(*annotation.id, 0)) {
+        throw CocoFault{RejectionReason::duplicate_id, "id",
+                        fmt::format("another annotation has the id {}", annotation.id->json())};
+      }
+      if (!images_.find(annotation.image_id)) {
+        throw CocoFault{RejectionReason::unknown_image, "image_id",
+                        fmt::format("no image of the file has the id {}", annotation.image_id.json())};
+      }
+      if (!categories_.find(annotation.category_id)) {
+        throw CocoFault{RejectionReason::unknown_class, "category_id",
+                        fmt::format("no category of the file has the id {}", annotation.category_id.json())};
+      }
+      detections.is_crowd.push_back(annotation.label.is_crowd ? 1 : 0);
+      append(detections, annotation);
+    });
+  }
+
+  void append(CocoDetections& detections, CocoAnnotation& annotation) const {
+    Label& label = annotation.label;
+    detections.image_id.push_back(integer_id(annotation.image_id, "image_id"));
+    detections.category_id.push_back(integer_id(annotation.category_id, "category_id"));
+    detections.box_xywh_px.push_back(label.box_xywh_px);
+    detections.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
+    if (masks_ == CocoMasks::read) {
+      detections.mask.push_back(label.mask ? std::move(*label.mask) : Mask{});
+    }
+  }
+
+  std::filesystem::path path_;
+  CocoMasks masks_;
+  JsonStream stream_;
+  CocoElementParser parser_;
+  CocoIdMap images_;
+  CocoIdMap categories_;
+  bool were_annotations_read_ = false;
+};
+
+}  // namespace
+
+bool is_coco_results_list(const std::filesystem::path& path) {
+  JsonStream stream(path);
+  const char first = stream.peek();
+  if (first != '[' && first != '{') {
+    stream.fail(stream.byte_offset(), "this is neither a COCO truth file (an object) nor a results list (an array)");
+  }
+  return first == '[';
+}
+
+CocoTruth read_coco_truth(const std::filesystem::path& path, CocoMasks masks) {
+  return DetectionReader(path, masks).read_truth();
+}
+
+CocoDetections read_coco_results(const std::filesystem::path& path, CocoMasks masks) {
+  return DetectionReader(path, masks).read_results();
+}
+
+}  // namespace verilabel

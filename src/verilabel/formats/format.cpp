@@ -1,0 +1,72 @@
+#include "verilabel/formats/format.h"
+
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/formats/coco.h"
+#include "verilabel/formats/yolo.h"
+
+namespace verilabel {
+namespace {
+
+// The table. A new format is its reader, its writer and one row.
+constexpr Format kFormats[] = {
+    {
+        .name = "coco",
+        .summary = "COCO: one JSON file of boxes, polygons and run-length masks; results lists can be read",
+        .path = "a .json file",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = false,
+                  .crowds = true,
+                  .confidence = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true},
+        .read = read_coco,
+        .losses = losses_of_coco,
+        .write = write_coco,
+    },
+    {
+        .name = "yolo",
+        .summary = "YOLO as Ultralytics has it: data.yaml, images/<split> and labels/<split> with one text file an image",
+        .path = "data.yaml or its folder",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = false,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = true,
+                  .ids_and_unknown_fields = false,
+                  .unlabelled_images = true,
+                  .splits = true},
+        .read = read_yolo,
+        .losses = losses_of_yolo,
+        .write = write_yolo,
+    },
+};
+
+}  // namespace
+
+std::span<const Format> formats() {
+  return kFormats;
+}
+
+const Format& format(std::string_view name) {
+  const auto* const at =
+      std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& row) { return row.name == name; });
+  if (at != std::end(kFormats)) {
+    return *at;
+  }
+  std::string names;
+  for (const Format& row : kFormats) {
+    names.append(names.empty() ? "" : ", ").append(row.name);
+  }
+  throw Error(ErrorCode::wrong_use, fmt::format("there is no format `{}`; there is {}", name, names));
+}
+
+}  // namespace verilabel

@@ -1,0 +1,40 @@
+#include "verilabel/formats/import.h"
+
+#include <array>
+#include <utility>
+
+#include "verilabel/formats/source_fields.h"
+
+namespace verilabel {
+namespace {
+
+// One row for each enumerator, in its order.
+constexpr std::array<std::string_view, 12> kReasons = {
+    "malformed",     "missing_field",   "not_finite",         "out_of_range",  "duplicate_id",    "duplicate_name",
+    "unknown_image", "ambiguous_image", "image_size_unknown", "unknown_class", "unreadable_file", "too_large",
+};
+constexpr std::array<std::string_view, 4> kKinds = {"label", "image", "class", "field"};
+static_assert(static_cast<std::size_t>(RejectionReason::too_large) + 1 == kReasons.size());
+static_assert(static_cast<std::size_t>(RejectedKind::field) + 1 == kKinds.size());
+
+}  // namespace
+
+std::string_view name_of(RejectionReason reason) {
+  return kReasons[static_cast<std::size_t>(reason)];
+}
+
+std::string_view name_of(RejectedKind kind) {
+  return kKinds[static_cast<std::size_t>(kind)];
+}
+
+std::string source_id_of(std::string_view source_json) {
+  std::string id;
+  for (const SourceField& field : source_fields(source_json)) {
+    if (field.key == "id") {
+      id = field.json;
+    }
+  }
+  return id;
+}
+
+}  // namespace verilabel

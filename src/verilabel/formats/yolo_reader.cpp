@@ -1,0 +1,540 @@
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <system_error>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/formats/yolo.h"
+
+namespace verilabel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBatch = 1024;
+constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{64} << 20;
+/// How far a normalised coordinate may lie outside [0, 1]: what rounding to six decimals can do.
+constexpr double kTolerance = 1e-6;
+
+constexpr std::string_view kImageExtensions[] = {".jpg",  ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff",
+                                                 ".heic", ".avif", ".jp2", ".dng", ".mpo",  ".pfm"};
+
+struct LineFault {
+  RejectionReason reason = RejectionReason::malformed;
+  std::string field;
+  std::string message;
+};
+
+std::string lowered(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
+bool is_image(const fs::path& path) {
+  const std::string extension = lowered(path.extension().native());
+  return std::find(std::begin(kImageExtensions), std::end(kImageExtensions), extension) != std::end(kImageExtensions);
+}
+
+bool is_yaml(const fs::path& path) {
+  const std::string extension = lowered(path.extension().native());
+  return extension == ".yaml" || extension == ".yml";
+}
+
+/// The path with its last folder `images` turned into `labels`, as Ultralytics does; nothing when there is none.
+std::optional<fs::path> in_labels(const fs::path& path) {
+  std::vector<fs::path> parts(path.begin(), path.end());
+  const auto last = std::find(parts.rbegin(), parts.rend(), "images");
+  if (last == parts.rend()) {
+    return std::nullopt;
+  }
+  *last = "labels";
+  fs::path result;
+  for (const fs::path& part : parts) {
+    result /= part;
+  }
+  return result;
+}
+
+/// Where the labels of an image are: beside it, unless it is under a folder `images`.
+fs::path label_path_of(const fs::path& image) {
+  return in_labels(image.parent_path() / "").value_or(image.parent_path()) / image.filename().replace_extension(".txt");
+}
+
+std::vector<fs::path> files_under(const fs::path& folder, bool (*is_wanted)(const fs::path&)) {
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(
+           folder, fs::directory_options::follow_directory_symlink | fs::directory_options::skip_permission_denied)) {
+    if (entry.is_regular_file() && is_wanted(entry.path())) {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string_view line = text.substr(begin, end - begin);
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) {
+      line.remove_suffix(1);
+    }
+    lines.emplace_back(line);
+    begin = end + 1;
+  }
+  return lines;
+}
+
+double parse_number(std::string_view token, std::size_t column) {
+  const std::string field = fmt::format("column {}", column);
+  const std::string shown = token.size() <= 40 ? std::string(token) : fmt::format("{}…", token.substr(0, 37));
+  double value = 0;
+  const char* const begin = token.data() + (token.starts_with('+') ? 1 : 0);
+  const auto [end, error] = std::from_chars(begin, token.data() + token.size(), value);
+  if (error == std::errc::result_out_of_range) {
+    throw LineFault{RejectionReason::out_of_range, field, fmt::format("`{}` is not a number that can be represented", shown)};
+  }
+  if (error != std::errc() || end != token.data() + token.size()) {
+    throw LineFault{RejectionReason::malformed, field, fmt::format("`{}` is not a number", shown)};
+  }
+  if (!std::isfinite(value)) {
+    throw LineFault{RejectionReason::not_finite, field, fmt::format("`{}` is not a finite number", shown)};
+  }
+  return value;
+}
+
+void parse_numbers(std::string_view line, std::vector<double>& numbers) {
+  numbers.clear();
+  constexpr std::string_view kSpace = " \t\r\f\v";
+  for (std::size_t begin = line.find_first_not_of(kSpace); begin != std::string_view::npos;
+       begin = line.find_first_not_of(kSpace, begin)) {
+    const std::size_t end = std::min(line.find_first_of(kSpace, begin), line.size());
+    numbers.push_back(parse_number(line.substr(begin, end - begin), numbers.size() + 1));
+    begin = end;
+  }
+}
+
+/// One line: `class x y w h`, the same with a confidence, or `class x1 y1 x2 y2 x3 y3 …` with a confidence when the count of
+/// numbers is even. Coordinates are fractions of the upright image.
+std::pair<std::size_t, Label> label_of(std::span<const double> numbers, std::size_t class_count, double width, double height) {
+  if (numbers.size() < 5) {
+    throw LineFault{RejectionReason::malformed, "",
+                    fmt::format("a line has a class and four numbers, or a class and at least three points; this has {} numbers",
+                                numbers.size())};
+  }
+  if (numbers[0] < 0 || numbers[0] != std::floor(numbers[0])) {
+    throw LineFault{RejectionReason::malformed, "column 1", fmt::format("`{}` is not the number of a class", numbers[0])};
+  }
+  if (numbers[0] >= static_cast<double>(class_count)) {
+    throw LineFault{
+        RejectionReason::unknown_class, "column 1",
+        fmt::format("there is no class {}: the names end with {}", numbers[0], static_cast<std::int64_t>(class_count) - 1)};
+  }
+  Label label;
+  const bool is_polygon = numbers.size() > 6;
+  const bool has_confidence = numbers.size() % 2 == 0;
+  const std::size_t coordinates_end = numbers.size() - (has_confidence ? 1 : 0);
+  for (std::size_t i = 1; i < coordinates_end; ++i) {
+    const bool is_size = !is_polygon && i >= 3;
+    if (is_size && numbers[i] < 0) {
+      throw LineFault{RejectionReason::out_of_range, fmt::format("column {}", i + 1),
+                      fmt::format("the {} {} is negative", i == 3 ? "width" : "height", numbers[i])};
+    }
+    if (numbers[i] < -kTolerance || numbers[i] > 1 + kTolerance) {
+      throw LineFault{
+          RejectionReason::out_of_range, fmt::format("column {}", i + 1),
+          fmt::format("{} is not between 0 and 1: coordinates are fractions of the image's width and height", numbers[i])};
+    }
+  }
+  if (has_confidence) {
+    label.confidence = numbers.back();
+  }
+  if (is_polygon) {
+    Polygon polygon;
+    polygon.reserve(coordinates_end - 1);
+    for (std::size_t i = 1; i < coordinates_end; ++i) {
+      polygon.push_back(numbers[i] * (i % 2 == 1 ? width : height));
+    }
+    label.kind = LabelKind::mask;
+    label.mask = Mask{std::vector<Polygon>{std::move(polygon)}};
+    label.box_xywh_px = mask_box(*label.mask);
+  } else {
+    label.box_xywh_px = {(numbers[1] - numbers[3] / 2) * width, (numbers[2] - numbers[4] / 2) * height, numbers[3] * width,
+                         numbers[4] * height};
+  }
+  return {static_cast<std::size_t>(numbers[0]), std::move(label)};
+}
+
+struct Item {
+  SourceImage image;
+  fs::path label_path;
+};
+
+class YoloReader {
+ public:
+  YoloReader(const fs::path& path, const ReadOptions& options, ImportSink& sink)
+      : options_(options), sink_(sink), data_(find_data(path)) {}
+
+  ReadCounts read() {
+    check_split();
+    announce_classes();
+    std::vector<Item> items;
+    for (const YoloSplit& split : data_.splits) {
+      if (options_.split.empty() || options_.split == split.name) {
+        for (const std::string& entry : split.entries) {
+          collect(split.name, entry, items);
+        }
+      }
+    }
+    drop_ambiguous(items);
+    total_ = static_cast<std::int64_t>(items.size());
+    for (std::size_t begin = 0; begin < items.size(); begin += kBatch) {
+      report_progress();
+      read_batch(std::span(items).subspan(begin, std::min(kBatch, items.size() - begin)));
+    }
+    hand_over();
+    report_progress();
+    return counts_;
+  }
+
+ private:
+  static YoloData find_data(const fs::path& path) {
+    if (!fs::exists(path)) {
+      throw Error(ErrorCode::not_found, "there is no such file or folder; name data.yaml or its folder", {{"path", path.native()}});
+    }
+    if (!fs::is_directory(path)) {
+      if (!is_yaml(path)) {
+        throw Error(ErrorCode::wrong_use, "YOLO labels are named by data.yaml or its folder, and this is neither",
+                    {{"path", path.native()}});
+      }
+      return read_yolo_data(path);
+    }
+    for (const char* const name : {"data.yaml", "data.yml", "dataset.yaml"}) {
+      if (fs::is_regular_file(path / name)) {
+        return read_yolo_data(path / name);
+      }
+    }
+    std::vector<fs::path> candidates;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+      if (entry.is_regular_file() && is_yaml(entry.path())) {
+        candidates.push_back(entry.path());
+      }
+    }
+    if (candidates.size() > 1) {
+      throw Error(ErrorCode::wrong_use,
+                  "the folder has several YAML files and none is called data.yaml; name the one that is meant",
+                  {{"path", path.native()}});
+    }
+    return candidates.empty() ? folder_without_yaml(path) : read_yolo_data(candidates.front());
+  }
+
+  /// A folder with `labels/`, or of label files, and the names of the classes one a line.
+  static YoloData folder_without_yaml(const fs::path& folder) {
+    YoloData data;
+    data.root = fs::absolute(folder);
+    for (const fs::path& place : {data.root, data.root / "labels", data.root.parent_path()}) {
+      for (const char* const name : {"classes.txt", "obj.names"}) {
+        if (data.class_names.empty() && fs::is_regular_file(place / name)) {
+          data.class_names = lines_of(read_file(place / name, kMaxLabelFileBytes));
+        }
+      }
+    }
+    if (data.class_names.empty()) {
+      throw Error(ErrorCode::bad_data,
+                  "the folder has no data.yaml and no classes.txt, so that the classes have no names; add one of them",
+                  {{"path", folder.native()}});
+    }
+    data.splits.push_back(
+        {"", {fs::is_directory(data.root / "images") || fs::is_directory(data.root / "labels") ? "images" : "."}});
+    return data;
+  }
+
+  void check_split() const {
+    if (options_.split.empty() || std::any_of(data_.splits.begin(), data_.splits.end(),
+                                              [&](const YoloSplit& split) { return split.name == options_.split; })) {
+      return;
+    }
+    std::vector<std::string_view> names;
+    for (const YoloSplit& split : data_.splits) {
+      names.push_back(split.name);
+    }
+    throw Error(ErrorCode::wrong_use, fmt::format("there is no split `{}`; there is {}", options_.split, fmt::join(names, ", ")),
+                {{"file", data_.file.native()}});
+  }
+
+  void announce_classes() {
+    std::vector<SourceClass> classes;
+    std::unordered_set<std::string> names;
+    for (const std::string& name : data_.class_names) {
+      if (!names.insert(name).second) {
+        reject(RejectedKind::field, data_.file, {}, {},
+               {RejectionReason::duplicate_name, "names", fmt::format("two classes have the name `{}`; they become one", name)});
+      }
+      classes.push_back({name, {}, {}});
+    }
+    counts_.classes = static_cast<std::int64_t>(classes.size());
+    sink_.on_classes(std::move(classes));
+  }
+
+  /// Where an entry is: relative to the root, and as exporters write it that mean the root by `..`.
+  fs::path place_of(const std::string& entry) const {
+    const fs::path place = (data_.root / entry).lexically_normal();
+    if (!fs::exists(place) && entry.starts_with("../")) {
+      const fs::path inside = (data_.root / entry.substr(3)).lexically_normal();
+      if (fs::exists(inside)) {
+        return inside;
+      }
+    }
+    return place;
+  }
+
+  void collect(const std::string& split, const std::string& entry, std::vector<Item>& items) {
+    const fs::path place = place_of(entry);
+    if (!read_places_.insert(place).second) {
+      return;  // the same images under another split's name, which small data sets do: they are read once
+    }
+    try {
+      if (fs::is_directory(place)) {
+        for (const fs::path& image : files_under(place, is_image)) {
+          add_image(image, split, items);
+        }
+      } else if (fs::is_regular_file(place)) {
+        collect_list(place, split, items);
+        return;
+      } else if (!in_labels(place / "") || !fs::is_directory(*in_labels(place / ""))) {
+        reject(RejectedKind::field, data_.file, {}, {},
+               {RejectionReason::unreadable_file, split, fmt::format("`{}` is neither a folder nor a list of images", entry)});
+        return;
+      }
+      collect_labels_without_image(place, split, items);
+    } catch (const fs::filesystem_error& error) {
+      throw io_error("cannot list the folder", error.path1().native(), error.code().value());
+    }
+  }
+
+  void collect_list(const fs::path& list, const std::string& split, std::vector<Item>& items) {
+    for (const std::string& line : lines_of(read_file(list, std::uint64_t{1} << 30))) {
+      if (line.empty()) {
+        continue;
+      }
+      fs::path image = (list.parent_path() / line).lexically_normal();
+      if (!fs::exists(image) && fs::exists(data_.root / line)) {
+        image = (data_.root / line).lexically_normal();
+      }
+      if (!add_image(image, split, items)) {
+        continue;
+      }
+      Item& item = items.back();
+      if (!fs::exists(item.label_path)) {
+        item.label_path = label_by_suffix(image, split).value_or(item.label_path);
+        item.image.is_labelled = fs::exists(item.label_path);
+      }
+    }
+  }
+
+  /// For images that a list only refers to: the labels are under `labels/<split>` by as much of the image's path as there is.
+  std::optional<fs::path> label_by_suffix(const fs::path& image, const std::string& split) const {
+    const fs::path stem = fs::path(image).replace_extension(".txt").relative_path();
+    const fs::path labels = data_.root / "labels" / split;
+    for (auto begin = stem.begin(); begin != stem.end(); ++begin) {
+      fs::path suffix;
+      for (auto part = begin; part != stem.end(); ++part) {
+        suffix /= *part;
+      }
+      if (fs::is_regular_file(labels / suffix)) {
+        return labels / suffix;
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// False when the image was there before, which is reported.
+  bool add_image(const fs::path& path, const std::string& split, std::vector<Item>& items) {
+    Item item;
+    const fs::path relative = path.lexically_relative(data_.root);
+    item.image.name = relative.empty() || *relative.begin() == ".." ? path.native() : relative.native();
+    item.image.path = path.native();
+    item.image.split = split;
+    item.label_path = label_path_of(path);
+    item.image.is_labelled = ::access(item.label_path.c_str(), R_OK) == 0;
+    if (!item.image.is_labelled && fs::exists(item.label_path)) {
+      reject(RejectedKind::image, item.label_path, {}, item.image.name,
+             {RejectionReason::unreadable_file, "", "the label file cannot be read"});
+    }
+    if (!claimed_images_.insert(path.native()).second) {
+      reject(RejectedKind::image, data_.file, {}, item.image.name,
+             {RejectionReason::duplicate_id, split, "the image is listed twice"});
+      return false;
+    }
+    items.push_back(std::move(item));
+    return true;
+  }
+
+  /// Label files whose image is not in the folder of images, as when the images are kept elsewhere.
+  void collect_labels_without_image(const fs::path& images, const std::string& split, std::vector<Item>& items) {
+    const std::optional<fs::path> mapped = in_labels(images / "");
+    const fs::path labels = mapped ? mapped->parent_path() : images;
+    if (!fs::is_directory(labels)) {
+      return;
+    }
+    std::unordered_set<std::string> claimed;
+    for (const Item& item : items) {
+      claimed.insert(item.label_path.native());
+    }
+    for (const fs::path& file : files_under(labels, [](const fs::path& path) { return path.extension() == ".txt"; })) {
+      const bool is_class_list = file.filename() == "classes.txt";
+      if (is_class_list || claimed.contains(file.native()) || (!mapped && !claimed.empty())) {
+        continue;  // beside images, a text file that belongs to none of them is some README
+      }
+      Item item;
+      item.image.name = file.lexically_relative(labels).replace_extension().native();
+      item.image.is_stem = true;
+      item.image.split = split;
+      item.label_path = file;
+      items.push_back(std::move(item));
+    }
+  }
+
+  /// Two images may not share one label file, as `a.jpg` and `a.png` in one folder would.
+  void drop_ambiguous(std::vector<Item>& items) {
+    std::unordered_map<std::string, int> uses;
+    for (const Item& item : items) {
+      if (item.image.is_labelled) {
+        ++uses[item.label_path.native()];
+      }
+    }
+    std::erase_if(items, [&](const Item& item) {
+      const bool is_shared = item.image.is_labelled && uses[item.label_path.native()] > 1;
+      if (is_shared) {
+        reject(RejectedKind::image, item.label_path, {}, item.image.name,
+               {RejectionReason::ambiguous_image, "", "the label file fits several images; give them different names"});
+      }
+      return is_shared;
+    });
+  }
+
+  void read_batch(std::span<Item> items) {
+    std::vector<SourceImage> images;
+    images.reserve(items.size());
+    for (const Item& item : items) {
+      counts_.images_labelled += item.image.is_labelled ? 1 : 0;
+      images.push_back(item.image);
+    }
+    const std::vector<ResolvedImage> resolved = sink_.on_images(std::move(images));
+    assert(resolved.size() == items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (items[i].image.is_labelled) {
+        read_labels(items[i], resolved[i]);
+      }
+      ++counts_.images;
+    }
+  }
+
+  void read_labels(const Item& item, const ResolvedImage& resolved) {
+    std::string text;
+    try {
+      text = read_file(item.label_path, kMaxLabelFileBytes);
+    } catch (const Error& error) {
+      reject(RejectedKind::image, item.label_path, {}, item.image.name, {RejectionReason::unreadable_file, "", error.message()});
+      return;
+    }
+    std::uint64_t line_number = 0;
+    for (const std::string& line : lines_of(text)) {
+      ++line_number;
+      if (line.empty()) {
+        continue;
+      }
+      try {
+        parse_numbers(line, numbers_);
+        if (resolved.resolution == Resolution::ambiguous) {
+          throw LineFault{RejectionReason::ambiguous_image, "", "the name of the image fits several images of the project"};
+        }
+        if (resolved.resolution == Resolution::unknown) {
+          throw LineFault{RejectionReason::unknown_image, "", "the project has no such image"};
+        }
+        // The size is asked for last, so that a line is called malformed whether or not its image is there.
+        const bool has_size = resolved.width && resolved.height;
+        auto [class_index, label] =
+            label_of(numbers_, data_.class_names.size(), has_size ? *resolved.width : 1.0, has_size ? *resolved.height : 1.0);
+        if (!has_size) {
+          throw LineFault{RejectionReason::image_size_unknown, "",
+                          "coordinates are fractions of an image whose size is not known: import the image first"};
+        }
+        labels_.push_back({counts_.images, static_cast<std::int32_t>(class_index), std::move(label)});
+      } catch (LineFault& fault) {
+        reject(RejectedKind::label, item.label_path, line_number, item.image.name, std::move(fault));
+      }
+    }
+    if (labels_.size() >= kBatch) {
+      hand_over();
+    }
+  }
+
+  void hand_over() {
+    if (!labels_.empty()) {
+      counts_.labels += static_cast<std::int64_t>(labels_.size());
+      sink_.on_labels(std::exchange(labels_, {}));
+    }
+  }
+
+  void reject(RejectedKind kind, const fs::path& file, std::optional<std::uint64_t> line, const std::string& image,
+              LineFault fault) {
+    (kind == RejectedKind::label   ? counts_.labels_rejected
+     : kind == RejectedKind::image ? counts_.images_rejected
+                                   : counts_.others_rejected) += 1;
+    sink_.on_rejected({.kind = kind,
+                       .reason = fault.reason,
+                       .file = file.native(),
+                       .line = line,
+                       .byte_offset = {},
+                       .field = std::move(fault.field),
+                       .image = image,
+                       .message = std::move(fault.message)});
+  }
+
+  void report_progress() {
+    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
+      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", data_.file.native()}});
+    }
+    if (options_.progress) {
+      options_.progress({.stage = "reading", .done = counts_.images, .failed = 0, .total = total_, .unit = "images"});
+    }
+  }
+
+  const ReadOptions& options_;
+  ImportSink& sink_;
+  YoloData data_;
+  ReadCounts counts_;
+  std::int64_t total_ = 0;
+  std::set<fs::path> read_places_;
+  std::unordered_set<std::string> claimed_images_;
+  std::vector<ImportedLabel> labels_;
+  std::vector<double> numbers_;
+};
+
+}  // namespace
+
+ReadCounts read_yolo(const fs::path& path, const ReadOptions& options, ImportSink& sink) {
+  return YoloReader(path, options, sink).read();
+}
+
+}  // namespace verilabel
