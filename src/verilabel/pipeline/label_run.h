@@ -39,8 +39,8 @@ struct LabelOutcome {
 };
 
 struct LabelRunOptions {
-  DetectOptions detect;
-  DecodeOptions decode;
+  DetectOptions detect{};
+  DecodeOptions decode{};
   std::string device = "cpu";
   int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1
   int threads = 0;         ///< processors to use; 0 for all
