@@ -18,7 +18,20 @@ import time
 
 import numpy as np
 
-NAMES = "mAP mAP_50 mAP_75 mAP_small mAP_medium mAP_large AR_1 AR_10 AR_100 AR_small AR_medium AR_large".split()
+NAMES = [
+    "mAP",
+    "mAP_50",
+    "mAP_75",
+    "mAP_small",
+    "mAP_medium",
+    "mAP_large",
+    "AR_1",
+    "AR_10",
+    "AR_100",
+    "AR_small",
+    "AR_medium",
+    "AR_large",
+]
 PEERS = {
     "hotcoco": ("hotcoco", "COCO", "hotcoco", "COCOeval", 5),
     "faster-coco-eval": ("faster_coco_eval", "COCO", "faster_coco_eval", "COCOeval_faster", 1),
@@ -39,22 +52,24 @@ def generate(image_count, rng):
             box = [round(float(v), 2) for v in (x, y, w, h)]
             area = round(float(w * h * rng.uniform(0.5, 1)), 2)
             crowd = int(rng.random() < 0.01)
-            truths.append(dict(id=len(truths) + 1, image_id=image_id, category_id=class_id, bbox=box, area=area, iscrowd=crowd))
+            truths.append(
+                {"id": len(truths) + 1, "image_id": image_id, "category_id": class_id, "bbox": box, "area": area, "iscrowd": crowd}
+            )
             if rng.random() < 0.8:
                 j = rng.normal(0, 0.12, 4)
                 near = (x + j[0] * w, y + j[1] * h, max(w * (1 + j[2]), 1), max(h * (1 + j[3]), 1))
                 score = round(float(rng.beta(4, 3)), int(rng.choice([2, 5])))
                 guess = class_id if rng.random() < 0.9 else int(rng.integers(1, 81))
                 box = [round(float(v), 2) for v in near]
-                predictions.append(dict(image_id=image_id, category_id=guess, bbox=box, score=score))
+                predictions.append({"image_id": image_id, "category_id": guess, "bbox": box, "score": score})
         for _ in range(int(rng.poisson(40))):
             w, h = np.exp(rng.normal(3.8, 0.9, 2)).clip(4, 400)
             box = [round(float(v), 2) for v in (rng.uniform(0, 600), rng.uniform(0, 440), w, h)]
             score = round(float(rng.beta(1, 6)), int(rng.choice([2, 5])))
-            predictions.append(dict(image_id=image_id, category_id=int(rng.integers(1, 81)), bbox=box, score=score))
-    images = [dict(id=i, file_name=f"{i:012d}.jpg", width=640, height=480) for i in image_ids.tolist()]
-    categories = [dict(id=k, name=f"c{k}") for k in range(1, 81)]
-    return dict(images=images, annotations=truths, categories=categories), predictions
+            predictions.append({"image_id": image_id, "category_id": int(rng.integers(1, 81)), "bbox": box, "score": score})
+    images = [{"id": i, "file_name": f"{i:012d}.jpg", "width": 640, "height": 480} for i in image_ids.tolist()]
+    categories = [{"id": k, "name": f"c{k}"} for k in range(1, 81)]
+    return {"images": images, "annotations": truths, "categories": categories}, predictions
 
 
 def write_columns(path, truth, predictions):
@@ -99,7 +114,7 @@ def run_columns(program):
     output = subprocess.run([program, "columns.bin", "15"], capture_output=True, check=True, text=True).stdout
     rows = [line.split() for line in output.splitlines()]
     stages = {row[0]: float(row[1]) / 1000 for row in rows if len(row) == 3}
-    numbers = dict((row[0], float(row[1])) for row in rows if len(row) == 2)
+    numbers = {row[0]: float(row[1]) for row in rows if len(row) == 2}
     return stages, [numbers[name] for name in NAMES]
 
 
@@ -117,7 +132,10 @@ def peers(wanted):
         if name not in wanted:
             continue
         try:
-            found = getattr(importlib.import_module(coco_module), coco_class), getattr(importlib.import_module(eval_module), eval_class)
+            found = (
+                getattr(importlib.import_module(coco_module), coco_class),
+                getattr(importlib.import_module(eval_module), eval_class),
+            )
         except ImportError:
             print(f"{name}: not installed here, left out")
             continue
@@ -136,7 +154,9 @@ def main():
             with open(name, "w") as out:
                 json.dump(content, out)
         write_columns("columns.bin", truth, predictions)
-        print(f"{image_count} images, {len(truth['annotations'])} truths, {len(predictions)} predictions, {os.cpu_count()} processors")
+        print(
+            f"{image_count} images, {len(truth['annotations'])} truths, {len(predictions)} predictions, {os.cpu_count()} processors"
+        )
         stages, numbers = run_columns(os.path.join(build, "bench", "evaluate_bench"))
         program = os.path.join(build, "verilabel")
         whole = min((run_program(program) for _ in range(5)), key=lambda run: run[0]) if os.path.exists(program) else None

@@ -90,7 +90,7 @@ class Dataset:
 
     def truth(self, image_id, category_id):
         rng = self.rng
-        one = dict(image_id=image_id, category_id=category_id, iscrowd=int(rng.random() < self.crowd_rate))
+        one = {"image_id": image_id, "category_id": category_id, "iscrowd": int(rng.random() < self.crowd_rate)}
         if self.is_mask:
             one["bitmap"] = self.bitmap()
             one["segmentation"] = mask_utils.encode(np.asfortranarray(one["bitmap"]))
@@ -107,7 +107,12 @@ class Dataset:
     def prediction(self, image_id, near):
         rng = self.rng
         category_id = int(rng.choice(self.class_ids)) if near is None or rng.random() < 0.1 else near["category_id"]
-        one = dict(image_id=image_id, category_id=category_id, iscrowd=0, score=round(float(rng.random()), self.score_digits))
+        one = {
+            "image_id": image_id,
+            "category_id": category_id,
+            "iscrowd": 0,
+            "score": round(float(rng.random()), self.score_digits),
+        }
         if rng.random() < 0.02:
             one["score"] = -one["score"]  # ranks like any other; a negative zero equals zero
         if self.is_mask:
@@ -131,11 +136,11 @@ class Dataset:
     def evaluated(self):
         def coco(annotations):
             api = COCO()
-            api.dataset = dict(
-                images=[dict(id=i, width=self.width, height=self.height) for i in self.image_ids],
-                categories=[dict(id=i, name=f"c{i}") for i in self.class_ids],
-                annotations=[{k: v for k, v in one.items() if k != "bitmap"} for one in annotations],
-            )
+            api.dataset = {
+                "images": [{"id": i, "width": self.width, "height": self.height} for i in self.image_ids],
+                "categories": [{"id": i, "name": f"c{i}"} for i in self.class_ids],
+                "annotations": [{k: v for k, v in one.items() if k != "bitmap"} for one in annotations],
+            }
             api.createIndex()
             return api
 
