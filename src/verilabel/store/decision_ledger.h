@@ -4,78 +4,34 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "verilabel/base/ids.h"
-#include "verilabel/dataset/label.h"
 #include "verilabel/store/project.h"
 
 namespace verilabel {
 
-/// Class and geometry that a person gave to a label instead of those it came with.
+/// A new class or geometry for one label.
 struct LabelEdit {
-  LabelKind kind = LabelKind::box;
-  ClassId class_id;
-  Box box_xywh_px;
-  std::optional<Mask> mask;  ///< present if and only if kind is mask
-
-  friend bool operator==(const LabelEdit&, const LabelEdit&) = default;
+  std::optional<ClassId> class_id;
+  std::optional<Box> box_xywh_px;
+  std::optional<double> area_px;
+  std::optional<Mask> mask;  ///< only together with its box
 };
 
-/// What somebody decides about one label. Accepting, rejecting or doubting an edited label keeps the edit: the label stays what the
-/// person made of it until it is edited again or the edit is undone.
-struct Decision {
-  LabelId label;
-  Verdict verdict = Verdict::accepted;  ///< not `unreviewed`: a decision is taken back by undo
-  std::optional<LabelEdit> edit;        ///< present if and only if the verdict is `edited`
+struct DecisionNote {
+  std::string who;
+  std::string reason;
+  std::string view;  ///< that selected the labels; empty when they were picked one by one
 };
 
-struct Author {
-  std::string name;    ///< who decides
-  std::string reason;  ///< why, or empty
-};
+/// Appends one group of decisions: one unit of undo, on disk when this returns. `verdict` is accepted, rejected or unsure. Throws
+/// `not_found` for a label that does not exist.
+void decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note);
+/// Likewise, for one label, with the verdict `edited`.
+void edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note);
 
-struct DecisionCounts {
-  DecisionGroupId group;       ///< of the decision made, taken back or made again; none when nothing was to be done
-  std::int64_t labels = 0;     ///< whose verdict or edit is another than before
-  std::int64_t unchanged = 0;  ///< decided so already; nothing is recorded for them
-};
-
-// Every function here is one transaction, on disk when it returns.
-
-/// Decides on all of them as one undoable unit. What could be redone is forgotten. Throws `not_found` for a label that does not
-/// exist, `wrong_use` for one that occurs twice and for an edit with a fault; nothing is decided then.
-DecisionCounts decide(Project& project, std::span<const Decision> decisions, const Author& author);
-/// The same with one verdict (accepted, rejected or unsure) for all.
-DecisionCounts decide(Project& project, std::span<const LabelId> labels, Verdict verdict, const Author& author);
-
-/// Takes back the newest unit that stands; again for the one before it. Throws `conflict` when there is none.
-DecisionCounts undo_decision(Project& project, const Author& author);
-/// Makes the unit stand again that was taken back last. Throws `conflict` when there is none, or a decision was made since.
-DecisionCounts redo_decision(Project& project, const Author& author);
-
-/// A row of the ledger.
-struct DecisionGroup {
-  enum class Kind : std::uint8_t { decide, undo, redo };
-  DecisionGroupId id;
-  Kind kind = Kind::decide;
-  DecisionGroupId target;  ///< of an undo or redo: the unit
-  std::string at;
-  Author author;
-  std::int64_t labels = 0;
-  bool stands = true;  ///< of a decision: not taken back
-};
-/// Oldest first.
-std::vector<DecisionGroup> decision_groups(const Project& project);
-
-/// Every decision ever made on a label, oldest first, those taken back included.
-struct LabelDecision {
-  DecisionGroupId group;
-  Decision decision;
-  std::string at;
-  Author author;
-};
-std::vector<LabelDecision> decisions_on(const Project& project, LabelId label);
+/// Takes back the newest group that stands. Returns the number of its labels; throws `conflict` when there is none.
+std::int64_t undo_decisions(Project& project, const std::string& who);
+/// Makes the group stand again that was taken back last. Throws `conflict` when there is none, or something was decided since.
+std::int64_t redo_decisions(Project& project, const std::string& who);
 
 }  // namespace verilabel

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "verilabel/geometry/mask_blob.h"
@@ -57,9 +58,7 @@ struct ImportWriter::State {
                                          "split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
         insert_labelled(database.prepare("INSERT INTO import_samples (import_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
         insert_label(database),
-        select_earlier(database.prepare("SELECT l.id FROM labels l WHERE l.sample_id = ? AND l.set_id = ? AND l.import_id IS NOT NULL AND l.import_id <> ? "
-                                        "AND l.import_id NOT IN (SELECT import_id FROM import_undos)")),
-        project(project) {}
+        select_written(database, store::LabelSelector::Form::written) {}
 
   void begin_if_needed() {
     if (!transaction) {
@@ -97,20 +96,9 @@ struct ImportWriter::State {
   std::unordered_map<std::uint64_t, int>& earlier_labels_of(SampleId sample) {
     const auto [entry, is_new] = earlier.try_emplace(sample);
     if (is_new) {
-      std::vector<std::int64_t> ids;
-      select_earlier.bind(sample.value, set.value, import.value);
-      while (select_earlier.step()) {
-        ids.push_back(select_earlier.integer(0));
-      }
-      select_earlier.reset();
-      if (!ids.empty()) {
-        if (!select_written) {
-          select_written.emplace(database);
-        }
-        for (const StoredLabel& stored : select_written->select(sample, set)) {
-          if (std::ranges::find(ids, stored.id.value) != ids.end()) {
-            ++entry->second[content_hash(stored.label)];
-          }
+      for (const StoredLabel& stored : select_written.select(sample, set)) {
+        if (stored.import && stored.import != import && !undone_imports.contains(stored.import)) {
+          ++entry->second[content_hash(stored.label)];
         }
       }
     }
@@ -123,9 +111,7 @@ struct ImportWriter::State {
   Statement complete_sample;
   Statement insert_labelled;
   store::LabelInserter insert_label;
-  Statement select_earlier;
-  std::optional<store::LabelSelector> select_written;
-  Project& project;
+  store::LabelSelector select_written;
 
   std::optional<Transaction> transaction;
   std::int64_t rows = 0;
@@ -138,7 +124,8 @@ struct ImportWriter::State {
 
   SetId set;
   ImportId import;
-  bool set_had_labels = false;
+  bool set_had_labels = false;  ///< from an earlier import
+  std::unordered_set<ImportId> undone_imports;
   std::unordered_map<SampleId, std::unordered_map<std::uint64_t, int>> earlier;
 };
 
@@ -192,6 +179,10 @@ ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_vie
   Statement earlier = state.database.prepare("SELECT 1 FROM imports WHERE set_id = ? AND id NOT IN (SELECT import_id FROM import_undos)");
   state.set_had_labels = earlier.bind(set.value).step();
   earlier.reset();
+  Statement undone = state.database.prepare("SELECT import_id FROM import_undos");
+  while (undone.step()) {
+    state.undone_imports.insert({undone.integer(0)});
+  }
   state.database.prepare("INSERT INTO imports (set_id, format, source, started_at) VALUES (?, ?, ?, ?)")
       .run_with(set.value, format, source, store::timestamp());
   state.set = set;

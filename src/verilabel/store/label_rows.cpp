@@ -1,5 +1,7 @@
 #include "verilabel/store/label_rows.h"
 
+#include <fmt/format.h>
+
 #include "verilabel/geometry/mask_blob.h"
 
 namespace verilabel::store {
@@ -38,11 +40,13 @@ LabelId LabelInserter::insert(SampleId sample, SetId set, const Label& label, Ru
   return {database_.last_id()};
 }
 
-LabelSelector::LabelSelector(const Database& database)
-    : statement_(database.prepare(
+LabelSelector::LabelSelector(const Database& database, Form form)
+    : statement_(database.prepare(fmt::format(
           "SELECT l.id, l.class_id, l.kind, l.x, l.y, l.w, l.h, l.confidence, l.area, l.is_crowd, l.mask, l.attributes, l.source_json, l.run_id, "
-          "l.import_id, d.verdict, d.class_id, d.x, d.y, d.w, d.h, d.area, d.mask "
-          "FROM labels l LEFT JOIN standing_decisions d ON d.label_id = l.id WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")) {}
+          "l.import_id, {} WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id",
+          form == Form::effective ? "d.verdict, d.class_id, d.x, d.y, d.w, d.h, d.area, d.mask "
+                                    "FROM labels l LEFT JOIN standing_decisions d ON d.label_id = l.id"
+                                  : "NULL, NULL, NULL FROM labels l"))) {}
 
 std::vector<StoredLabel> LabelSelector::select(SampleId sample, SetId set) {
   std::vector<StoredLabel> labels;

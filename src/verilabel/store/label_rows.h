@@ -24,7 +24,11 @@ class LabelInserter {
 /// Reads the labels of one sample in one set; prepared once, used many times.
 class LabelSelector {
  public:
-  explicit LabelSelector(const Database& database);
+  enum class Form : std::uint8_t {
+    effective,  ///< what the last decision made of them
+    written,    ///< as a run or an import wrote them, without a verdict
+  };
+  LabelSelector(const Database& database, Form form);
   std::vector<StoredLabel> select(SampleId sample, SetId set);
 
  private:

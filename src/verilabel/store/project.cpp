@@ -153,7 +153,7 @@ void Project::for_each_sample(const std::function<void(const Sample&)>& visit) c
 
 std::vector<StoredLabel> Project::labels_of(SampleId sample, SetId set) const {
   if (!state_->label_selector) {
-    state_->label_selector.emplace(database());
+    state_->label_selector.emplace(database(), LabelSelector::Form::effective);
   }
   return state_->label_selector->select(sample, set);
 }

@@ -115,12 +115,12 @@ CREATE TABLE labels (
   confidence REAL,
   area REAL,
   is_crowd INTEGER NOT NULL,
-  mask BLOB,                          -- see geometry/mask_blob.h
-  attributes TEXT,
-  source_json TEXT,
   run_id INTEGER REFERENCES runs,
   import_id INTEGER REFERENCES imports,
-  superseded_by INTEGER REFERENCES labels
+  superseded_by INTEGER REFERENCES labels,
+  mask BLOB,                          -- see geometry/mask_blob.h; long things last, so that the rest is read without them
+  attributes TEXT,
+  source_json TEXT
 ) STRICT;
 CREATE INDEX labels_by_sample ON labels (sample_id, set_id);
 

@@ -1,0 +1,272 @@
+#include "verilabel/store/snapshot.h"
+
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+
+namespace verilabel::store {
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x01', '\n'};
+constexpr std::size_t kUuidBytes = 32;
+constexpr std::size_t kAlignment = 64;
+
+struct Header {
+  char magic[8];
+  char uuid[kUuidBytes];
+  std::int64_t change;
+  std::uint64_t sections;
+  std::uint64_t file_bytes;
+};
+
+struct Section {
+  std::uint64_t offset;
+  std::uint64_t bytes;
+};
+
+std::size_t aligned(std::size_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// Short lists of names as one section: id, length, bytes for each.
+std::string packed(const std::vector<NamedId>& names) {
+  std::string out;
+  for (const NamedId& name : names) {
+    const std::uint64_t length = name.name.size();
+    out.append(reinterpret_cast<const char*>(&name.id), sizeof(name.id));
+    out.append(reinterpret_cast<const char*>(&length), sizeof(length));
+    out += name.name;
+  }
+  return out;
+}
+
+std::optional<std::vector<NamedId>> unpacked(std::span<const std::byte> bytes) {
+  std::vector<NamedId> names;
+  while (!bytes.empty()) {
+    NamedId name;
+    std::uint64_t length = 0;
+    if (bytes.size() < sizeof(name.id) + sizeof(length)) {
+      return std::nullopt;
+    }
+    std::memcpy(&name.id, bytes.data(), sizeof(name.id));
+    std::memcpy(&length, bytes.data() + sizeof(name.id), sizeof(length));
+    bytes = bytes.subspan(sizeof(name.id) + sizeof(length));
+    if (bytes.size() < length) {
+      return std::nullopt;
+    }
+    name.name.assign(reinterpret_cast<const char*>(bytes.data()), length);
+    bytes = bytes.subspan(length);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::vector<NamedId> without_ids(const std::vector<std::string>& names) {
+  std::vector<NamedId> out;
+  for (const std::string& name : names) {
+    out.push_back({0, name});
+  }
+  return out;
+}
+
+std::vector<std::string> names_of(const std::vector<NamedId>& names) {
+  std::vector<std::string> out;
+  for (const NamedId& name : names) {
+    out.push_back(name.name);
+  }
+  return out;
+}
+
+/// Hands every section to `archive`, in the order of the file: the one list that writing and opening share.
+template <typename Archive, typename SomeColumns>
+void visit_sections(Archive& archive, SomeColumns& columns) {
+  archive.names(columns.sets);
+  archive.names(columns.classes);
+  archive.texts(columns.sample_tag_names);
+  archive.texts(columns.label_tag_names);
+  archive.column(columns.samples.id);
+  archive.text(columns.samples.path);
+  archive.text(columns.samples.name);
+  archive.column(columns.samples.width);
+  archive.column(columns.samples.height);
+  archive.column(columns.samples.is_missing);
+  archive.column(columns.labels.id);
+  archive.column(columns.labels.sample);
+  archive.column(columns.labels.set);
+  archive.column(columns.labels.class_index);
+  archive.column(columns.labels.kind);
+  archive.column(columns.labels.verdict);
+  archive.column(columns.labels.status);
+  archive.column(columns.labels.is_crowd);
+  archive.column(columns.labels.x);
+  archive.column(columns.labels.y);
+  archive.column(columns.labels.w);
+  archive.column(columns.labels.h);
+  archive.column(columns.labels.area);
+  archive.column(columns.labels.confidence);
+  archive.column(columns.labels.run);
+  archive.column(columns.labels.import);
+  archive.column(columns.labelled_sample);
+  archive.column(columns.labelled_set);
+  archive.column(columns.sample_tags.row);
+  archive.column(columns.sample_tags.tag);
+  archive.column(columns.label_tags.row);
+  archive.column(columns.label_tags.tag);
+}
+
+class Writing {
+ public:
+  template <typename T>
+  void column(const Column<T>& column) {
+    add(std::as_bytes(column.rows()));
+  }
+  void text(const TextColumn& text) {
+    add(std::as_bytes(text.ends()));
+    add(std::as_bytes(text.bytes()));
+  }
+  void names(const std::vector<NamedId>& names) {
+    packed_.push_back(std::make_unique<std::string>(packed(names)));
+    add(std::as_bytes(std::span(*packed_.back())));
+  }
+  void texts(const std::vector<std::string>& texts) { names(without_ids(texts)); }
+  const std::vector<std::span<const std::byte>>& sections() const { return sections_; }
+
+ private:
+  void add(std::span<const std::byte> bytes) { sections_.push_back(bytes); }
+  std::vector<std::span<const std::byte>> sections_;
+  std::vector<std::unique_ptr<std::string>> packed_;
+};
+
+class Opening {
+ public:
+  Opening(std::span<const std::byte> file, std::span<const Section> sections) : file_(file), sections_(sections) {}
+  template <typename T>
+  void column(Column<T>& column) {
+    column = Column<T>::borrowed(next<T>());
+  }
+  void text(TextColumn& text) {
+    const auto ends = next<std::uint64_t>();
+    const auto bytes = next<char>();
+    is_good_ = is_good_ && (ends.empty() ? bytes.empty() : ends.back() == bytes.size());
+    text = TextColumn::borrowed(ends, bytes);
+  }
+  void names(std::vector<NamedId>& names) {
+    auto list = unpacked(next<std::byte>());
+    is_good_ = is_good_ && list;
+    names = list ? std::move(*list) : std::vector<NamedId>{};
+  }
+  void texts(std::vector<std::string>& texts) {
+    std::vector<NamedId> list;
+    names(list);
+    texts = names_of(list);
+  }
+  bool is_good() const { return is_good_ && next_ == sections_.size(); }
+
+ private:
+  template <typename T>
+  std::span<const T> next() {
+    if (next_ >= sections_.size()) {
+      is_good_ = false;
+      return {};
+    }
+    const Section section = sections_[next_++];
+    if (section.offset > file_.size() || section.bytes > file_.size() - section.offset || section.offset % kAlignment != 0 ||
+        section.bytes % sizeof(T) != 0) {
+      is_good_ = false;
+      return {};
+    }
+    return {reinterpret_cast<const T*>(file_.data() + section.offset), section.bytes / sizeof(T)};
+  }
+
+  std::span<const std::byte> file_;
+  std::span<const Section> sections_;
+  std::size_t next_ = 0;
+  bool is_good_ = true;
+};
+
+bool has_columns_of_one_length(const Columns& columns) {
+  const std::size_t samples = columns.samples.id.size();
+  const std::size_t labels = columns.labels.id.size();
+  const auto& l = columns.labels;
+  const auto& s = columns.samples;
+  const std::size_t lengths[] = {l.sample.size(), l.set.size(), l.class_index.size(), l.kind.size(), l.verdict.size(), l.status.size(), l.is_crowd.size(),
+                                 l.x.size(),      l.y.size(),   l.w.size(),           l.h.size(),    l.area.size(),    l.confidence.size(), l.run.size(),
+                                 l.import.size()};
+  for (const std::size_t length : lengths) {
+    if (length != labels) {
+      return false;
+    }
+  }
+  return s.path.size() == samples && s.name.size() == samples && s.width.size() == samples && s.height.size() == samples &&
+         s.is_missing.size() == samples && columns.labelled_sample.size() == columns.labelled_set.size() &&
+         columns.sample_tags.row.size() == columns.sample_tags.tag.size() && columns.label_tags.row.size() == columns.label_tags.tag.size();
+}
+
+}  // namespace
+
+std::optional<Columns> open_snapshot(const std::filesystem::path& path, std::string_view project_uuid) {
+  std::shared_ptr<MappedFile> file;
+  try {
+    file = std::make_shared<MappedFile>(MappedFile::open(path));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  const auto bytes = file->bytes();
+  Header header;
+  if (bytes.size() < sizeof(header)) {
+    return std::nullopt;
+  }
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const bool is_ours = std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0 && std::string_view(header.uuid, kUuidBytes) == project_uuid;
+  if (!is_ours || header.file_bytes != bytes.size() || header.sections > (bytes.size() - sizeof(header)) / sizeof(Section)) {
+    return std::nullopt;
+  }
+  Columns columns;
+  columns.change = header.change;
+  Opening opening(bytes, {reinterpret_cast<const Section*>(bytes.data() + sizeof(header)), header.sections});
+  visit_sections(opening, columns);
+  if (!opening.is_good() || !has_columns_of_one_length(columns)) {
+    return std::nullopt;
+  }
+  columns.keep_alive = std::move(file);
+  return columns;
+}
+
+void write_snapshot(const std::filesystem::path& path, std::string_view project_uuid, const Columns& columns) {
+  Writing writing;
+  visit_sections(writing, columns);
+  std::vector<Section> table;
+  std::size_t offset = aligned(sizeof(Header) + writing.sections().size() * sizeof(Section));
+  for (const auto& section : writing.sections()) {
+    table.push_back({offset, section.size()});
+    offset = aligned(offset + section.size());
+  }
+  Header header{};
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  std::memcpy(header.uuid, project_uuid.data(), std::min(project_uuid.size(), kUuidBytes));
+  header.change = columns.change;
+  header.sections = table.size();
+  header.file_bytes = offset;
+  replace_file(path, [&](int descriptor) {
+    constexpr std::byte kZeros[kAlignment] = {};
+    std::size_t written = 0;
+    const auto put = [&](std::span<const std::byte> bytes) {
+      write_all(descriptor, bytes, path);
+      written += bytes.size();
+    };
+    const auto pad = [&] { put(std::span(kZeros).first(aligned(written) - written)); };
+    put(std::as_bytes(std::span(&header, 1)));
+    put(std::as_bytes(std::span(table)));
+    pad();
+    for (const auto& section : writing.sections()) {
+      put(section);
+      pad();
+    }
+  });
+}
+
+}  // namespace verilabel::store
