@@ -1,6 +1,6 @@
 # Flags that every target of ours gets, and nothing of anyone else's.
 function(verilabel_configure_target target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-restrict)  # -Wrestrict: false alarms of GCC 12 on std::string
   if(VERILABEL_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

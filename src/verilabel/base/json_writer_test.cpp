@@ -1,6 +1,7 @@
 #include "verilabel/base/json_writer.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 
@@ -27,7 +28,7 @@ TEST(JsonWriter, NumbersReadBackAsTheSameDouble) {
   for (const double number : {0.1, 1.0 / 3, 1e300, -2.5e-310, 123456789.125, 0.0}) {
     std::string out;
     JsonWriter(out).value(number);
-    EXPECT_EQ(std::stod(out), number) << out;
+    EXPECT_EQ(std::strtod(out.c_str(), nullptr), number) << out;
   }
 }
 
