@@ -132,7 +132,7 @@ Rankings rank_matched(const EvaluationInput& input, const Matching& matching, st
 std::vector<RangeCounts> count_between(const EvaluationInput& input, const Matching& matching, const Rankings& rankings,
                                        unsigned threads) {
   // Each thread counts a stretch of the predictions for itself; whole numbers add up the same in any order.
-  const std::size_t stretch = std::max<std::size_t>(1 << 14, input.predictions.size() / thread_count(threads) + 1);
+  const std::size_t stretch = std::max<std::size_t>(16384, input.predictions.size() / thread_count(threads) + 1);
   const std::vector<std::size_t> ends = range_ends(input.predictions.size(), stretch);
   std::vector<std::vector<RangeCounts>> parts(ends.size());
   for_each_in_parallel(ends.size(), threads, [&](std::size_t part) {
@@ -156,7 +156,7 @@ std::vector<RangeCounts> count_between(const EvaluationInput& input, const Match
       }
       RangeCounts& count = counts[at];
       for (std::size_t range = 0; range < kRanges; ++range) {
-        count[range] += matching.prediction_ranges[prediction] >> range & 1U;
+        count[range] += std::uint32_t{matching.prediction_ranges[prediction]} >> range & 1U;
       }
     }
   });
@@ -208,7 +208,7 @@ void fill_curves(ClassCurves& curves, std::span<const Ranked> entries, std::span
   RangeCounts seen{};
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const Ranked& entry = entries[i];
-    const std::uint16_t ranges = matching.prediction_ranges[matching.prediction_order[entry.position]];
+    const std::uint32_t ranges = matching.prediction_ranges[matching.prediction_order[entry.position]];
     for (std::size_t range = 0; range < kRanges; ++range) {
       seen[range] += counts[i][range];
       const std::size_t first = range * thresholds;

@@ -134,7 +134,7 @@ class BlockMatcher {
     }
     least_threshold_ = *std::min_element(options_.iou_thresholds.begin(), options_.iou_thresholds.end());
     const std::size_t thresholds = options_.iou_thresholds.size();
-    all_thresholds_ = thresholds == 64 ? ~CellMask{0} : (CellMask{1} << thresholds) - 1;
+    all_thresholds_ = ~CellMask{0} >> (64 - thresholds);  // one to 64 of them
     for (std::size_t range = 0; range < options_.area_ranges.size(); ++range) {
       all_ranges_ |= CellMask{1} << (range * thresholds);
     }

@@ -83,7 +83,7 @@ std::vector<Step> count_steps(const EvaluationInput& input, const Outcomes& outc
                               unsigned threads) {
   const std::size_t overall = input.classes.size();
   // Each thread counts a stretch of the predictions for itself; whole numbers add up the same in any order.
-  const std::size_t stretch = std::max<std::size_t>(1 << 14, input.predictions.size() / thread_count(threads) + 1);
+  const std::size_t stretch = std::max<std::size_t>(16384, input.predictions.size() / thread_count(threads) + 1);
   const std::vector<std::size_t> ends = range_ends(input.predictions.size(), stretch);
   std::vector<std::vector<Step>> parts(ends.size());
   for_each_in_parallel(ends.size(), threads, [&](std::size_t part) {

@@ -23,7 +23,7 @@ Outcomes outcomes(const EvaluationInput& input, const Matching& matching, std::s
   Outcomes all;
   all.predictions.resize(input.predictions.size());
   for (std::size_t i = 0; i < all.predictions.size(); ++i) {
-    const bool counts = matching.is_within_limit[i] != 0 && (matching.prediction_ranges[i] >> range & 1U) != 0;
+    const bool counts = matching.is_within_limit[i] != 0 && (std::uint32_t{matching.prediction_ranges[i]} >> range & 1U) != 0;
     all.predictions[i].outcome = counts ? Outcome::fp : Outcome::ignored;
   }
   all.truths.resize(input.truths.size());
