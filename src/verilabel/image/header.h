@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -7,6 +8,7 @@
 
 namespace verilabel {
 
+/// The formats that are decoded; `other` stands for an image of any other kind.
 enum class ImageFormat : std::uint8_t { jpeg, png, bmp, tiff, webp, jpeg2000, pnm, gif, other };
 std::string_view name_of(ImageFormat format);
 
@@ -19,11 +21,15 @@ struct ImageHeader {
   std::uint64_t file_bytes = 0;
 };
 
+/// How many bytes of a file `is_image_candidate` wants to see; fewer do when the file is shorter.
+inline constexpr std::size_t kSniffBytes = 32;
+
 /// Whether a file is meant to be an image, by its first bytes or else by its name: what import looks at and does not ignore.
 bool is_image_candidate(const std::filesystem::path& path, std::span<const std::byte> first_bytes);
 
-/// Reads the header only, by content: a wrong extension is no problem. Throws `bad_data` for an empty file and for a header that is cut
-/// off or makes no sense, `unsupported` for a format that cannot be decoded here, `not_found`, `io`.
+/// Reads the header only, by content: a wrong extension is no problem. Throws `bad_data` for an empty file and for a header that is
+/// cut off or makes no sense, `unsupported` for a format that cannot be decoded here (GIF among them), `not_found`, `io`.
 ImageHeader read_header(const std::filesystem::path& path);
+ImageHeader read_header(std::span<const std::byte> file_content);
 
 }  // namespace verilabel

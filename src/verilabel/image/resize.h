@@ -14,8 +14,8 @@ enum class PillowFilter : std::uint8_t { nearest, box, bilinear, hamming, bicubi
 
 /// The pixels of `cv::resize`. Sizes are positive.
 void resize_opencv(const Image& source, int width, int height, OpencvInterpolation interpolation, Image& result);
-/// The pixels of Pillow's resize of an RGB image, bit for bit (`Resample.c`: double coefficients, 22-bit fixed point, horizontal pass
-/// first with an 8-bit result in between).
+/// The pixels of Pillow's resize of an RGB image, bit for bit (`Resample.c`: double coefficients, 22-bit fixed point, horizontal
+/// pass first with an 8-bit result in between).
 void resize_pillow(const Image& source, int width, int height, PillowFilter filter, Image& result);
 
 /// The pixels x to x + width, y to y + height, which must lie inside.
@@ -30,9 +30,9 @@ struct PixelScaling {
   float scale[3] = {1, 1, 1};
 };
 
-/// Writes the image into a planar float tensor of 3 × `canvas_height` × `canvas_width`, its top left corner at (`left`, `top`), and fills
-/// what is around it with `padding`, a pixel value that is scaled like the others. The image must fit.
-void write_planar(const Image& image, const PixelScaling& scaling, int canvas_width, int canvas_height, int left, int top, std::uint8_t padding,
-                  std::span<float> chw);
+/// Writes the image into a planar float tensor of 3 × `canvas_height` × `canvas_width`, its top left corner at (`left`, `top`), and
+/// fills what is around it with `padding`, a pixel value that is scaled like the others. The image must fit.
+void write_planar(const Image& image, const PixelScaling& scaling, int canvas_width, int canvas_height, int left, int top,
+                  std::uint8_t padding, std::span<float> chw);
 
 }  // namespace verilabel
