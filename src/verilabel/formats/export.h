@@ -57,8 +57,7 @@ std::string_view name_of(ImageTransfer transfer);
 
 struct WriteOptions {
   ImageTransfer images = ImageTransfer::reference;
-  bool with_unlabelled =
-      true;  ///< also list images that are not labelled, marked as such; false leaves them out. Counted either way
+  bool with_unlabelled = false;         ///< also list images that are not labelled, which most trainers take for empty ones
   bool with_confidence = false;         ///< for formats where confidence is an option (YOLO: last column); COCO always keeps it
   std::string default_split = "train";  ///< of images without a split, for formats that need one
   ProgressSink progress;                ///< of images

@@ -1,0 +1,369 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/formats/testing_dataset.h"
+#include "verilabel/formats/yolo.h"
+
+namespace verilabel {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
+  RecordingSink sink;
+  sink.size_wh = {200, 100};
+  const ReadCounts read_counts = read_yolo(path, options, sink);
+  if (counts != nullptr) {
+    *counts = read_counts;
+  }
+  return sink;
+}
+
+const RecordingSink read_lines(std::string_view lines) {
+  const TemporaryFolder folder;
+  folder.write("data.yaml", "train: images\nnames: [cat, dog]\n");
+  folder.write("images/a.jpg", "");
+  folder.write("labels/a.txt", lines);
+  return read(folder.path());
+}
+
+TEST(YoloReader, ReadsBoxesPolygonsAndConfidence) {
+  const RecordingSink sink = read_lines("0 0.5 0.5 0.5 0.2\r\n1 .25 .25 0.1 0.1 0.75\n\n0 0 0 1 0 1 1\n1 0 0 1 0 1 1 0.5\n");
+  ASSERT_EQ(sink.rejections.size(), 0U) << sink.rejections[0].message;
+  ASSERT_EQ(sink.labels.size(), 4U);
+  EXPECT_EQ(sink.labels[0].label.box_xywh_px, (Box{50, 40, 100, 20}));
+  EXPECT_EQ(sink.labels[0].label.confidence, std::nullopt);
+  EXPECT_EQ(sink.labels[1].class_index, 1);
+  EXPECT_EQ(sink.labels[1].label.confidence, 0.75);
+  EXPECT_EQ(sink.labels[2].label.kind, LabelKind::mask);
+  EXPECT_THAT(std::get<0>(sink.labels[2].label.mask->shape), ElementsAre(Polygon{0, 0, 200, 0, 200, 100}));
+  EXPECT_EQ(sink.labels[2].label.box_xywh_px, (Box{0, 0, 200, 100}));
+  EXPECT_EQ(sink.labels[3].label.confidence, 0.5);
+}
+
+TEST(YoloReader, RejectsLinesOneByOne) {
+  const std::tuple<const char*, RejectionReason, const char*> cases[] = {
+      {"0 0.5 0.5 0.2 0.2 0.", RejectionReason::malformed, nullptr},  // five and a half numbers: `0.` is one
+      {"0 0.5 0.5 0.2", RejectionReason::malformed, ""},
+      {"0 0.5 0.5 0.2 0.2x", RejectionReason::malformed, "column 5"},
+      {"0 0.5 0.5 0.2 -", RejectionReason::malformed, "column 5"},
+      {"cat 0.5 0.5 0.2 0.2", RejectionReason::malformed, "column 1"},
+      {"2 0.5 0.5 0.2 0.2", RejectionReason::unknown_class, "column 1"},
+      {"-1 0.5 0.5 0.2 0.2", RejectionReason::malformed, "column 1"},
+      {"0.5 0.5 0.5 0.2 0.2", RejectionReason::malformed, "column 1"},
+      {"0 nan 0.5 0.2 0.2", RejectionReason::not_finite, "column 2"},
+      {"0 0.5 inf 0.2 0.2", RejectionReason::not_finite, "column 3"},
+      {"0 0.5 1e999 0.2 0.2", RejectionReason::out_of_range, "column 3"},
+      {"0 1.5 0.5 0.2 0.2", RejectionReason::out_of_range, "column 2"},
+      {"0 0.5 -0.1 0.2 0.2", RejectionReason::out_of_range, "column 3"},
+      {"0 0.5 0.5 -1e-7 0.2", RejectionReason::out_of_range, "column 4"},
+      {"0 0.1 0.1 0.5 0.5 0.2 1.1", RejectionReason::out_of_range, "column 7"},
+      {"\xFF\xFE", RejectionReason::malformed, "column 1"},
+  };
+  for (const auto& [line, reason, field] : cases) {
+    const RecordingSink sink = read_lines(fmt::format("0 0.5 0.5 0.1 0.1\n{}\n0 0.5 0.5 0.1 0.1", line));
+    if (field == nullptr) {
+      EXPECT_EQ(sink.labels.size(), 3U) << line;
+      continue;
+    }
+    EXPECT_EQ(sink.labels.size(), 2U) << line;
+    ASSERT_EQ(sink.rejections.size(), 1U) << line;
+    EXPECT_EQ(name_of(sink.rejections[0].reason), name_of(reason)) << line;
+    EXPECT_EQ(sink.rejections[0].field, field) << line;
+    EXPECT_EQ(sink.rejections[0].line, 2U);
+    EXPECT_THAT(sink.rejections[0].file, testing::EndsWith("labels/a.txt"));
+    EXPECT_EQ(sink.rejections[0].image, "images/a.jpg");
+  }
+}
+
+TEST(YoloReader, TellsNoLabelFileFromAnEmptyOne) {
+  const TemporaryFolder folder;
+  folder.write("data.yaml", "path: .\ntrain: images/train\nval: [images/val]\nnames: {0: cat, 1: dog}\nnc: 2\n");
+  folder.write("images/train/none.jpg", "");
+  folder.write("images/train/empty.PNG", "");
+  folder.write("images/train/notes.md", "");
+  folder.write("labels/train/empty.txt", "");
+  folder.write("labels/train/elsewhere.txt", "0 0.5 0.5 0.1 0.1\n");
+  folder.write("images/val/x/deep.jpg", "");
+  folder.write("labels/val/x/deep.txt", "1 0.5 0.5 0.1 0.1\n");
+  ReadCounts counts;
+  const RecordingSink sink = read(folder.path() / "data.yaml", &counts);
+  ASSERT_EQ(sink.images.size(), 4U);
+  EXPECT_EQ(sink.images[0].name, "images/train/empty.PNG");
+  EXPECT_TRUE(sink.images[0].is_labelled);
+  EXPECT_EQ(sink.images[0].split, "train");
+  EXPECT_FALSE(sink.images[1].is_labelled);
+  EXPECT_EQ(sink.images[2].name, "elsewhere");
+  EXPECT_TRUE(sink.images[2].is_stem);
+  EXPECT_EQ(sink.images[3].name, "images/val/x/deep.jpg");
+  EXPECT_EQ(sink.images[3].path, (folder.path() / "images/val/x/deep.jpg").native());
+  EXPECT_EQ(sink.images[3].split, "val");
+  EXPECT_EQ(sink.labels.at(1).image, 3);
+  EXPECT_EQ(counts.images, 4);
+  EXPECT_EQ(counts.images_labelled, 3);
+
+  ReadOptions options;
+  options.split = "val";
+  EXPECT_EQ(read(folder.path(), nullptr, options).images.size(), 1U);
+  options.split = "test";
+  EXPECT_THROW(read(folder.path(), nullptr, options), Error);
+}
+
+TEST(YoloReader, NeedsTheSizeOfTheImage) {
+  const TemporaryFolder folder;
+  folder.write("classes.txt", "cat\ndog\n");
+  folder.write("a.txt", "0 0.5 0.5 0.1 0.1\nbroken\n");
+  folder.write("b.txt", "1 0.5 0.5 0.1 0.1\n");
+  RecordingSink sink;
+  sink.size_wh.reset();
+  const ReadCounts counts = read_yolo(folder.path(), {}, sink);
+  EXPECT_EQ(counts.labels, 0);
+  EXPECT_EQ(counts.labels_rejected, 3);
+  ASSERT_EQ(sink.rejections.size(), 3U);
+  EXPECT_EQ(sink.rejections[0].reason, RejectionReason::image_size_unknown);
+  EXPECT_EQ(sink.rejections[1].reason, RejectionReason::malformed);
+  EXPECT_EQ(sink.images.at(0).name, "a");
+}
+
+TEST(YoloReader, ReadsListsOfImages) {
+  const TemporaryFolder folder;
+  folder.write("data.yaml", "train: lists/train.txt\nnames: [cat]\n");
+  folder.write("lists/train.txt", "./images/a.jpg\nimages/b.jpg\n./images/a.jpg\n");
+  folder.write("lists/images/a.jpg", "");
+  folder.write("lists/labels/a.txt", "0 0.5 0.5 0.1 0.1\n");
+  folder.write("images/b.jpg", "");
+  folder.write("labels/b.txt", "0 0.5 0.5 0.1 0.1\n");
+  const RecordingSink sink = read(folder.path());
+  EXPECT_EQ(sink.labels.size(), 2U);
+  ASSERT_EQ(sink.rejections.size(), 1U);
+  EXPECT_EQ(sink.rejections[0].reason, RejectionReason::duplicate_id);
+}
+
+TEST(YoloReader, RefusesAFileThatIsNoDataset) {
+  const TemporaryFolder folder;
+  const std::pair<const char*, ErrorCode> cases[] = {
+      {"names: [cat\n", ErrorCode::bad_data},
+      {"just text", ErrorCode::bad_data},
+      {"", ErrorCode::bad_data},
+      {"train: images\n", ErrorCode::bad_data},
+      {"train: images\nnames: cat\n", ErrorCode::bad_data},
+      {"train: images\nnames: {0: a, 2: b}\n", ErrorCode::bad_data},
+      {"train: images\nnames: {0: a, 0: b}\n", ErrorCode::bad_data},
+      {"train: images\nnames: [a, '']\n", ErrorCode::bad_data},
+      {"train: images\nnames: [a, [b]]\n", ErrorCode::bad_data},
+      {"train: images\nnames: [a]\nnc: 2\n", ErrorCode::bad_data},
+      {"names: [a]\n", ErrorCode::bad_data},
+      {"train: images\nnames: [a]\nkpt_shape: [17, 3]\n", ErrorCode::unsupported},
+  };
+  for (const auto& [yaml, code] : cases) {
+    try {
+      read(folder.write("data.yaml", yaml));
+      ADD_FAILURE() << yaml;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code) << yaml << error.what();
+      EXPECT_EQ(error.context().at(0).first, "file");
+    }
+  }
+  EXPECT_THROW(read(folder.path() / "nothing"), Error);
+  EXPECT_THROW(read(folder.write("labels.zip", "")), Error);
+  fs::create_directory(folder.path() / "bare");
+  EXPECT_THROW(read(folder.path() / "bare"), Error);
+  const std::string deep = "train: images\nnames: " + std::string(100'000, '[');
+  EXPECT_THROW(read(folder.write("data.yaml", deep)), Error);
+}
+
+TEST(YoloReader, ReadsTheSharedPhotographs) {
+  const char* const data = std::getenv("VERILABEL_TEST_DATA");
+  if (data == nullptr) {
+    GTEST_SKIP() << "VERILABEL_TEST_DATA is not set";
+  }
+  ReadCounts counts;
+  const RecordingSink sink = read(fs::path(data) / "coco128-val", &counts);
+  EXPECT_EQ(counts.images, 128);
+  EXPECT_EQ(counts.labels, 898);
+  EXPECT_EQ(sink.rejections.size(), 0U);
+  EXPECT_EQ(sink.classes.size(), 80U);
+}
+
+MemorySource source_with(const TemporaryFolder& folder) {
+  MemorySource source;
+  source.class_list = {{"cat", ""}, {"a: \"dog\"", ""}};
+  for (const char* const name : {"a.jpg", "sub/a.jpg", "images/b.png", "c.jpg"}) {
+    MemorySource::Sample sample;
+    sample.image.name = name;
+    sample.image.path = folder.write(fs::path("photos") / name, name);
+    sample.image.width = 641;
+    sample.image.height = 479;
+    source.samples.push_back(sample);
+  }
+  Label box;
+  box.box_xywh_px = {1.0 / 3, 2.7, 100.1, 400.123456789};
+  box.confidence = 0.1234567890123;
+  Label polygon;
+  polygon.kind = LabelKind::mask;
+  polygon.mask = Mask{std::vector<Polygon>{{10, 10, 20.5, 10, 20.5, 30.25}}};
+  polygon.box_xywh_px = mask_box(*polygon.mask);
+  source.samples[0].labels = {{0, box}, {1, polygon}};
+  source.samples[1].image.split = "val";
+  source.samples[1].labels = {{1, box}};
+  source.samples[2].image.state = SampleState::labelled_empty;
+  source.samples[3].image.state = SampleState::not_labelled;
+  return source;
+}
+
+void expect_near(const Box& a, const Box& b) {
+  EXPECT_NEAR(a.x, b.x, 1e-9);
+  EXPECT_NEAR(a.y, b.y, 1e-9);
+  EXPECT_NEAR(a.w, b.w, 1e-9);
+  EXPECT_NEAR(a.h, b.h, 1e-9);
+}
+
+class YoloRoundTrip : public testing::TestWithParam<ImageTransfer> {};
+
+TEST_P(YoloRoundTrip, KeepsBoxesOutlinesConfidenceSplitsAndStates) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  WriteOptions options;
+  options.images = GetParam();
+  options.with_confidence = true;
+  options.with_unlabelled = true;
+  const fs::path out = folder.path() / "out" / "dataset";
+  const WriteReport report = write_yolo(out, source, options);
+  EXPECT_EQ(report.failures.size(), 0U);
+  EXPECT_EQ(report.images, 4);
+  EXPECT_EQ(report.images_unlabelled, 1);
+  EXPECT_EQ(report.labels, 3);
+  ASSERT_EQ(report.losses.size(), 1U);
+  EXPECT_THAT(report.losses[0].what, HasSubstr("not labelled"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path() / "out"), {}), 1);
+  if (GetParam() != ImageTransfer::reference) {
+    EXPECT_EQ(read_file(out / "images/train/b.png"), "images/b.png");
+    EXPECT_EQ(fs::is_symlink(out / "images/train/b.png"),
+              GetParam() == ImageTransfer::symbolic_link || GetParam() == ImageTransfer::relative_link);
+  }
+
+  RecordingSink sink;
+  sink.size_wh = {641, 479};
+  const ReadCounts counts = read_yolo(out, {}, sink);
+  EXPECT_EQ(sink.rejections.size(), 0U);
+  EXPECT_EQ(sink.classes.at(1).name, "a: \"dog\"");
+  EXPECT_EQ(counts.images, 4);
+  EXPECT_EQ(counts.images_labelled, 3);
+  ASSERT_EQ(sink.labels.size(), 3U);
+  const auto image_of = [&](std::size_t label) { return sink.images.at(static_cast<std::size_t>(sink.labels[label].image)); };
+  EXPECT_THAT(image_of(0).name, testing::EndsWith("a.jpg"));
+  EXPECT_EQ(image_of(2).split, "val");
+  EXPECT_THAT(image_of(2).name, testing::EndsWith("sub/a.jpg"));
+  expect_near(sink.labels[0].label.box_xywh_px, source.samples[0].labels[0].label.box_xywh_px);
+  EXPECT_EQ(sink.labels[0].label.confidence, 0.1234567890123);
+  expect_near(sink.labels[1].label.box_xywh_px, source.samples[0].labels[1].label.box_xywh_px);
+  EXPECT_EQ(sink.labels[1].label.kind, LabelKind::mask);
+}
+
+INSTANTIATE_TEST_SUITE_P(, YoloRoundTrip,
+                         testing::Values(ImageTransfer::reference, ImageTransfer::copy, ImageTransfer::hard_link,
+                                         ImageTransfer::symbolic_link, ImageTransfer::relative_link),
+                         [](const auto& param) { return std::string(name_of(param.param)); });
+
+TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  Label classification;
+  classification.kind = LabelKind::classification;
+  Label crowd;
+  crowd.is_crowd = true;
+  Label runs;
+  runs.kind = LabelKind::mask;
+  runs.mask = Mask{rle_from_counts({0, 9, 1, 0, 0, 6}, 4, 4)};  // 3 × 4 with a hole is not needed: two parts are
+  runs.mask = Mask{rle_from_counts({0, 1, 14, 1}, 4, 4)};       // two corners
+  runs.box_xywh_px = {0, 0, 4, 4};
+  runs.attributes_json = R"({"wet":true})";
+  Label empty;
+  empty.kind = LabelKind::mask;
+  empty.mask = Mask{rle_from_counts({16}, 4, 4)};
+  Label wide;
+  wide.box_xywh_px = {-10, 0, 700, 100};
+  Label outside;
+  outside.box_xywh_px = {-100, 0, 50, 100};
+  source.samples[0].labels = {{0, classification}, {0, crowd}, {0, runs}, {0, empty}, {0, wide}, {0, outside}};
+  const std::vector<Loss> losses = losses_of_yolo(source, {});
+  std::vector<std::string> told;
+  for (const Loss& loss : losses) {
+    told.push_back(fmt::format("{} {}", loss.count,
+                               loss.what.substr(0, loss.what.find(',') == std::string::npos ? 200 : loss.what.find(','))));
+  }
+  EXPECT_THAT(told,
+              testing::UnorderedElementsAre("1 labels that are classifications", "1 crowd labels",
+                                            "1 run-length masks become outlines", "1 masks of several parts become one outline",
+                                            "1 labels lose their attributes", "1 labels whose mask has no pixels are left out",
+                                            "1 labels that reach beyond their image are cut at its border",
+                                            "1 labels that lie wholly outside their image are left out",
+                                            "1 labels lose their confidence; ask for the confidence column to keep it"));
+  const WriteReport report = write_yolo(folder.path() / "out", source, {});
+  EXPECT_EQ(report.labels, 3);
+  EXPECT_EQ(report.labels_left_out, 4);
+  EXPECT_EQ(report.images_left_out, 1);
+  ASSERT_EQ(report.losses.size(), losses.size());
+  EXPECT_EQ(read_file(folder.path() / "out/labels/train/a.txt").substr(0, 2), "0 ");
+  RecordingSink sink;
+  sink.size_wh = {641, 479};
+  read_yolo(folder.path() / "out", {}, sink);
+  EXPECT_EQ(sink.rejections.size(), 0U);
+  ASSERT_EQ(sink.labels.size(), 3U);
+  expect_near(sink.labels[1].label.box_xywh_px, {0, 0, 641, 100});
+}
+
+TEST(YoloWriter, RefusesRatherThanMix) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  folder.write("full/file", "mine");
+  try {
+    write_yolo(folder.path() / "full", source, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::conflict);
+  }
+  source.samples[3].image.name = "a.png";
+  source.samples[3].image.state = SampleState::labelled_empty;
+  EXPECT_THROW(losses_of_yolo(source, {}), Error);
+  EXPECT_THROW(write_yolo(folder.path() / "out", source, {}), Error);
+  source.samples.pop_back();
+  source.samples[0].image.split = "../up";
+  EXPECT_THROW(write_yolo(folder.path() / "out", source, {}), Error);
+  EXPECT_FALSE(fs::exists(folder.path() / "out"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2);  // photos and full: nothing was left behind
+  source.samples[0].image.split = "train";
+  fs::create_directory(folder.path() / "empty");
+  write_yolo(folder.path() / "empty" / "mine.yaml", source, {});
+  EXPECT_TRUE(fs::exists(folder.path() / "empty" / "mine.yaml"));
+}
+
+TEST(YoloWriter, ReportsImagesThatCannotBeBrought) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  fs::remove(source.samples[0].image.path);
+  WriteOptions options;
+  options.images = ImageTransfer::copy;
+  WriteReport report = write_yolo(folder.path() / "out", source, options);
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_EQ(report.failures[0].name, "a.jpg");
+  EXPECT_EQ(report.images + report.images_left_out + static_cast<std::int64_t>(report.failures.size()), 4);
+  EXPECT_FALSE(fs::exists(folder.path() / "out/labels/train/a.txt"));
+  source.samples[1].image.path = "/photos/line\nbreak.jpg";
+  report = write_yolo(folder.path() / "out2", source, {});
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_EQ(report.failures[0].name, "sub/a.jpg");
+}
+
+}  // namespace
+}  // namespace verilabel
