@@ -1,7 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <random>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
@@ -204,6 +208,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadAnnotation{"BrokenNumbers",
                       R"({"id":1,"image_id":3,"category_id":7,"bbox":[0,0,1,1],"segmentation":[[0,0,1,1,2,01.5]]})",
                       RejectionReason::out_of_range, ".segmentation"},
+        BadAnnotation{"PointWithoutDigits",
+                      R"({"id":1,"image_id":3,"category_id":7,"bbox":[0,0,1,1],"segmentation":[[0,0,1,1,2,1.]]})",
+                      RejectionReason::out_of_range, ".segmentation"},
+        BadAnnotation{"EmptyCoordinate", R"({"id":1,"image_id":3,"category_id":7,"bbox":[0,0,1,1],"segmentation":[[0,0,1,1,2,]]})",
+                      RejectionReason::malformed, ".segmentation"},
         BadAnnotation{"MissingComma", R"({"id":1,"image_id":3,"category_id":7,"bbox":[0,0,1,1],"segmentation":[[0,0,1 1,2,1]]})",
                       RejectionReason::malformed, ".segmentation"},
         BadAnnotation{"RunsDoNotAddUp", R"({"id":1,"image_id":3,"category_id":7,"segmentation":{"size":[2,3],"counts":[1,2,4]}})",
@@ -356,6 +365,24 @@ TEST(CocoReader, HandsOverBatchesAndFindsElementsAcrossReads) {
   EXPECT_LE(sink.largest_batch, 8192U);
   for (int i = 0; i < count; ++i) {
     ASSERT_EQ(sink.labels[static_cast<std::size_t>(i)].label.box_xywh_px.x, i);
+  }
+}
+
+TEST(CocoReader, ReadsEveryCoordinateAsTheNearestDouble) {
+  std::mt19937_64 random(7);
+  std::vector<std::string> written = {
+      "0", "-0", "-0.0", "9007199254740993", "1e3", "1E-2", "123456789012345", "0.123456789012345", "1.7976931348623157e308"};
+  while (written.size() < 20'000) {
+    const int decimals = static_cast<int>(random() % 18);
+    written.push_back(fmt::format("{:.{}f}", (static_cast<double>(random() % 2'000'001) - 1e6) / 777, decimals));
+  }
+  const RecordingSink sink = read_annotations(fmt::format(
+      R"({{"id":1,"image_id":3,"category_id":7,"bbox":[0,0,1,1],"segmentation":[[ {} ]]}})", fmt::join(written, " , ")));
+  ASSERT_EQ(sink.labels.size(), 1U);
+  const Polygon& read = std::get<0>(sink.labels[0].label.mask->shape).at(0);
+  ASSERT_EQ(read.size(), written.size());
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    ASSERT_EQ(read[i], std::strtod(written[i].c_str(), nullptr)) << written[i];
   }
 }
 
