@@ -24,7 +24,9 @@ const CodecTable& load() {
       program = std::filesystem::canonical("/proc/self/exe", ignored);
     }
     candidates.push_back((program.parent_path() / kPluginName).native());
-    candidates.push_back((program.parent_path().parent_path() / "lib" / "verilabel" / kPluginName).native());
+    const std::filesystem::path parent = program.parent_path().parent_path();
+    candidates.push_back((parent / "lib" / "verilabel" / kPluginName).native());  // installed
+    candidates.push_back((parent / kPluginName).native());                        // a build folder's tests
   }
   candidates.emplace_back(kPluginName);  // RUNPATH
   std::string reasons;

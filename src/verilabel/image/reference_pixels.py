@@ -9,10 +9,18 @@ from pathlib import Path
 
 import cv2
 import numpy
+import PIL
 from PIL import Image
 
 PILLOW = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 OPENCV = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA}
+
+
+def resize_pillow(image: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
+    """Pillow up to 12 always resizes the rows first; from 13 on it may start with the columns, so here each axis is a call of its own."""
+    if int(PIL.__version__.split(".")[0]) >= 13:
+        image = image.resize((size[0], image.height), PILLOW[method])
+    return image.resize(size, PILLOW[method])
 
 
 def resize(folder: Path) -> None:
@@ -21,7 +29,7 @@ def resize(folder: Path) -> None:
         width, height, new_width, new_height = map(int, numbers)
         pixels = numpy.fromfile(folder / f"IN-{index}.bgr", numpy.uint8).reshape(height, width, 3)
         if kind == "pillow":
-            result = numpy.asarray(Image.fromarray(pixels).resize((new_width, new_height), PILLOW[method]))
+            result = numpy.asarray(resize_pillow(Image.fromarray(pixels), (new_width, new_height), method))
         else:
             result = cv2.resize(pixels, (new_width, new_height), interpolation=OPENCV[method])
         numpy.ascontiguousarray(result).tofile(folder / f"OUT-{index}.bgr")

@@ -33,7 +33,7 @@ double weight_at(PillowFilter filter, double x) {
         return 0.0;
       }
       x *= std::numbers::pi;
-      return std::sin(x) / x * (0.54 + 0.46 * std::cos(x));
+      return std::sin(x) / x * (0.54F + 0.46F * std::cos(x));  // Pillow's constants are single precision
     case PillowFilter::bicubic: {
       constexpr double a = -0.5;
       x = std::abs(x);
