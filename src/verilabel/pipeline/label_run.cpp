@@ -56,12 +56,12 @@ struct StageTimes {
 
 // An outcome on its way to the sink, or a task that a cancelled run gave up.
 struct Delivery {
-  LabelOutcome outcome;
+  TaskOutcome outcome;
   bool is_dropped = false;
 };
 
 // The failure that one image's work threw. Never fatal: other images may be fine.
-LabelFailure current_failure() {
+TaskFailure current_failure() {
   try {
     throw;
   } catch (const Error& error) {

@@ -24,15 +24,15 @@ struct LabelTask {
 };
 
 /// Why one image got no labels.
-struct LabelFailure {
+struct TaskFailure {
   ErrorCode code = ErrorCode::internal;
   std::string message;
 };
 
 /// What became of one image: labelled, perhaps with no candidate at all, or failed.
-struct LabelOutcome {
+struct TaskOutcome {
   SampleId sample;
-  std::optional<LabelFailure> failure;
+  std::optional<TaskFailure> failure;
   std::vector<Candidate> candidates;  ///< by descending score; empty after a failure
   int image_width = 0;                ///< pixels of the upright image that the model saw; 0 when it never did
   int image_height = 0;
@@ -53,7 +53,7 @@ struct LabelRunOptions {
 /// The next image, or nothing when there are no more.
 using LabelSource = std::function<std::optional<LabelTask>()>;
 /// Takes one outcome.
-using LabelSink = std::function<void(LabelOutcome&&)>;
+using LabelSink = std::function<void(TaskOutcome&&)>;
 
 /// Processor seconds that the threads of each stage spent working, waiting not counted: where the time goes.
 struct StageSeconds {

@@ -1,9 +1,9 @@
 #include "verilabel/pipeline/label_run.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "verilabel/base/bounded_queue.h"
+#include "verilabel/base/file.h"
 
 namespace verilabel {
 namespace {
@@ -153,13 +154,14 @@ class LabelRun : public testing::Test {
     folder_ = fs::path(testing::TempDir()) / ("verilabel-label-run-" + std::to_string(::getpid()));
     fs::create_directories(folder_);
     for (int i = 1; i <= kImages; ++i) {
-      const int width = 2 + i % 7;
-      std::ofstream(path_of(i), std::ios::binary) << "P6 " << width << " 3 255\n"
-                                                  << std::string(static_cast<std::size_t>(width) * 9, static_cast<char>(i));
+      // One grey level survives JPEG at full quality as it is.
+      Image image(2 + i % 7, 3);
+      std::fill(image.pixels().begin(), image.pixels().end(), static_cast<std::uint8_t>(i));
+      replace_file(path_of(i), encode_jpeg(image, 100));
     }
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
-  static fs::path path_of(int i) { return folder_ / (std::to_string(i) + ".ppm"); }
+  static fs::path path_of(int i) { return folder_ / (std::to_string(i) + ".jpg"); }
 
   LabelSource images(int count) {
     return [this, count, next = 0]() mutable -> std::optional<LabelTask> {
@@ -173,7 +175,7 @@ class LabelRun : public testing::Test {
     };
   }
   LabelSink collect() {
-    return [this](LabelOutcome&& outcome) {
+    return [this](TaskOutcome&& outcome) {
       EXPECT_EQ(std::this_thread::get_id(), caller_);
       EXPECT_LE(given_ - static_cast<std::int64_t>(outcomes_.size()), 200) << "tasks in flight are bounded";
       EXPECT_TRUE(outcomes_.emplace(outcome.sample.value, outcome).second) << "delivered twice: " << outcome.sample.value;
@@ -183,7 +185,7 @@ class LabelRun : public testing::Test {
     return run_labelling(detector_, model, options_, source, sink, progress_, cancel_);
   }
   void expect_own_labels(std::int64_t i) {
-    const LabelOutcome& outcome = outcomes_.at(i);
+    const TaskOutcome& outcome = outcomes_.at(i);
     ASSERT_FALSE(outcome.failure) << outcome.failure->message;
     ASSERT_EQ(outcome.candidates.size(), 1U);
     EXPECT_EQ(outcome.candidates[0].score, static_cast<double>(i) / 256.);
@@ -197,7 +199,7 @@ class LabelRun : public testing::Test {
   LabelRunOptions options_;
   ProgressSink progress_;
   CancelToken cancel_;
-  std::map<std::int64_t, LabelOutcome> outcomes_;
+  std::map<std::int64_t, TaskOutcome> outcomes_;
   std::int64_t given_ = 0;
 };
 
@@ -237,14 +239,14 @@ TEST_F(LabelRun, NothingToDoEndsAtOnce) {
 
 TEST_F(LabelRun, FailuresOfSingleImagesAreOutcomes) {
   const fs::path empty = folder_ / "empty.jpg";
-  std::ofstream(empty).flush();
-  const fs::path broken = folder_ / "broken.ppm";
-  std::ofstream(broken) << "P6 400 400 255\nshort";
+  replace_file(empty, "");
+  const fs::path broken = folder_ / "broken.jpg";
+  replace_file(broken, read_file(path_of(1)).substr(0, 200));
   detector_.batch = 4;
   detector_.fail_preprocess_of = 5;
   detector_.fail_decode_of = 6;
   detector_.empty_for = 7;
-  const std::vector<fs::path> paths = {path_of(1), folder_ / "missing.ppm", empty, broken, path_of(5), path_of(6), path_of(7),
+  const std::vector<fs::path> paths = {path_of(1), folder_ / "missing.jpg", empty, broken, path_of(5), path_of(6), path_of(7),
                                        path_of(8)};
   FakeModel model({.batch = 4});
   std::size_t next = 0;
@@ -254,7 +256,7 @@ TEST_F(LabelRun, FailuresOfSingleImagesAreOutcomes) {
         return next == paths.size() ? std::nullopt
                                     : std::optional(LabelTask{SampleId{static_cast<std::int64_t>(++next)}, paths[next - 1]});
       },
-      [&](LabelOutcome&& outcome) { outcomes_.emplace(outcome.sample.value, std::move(outcome)); });
+      [&](TaskOutcome&& outcome) { outcomes_.emplace(outcome.sample.value, std::move(outcome)); });
   EXPECT_EQ(report.done, 3);
   EXPECT_EQ(report.failed, 5);
   EXPECT_EQ(report.candidates, 2);
@@ -286,7 +288,7 @@ TEST_F(LabelRun, CancelDeliversWhatHasBegunAndNothingTwice) {
     std::int64_t given_at_request = 0;
     const LabelRunReport report = run_labelling(
         detector_, model, options_, endless,
-        [&, take = collect()](LabelOutcome&& outcome) {
+        [&, take = collect()](TaskOutcome&& outcome) {
           take(std::move(outcome));
           if (outcomes_.size() == 150) {
             cancel.request();
@@ -323,7 +325,7 @@ TEST_F(LabelRun, WhatTheSinkOrTheSourceThrowEndsTheRun) {
     }
   };
   int taken = 0;
-  expect_thrown(images(kImages), [&](LabelOutcome&&) {
+  expect_thrown(images(kImages), [&](TaskOutcome&&) {
     if (++taken == 20) {
       throw full;
     }
@@ -337,8 +339,8 @@ TEST_F(LabelRun, WhatTheSinkOrTheSourceThrowEndsTheRun) {
         }
         return LabelTask{SampleId{given}, path_of(given)};
       },
-      [](LabelOutcome&&) {});
-  expect_thrown([&]() -> std::optional<LabelTask> { throw full; }, [](LabelOutcome&&) {});
+      [](TaskOutcome&&) {});
+  expect_thrown([&]() -> std::optional<LabelTask> { throw full; }, [](TaskOutcome&&) {});
 }
 
 TEST_F(LabelRun, AFailureOfTheEngineEndsTheRun) {
@@ -371,7 +373,7 @@ TEST_F(LabelRun, AnOutputWithoutABatchDimensionIsRefused) {
 
 TEST_F(LabelRun, ASlowSinkMakesTheOthersWait) {
   FakeModel model({.threads = 4, .longest_wait = std::chrono::microseconds(10)});
-  run(model, images(kImages), [&, take = collect()](LabelOutcome&& outcome) {
+  run(model, images(kImages), [&, take = collect()](TaskOutcome&& outcome) {
     take(std::move(outcome));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   });

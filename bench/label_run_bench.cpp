@@ -1,0 +1,145 @@
+// One side of the comparison that label_run_bench.py makes: label_run_bench decode|run MODEL COUNT FOLDER…
+//
+// Takes COUNT images from the folders, over and over in the order of their names, and prints one JSON object. `decode` is the bare
+// work that no label run can avoid: reading, decoding and resizing to the model's input, on all processors. `run` is the label run
+// of the library with a sink that only counts.
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/image/decode.h"
+#include "verilabel/image/resize.h"
+#include "verilabel/pipeline/label_run.h"
+
+namespace {
+
+using namespace verilabel;
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+std::vector<fs::path> images_in(const std::vector<fs::path>& folders) {
+  std::vector<fs::path> paths;
+  for (const fs::path& folder : folders) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      const std::string extension = entry.path().extension();
+      if (extension == ".jpg" || extension == ".jpeg" || extension == ".png") {
+        paths.push_back(entry.path());
+      }
+    }
+  }
+  std::sort(paths.begin(), paths.end());
+  if (paths.empty()) {
+    throw Error(ErrorCode::not_found, "there are no images in the folders given");
+  }
+  return paths;
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double status_megabytes(const std::string& field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(field + ":")) {
+      return std::strtod(line.c_str() + field.size() + 1, nullptr) / 1024;
+    }
+  }
+  return 0;
+}
+
+void decode_only(const Detector& detector, const std::vector<fs::path>& paths, std::size_t count) {
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    Image image;
+    Image resized;
+    for (std::size_t i = next++; i < count; i = next++) {
+      decode(paths[i % paths.size()], image);
+      const double scale = std::min(static_cast<double>(detector.input_width()) / image.width(),
+                                    static_cast<double>(detector.input_height()) / image.height());
+      resize_opencv(image, std::max(1, static_cast<int>(image.width() * scale)),
+                    std::max(1, static_cast<int>(image.height() * scale)), OpencvInterpolation::linear, resized);
+    }
+  };
+  const double cpu = cpu_seconds();
+  const auto begin = Clock::now();
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
+    threads.emplace_back(work);
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
+}
+
+void whole_run(Engine& engine, const Detector& detector, const fs::path& model, const std::vector<fs::path>& paths,
+               std::size_t count) {
+  LabelRunOptions options;
+  options.detect = detector.default_options();
+  options.detect.floor = .05;
+  const auto compiled = compile_for_run(engine, model, detector, options);
+  const double cpu = cpu_seconds();
+  std::size_t next = 0;
+  const LabelSource source = [&]() -> std::optional<LabelTask> {
+    if (next == count) {
+      return std::nullopt;
+    }
+    const std::size_t i = next++;
+    return LabelTask{SampleId{static_cast<std::int64_t>(next)}, paths[i % paths.size()]};
+  };
+  const CancelToken never;
+  const LabelRunReport report = run_labelling(detector, *compiled, options, source, [](LabelOutcome&&) {}, {}, never);
+  fmt::print(
+      "{{\"images\": {}, \"failed\": {}, \"candidates\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}, \"idle_seconds\": "
+      "{:.4f}, "
+      "\"decode\": {:.4f}, \"preprocess\": {:.4f}, \"output\": {:.4f}, \"sink\": {:.4f}, \"device\": \"{}\", "
+      "\"resident_mb\": {:.1f}, \"peak_mb\": {:.1f}}}\n",
+      report.done, report.failed, report.candidates, report.seconds, cpu_seconds() - cpu, report.idle_seconds, report.stages.decode,
+      report.stages.preprocess, report.stages.output, report.stages.sink, report.device, status_megabytes("VmRSS"),
+      status_megabytes("VmHWM"));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 5) {
+    fmt::print(stderr, "label_run_bench decode|run MODEL COUNT FOLDER…\n");
+    return 2;
+  }
+  try {
+    const std::string mode = argv[1];
+    const fs::path model = argv[2];
+    const std::size_t count = std::strtoull(argv[3], nullptr, 10);
+    const std::vector<fs::path> paths = images_in({argv + 4, argv + argc});
+    const auto engine = open_engine("openvino");
+    const auto detector = load_detector(*engine, model, std::nullopt);
+    if (mode == "decode") {
+      decode_only(*detector, paths, count);
+    } else {
+      whole_run(*engine, *detector, model, paths, count);
+    }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
