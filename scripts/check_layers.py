@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Proves the layer rule of ARCHITECTURE.md from the #include lines of src/verilabel, and that CMake and the map agree with them.
+"""Proves the layer rule from the #include lines of src/verilabel: arrows point down only, in the rows of ARCHITECTURE.md's table.
 
-Prints one line per offence, `file:line: rule`, and exits with 1 when there is any.
+Also: each folder is a CMake module that names what it includes, and the table lists exactly the folders. Prints one line an offence,
+`file:line: rule`, and exits with 1 when there is any.
 """
 
 import argparse
@@ -10,22 +11,6 @@ import pathlib
 import re
 import sys
 
-# Bottom to top. A module may include the rows below its own, never its own row or a higher one.
-ROWS = (
-    ("base",),
-    ("geometry", "image", "text"),
-    ("dataset",),
-    ("store", "formats", "engine", "evaluate", "curate"),
-    ("models", "hub"),
-    ("pipeline",),
-    ("workflow",),
-    ("cli", "server"),
-    ("app",),
-)
-ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}
-
-ANYWHERE = tuple(ROW_OF)
-
 
 @dataclasses.dataclass(frozen=True)
 class Library:
@@ -33,7 +18,7 @@ class Library:
 
     name: str
     headers: str  # a regular expression for the whole name between < and >
-    modules: tuple = ANYWHERE
+    modules: tuple = ()  # empty: all
     in_public_headers: bool = False
     in_private_headers: bool = True
 
@@ -55,7 +40,9 @@ LIBRARIES = (
 TEST_LIBRARIES = re.compile(r"(gtest|gmock)/.*")
 
 # Headers of the C library and of POSIX; those of C++ have neither a dot nor a slash.
-SYSTEM = re.compile(r"[a-z_]+|(sys|linux|netinet|arpa)/[a-z_]+\.h|(dirent|dlfcn|errno|fcntl|poll|pthread|sched|signal|stdint|stdlib|string|termios|time|unistd)\.h")
+SYSTEM = re.compile(
+    r"[a-z_]+|(sys|linux|netinet|arpa)/[a-z_]+\.h|(dirent|dlfcn|errno|fcntl|poll|pthread|sched|signal|stdint|stdlib|string|termios|time|unistd)\.h"
+)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 CMAKE_KEYWORDS = {"SOURCES", "USES", "LIBRARIES", "PUBLIC_LIBRARIES", "TESTS"}
@@ -111,6 +98,18 @@ class Tree:
             if (match := INCLUDE.match(line))
         ]
 
+        self.row_lines = dict(self._read_rows())  # module -> (row, line in ARCHITECTURE.md)
+
+    def _read_rows(self):
+        for number, line in enumerate((self.text_of("ARCHITECTURE.md") or "").splitlines(), 1):
+            match = re.match(r"\|\s*(\d+)\s*\|((?:\s*`\w+`,?)+)\s*\|", line)
+            for module in re.findall(r"`(\w+)`", match[2]) if match else ():
+                yield module, (int(match[1]), number)
+
+    def row(self, module):
+        """Where the module stands, 0 lowest; None when the table lacks it."""
+        return self.row_lines.get(module, (None,))[0]
+
     def text_of(self, *parts):
         path = self.root.joinpath(*parts)
         return path.read_text(encoding="utf-8") if path.is_file() else None
@@ -121,16 +120,19 @@ def check_own_include(tree, include):
     if target_module is None:
         yield include.offence(f'"{include.target}": our headers are included as "verilabel/MODULE/FILE.h"')
         return
-    if target_module not in ROW_OF:
-        yield include.offence(f"{target_module} is no module of the table of rows")
+    if target_module not in tree.modules:
+        yield include.offence(f"{include.target}: there is no module {target_module}")
         return
-    target_row, own_row = ROW_OF[target_module], ROW_OF[include.module]
+    target_row, own_row = tree.row(target_module), tree.row(include.module)
     target = pathlib.Path("src") / include.target
     if target_module != include.module:
-        if target_row > own_row:
-            yield include.offence(f"{include.module} (row {own_row}) must not include {target_module} (row {target_row}), which is above it")
-        elif target_row == own_row:
-            yield include.offence(f"{include.module} and {target_module} share row {own_row} and must not include each other")
+        if target_row is not None and own_row is not None:  # else check_map says that the table lacks it
+            if target_row > own_row:
+                yield include.offence(
+                    f"{include.module} (row {own_row}) must not include {target_module} (row {target_row}), which is above it"
+                )
+            elif target_row == own_row:
+                yield include.offence(f"{include.module} and {target_module} share row {own_row} and must not include each other")
         if is_private(tree.texts.get(target, "")):
             yield include.offence(f"{include.target} is private to {target_module}")
     if target.stem.startswith("testing_") and not is_test_code(include.file):
@@ -148,30 +150,28 @@ def check_foreign_include(tree, include):
     if library is None:
         yield include.offence(f"<{include.target}> belongs to no library in the table of scripts/check_layers.py")
         return
-    if include.module not in library.modules:
+    if library.modules and include.module not in library.modules:
         yield include.offence(f"{library.name} is seen by {', '.join(library.modules)} only, not by {include.module}")
     if include.file.suffix == ".h" and not library.in_public_headers:
         if not library.in_private_headers:
             yield include.offence(f"{library.name} is for .cpp files only")
         elif not is_private(tree.texts[include.file]):
-            yield include.offence(f"a public header must not show {library.name}; a header for its own module says 'Private to the module'")
+            yield include.offence(
+                f"a public header must not show {library.name}; a header for its own module says 'Private to the module'"
+            )
 
 
 def check_includes(tree):
     for include in tree.includes:
-        if include.module not in ROW_OF:
-            continue  # check_folders names the folder once
-        check = check_own_include if include.is_quoted else check_foreign_include
-        yield from check(tree, include)
+        if len(include.file.parts) > 3:
+            check = check_own_include if include.is_quoted else check_foreign_include
+            yield from check(tree, include)
 
 
 def check_folders(tree):
-    for module in tree.modules:
-        if module not in ROW_OF:
-            yield f"src/verilabel/{module}: no such module in the table of rows of scripts/check_layers.py"
     for file in tree.texts:
         if len(file.parts) < 4:
-            yield f"{file}: belongs to no module; sources lie in a folder under src/verilabel"
+            yield f"{file}:1: belongs to no module; sources lie in a folder under src/verilabel"
 
 
 def without_comments(cmake):
@@ -179,7 +179,7 @@ def without_comments(cmake):
 
 
 def module_uses(cmake):
-    """(name, modules used) of a CMakeLists.txt: from its verilabel_module call, else from what its targets link. None without either."""
+    """(name, modules used), from the verilabel_module call, else (None, …) from what targets link; None without either."""
     cmake = without_comments(cmake)
     call = re.search(r"verilabel_module\(\s*(\w+)([^)]*)\)", cmake)
     if not call:
@@ -213,8 +213,14 @@ def check_module_cmake(tree, module):
     if name not in (None, module):
         yield f"{file}:{line_of(cmake, 'verilabel_module')}: the module is called {name}, its folder {module}"
     seen = {include.target_module: include for include in reversed(tree.includes) if include.module == module}
-    built = {include.target_module: include for include in reversed(tree.includes) if include.module == module and not is_test_code(include.file)}
-    for target, include in sorted((target, include) for target, include in built.items() if target in ROW_OF and target != module):
+    built = {
+        include.target_module: include
+        for include in reversed(tree.includes)
+        if include.module == module and not is_test_code(include.file)
+    }
+    for target, include in sorted(
+        (target, include) for target, include in built.items() if target in tree.modules and target != module
+    ):
         if target not in uses:
             yield include.offence(f"{module} includes {target}, which USES in {file} does not name")
     for used in sorted(uses - set(seen)):
@@ -234,32 +240,21 @@ def check_root_cmake(tree):
     for module in tree.modules:
         if module not in listed:
             yield f"{where}: the list of modules lacks {module}"
-    rows = [ROW_OF.get(module, -1) for module in listed]
+    rows = [tree.row(module) for module in listed if tree.row(module) is not None]
     if rows != sorted(rows):
         yield f"{where}: the list of modules does not go from the lowest row to the highest"
 
 
 def check_map(tree):
-    text = tree.text_of("ARCHITECTURE.md")
-    if text is None:
-        yield "ARCHITECTURE.md: is missing"
-        return
-    listed = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        match = re.match(r"\|\s*(\d+)\s*\|((?:\s*`\w+`,?)+)\s*\|", line)
-        for module in re.findall(r"`(\w+)`", match[2]) if match else ():
-            listed[module] = (number, int(match[1]))
-    for module, (number, row) in listed.items():
+    for module, (_, line) in tree.row_lines.items():
         if module not in tree.modules:
-            yield f"ARCHITECTURE.md:{number}: the map names {module}, but there is no src/verilabel/{module}"
-        elif ROW_OF.get(module) != row:
-            yield f"ARCHITECTURE.md:{number}: the map puts {module} into row {row}, scripts/check_layers.py into {ROW_OF.get(module)}"
+            yield f"ARCHITECTURE.md:{line}: the table names {module}, but there is no src/verilabel/{module}"
     for module in tree.modules:
-        if module not in listed:
-            yield f"ARCHITECTURE.md: the map lacks src/verilabel/{module}"
+        if module not in tree.row_lines:
+            yield f"ARCHITECTURE.md:1: the table of layers lacks src/verilabel/{module}"
 
 
-def offences(root):
+def check(root):
     """Every offence of the checkout at `root`, one line each."""
     tree = Tree(root)
     return [
@@ -274,7 +269,7 @@ def offences(root):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
-    found = offences(parser.parse_args().root)
+    found = check(parser.parse_args().root)
     for line in found:
         print(line)
     return 1 if found else 0

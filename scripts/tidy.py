@@ -2,7 +2,7 @@
 """Runs clang-tidy over what CMake compiles, and skips every file that passed before and has not changed since.
 
 A file has changed when its own text, that of any of our headers it includes, its command line, .clang-tidy or a pinned tool or
-library version has. Passed files are remembered in the build folder. Prints what clang-tidy says; exits with 1 when it says anything.
+library version has. What passed is remembered in the build folder. Prints what clang-tidy says; exits with 1 if that is anything.
 """
 
 import argparse
@@ -78,7 +78,9 @@ def tidy(program, build, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True, help="clang-tidy")
-    parser.add_argument("--build", required=True, type=pathlib.Path, help="folder with compile_commands.json; what passed is remembered there")
+    parser.add_argument(
+        "--build", required=True, type=pathlib.Path, help="folder with compile_commands.json; what passed is remembered there"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
 
