@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves the layer rule from the #include lines of src/verilabel: arrows point down only, in the rows of ARCHITECTURE.md's table.
 
-Also: each folder is a CMake module that names what it includes, and the table lists exactly the folders. Prints one line an offence,
+Also: each folder is a CMake module that names what it includes, and the table lists just the folders. Prints one line an offence,
 `file:line: rule`, and exits with 1 when there is any.
 """
 
