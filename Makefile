@@ -9,6 +9,7 @@ release := build/release/build.ninja
 
 # Real photographs and models, for the tests and benchmarks that want them; those are skipped without.
 VERILABEL_TEST_DATA ?= $(realpath ../shared/data)
+override VERILABEL_TEST_DATA := $(abspath $(VERILABEL_TEST_DATA))
 ifneq ($(VERILABEL_TEST_DATA),)
 export VERILABEL_TEST_DATA
 endif
