@@ -352,24 +352,15 @@ struct CocoElementParser::Implementation {
     if (value.get_array().get(numbers) != simdjson::SUCCESS) {
       fail(RejectionReason::malformed, "bbox", fmt::format("a list of four numbers is needed, not {}", shown(value)));
     }
-    double xywh[4] = {};
-    std::size_t count = 0;
-    for (auto element : numbers) {
-      ondemand::value entry;
-      check(std::move(element).get(entry), "bbox");
-      const double coordinate = number(entry, "bbox");
-      if (count < 4) {
-        xywh[count] = coordinate;
-      }
-      ++count;
-    }
-    if (count == 0) {
+    read_numbers(numbers, "bbox");
+    if (coordinates.empty()) {
       return false;
     }
-    if (count != 4) {
-      fail(RejectionReason::malformed, "bbox", fmt::format("four numbers x, y, width, height are needed, there are {}", count));
+    if (coordinates.size() != 4) {
+      fail(RejectionReason::malformed, "bbox",
+           fmt::format("four numbers x, y, width, height are needed, there are {}", coordinates.size()));
     }
-    box = {xywh[0], xywh[1], xywh[2], xywh[3]};
+    box = {coordinates[0], coordinates[1], coordinates[2], coordinates[3]};
     if (box.w < 0 || box.h < 0) {
       fail(RejectionReason::out_of_range, "bbox", fmt::format("width {} and height {} must not be negative", box.w, box.h));
     }
@@ -386,7 +377,7 @@ struct CocoElementParser::Implementation {
         fail(RejectionReason::malformed, "segmentation",
              fmt::format("a list of polygons is needed, each a list of numbers; there is {}", shown(entry)));
       }
-      read_ring(ring);
+      read_numbers(ring, "segmentation");
       if (coordinates.size() < 6 || coordinates.size() % 2 != 0) {
         fail(RejectionReason::malformed, "segmentation",
              fmt::format("polygon {} has {} numbers; an even count of at least 6 is needed", result.size(), coordinates.size()));
@@ -396,20 +387,20 @@ struct CocoElementParser::Implementation {
     return result;
   }
 
-  void read_ring(ondemand::array ring) {
+  /// A list of numbers into `coordinates`.
+  void read_numbers(ondemand::array list, std::string_view field) {
     coordinates.clear();
     std::string_view raw;
-    check(ring.raw_json().get(raw), "segmentation");
-    raw = trimmed(raw);
-    if (read_plain_decimals(raw, coordinates)) {
+    check(list.raw_json().get(raw), field);
+    if (read_plain_decimals(trimmed(raw), coordinates)) {
       return;
     }
     coordinates.clear();
-    check(ring.reset().error(), "segmentation");
-    for (auto coordinate : ring) {
-      ondemand::value number_value;
-      check(std::move(coordinate).get(number_value), "segmentation");
-      coordinates.push_back(number(number_value, "segmentation"));
+    check(list.reset().error(), field);
+    for (auto element : list) {
+      ondemand::value entry;
+      check(std::move(element).get(entry), field);
+      coordinates.push_back(number(entry, field));
     }
   }
 
