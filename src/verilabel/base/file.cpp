@@ -171,6 +171,26 @@ std::optional<FileLock> FileLock::try_acquire(const std::filesystem::path& path)
   return FileLock(file.release());
 }
 
+bool FileLock::is_held(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) {
+    if (errno == ENOENT) {
+      return false;
+    }
+    throw io_error("cannot open the lock file", path.native(), errno);
+  }
+  // Shared, so that two who look do not see each other.
+  while (::flock(file.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return true;
+    }
+    if (errno != EINTR) {
+      throw io_error("cannot ask the lock", path.native(), errno);
+    }
+  }
+  return false;
+}
+
 FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {

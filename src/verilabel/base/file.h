@@ -45,6 +45,8 @@ class FileLock {
  public:
   /// Creates the file when it is missing. Nothing when another process, or another `FileLock` of this one, holds it. Throws `io`.
   static std::optional<FileLock> try_acquire(const std::filesystem::path& path);
+  /// Whether somebody holds it now. Needs no right to write. Throws `io`.
+  static bool is_held(const std::filesystem::path& path);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
   FileLock(const FileLock&) = delete;

@@ -65,7 +65,10 @@ TEST_F(File, ALockIsHeldOnceAndFreedWithItsOwner) {
   auto lock = FileLock::try_acquire(folder_ / "l");
   ASSERT_TRUE(lock);
   EXPECT_FALSE(FileLock::try_acquire(folder_ / "l"));
+  EXPECT_TRUE(FileLock::is_held(folder_ / "l"));
   lock.reset();
+  EXPECT_FALSE(FileLock::is_held(folder_ / "l"));
+  EXPECT_FALSE(FileLock::is_held(folder_ / "none"));
   EXPECT_TRUE(FileLock::try_acquire(folder_ / "l"));
 }
 

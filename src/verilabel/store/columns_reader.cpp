@@ -1,29 +1,37 @@
 #include "verilabel/store/columns_reader.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <string>
-#include <unordered_map>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/lifecycle.h"
 #include "verilabel/store/changes.h"
+#include "verilabel/store/label_rows.h"
 #include "verilabel/store/snapshot.h"
 
 namespace verilabel::store {
 namespace {
 
-/// Up to here, and up to a quarter of the project, rows are brought up to date one by one; beyond, reading everything is quicker.
+/// Up to here, and up to a quarter of the samples, rows are brought up to date one by one; beyond, reading everything is quicker.
 constexpr std::size_t kMostRowsToFollow = 20'000;
-/// A snapshot this many changed rows behind is written anew, so that the next process has less to do.
+/// A snapshot this many changed rows behind, and this part of the labels, is written anew, so that the next process has less to do.
 constexpr std::size_t kRowsWorthASnapshot = 2'000;
+constexpr std::size_t kPartWorthASnapshot = 64;
+
+/// Stands in columns that an error has left empty.
+constexpr std::int64_t kNoChange = -1;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-std::filesystem::path snapshot_path(const std::filesystem::path& directory) { return directory / "columns.snapshot"; }
+std::filesystem::path snapshot_path(const std::filesystem::path& directory) {
+  return directory / "columns.snapshot";
+}
 
 std::int64_t single(Database& database, std::string_view sql) {
   Statement statement = database.prepare(sql);
@@ -54,14 +62,15 @@ struct WrittenLabel {
 };
 
 constexpr std::string_view kWrittenColumns =
-    "l.id, l.sample_id, l.set_id, l.class_id, l.kind, l.x, l.y, l.w, l.h, l.confidence, l.area, l.is_crowd, l.run_id, l.import_id, l.superseded_by";
+    "l.id, l.sample_id, l.set_id, l.class_id, l.kind, l.x, l.y, l.w, l.h, l.confidence, l.area, l.is_crowd, l.run_id, l.import_id, "
+    "l.superseded_by";
 
 WrittenLabel written_from(const Statement& row) {
   return {row.integer(0),
           row.integer(1),
           row.integer(2),
           row.integer(3),
-          static_cast<LabelKind>(row.integer(4)),
+          label_kind_of(row.integer(4)),
           {row.real(5), row.real(6), row.real(7), row.real(8)},
           row.is_null(9) ? kNone : row.real(9),
           row.is_null(10) ? kNone : row.real(10),
@@ -71,25 +80,28 @@ WrittenLabel written_from(const Statement& row) {
           row.integer(14)};
 }
 
-/// The last word on a label: columns of `standing_decisions` from `first` on.
+/// The decision on a label that stands, and the edit in force.
 struct Decision {
   Verdict verdict = Verdict::unreviewed;
-  std::int64_t class_id = 0;  ///< 0 unless edited
-  bool has_box = false;
+  bool has_edit = false;
+  LabelKind kind = LabelKind::box;  ///< of the edit, like what follows
+  std::int64_t class_id = 0;
   Box box_xywh_px;
   double area = kNone;
 };
 
-constexpr std::string_view kDecisionColumns = "d.verdict, d.class_id, d.x, d.y, d.w, d.h, d.area";
+constexpr std::string_view kDecisionColumns = "d.verdict, e.kind, e.class_id, e.x, e.y, e.w, e.h, e.area";
 
+/// From the columns of `kDecisionColumns`, which begin at `first`.
 Decision decision_from(const Statement& row, int first) {
   Decision decision;
-  if (!row.is_null(first)) {
-    decision.verdict = static_cast<Verdict>(row.integer(first));
-    decision.class_id = row.integer(first + 1);
-    decision.has_box = !row.is_null(first + 2);
-    decision.box_xywh_px = {row.real(first + 2), row.real(first + 3), row.real(first + 4), row.real(first + 5)};
-    decision.area = row.is_null(first + 6) ? kNone : row.real(first + 6);
+  decision.verdict = verdict_of(row.integer(first));
+  decision.has_edit = !row.is_null(first + 1);
+  if (decision.has_edit) {
+    decision.kind = label_kind_of(row.integer(first + 1));
+    decision.class_id = row.integer(first + 2);
+    decision.box_xywh_px = {row.real(first + 3), row.real(first + 4), row.real(first + 5), row.real(first + 6)};
+    decision.area = row.is_null(first + 7) ? kNone : row.real(first + 7);
   }
   return decision;
 }
@@ -117,8 +129,8 @@ class Reader {
     columns_.change = newest_change();
   }
 
-  /// False when too much has changed: the columns are then half done, and everything has to be read. `rows_changed` grows by what was
-  /// looked at.
+  /// False when too much has changed: the columns are then half done, and everything has to be read. `rows_changed` grows by what
+  /// was looked at.
   bool catch_up(std::size_t& rows_changed) {
     read_names();
     const std::int64_t newest = newest_change();
@@ -140,7 +152,9 @@ class Reader {
     read_run_infos();
     read_undone_imports();
     append_new_labels(label_ranges);
-    follow_touched_samples();
+    if (!touched_.empty() || first_new_label_ < columns_.labels.size()) {
+      follow_touched_samples();
+    }
     if (has_tags) {
       read_tags();
     }
@@ -168,27 +182,29 @@ class Reader {
     read("classes", columns_.classes);
   }
 
+  /// Where `id` stands in increasing `ids`. What refers to a row that does not exist comes from a damaged database: throws
+  /// `bad_data`.
+  template <typename Ids, typename Projection = std::identity>
+  static std::size_t position_of(const Ids& ids, std::int64_t id, Projection projection = {}) {
+    const auto found = std::ranges::lower_bound(ids, id, {}, projection);
+    if (found == ids.end() || std::invoke(projection, *found) != id) {
+      throw Error(ErrorCode::bad_data, "the project's database is damaged: a row refers to one that does not exist; restore a copy",
+                  {{"id", std::to_string(id)}});
+    }
+    return static_cast<std::size_t>(found - ids.begin());
+  }
   static std::int32_t index_of(const std::vector<NamedId>& names, std::int64_t id) {
-    const auto found = std::ranges::lower_bound(names, id, {}, &NamedId::id);
-    return static_cast<std::int32_t>(found - names.begin());
+    return static_cast<std::int32_t>(position_of(names, id, &NamedId::id));
   }
-
-  /// Row of the sample, which must exist.
-  std::int32_t sample_row(std::int64_t id) const {
-    const auto ids = columns_.samples.id.rows();
-    return static_cast<std::int32_t>(std::ranges::lower_bound(ids, id) - ids.begin());
-  }
-
-  std::size_t label_row(std::int64_t id) const {
-    const auto ids = columns_.labels.id.rows();
-    return static_cast<std::size_t>(std::ranges::lower_bound(ids, id) - ids.begin());
-  }
+  std::int32_t sample_row(std::int64_t id) const { return static_cast<std::int32_t>(position_of(columns_.samples.id.rows(), id)); }
+  std::size_t label_row(std::int64_t id) const { return position_of(columns_.labels.id.rows(), id); }
 
   std::int64_t last_sample_id() const { return columns_.samples.size() == 0 ? 0 : columns_.samples.id.rows().back(); }
   std::int64_t last_label_id() const { return columns_.labels.size() == 0 ? 0 : columns_.labels.id.rows().back(); }
 
   void read_samples(std::int64_t first, std::int64_t last) {
-    Statement rows = database_.prepare("SELECT id, path, name, width, height, is_missing FROM samples WHERE id BETWEEN ? AND ? ORDER BY id");
+    Statement rows =
+        database_.prepare("SELECT id, path, name, width, height, is_missing FROM samples WHERE id BETWEEN ? AND ? ORDER BY id");
     rows.bind(first, last);
     SampleColumns& samples = columns_.samples;
     while (rows.step()) {
@@ -252,35 +268,44 @@ class Reader {
 
   static double area_of(double stated, const Box& box) { return stated == stated ? stated : area(box); }
 
-  /// What the decision makes of the label; `written` gives what it leaves open.
+  /// What the decision makes of the label.
   void set_effective(std::size_t row, const WrittenLabel& written, const Decision& decision) {
+    const bool is_edited = decision.has_edit;
+    const Box& box = is_edited ? decision.box_xywh_px : written.box_xywh_px;
     LabelColumns& labels = columns_.labels;
-    labels.verdict.set(row, decision.verdict);
-    labels.class_index.set(row, index_of(columns_.classes, decision.class_id != 0 ? decision.class_id : written.class_id));
-    const Box& box = decision.has_box ? decision.box_xywh_px : written.box_xywh_px;
-    labels.x.set(row, box.x);
-    labels.y.set(row, box.y);
-    labels.w.set(row, box.w);
-    labels.h.set(row, box.h);
-    labels.area.set(row, area_of(decision.has_box ? decision.area : written.area, box));
+    set_if_other(labels.verdict, row, decision.verdict);
+    set_if_other(labels.kind, row, is_edited ? decision.kind : written.kind);
+    set_if_other(labels.class_index, row, index_of(columns_.classes, is_edited ? decision.class_id : written.class_id));
+    set_if_other(labels.x, row, box.x);
+    set_if_other(labels.y, row, box.y);
+    set_if_other(labels.w, row, box.w);
+    set_if_other(labels.h, row, box.h);
+    set_if_other(labels.area, row, area_of(is_edited ? decision.area : written.area, box));
+  }
+
+  /// A column that is still borrowed is copied by its first change: not for nothing.
+  template <typename T>
+  static void set_if_other(Column<T>& column, std::size_t row, T value) {
+    if (column[row] != value) {
+      column.set(row, value);
+    }
   }
 
   bool is_import_undone(std::int64_t import) const { return std::ranges::binary_search(undone_imports_, import); }
 
   /// Statuses of the labels of one sample in one set; `finished` are the runs that finished the sample, oldest first.
-  void set_statuses(std::span<const std::size_t> rows, std::span<const LabelOrigin> origins, std::int64_t set, std::span<const std::int64_t> finished) {
+  void set_statuses(std::span<const std::size_t> rows, std::span<const LabelOrigin> origins, std::int64_t set,
+                    std::span<const std::int64_t> finished) {
     finished_runs_.clear();
     for (const std::int64_t run : finished) {
-      const RunInfo& info = runs_.at(run);
+      const RunInfo& info = run_info(run);
       if (info.set == set) {
         finished_runs_.push_back({{run}, std::span<const ClassId>(info.asked_classes), info.is_undone});
       }
     }
     const std::vector<LabelStatus> statuses = label_statuses(origins, finished_runs_);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (columns_.labels.status[rows[i]] != statuses[i]) {
-        columns_.labels.status.set(rows[i], statuses[i]);
-      }
+      set_if_other(columns_.labels.status, rows[i], statuses[i]);
     }
   }
 
@@ -289,56 +314,94 @@ class Reader {
   }
 
   void read_all_labels() {
-    // What the columns do not keep and statuses need.
-    std::vector<std::int64_t> written_class;
-    std::vector<std::int64_t> superseded_by;
+    // What the columns do not keep and statuses need, for labels of runs.
+    std::vector<WrittenByRun> by_runs;
+    std::vector<std::uint8_t> has_superseded(columns_.sets.size(), 0);
     Statement rows = database_.prepare("SELECT " + std::string(kWrittenColumns) + " FROM labels l ORDER BY l.id");
     while (rows.step()) {
       const WrittenLabel label = written_from(rows);
+      if (label.run != 0) {
+        by_runs.push_back({columns_.labels.size(), label.class_id, label.superseded_by});
+      }
       append(label);
-      written_class.push_back(label.class_id);
-      superseded_by.push_back(label.superseded_by);
+      if (label.superseded_by != 0) {
+        has_superseded[static_cast<std::size_t>(columns_.labels.set.rows().back())] = 1;
+      }
     }
-    Statement decisions = database_.prepare("SELECT " + std::string(kWrittenColumns) + ", " + std::string(kDecisionColumns) +
-                                            " FROM standing_decisions d JOIN labels l ON l.id = d.label_id");
+    Statement decisions =
+        database_.prepare("SELECT " + std::string(kWrittenColumns) + ", " + std::string(kDecisionColumns) +
+                          " FROM verdicts v JOIN labels l ON l.id = v.label_id JOIN decisions d ON d.id = v.decision_id "
+                          "LEFT JOIN edits e ON e.id = d.edit_id");
     while (decisions.step()) {
       const WrittenLabel written = written_from(decisions);
       set_effective(label_row(written.id), written, decision_from(decisions, 15));
     }
-    if (runs_.empty() && undone_imports_.empty()) {
-      return;
-    }
-    set_all_statuses(written_class, superseded_by);
+    set_simple_statuses();
+    set_statuses_of_rivals(by_runs, has_superseded);
   }
 
-  void set_all_statuses(const std::vector<std::int64_t>& written_class, const std::vector<std::int64_t>& superseded_by) {
-    const LabelColumns& labels = columns_.labels;
-    std::vector<std::size_t> order(labels.size());
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      order[i] = i;
+  struct WrittenByRun {
+    std::size_t row;
+    std::int64_t class_id;
+    std::int64_t superseded_by;
+  };
+
+  /// As if no label stood in the way of another.
+  void set_simple_statuses() {
+    if (undone_imports_.empty() && std::ranges::none_of(runs_, [](const auto& run) { return run.second.is_undone; })) {
+      return;
     }
-    std::ranges::sort(order, {}, [&](std::size_t row) { return std::tuple(labels.sample[row], labels.set[row], row); });
-    Statement finished_rows = database_.prepare("SELECT sample_id, run_id FROM run_samples WHERE outcome = 1 ORDER BY sample_id, run_id");
+    LabelColumns& labels = columns_.labels;
+    for (std::size_t row = 0; row < labels.size(); ++row) {
+      const std::int64_t run = labels.run[row];
+      const bool is_undone = run != 0 ? run_info(run).is_undone : is_import_undone(labels.import[row]);
+      if (is_undone && labels.verdict[row] == Verdict::unreviewed) {
+        labels.status.set(row, LabelStatus::undone);
+      }
+    }
+  }
+
+  /// In the sets where labels may stand in the way of others: those of several runs, and those with superseded labels.
+  void set_statuses_of_rivals(const std::vector<WrittenByRun>& by_runs, std::vector<std::uint8_t> has_rivals) {
+    std::vector<int> runs_of_set(columns_.sets.size(), 0);
+    for (const auto& [id, run] : runs_) {
+      const auto set = static_cast<std::size_t>(index_of(columns_.sets, run.set));
+      has_rivals[set] = has_rivals[set] != 0 || ++runs_of_set[set] > 1 ? 1 : 0;
+    }
+    if (std::ranges::find(has_rivals, 1) == has_rivals.end()) {
+      return;
+    }
+    const LabelColumns& labels = columns_.labels;
+    std::vector<std::uint32_t> order;
+    for (std::size_t row = 0; row < labels.size(); ++row) {
+      if (has_rivals[static_cast<std::size_t>(labels.set[row])] != 0) {
+        order.push_back(static_cast<std::uint32_t>(row));
+      }
+    }
+    std::ranges::sort(order, {}, [&](std::uint32_t row) { return std::tuple(labels.sample[row], labels.set[row], row); });
+    Statement finished_rows =
+        database_.prepare("SELECT sample_id, run_id FROM run_samples WHERE outcome = 1 ORDER BY sample_id, run_id");
     bool has_finished = finished_rows.step();
     std::vector<std::int64_t> finished;
     std::int64_t finished_of = -1;
     std::vector<std::size_t> group;
     std::vector<LabelOrigin> origins;
-    for (std::size_t begin = 0; begin < order.size();) {
-      std::size_t end = begin;
+    for (std::size_t begin = 0; begin < order.size(); begin += group.size()) {
       const std::int32_t sample = labels.sample[order[begin]];
       const std::int32_t set = labels.set[order[begin]];
       group.clear();
       origins.clear();
-      for (; end < order.size() && labels.sample[order[end]] == sample && labels.set[order[end]] == set; ++end) {
-        const std::size_t row = order[end];
+      for (std::size_t i = begin; i < order.size() && labels.sample[order[i]] == sample && labels.set[order[i]] == set; ++i) {
+        const std::size_t row = order[i];
+        const auto written = std::ranges::lower_bound(by_runs, row, {}, &WrittenByRun::row);
+        const bool is_by_run = written != by_runs.end() && written->row == row;
         group.push_back(row);
         origins.push_back({{labels.id[row]},
                            {labels.run[row]},
                            is_import_undone(labels.import[row]),
-                           {written_class[row]},
+                           {is_by_run ? written->class_id : 0},
                            labels.verdict[row],
-                           {superseded_by[row]}});
+                           {is_by_run ? written->superseded_by : 0}});
       }
       const std::int64_t sample_id = columns_.samples.id[static_cast<std::size_t>(sample)];
       if (finished_of != sample_id) {
@@ -353,47 +416,81 @@ class Reader {
         }
       }
       set_statuses(group, origins, columns_.sets[static_cast<std::size_t>(set)].id, finished);
-      begin = end;
     }
   }
 
-  using LabelledPair = std::pair<std::int32_t, std::int32_t>;  // set index, sample row: the order of the columns
-
-  void set_labelled(std::vector<LabelledPair> pairs) {
-    std::ranges::sort(pairs);
-    const auto doubles = std::ranges::unique(pairs);
-    pairs.erase(doubles.begin(), doubles.end());
-    std::vector<std::int32_t> samples;
-    std::vector<std::int32_t> sets;
-    samples.reserve(pairs.size());
-    sets.reserve(pairs.size());
-    for (const auto& [set, sample] : pairs) {
-      sets.push_back(set);
-      samples.push_back(sample);
+  const RunInfo& run_info(std::int64_t run) const {
+    const auto found = runs_.find(run);
+    if (found == runs_.end()) {
+      throw Error(ErrorCode::bad_data, "the project's database is damaged: a label names a run that does not exist; restore a copy",
+                  {{"run", std::to_string(run)}});
     }
-    columns_.labelled_sample = Column<std::int32_t>::owned(std::move(samples));
-    columns_.labelled_set = Column<std::int32_t>::owned(std::move(sets));
+    return found->second;
   }
+
+  /// One flag for each set and sample: whether the sample is labelled, or labelled empty, in the set. A sample is when it has an
+  /// active label there, when a run that is not undone finished it, and when an import that was finished and not undone says so.
+  class LabelledFlags {
+   public:
+    LabelledFlags(std::size_t sets, std::size_t samples) : samples_(samples), flags_(sets * samples, false) {}
+
+    void set(std::int32_t set, std::int32_t sample) { flags_[position(set, sample)] = true; }
+    void clear(std::int32_t sample) {
+      for (std::size_t i = static_cast<std::size_t>(sample); i < flags_.size(); i += samples_) {
+        flags_[i] = false;
+      }
+    }
+    void store(Columns& columns) const {
+      std::vector<std::int32_t> samples;
+      std::vector<std::int32_t> sets;
+      for (std::size_t i = 0; i < flags_.size(); ++i) {
+        if (flags_[i]) {
+          sets.push_back(static_cast<std::int32_t>(i / samples_));
+          samples.push_back(static_cast<std::int32_t>(i % samples_));
+        }
+      }
+      columns.labelled_sample = Column<std::int32_t>::owned(std::move(samples));
+      columns.labelled_set = Column<std::int32_t>::owned(std::move(sets));
+    }
+
+   private:
+    std::size_t position(std::int32_t set, std::int32_t sample) const {
+      return static_cast<std::size_t>(set) * samples_ + static_cast<std::size_t>(sample);
+    }
+    std::size_t samples_;
+    std::vector<bool> flags_;
+  };
 
   static constexpr std::string_view kLabelledByImports =
-      "SELECT s.sample_id, i.set_id FROM import_samples s JOIN imports i ON i.id = s.import_id WHERE i.id NOT IN (SELECT import_id FROM import_undos)";
+      "SELECT s.sample_id, i.set_id FROM import_samples s JOIN imports i ON i.id = s.import_id "
+      "WHERE i.finished_at IS NOT NULL AND i.id NOT IN (SELECT import_id FROM import_undos)";
   static constexpr std::string_view kLabelledByRuns =
-      "SELECT s.sample_id, r.set_id FROM run_samples s JOIN runs r ON r.id = s.run_id WHERE s.outcome = 1 AND r.id NOT IN (SELECT run_id FROM run_undos)";
+      "SELECT s.sample_id, r.set_id FROM run_samples s JOIN runs r ON r.id = s.run_id WHERE s.outcome = 1 AND r.id NOT IN (SELECT "
+      "run_id FROM run_undos)";
 
-  void add_labelled(Statement& rows, std::vector<LabelledPair>& pairs) const {
+  void add_labelled(Statement& rows, LabelledFlags& flags) const {
     while (rows.step()) {
-      pairs.emplace_back(index_of(columns_.sets, rows.integer(1)), sample_row(rows.integer(0)));
+      flags.set(index_of(columns_.sets, rows.integer(1)), sample_row(rows.integer(0)));
     }
     rows.reset();
   }
 
+  void add_if_active(std::size_t row, LabelledFlags& flags) const {
+    if (columns_.labels.status[row] == LabelStatus::active) {
+      flags.set(columns_.labels.set[row], columns_.labels.sample[row]);
+    }
+  }
+
   void read_all_labelled() {
-    std::vector<LabelledPair> pairs;
+    LabelledFlags flags(columns_.sets.size(), columns_.samples.size());
     for (const std::string_view sql : {kLabelledByImports, kLabelledByRuns}) {
       Statement rows = database_.prepare(sql);
-      add_labelled(rows, pairs);
+      add_labelled(rows, flags);
     }
-    set_labelled(std::move(pairs));
+    for (std::size_t row = 0; row < columns_.labels.size(); ++row) {
+      add_if_active(row, flags);
+    }
+    flags.store(columns_);
   }
 
   void read_tags() {
@@ -421,9 +518,11 @@ class Reader {
   }
 
   /// Sorts the changes since by what has to be read; false when that is too much.
-  bool read_changes(std::vector<std::pair<std::int64_t, std::int64_t>>& sample_ranges, std::vector<std::pair<std::int64_t, std::int64_t>>& label_ranges,
-                    bool& has_tags) {
-    Statement decided = database_.prepare("SELECT DISTINCT l.sample_id FROM decisions d JOIN labels l ON l.id = d.label_id WHERE d.group_id = ?");
+  bool read_changes(std::vector<std::pair<std::int64_t, std::int64_t>>& sample_ranges,
+                    std::vector<std::pair<std::int64_t, std::int64_t>>& label_ranges, bool& has_tags) {
+    Statement decided = database_.prepare(
+        "SELECT DISTINCT l.sample_id FROM decision_groups g JOIN decisions d ON d.id BETWEEN g.first_decision AND g.last_decision "
+        "JOIN labels l ON l.id = d.label_id WHERE g.id = ?");
     Statement of_run = database_.prepare("SELECT sample_id FROM run_samples WHERE run_id = ? AND outcome = 1");
     const auto touch_rows = [&](Statement& rows, std::int64_t id) {
       rows.bind(id);
@@ -504,25 +603,27 @@ class Reader {
     for (const WrittenLabel& label : added) {
       append(label);
     }
+    first_new_label_ = columns_.labels.size() - added.size();
   }
 
   void follow_touched_samples() {
-    if (touched_.empty()) {
-      return;
-    }
-    Statement labels = database_.prepare("SELECT " + std::string(kWrittenColumns) + ", " + std::string(kDecisionColumns) +
-                                         " FROM labels l LEFT JOIN standing_decisions d ON d.label_id = l.id WHERE l.sample_id = ? ORDER BY l.set_id, l.id");
-    Statement finished_rows = database_.prepare("SELECT run_id FROM run_samples WHERE sample_id = ? AND outcome = 1 ORDER BY run_id");
+    Statement labels =
+        database_.prepare("SELECT " + std::string(kWrittenColumns) + ", " + std::string(kDecisionColumns) + " FROM labels l " +
+                          std::string(kStandingDecision) + " WHERE l.sample_id = ? ORDER BY l.set_id, l.id");
+    Statement finished_rows =
+        database_.prepare("SELECT run_id FROM run_samples WHERE sample_id = ? AND outcome = 1 ORDER BY run_id");
     Statement by_imports = database_.prepare(std::string(kLabelledByImports) + " AND s.sample_id = ?");
     Statement by_runs = database_.prepare(std::string(kLabelledByRuns) + " AND s.sample_id = ?");
 
-    std::vector<std::uint8_t> is_touched(columns_.samples.size(), 0);
-    std::vector<LabelledPair> pairs;
+    LabelledFlags flags(columns_.sets.size(), columns_.samples.size());
+    for (std::size_t i = 0; i < columns_.labelled_sample.size(); ++i) {
+      flags.set(columns_.labelled_set[i], columns_.labelled_sample[i]);
+    }
     std::vector<std::int64_t> finished;
     std::vector<std::size_t> group;
     std::vector<LabelOrigin> origins;
     for (const std::int64_t sample : touched_) {
-      is_touched[static_cast<std::size_t>(sample_row(sample))] = 1;
+      flags.clear(sample_row(sample));
       finished.clear();
       finished_rows.bind(sample);
       while (finished_rows.step()) {
@@ -532,6 +633,9 @@ class Reader {
       const auto end_group = [&] {
         if (!group.empty()) {
           set_statuses(group, origins, set, finished);
+        }
+        for (const std::size_t row : group) {
+          add_if_active(row, flags);
         }
         group.clear();
         origins.clear();
@@ -551,16 +655,14 @@ class Reader {
       }
       end_group();
       by_imports.bind(sample);
-      add_labelled(by_imports, pairs);
+      add_labelled(by_imports, flags);
       by_runs.bind(sample);
-      add_labelled(by_runs, pairs);
+      add_labelled(by_runs, flags);
     }
-    for (std::size_t i = 0; i < columns_.labelled_sample.size(); ++i) {
-      if (is_touched[static_cast<std::size_t>(columns_.labelled_sample[i])] == 0) {
-        pairs.emplace_back(columns_.labelled_set[i], columns_.labelled_sample[i]);
-      }
+    for (std::size_t row = first_new_label_; row < columns_.labels.size(); ++row) {
+      add_if_active(row, flags);
     }
-    set_labelled(std::move(pairs));
+    flags.store(columns_);
   }
 
   Database& database_;
@@ -569,6 +671,7 @@ class Reader {
   std::vector<std::int64_t> undone_imports_;
   std::vector<std::int64_t> touched_;  ///< samples whose labels and states are to be looked at again
   std::vector<FinishedRun> finished_runs_;
+  std::size_t first_new_label_ = 0;  ///< row
   std::size_t rows_to_follow_ = 0;
 };
 
@@ -580,14 +683,22 @@ void save_snapshot(Database& database, const std::filesystem::path& directory, c
   }
 }
 
+/// The columns are whole or, after an error, empty and of no change, so that they are read anew next time.
 void bring_up_to_date(Database& database, const std::filesystem::path& directory, Columns& columns, bool has_base) {
-  Transaction reading(database, Transaction::Kind::read);
   std::size_t rows_changed = 0;
-  const bool was_followed = has_base && Reader(database, columns).catch_up(rows_changed);
-  if (!was_followed) {
-    Reader(database, columns).rebuild();
+  bool was_followed = false;
+  try {
+    Transaction reading(database, Transaction::Kind::read);
+    was_followed = has_base && Reader(database, columns).catch_up(rows_changed);
+    if (!was_followed) {
+      Reader(database, columns).rebuild();
+    }
+  } catch (...) {
+    columns = Columns{};
+    columns.change = kNoChange;
+    throw;
   }
-  if (!was_followed || rows_changed > kRowsWorthASnapshot) {
+  if (!was_followed || rows_changed > std::max(kRowsWorthASnapshot, columns.labels.size() / kPartWorthASnapshot)) {
     save_snapshot(database, directory, columns);
   }
 }
@@ -603,7 +714,7 @@ Columns read_columns(Database& database, const std::filesystem::path& directory)
 }
 
 void refresh_columns(Database& database, const std::filesystem::path& directory, Columns& columns) {
-  bring_up_to_date(database, directory, columns, true);
+  bring_up_to_date(database, directory, columns, columns.change != kNoChange);
 }
 
 Columns rebuild_columns(Database& database) {

@@ -1,5 +1,8 @@
 #include "verilabel/store/database.h"
 
+#include <cerrno>
+#include <utility>
+
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -11,15 +14,18 @@ namespace {
 constexpr int kBusyTimeoutMs = 30'000;
 
 [[noreturn]] void throw_database_error(sqlite3* connection, int result) {
+  const int system_errno = connection != nullptr ? sqlite3_system_errno(connection) : 0;
   const std::string reason = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(result);
   const char* file = connection != nullptr ? sqlite3_db_filename(connection, "main") : nullptr;
   ErrorContext context;
   if (file != nullptr && *file != '\0') {
     context.emplace_back("file", file);
   }
-  switch (result & 0xFF) {
+  const bool is_full = system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG;
+  switch ((result & 0xFF) == SQLITE_IOERR && is_full ? SQLITE_FULL : result & 0xFF) {
     case SQLITE_FULL:
-      throw Error(ErrorCode::io, "the disk is full; nothing was changed. Free some space and repeat", context);
+      throw Error(ErrorCode::io, "the disk is full: this step was not stored, what was stored before stays; make room and repeat",
+                  context);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       throw Error(ErrorCode::conflict, "another process is writing to the project and did not finish in time; try again", context);
@@ -32,7 +38,11 @@ constexpr int kBusyTimeoutMs = 30'000;
       throw Error(ErrorCode::io, fmt::format("the database cannot be read or written: {}", reason), context);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      throw Error(ErrorCode::bad_data, fmt::format("the file is no intact verilabel database: {}", reason), context);
+      throw Error(
+          ErrorCode::bad_data,
+          fmt::format("the project's database is damaged: {}; restore a copy, or save what can be read with sqlite3's .recover",
+                      reason),
+          context);
     case SQLITE_NOMEM:
       throw Error(ErrorCode::io, "the machine has not enough free memory", context);
     default:
@@ -48,11 +58,14 @@ void check(sqlite3* connection, int result) {
 
 }  // namespace
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
 
 Statement::Statement(sqlite3* connection, std::string_view sql) : connection_(connection) {
   sqlite3_stmt* statement = nullptr;
-  check(connection, sqlite3_prepare_v3(connection, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr));
+  check(connection,
+        sqlite3_prepare_v3(connection, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr));
   statement_.reset(statement);
 }
 
@@ -74,14 +87,21 @@ void Statement::run() {
   reset();
 }
 
-void Statement::reset() { sqlite3_reset(statement_.get()); }
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+}
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+double Statement::real(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
+}
 
 std::string_view Statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  return bytes == nullptr ? std::string_view{} : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+  return bytes == nullptr ? std::string_view{}
+                          : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
 }
 
 std::span<const std::byte> Statement::blob(int column) const {
@@ -89,11 +109,19 @@ std::span<const std::byte> Statement::blob(int column) const {
   return {bytes, bytes == nullptr ? 0 : static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
 
-void Statement::bind_one(int index, std::int64_t value) { check(connection_, sqlite3_bind_int64(statement_.get(), index, value)); }
-void Statement::bind_one(int index, double value) { check(connection_, sqlite3_bind_double(statement_.get(), index, value)); }
-void Statement::bind_one(int index, std::nullptr_t) { check(connection_, sqlite3_bind_null(statement_.get(), index)); }
+void Statement::bind_one(int index, std::int64_t value) {
+  check(connection_, sqlite3_bind_int64(statement_.get(), index, value));
+}
+void Statement::bind_one(int index, double value) {
+  check(connection_, sqlite3_bind_double(statement_.get(), index, value));
+}
+void Statement::bind_one(int index, std::nullptr_t) {
+  check(connection_, sqlite3_bind_null(statement_.get(), index));
+}
 
 // Bound without a copy: every statement here runs before what it is given goes away.
 void Statement::bind_one(int index, std::string_view value) {
@@ -106,7 +134,9 @@ void Statement::bind_one(int index, std::span<const std::byte> value) {
                                    : sqlite3_bind_blob64(statement_.get(), index, value.data(), value.size(), SQLITE_STATIC));
 }
 
-void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+void Database::Close::operator()(sqlite3* connection) const {
+  sqlite3_close_v2(connection);
+}
 
 Database::Database(const std::filesystem::path& path, Mode mode) : is_read_only_(mode == Mode::read_only) {
   const auto open = [&](const std::string& name, int flags) {
@@ -125,12 +155,16 @@ Database::Database(const std::filesystem::path& path, Mode mode) : is_read_only_
     try {
       execute("SELECT count(*) FROM sqlite_schema");
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::io) {
+      // A write-ahead log needs files beside the database. Where they cannot be made nobody writes either, and without a log of
+      // earlier writes the database file alone is the whole truth.
+      std::error_code has_no_log;
+      const auto log_bytes = std::filesystem::file_size(path.native() + "-wal", has_no_log);
+      if (error.code() != ErrorCode::io || (!has_no_log && log_bytes > 0)) {
         throw;
       }
-      // A write-ahead log needs a file beside the database. In a folder where none can be made nobody else can write either.
+      const std::filesystem::path absolute = std::filesystem::absolute(path);
       std::string uri = "file:";
-      for (const char c : path.native()) {
+      for (const char c : absolute.native()) {
         uri += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02X}", static_cast<unsigned char>(c)) : std::string(1, c);
       }
       open(uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
@@ -138,10 +172,23 @@ Database::Database(const std::filesystem::path& path, Mode mode) : is_read_only_
   }
 }
 
-void Database::execute(const std::string& sql) { check(connection_.get(), sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr)); }
+void Database::execute(const std::string& sql) {
+  check(connection_.get(), sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr));
+}
 
-std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(connection_.get()); }
-std::int64_t Database::changed_rows() const { return sqlite3_changes64(connection_.get()); }
+void Database::roll_back() noexcept {
+  // After some errors (a full disk) SQLite has rolled back already.
+  if (sqlite3_get_autocommit(connection_.get()) == 0) {
+    sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+}
+
+std::int64_t Database::last_id() const {
+  return sqlite3_last_insert_rowid(connection_.get());
+}
+std::int64_t Database::changed_rows() const {
+  return sqlite3_changes64(connection_.get());
+}
 
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {
   database_.execute(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN");
@@ -149,11 +196,7 @@ Transaction::Transaction(Database& database, Kind kind) : database_(database) {
 
 Transaction::~Transaction() {
   if (is_open_) {
-    try {
-      database_.execute("ROLLBACK");
-    } catch (const Error&) {
-      // SQLite has rolled back by itself after the error that brought us here.
-    }
+    database_.roll_back();
   }
 }
 

@@ -65,6 +65,18 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
+/// Frees a statement that is used again and again when its reader leaves, so that it holds no lock and no bound text.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(Statement& statement) : statement_(statement) {}
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+  ~ResetAtEnd() { statement_.reset(); }
+
+ private:
+  Statement& statement_;
+};
+
 /// A connection, for one thread at a time.
 class Database {
  public:
@@ -79,6 +91,9 @@ class Database {
   bool is_read_only() const { return is_read_only_; }
 
  private:
+  friend class Transaction;
+  void roll_back() noexcept;
+
   struct Close {
     void operator()(sqlite3* connection) const;
   };

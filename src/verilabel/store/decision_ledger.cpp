@@ -6,11 +6,14 @@
 #include "verilabel/geometry/mask_blob.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/database.h"
+#include "verilabel/store/label_rows.h"
 
 namespace verilabel {
 
 using store::ChangeKind;
 using store::Database;
+using store::LabelSelector;
+using store::ResetAtEnd;
 using store::Statement;
 using store::Transaction;
 
@@ -36,88 +39,211 @@ std::int64_t add_group(Database& database, GroupKind kind, std::optional<std::in
   return database.last_id();
 }
 
-void require_label(Statement& find, LabelId label) {
-  if (!find.bind(label.value).step()) {
-    throw Error(ErrorCode::not_found, fmt::format("there is no label {}", label.value));
-  }
-  find.reset();
+Error no_such_label(LabelId label) {
+  return {ErrorCode::not_found, fmt::format("there is no label {}", label.value)};
 }
 
-/// Appends the undo or redo of the group that the query finds.
-std::int64_t turn(Project& project, GroupKind kind, std::string_view query, std::string_view none, const std::string& who) {
-  Database& database = project.database();
-  const FullSynchronisation full(database);
-  Transaction transaction(database, Transaction::Kind::write);
-  Statement find = database.prepare(query);
-  if (!find.step() || find.is_null(0)) {
-    throw Error(ErrorCode::conflict, std::string(none));
+/// Appends the decisions of one group within the transaction of the caller.
+class GroupWriter {
+ public:
+  GroupWriter(Database& database, const DecisionNote& note)
+      : database_(database),
+        group_(add_group(database, GroupKind::decisions, std::nullopt, note)),
+        append_(
+            database.prepare("INSERT INTO decisions (group_id, label_id, verdict, edit_id, previous_id) VALUES (?, ?, ?, ?, ?)")),
+        stand_(database.prepare("INSERT OR REPLACE INTO verdicts (label_id, decision_id) VALUES (?, ?)")) {}
+
+  void decide(LabelId label, Verdict verdict, std::optional<std::int64_t> edit, std::optional<std::int64_t> previous) {
+    append_.run_with(group_, label.value, static_cast<int>(verdict), edit, previous);
+    last_ = database_.last_id();
+    first_ = first_ == 0 ? last_ : first_;
+    stand_.run_with(label.value, last_);
   }
-  const std::int64_t group = find.integer(0);
-  find.reset();
+
+  void finish() {
+    database_.prepare("UPDATE decision_groups SET first_decision = ?, last_decision = ? WHERE id = ?")
+        .run_with(first_, last_, group_);
+    store::record_change(database_, ChangeKind::decisions, group_, group_);
+  }
+
+ private:
+  Database& database_;
+  std::int64_t group_;
+  std::int64_t first_ = 0;
+  std::int64_t last_ = 0;
+  Statement append_;
+  Statement stand_;
+};
+
+/// What stands on a label before it is decided.
+struct Standing {
+  Verdict verdict = Verdict::unreviewed;
+  std::optional<std::int64_t> decision;
+  std::optional<std::int64_t> edit;
+};
+
+class StandingFinder {
+ public:
+  explicit StandingFinder(Database& database)
+      : find_(database.prepare("SELECT d.verdict, d.id, d.edit_id FROM labels l LEFT JOIN verdicts v ON v.label_id = l.id "
+                               "LEFT JOIN decisions d ON d.id = v.decision_id WHERE l.id = ?")) {}
+
+  Standing find(LabelId label) {
+    const ResetAtEnd reset(find_);
+    if (!find_.bind(label.value).step()) {
+      throw no_such_label(label);
+    }
+    const auto maybe = [&](int column) { return find_.is_null(column) ? std::nullopt : std::optional(find_.integer(column)); };
+    return {store::verdict_of(find_.integer(0)), maybe(1), maybe(2)};
+  }
+
+ private:
+  Statement find_;
+};
+
+/// The label as the edit leaves it.
+Label edited(const Label& before, const LabelEdit& edit) {
+  Label after = before;
+  after.class_id = edit.class_id.value_or(before.class_id);
+  if (edit.box_xywh_px) {
+    after.box_xywh_px = *edit.box_xywh_px;
+    after.mask = edit.mask;
+    after.area_px = edit.area_px;
+    if (after.kind != LabelKind::classification || edit.mask) {
+      after.kind = edit.mask ? LabelKind::mask : LabelKind::box;
+    }
+  } else if (edit.mask || edit.area_px) {
+    throw Error(ErrorCode::wrong_use, "a new mask or area needs its box");
+  }
+  if (const auto fault = fault_of(after)) {
+    throw Error(ErrorCode::wrong_use, "the edit leaves the label with a fault: " + *fault);
+  }
+  return after;
+}
+
+std::int64_t add_edit(Database& database, const Label& label) {
+  std::string blob;
+  std::optional<std::span<const std::byte>> mask;
+  if (label.mask) {
+    blob_from_mask(*label.mask, blob);
+    mask = std::as_bytes(std::span(blob));
+  }
+  const Box& box = label.box_xywh_px;
+  database.prepare("INSERT INTO edits (kind, class_id, x, y, w, h, area, mask) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .run_with(static_cast<int>(label.kind), label.class_id.value, box.x, box.y, box.w, box.h, label.area_px, mask);
+  return database.last_id();
+}
+
+/// The first column of the first row, if there is one.
+std::optional<std::int64_t> first_number(Database& database, std::string_view sql) {
+  Statement find = database.prepare(sql);
+  return find.step() && !find.is_null(0) ? std::optional(find.integer(0)) : std::nullopt;
+}
+
+/// Appends the undo or redo of the group and says by `sql` statements what stands now; each gets the group's first and last
+/// decision.
+std::int64_t turn(Database& database, GroupKind kind, std::int64_t group, const std::string& who,
+                  std::initializer_list<std::string_view> statements) {
   add_group(database, kind, group, {who, "", ""});
+  Statement find = database.prepare("SELECT first_decision, last_decision FROM decision_groups WHERE id = ?");
+  find.bind(group).step();
+  const std::int64_t first = find.integer(0);
+  const std::int64_t last = find.integer(1);
+  for (const std::string_view sql : statements) {
+    database.prepare(sql).run_with(first, last);
+  }
   store::record_change(database, ChangeKind::decisions, group, group);
-  Statement count = database.prepare("SELECT count(*) FROM decisions WHERE group_id = ?");
-  count.bind(group).step();
-  const std::int64_t labels = count.integer(0);
-  count.reset();
-  transaction.commit();
-  return labels;
+  return last - first + 1;
 }
 
 }  // namespace
 
-void decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note) {
-  if (labels.empty()) {
-    return;
-  }
+DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note) {
   Database& database = project.database();
   const FullSynchronisation full(database);
   Transaction transaction(database, Transaction::Kind::write);
-  const std::int64_t group = add_group(database, GroupKind::decisions, std::nullopt, note);
-  Statement find = database.prepare("SELECT 1 FROM labels WHERE id = ?");
-  // An earlier edit stays in force: accepting an edited label accepts what it was made into.
-  Statement insert = database.prepare(
-      "INSERT INTO decisions (group_id, label_id, verdict, class_id, x, y, w, h, area, mask) SELECT ?1, ?2, ?3, d.class_id, d.x, d.y, d.w, d.h, d.area, "
-      "d.mask FROM (SELECT 1) LEFT JOIN standing_decisions d ON d.label_id = ?2");
+  StandingFinder finder(database);
+  std::optional<GroupWriter> group;
+  DecisionCounts counts;
   for (const LabelId label : labels) {
-    require_label(find, label);
-    insert.run_with(group, label.value, static_cast<int>(verdict));
+    const Standing standing = finder.find(label);
+    if (standing.verdict == verdict) {
+      ++counts.unchanged;
+      continue;
+    }
+    if (!group) {
+      group.emplace(database, note);
+    }
+    group->decide(label, verdict, standing.edit, standing.decision);
+    ++counts.labels;
   }
-  store::record_change(database, ChangeKind::decisions, group, group);
-  transaction.commit();
+  if (group) {
+    group->finish();
+    transaction.commit();
+  }
+  return counts;
 }
 
-void edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note) {
+DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note) {
   Database& database = project.database();
   const FullSynchronisation full(database);
   Transaction transaction(database, Transaction::Kind::write);
-  Statement find = database.prepare("SELECT 1 FROM labels WHERE id = ?");
-  require_label(find, label);
-  const std::int64_t group = add_group(database, GroupKind::decisions, std::nullopt, note);
-  const auto side = [&](double Box::*member) { return edit.box_xywh_px ? std::optional((*edit.box_xywh_px).*member) : std::nullopt; };
-  std::string blob;
-  std::optional<std::span<const std::byte>> mask;
-  if (edit.mask) {
-    blob_from_mask(*edit.mask, blob);
-    mask = std::as_bytes(std::span(blob));
+  const auto before = LabelSelector(database, LabelSelector::Form::effective).find(label);
+  if (!before) {
+    throw no_such_label(label);
   }
-  database.prepare("INSERT INTO decisions (group_id, label_id, verdict, class_id, x, y, w, h, area, mask) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .run_with(group, label.value, static_cast<int>(Verdict::edited), edit.class_id ? std::optional(edit.class_id->value) : std::nullopt, side(&Box::x),
-                side(&Box::y), side(&Box::w), side(&Box::h), edit.area_px, mask);
-  store::record_change(database, ChangeKind::decisions, group, group);
+  const Label after = edited(before->label, edit);
+  if (before->verdict == Verdict::edited && after == before->label) {
+    return {0, 1};
+  }
+  if (!database.prepare("SELECT 1 FROM classes WHERE id = ?").bind(after.class_id.value).step()) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no class {}", after.class_id.value));
+  }
+  const Standing standing = StandingFinder(database).find(label);
+  GroupWriter group(database, note);
+  group.decide(label, Verdict::edited, add_edit(database, after), standing.decision);
+  group.finish();
   transaction.commit();
+  return {1, 0};
 }
 
 std::int64_t undo_decisions(Project& project, const std::string& who) {
-  return turn(project, GroupKind::undo, "SELECT max(id) FROM standing_groups", "there is no decision to take back", who);
+  Database& database = project.database();
+  const FullSynchronisation full(database);
+  Transaction transaction(database, Transaction::Kind::write);
+  const auto group = first_number(database, "SELECT id FROM standing_groups ORDER BY id DESC LIMIT 1");
+  if (!group) {
+    throw Error(ErrorCode::conflict, "there is no decision to take back");
+  }
+  // Groups are taken back newest first, so what stood before a decision is what the one before it left.
+  const std::int64_t labels = turn(
+      database, GroupKind::undo, *group, who,
+      {"DELETE FROM verdicts WHERE label_id IN (SELECT label_id FROM decisions WHERE id BETWEEN ? AND ? AND previous_id IS NULL)",
+       "INSERT OR REPLACE INTO verdicts (label_id, decision_id) SELECT label_id, previous_id FROM decisions "
+       "WHERE id BETWEEN ? AND ? AND previous_id IS NOT NULL"});
+  transaction.commit();
+  return labels;
 }
 
 std::int64_t redo_decisions(Project& project, const std::string& who) {
+  Database& database = project.database();
+  const FullSynchronisation full(database);
+  Transaction transaction(database, Transaction::Kind::write);
   // Taken back, and nothing decided since: of those the oldest is the one that was taken back last.
-  return turn(project, GroupKind::redo,
-              "SELECT min(g.id) FROM decision_groups g WHERE g.kind = 0 AND g.id NOT IN (SELECT id FROM standing_groups) AND "
-              "(SELECT max(u.id) FROM decision_groups u WHERE u.target = g.id) > (SELECT max(d.id) FROM decision_groups d WHERE d.kind = 0)",
-              "there is no decision to make again", who);
+  const auto group =
+      first_number(database,
+                   "SELECT g.id FROM decision_groups g WHERE g.kind = 0 AND g.id NOT IN (SELECT id FROM standing_groups) AND "
+                   "(SELECT max(u.id) FROM decision_groups u WHERE u.target = g.id) > (SELECT max(d.id) FROM decision_groups d "
+                   "WHERE d.kind = 0) "
+                   "ORDER BY g.id LIMIT 1");
+  if (!group) {
+    throw Error(ErrorCode::conflict, "there is no decision to make again");
+  }
+  const std::int64_t labels =
+      turn(database, GroupKind::redo, *group, who,
+           {"INSERT OR REPLACE INTO verdicts (label_id, decision_id) SELECT label_id, id FROM decisions WHERE id BETWEEN ? AND ?"});
+  transaction.commit();
+  return labels;
 }
 
 }  // namespace verilabel

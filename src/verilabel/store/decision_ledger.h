@@ -9,12 +9,12 @@
 
 namespace verilabel {
 
-/// A new class or geometry for one label.
+/// A new class or geometry for one label. What is absent stays as it is, an earlier edit included.
 struct LabelEdit {
   std::optional<ClassId> class_id;
-  std::optional<Box> box_xywh_px;
-  std::optional<double> area_px;
-  std::optional<Mask> mask;  ///< only together with its box
+  std::optional<Box> box_xywh_px;  ///< without a mask, a mask label becomes a box
+  std::optional<double> area_px;   ///< of a new geometry; absent means that of the box
+  std::optional<Mask> mask;        ///< only together with its box
 };
 
 struct DecisionNote {
@@ -23,11 +23,20 @@ struct DecisionNote {
   std::string view;  ///< that selected the labels; empty when they were picked one by one
 };
 
-/// Appends one group of decisions: one unit of undo, on disk when this returns. `verdict` is accepted, rejected or unsure. Throws
-/// `not_found` for a label that does not exist.
-void decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note);
-/// Likewise, for one label, with the verdict `edited`.
-void edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note);
+struct DecisionCounts {
+  std::int64_t labels = 0;     ///< decided otherwise than before
+  std::int64_t unchanged = 0;  ///< decided so already: nothing is recorded for them
+};
+
+// Each function is one transaction, on disk when it returns.
+
+/// Appends one group of decisions: one unit of undo. `verdict` is accepted, rejected or unsure; an edit that is in force stays, so
+/// that accepting an edited label accepts what it was made into. When nothing changes there is no group. Throws `not_found` for a
+/// label that does not exist; nothing is decided then.
+DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note);
+/// Likewise, for one label, with the verdict `edited`. Throws `wrong_use` for an edit that would leave the label with a fault, and
+/// `not_found` for a class that does not exist.
+DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note);
 
 /// Takes back the newest group that stands. Returns the number of its labels; throws `conflict` when there is none.
 std::int64_t undo_decisions(Project& project, const std::string& who);

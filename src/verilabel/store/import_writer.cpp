@@ -1,73 +1,140 @@
 #include "verilabel/store/import_writer.h"
 
 #include <algorithm>
-#include <functional>
+#include <bit>
+#include <chrono>
+#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
-#include "verilabel/geometry/mask_blob.h"
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/label_rows.h"
+#include "verilabel/store/locks.h"
+#include "verilabel/store/schema.h"
 
 namespace verilabel {
 
 using store::ChangeKind;
 using store::Database;
+using store::ResetAtEnd;
 using store::Statement;
 using store::Transaction;
 
 namespace {
 
 constexpr std::int64_t kRowsOfAChunk = 20'000;
+/// A slow reader must not keep other writers waiting.
+constexpr std::chrono::milliseconds kLongestChunk{500};
 
-/// What makes two labels of one sample and set the same: everything but the id and the unknown fields of the file they came from.
-std::uint64_t content_hash(const Label& label) {
-  std::string content;
-  const auto add = [&](const auto& value) { content.append(reinterpret_cast<const char*>(&value), sizeof(value)); };
-  const auto add_optional = [&](const std::optional<double>& value) {
-    content += value ? '1' : '0';
-    add(value.value_or(0));
-  };
-  add(label.kind);
-  add(label.class_id.value);
-  add(label.box_xywh_px.x);
-  add(label.box_xywh_px.y);
-  add(label.box_xywh_px.w);
-  add(label.box_xywh_px.h);
-  add_optional(label.confidence);
-  add_optional(label.area_px);
-  content += label.is_crowd ? '1' : '0';
-  content += label.attributes_json;
-  if (label.mask) {
-    content += blob_from_mask(*label.mask);
+/// 128 bits over what a label claims, so that different labels differ: two lanes of xor, rotate and multiply over words of eight
+/// bytes, with MurmurHash3's finalizer.
+class ClaimHash {
+ public:
+  friend bool operator==(const ClaimHash&, const ClaimHash&) = default;
+
+  void add(std::uint64_t word) {
+    low_ = std::rotl(low_ ^ (word * 0x9e3779b97f4a7c15U), 29) * 0xbf58476d1ce4e5b9U;
+    high_ = std::rotl(high_ ^ (word * 0xc2b2ae3d27d4eb4fU), 31) * 0x94d049bb133111ebU;
   }
-  return std::hash<std::string>{}(content);
+  // The database stores negative zero as zero.
+  void add(double number) { add(std::bit_cast<std::uint64_t>(number + 0.0)); }
+  void add(const std::optional<double>& number) {
+    add(std::uint64_t{number.has_value()});
+    add(number.value_or(0));
+  }
+  void add(std::string_view bytes) {
+    add(std::uint64_t{bytes.size()});
+    while (!bytes.empty()) {
+      std::uint64_t word = 0;
+      const std::size_t size = std::min(bytes.size(), sizeof(word));
+      std::memcpy(&word, bytes.data(), size);
+      add(word);
+      bytes.remove_prefix(size);
+    }
+  }
+  void finish() {
+    low_ = mixed(low_ ^ std::rotl(high_, 17));
+    high_ = mixed(high_);
+  }
+  std::size_t low() const { return low_; }
+
+ private:
+  static std::uint64_t mixed(std::uint64_t word) {
+    word = (word ^ (word >> 33)) * 0xff51afd7ed558ccdU;
+    word = (word ^ (word >> 33)) * 0xc4ceb9fe1a85ec53U;
+    return word ^ (word >> 33);
+  }
+
+  std::uint64_t low_ = 0x243f6a8885a308d3U;
+  std::uint64_t high_ = 0x13198a2e03707344U;
+};
+
+struct HashOfClaimHash {
+  std::size_t operator()(const ClaimHash& hash) const { return hash.low(); }
+};
+
+ClaimHash claim_hash(std::int64_t class_id, std::int64_t kind, const Box& box, const std::optional<double>& confidence,
+                     const std::optional<double>& area, bool is_crowd, std::string_view attributes, std::string_view mask_blob) {
+  ClaimHash hash;
+  hash.add(static_cast<std::uint64_t>(class_id));
+  hash.add(static_cast<std::uint64_t>(kind * 2 + (is_crowd ? 1 : 0)));
+  for (const double number : {box.x, box.y, box.w, box.h}) {
+    hash.add(number);
+  }
+  hash.add(confidence);
+  hash.add(area);
+  hash.add(attributes);
+  hash.add(mask_blob);
+  hash.finish();
+  return hash;
+}
+
+std::optional<std::string_view> unless_empty(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+template <typename IdType>
+void widen(IdType& first, IdType& last, IdType id) {
+  first = first ? std::min(first, id) : id;
+  last = std::max(last, id);
 }
 
 }  // namespace
 
 struct ImportWriter::State {
-  explicit State(Project& project)
-      : database(project.database()),
-        insert_sample(database.prepare("INSERT INTO samples (path, name, width, height, format, file_bytes, modified_ns, is_missing, split, source_json) "
-                                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO NOTHING")),
+  explicit State(Project& project_in_use)
+      : project(project_in_use),
+        database(project_in_use.database()),
+        insert_sample(database.prepare(
+            "INSERT INTO samples (path, name, width, height, format, file_bytes, modified_ns, is_missing, split, source_json) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO NOTHING")),
         find_sample(database.prepare("SELECT id, width, height, is_missing, split, source_json FROM samples WHERE path = ?")),
-        complete_sample(database.prepare("UPDATE samples SET width = ?, height = ?, format = ?, file_bytes = ?, modified_ns = ?, is_missing = ?, "
-                                         "split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
+        complete_sample(database.prepare(
+            "UPDATE samples SET width = ?, height = ?, format = ?, file_bytes = ?, modified_ns = ?, is_missing = ?, "
+            "split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
+        describe_sample(
+            database.prepare("UPDATE samples SET split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
         insert_labelled(database.prepare("INSERT INTO import_samples (import_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
         insert_label(database),
-        select_written(database, store::LabelSelector::Form::written) {}
+        select_earlier(database.prepare(
+            "SELECT import_id, class_id, kind, x, y, w, h, confidence, area, is_crowd, attributes, mask FROM labels "
+            "WHERE sample_id = ? AND set_id = ? AND id <= ? AND import_id IS NOT NULL")) {}
 
   void begin_if_needed() {
     if (!transaction) {
       transaction.emplace(database, Transaction::Kind::write);
+      chunk_began = std::chrono::steady_clock::now();
     }
   }
 
   void count_row() {
-    if (++rows >= kRowsOfAChunk) {
+    if (++rows >= kRowsOfAChunk || std::chrono::steady_clock::now() - chunk_began > kLongestChunk) {
       commit();
     }
   }
@@ -79,54 +146,64 @@ struct ImportWriter::State {
     if (first_sample) {
       store::record_change(database, ChangeKind::samples, first_sample.value, last_sample.value);
     }
-    if (first_label) {
+    if (labels > 0) {
       store::record_change(database, ChangeKind::labels, first_label.value, last_label.value);
-    }
-    if (first_labelled) {
-      store::record_change(database, ChangeKind::sample_state, first_labelled.value, last_labelled.value);
+      database.prepare("UPDATE imports SET labels = labels + ? WHERE id = ?").run_with(labels, import.value);
     }
     transaction->commit();
     transaction.reset();
-    first_sample = last_sample = first_labelled = last_labelled = {};
+    first_sample = last_sample = {};
     first_label = last_label = {};
+    labels = 0;
     rows = 0;
   }
 
-  /// How many labels of that content an earlier import brought to the sample and this one has not named yet.
-  std::unordered_map<std::uint64_t, int>& earlier_labels_of(SampleId sample) {
+  using Multiset = std::unordered_map<ClaimHash, int, HashOfClaimHash>;
+
+  /// What earlier imports brought to the sample and this one has not named yet.
+  Multiset& earlier_labels_of(SampleId sample) {
     const auto [entry, is_new] = earlier.try_emplace(sample);
     if (is_new) {
-      for (const StoredLabel& stored : select_written.select(sample, set)) {
-        if (stored.import && stored.import != import && !undone_imports.contains(stored.import)) {
-          ++entry->second[content_hash(stored.label)];
+      const ResetAtEnd reset(select_earlier);
+      const Statement& row = select_earlier.bind(sample.value, set.value, last_earlier_label);
+      while (select_earlier.step()) {
+        if (!undone_imports.contains({row.integer(0)})) {
+          const auto mask = row.blob(11);
+          ++entry->second[claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
+                                     row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
+                                     {reinterpret_cast<const char*>(mask.data()), mask.size()})];
         }
       }
     }
     return entry->second;
   }
 
+  Project& project;
   Database& database;
   Statement insert_sample;
   Statement find_sample;
   Statement complete_sample;
+  Statement describe_sample;
   Statement insert_labelled;
   store::LabelInserter insert_label;
-  store::LabelSelector select_written;
+  Statement select_earlier;
+  std::string blob;
+
+  std::optional<FileLock> lock;
+  SetId set;
+  ImportId import;
+  std::int64_t last_earlier_label = 0;  ///< greatest id when the import began; 0 when no earlier label can equal one of this import
+  std::unordered_set<ImportId> undone_imports;
+  std::unordered_map<SampleId, Multiset> earlier;
 
   std::optional<Transaction> transaction;
-  std::int64_t rows = 0;
+  std::chrono::steady_clock::time_point chunk_began;
+  std::int64_t rows = 0;  ///< of the chunk, like what follows
+  std::int64_t labels = 0;
   SampleId first_sample;
   SampleId last_sample;
   LabelId first_label;
   LabelId last_label;
-  SampleId first_labelled;
-  SampleId last_labelled;
-
-  SetId set;
-  ImportId import;
-  bool set_had_labels = false;  ///< from an earlier import
-  std::unordered_set<ImportId> undone_imports;
-  std::unordered_map<SampleId, std::unordered_map<std::uint64_t, int>> earlier;
 };
 
 ImportWriter::ImportWriter(Project& project) : state_(std::make_unique<State>(project)) {}
@@ -136,17 +213,13 @@ ImportWriter::~ImportWriter() = default;
 ImportWriter::AddedSample ImportWriter::add_sample(const Sample& sample) {
   State& state = *state_;
   state.begin_if_needed();
-  const auto unless_empty = [](const std::string& text) { return text.empty() ? std::nullopt : std::optional<std::string_view>(text); };
-  const auto touch = [&](SampleId id) {
-    state.first_sample = state.first_sample ? std::min(state.first_sample, id) : id;
-    state.last_sample = std::max(state.last_sample, id);
-  };
-  state.insert_sample.run_with(sample.path.native(), sample.name, sample.width, sample.height, sample.format, static_cast<std::int64_t>(sample.file_bytes),
-                               sample.modified_ns, sample.is_missing, unless_empty(sample.split), unless_empty(sample.source_json));
+  state.insert_sample.run_with(sample.path.native(), sample.name, sample.width, sample.height, sample.format,
+                               static_cast<std::int64_t>(sample.file_bytes), sample.modified_ns, sample.is_missing,
+                               unless_empty(sample.split), unless_empty(sample.source_json));
   AddedSample added;
   if (state.database.changed_rows() > 0) {
     added = {{state.database.last_id()}, true, false};
-    touch(added.id);
+    widen(state.first_sample, state.last_sample, added.id);
   } else {
     Statement& found = state.find_sample;
     found.bind(sample.path.native()).step();
@@ -159,34 +232,64 @@ ImportWriter::AddedSample ImportWriter::add_sample(const Sample& sample) {
     added.has_new_size = !was_missing && !sample.is_missing && !is_same_size;
     found.reset();
     if (turns_up) {
-      state.complete_sample.run_with(sample.width, sample.height, sample.format, static_cast<std::int64_t>(sample.file_bytes), sample.modified_ns, false,
-                                     unless_empty(sample.split), unless_empty(sample.source_json), added.id.value);
-      touch(added.id);
+      state.complete_sample.run_with(sample.width, sample.height, sample.format, static_cast<std::int64_t>(sample.file_bytes),
+                                     sample.modified_ns, false, unless_empty(sample.split), unless_empty(sample.source_json),
+                                     added.id.value);
+      widen(state.first_sample, state.last_sample, added.id);
     } else if (gets_split || gets_source) {
-      state.database.prepare("UPDATE samples SET split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")
-          .run_with(unless_empty(sample.split), unless_empty(sample.source_json), added.id.value);
-      touch(added.id);
+      state.describe_sample.run_with(unless_empty(sample.split), unless_empty(sample.source_json), added.id.value);
     }
   }
   state.count_row();
   return added;
 }
 
+void ImportWriter::describe_sample(SampleId sample, std::string_view split, std::string_view source_json) {
+  if (split.empty() && source_json.empty()) {
+    return;
+  }
+  State& state = *state_;
+  state.begin_if_needed();
+  state.describe_sample.run_with(unless_empty(split), unless_empty(source_json), sample.value);
+  state.count_row();
+}
+
 ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_view source) {
   State& state = *state_;
   state.commit();
-  Transaction transaction(state.database, Transaction::Kind::write);
-  Statement earlier = state.database.prepare("SELECT 1 FROM imports WHERE set_id = ? AND id NOT IN (SELECT import_id FROM import_undos)");
-  state.set_had_labels = earlier.bind(set.value).step();
-  earlier.reset();
-  Statement undone = state.database.prepare("SELECT import_id FROM import_undos");
+  state.lock = store::acquire_lock(store::import_lock(state.project.directory(), set));
+  if (!state.lock) {
+    throw Error(ErrorCode::conflict, "another process is importing labels into this set; repeat when it is done");
+  }
+  Database& database = state.database;
+  Transaction transaction(database, Transaction::Kind::write);
+  const auto number = [&](std::string_view sql, const auto&... values) {
+    Statement find = database.prepare(sql);
+    return find.bind(values...).step() ? find.integer(0) : 0;
+  };
+  if (number("SELECT 1 FROM imports WHERE set_id = ? AND labels > 0 AND id NOT IN (SELECT import_id FROM import_undos)",
+             set.value) != 0) {
+    state.last_earlier_label = number("SELECT max(id) FROM labels");
+  }
+  if (number("SELECT 1 FROM labels LIMIT 1") == 0) {
+    store::drop_label_index(database);
+  } else {
+    store::ensure_label_index(database);
+  }
+  Statement undone = database.prepare("SELECT import_id FROM import_undos");
   while (undone.step()) {
     state.undone_imports.insert({undone.integer(0)});
   }
-  state.database.prepare("INSERT INTO imports (set_id, format, source, started_at) VALUES (?, ?, ?, ?)")
-      .run_with(set.value, format, source, store::timestamp());
+  state.import = {
+      number("SELECT max(id) FROM imports WHERE set_id = ? AND format = ? AND source = ? AND finished_at IS NULL "
+             "AND id NOT IN (SELECT import_id FROM import_undos)",
+             set.value, format, source)};
+  if (!state.import) {
+    database.prepare("INSERT INTO imports (set_id, format, source, started_at) VALUES (?, ?, ?, ?)")
+        .run_with(set.value, format, source, store::timestamp());
+    state.import = {database.last_id()};
+  }
   state.set = set;
-  state.import = {state.database.last_id()};
   transaction.commit();
   return state.import;
 }
@@ -195,40 +298,65 @@ void ImportWriter::mark_labelled(SampleId sample) {
   State& state = *state_;
   state.begin_if_needed();
   state.insert_labelled.run_with(state.import.value, sample.value);
-  state.first_labelled = state.first_labelled ? std::min(state.first_labelled, sample) : sample;
-  state.last_labelled = std::max(state.last_labelled, sample);
   state.count_row();
 }
 
 bool ImportWriter::add_label(SampleId sample, const Label& label) {
   State& state = *state_;
-  if (state.set_had_labels) {
+  const std::string_view blob = store::mask_blob_of(label, state.blob);
+  if (state.last_earlier_label > 0) {
     auto& earlier = state.earlier_labels_of(sample);
-    const auto same = earlier.find(content_hash(label));
+    const auto same = earlier.find(claim_hash(label.class_id.value, static_cast<std::int64_t>(label.kind), label.box_xywh_px,
+                                              label.confidence, label.area_px, label.is_crowd, label.attributes_json, blob));
     if (same != earlier.end() && same->second > 0) {
       --same->second;
       return false;
     }
   }
   state.begin_if_needed();
-  const LabelId id = state.insert_label.insert(sample, state.set, label, {}, state.import, {});
-  if (!state.first_label) {
-    state.first_label = id;
-  }
-  state.last_label = id;
+  widen(state.first_label, state.last_label, state.insert_label.insert(sample, state.set, label, blob, {}, state.import, {}));
+  ++state.labels;
   state.count_row();
   return true;
 }
 
 void ImportWriter::finish(std::string_view dataset_json) {
   State& state = *state_;
-  if (state.import) {
-    state.begin_if_needed();
-    const std::optional<std::string_view> json = dataset_json.empty() ? std::nullopt : std::optional(dataset_json);
-    state.database.prepare("UPDATE imports SET finished_at = ?, dataset_json = ? WHERE id = ?")
-        .run_with(store::timestamp(), json, state.import.value);
+  if (!state.import) {
+    state.commit();
+    return;
   }
+  state.begin_if_needed();
+  state.database.prepare("UPDATE imports SET finished_at = ?, dataset_json = ? WHERE id = ?")
+      .run_with(store::timestamp(), unless_empty(dataset_json), state.import.value);
+  // What the import says about its samples counts from now on, that of an earlier process included.
+  Statement marked = state.database.prepare("SELECT sample_id FROM import_samples WHERE import_id = ? ORDER BY sample_id");
+  marked.bind(state.import.value);
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  const auto record = [&] {
+    if (first != 0) {
+      store::record_change(state.database, ChangeKind::sample_state, first, last);
+    }
+  };
+  while (marked.step()) {
+    const std::int64_t sample = marked.integer(0);
+    if (sample != last + 1 || first == 0) {
+      record();
+      first = sample;
+    }
+    last = sample;
+  }
+  record();
   state.commit();
+  store::ensure_label_index(state.database);
+}
+
+void ImportWriter::stop() {
+  state_->commit();
+  if (state_->import) {
+    store::ensure_label_index(state_->database);
+  }
 }
 
 }  // namespace verilabel

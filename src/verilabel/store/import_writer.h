@@ -8,9 +8,13 @@
 
 namespace verilabel {
 
-/// Writes samples and labels in chunks of one transaction each. Samples belong to nobody; labels belong to an import, which can be undone as
-/// a whole. What was committed stays when the process dies; repeating the import then adds what is missing, because a label that an
-/// earlier import of the set already brought to the sample is not added again. Labels that occur twice in one import stay two.
+/// Writes samples and labels in chunks of one transaction each. Samples belong to nobody; labels belong to an import, which can be
+/// undone as a whole. What was committed stays when the process dies, and repeating the import completes it. Between calls a chunk
+/// may be open on the project's connection: in between, ask the project for sets and classes only.
+///
+/// Equal labels. A label that an import which was not undone has brought to the same sample and set is not added again; two labels
+/// are equal when all is that they claim (class, geometry to the last bit, confidence, area, crowd, attributes), whatever their ids
+/// in their files. A label that one file holds twice stays two.
 class ImportWriter {
  public:
   explicit ImportWriter(Project& project);
@@ -23,18 +27,26 @@ class ImportWriter {
     bool is_new = false;        ///< false when the project had its path before
     bool has_new_size = false;  ///< it had the path, with another size: nothing was changed
   };
-  /// Adds the sample, or completes the one of that path: a missing one whose file has turned up, a split or source_json that it had not.
+  /// Adds the sample, or completes the one of that path: a missing one whose file has turned up, a split or source_json that it had
+  /// not.
   AddedSample add_sample(const Sample& sample);
+  /// What a labels file says of a sample that is there: the split replaces the one it had, source_json stays if it had one. Empty
+  /// texts say nothing.
+  void describe_sample(SampleId sample, std::string_view split, std::string_view source_json);
 
-  /// Begins the import that the labels which follow belong to.
+  /// Begins the import that the labels which follow belong to, or goes on with one of the same words that was cut off. Once a
+  /// writer. Throws `conflict` while another process imports into the set.
   ImportId begin(SetId set, std::string_view format, std::string_view source);
-  /// The sample is labelled, perhaps as empty.
+  /// The sample is labelled, perhaps as empty. Counts once the import is finished: until then a sample is labelled when it has a
+  /// label.
   void mark_labelled(SampleId sample);
   /// False when the label was there before.
   bool add_label(SampleId sample, const Label& label);
 
   /// Ends the import, if one was begun, and commits what is left.
   void finish(std::string_view dataset_json = {});
+  /// Commits what is left of an import that is not whole; it stays cut off.
+  void stop();
 
  private:
   struct State;

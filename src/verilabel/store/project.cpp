@@ -1,5 +1,10 @@
 #include "verilabel/store/project.h"
 
+#include <cerrno>
+
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
@@ -7,6 +12,7 @@
 #include "verilabel/store/columns_reader.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/label_rows.h"
+#include "verilabel/store/locks.h"
 #include "verilabel/store/schema.h"
 
 namespace verilabel {
@@ -46,12 +52,21 @@ Sample sample_from(const Statement& row) {
   return sample;
 }
 
-constexpr std::string_view kSampleColumns = "id, path, name, width, height, format, file_bytes, modified_ns, is_missing, split, source_json";
+constexpr std::string_view kSampleColumns =
+    "id, path, name, width, height, format, file_bytes, modified_ns, is_missing, split, source_json";
+
+/// Does also what the making or an import that was cut off has left to do.
+void prepare_for_writing(Database& database) {
+  database.execute(kPragmas);
+  store::migrate(database);
+  store::ensure_label_index(database);
+}
 
 }  // namespace
 
 struct Project::State {
-  State(std::filesystem::path folder, Database::Mode mode) : directory(std::move(folder)), database(directory / kDatabaseName, mode) {}
+  State(std::filesystem::path folder, Database::Mode mode)
+      : directory(std::move(folder)), database(directory / kDatabaseName, mode) {}
 
   std::filesystem::path directory;
   mutable Database database;
@@ -69,32 +84,54 @@ Project Project::create(const std::filesystem::path& directory) {
   if (failure) {
     throw io_error("cannot make the project's folder", directory.native(), failure.value());
   }
-  if (std::filesystem::exists(directory / kDatabaseName)) {
-    throw Error(ErrorCode::conflict, "there is a project in this folder already; nothing was changed", {{"path", directory.native()}});
+  const auto path = directory / kDatabaseName;
+  // Whoever makes the file makes the project; of two at the same time one.
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) {
+    if (errno == EEXIST) {
+      throw Error(ErrorCode::conflict, "there is a project in this folder already; nothing was changed",
+                  {{"path", directory.native()}});
+    }
+    throw io_error("cannot make the project's database", path.native(), errno);
   }
-  auto state = std::make_unique<State>(directory, Database::Mode::create);
-  state->database.execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;");
-  state->database.execute(kPragmas);
-  store::migrate(state->database);
-  return Project(std::move(state));
+  ::close(file);
+  try {
+    auto state = std::make_unique<State>(directory, Database::Mode::create);
+    prepare_for_writing(state->database);
+    return Project(std::move(state));
+  } catch (...) {
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+      ::unlink((path.native() + suffix).c_str());
+    }
+    throw;
+  }
 }
 
 Project Project::open(const std::filesystem::path& directory, Access access) {
   if (!std::filesystem::exists(directory / kDatabaseName)) {
     throw Error(ErrorCode::not_found, "there is no project here; make one with: verilabel init", {{"path", directory.native()}});
   }
-  auto state = std::make_unique<State>(directory, access == Access::read_only ? Database::Mode::read_only : Database::Mode::read_write);
-  state->database.execute(kPragmas);
+  const bool is_read_only = access == Access::read_only;
   try {
-    store::migrate(state->database);
+    auto state = std::make_unique<State>(directory, is_read_only ? Database::Mode::read_only : Database::Mode::read_write);
+    if (is_read_only) {
+      state->database.execute(kPragmas);
+      store::migrate(state->database);
+    } else {
+      prepare_for_writing(state->database);
+    }
+    return Project(std::move(state));
   } catch (const Error& error) {
     throw error.with("path", directory.native());
   }
-  return Project(std::move(state));
 }
 
-const std::filesystem::path& Project::directory() const { return state_->directory; }
-Database& Project::database() const { return state_->database; }
+const std::filesystem::path& Project::directory() const {
+  return state_->directory;
+}
+Database& Project::database() const {
+  return state_->database;
+}
 
 std::optional<SetId> Project::find_set(std::string_view name) const {
   Statement find = database().prepare("SELECT id FROM sets WHERE name = ?");
@@ -128,8 +165,10 @@ std::vector<ClassRow> Project::classes() const {
 ClassId Project::ensure_class(std::string_view name, std::string_view source_json) {
   const std::optional<std::string_view> source = source_json.empty() ? std::nullopt : std::optional(source_json);
   database()
-      .prepare("INSERT INTO classes (name, source_json) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET source_json = excluded.source_json "
-               "WHERE classes.source_json IS NULL AND excluded.source_json IS NOT NULL")
+      .prepare(
+          "INSERT INTO classes (name, source_json) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET source_json = "
+          "excluded.source_json "
+          "WHERE classes.source_json IS NULL AND excluded.source_json IS NOT NULL")
       .run_with(name, source);
   Statement find = database().prepare("SELECT id FROM classes WHERE name = ?");
   find.bind(name).step();
@@ -160,18 +199,24 @@ std::vector<StoredLabel> Project::labels_of(SampleId sample, SetId set) const {
 
 std::string Project::dataset_json(SetId set) const {
   Statement find = database().prepare(
-      "SELECT dataset_json FROM imports WHERE set_id = ? AND dataset_json IS NOT NULL AND id NOT IN (SELECT import_id FROM import_undos) "
+      "SELECT dataset_json FROM imports WHERE set_id = ? AND dataset_json IS NOT NULL AND id NOT IN (SELECT import_id FROM "
+      "import_undos) "
       "ORDER BY id DESC LIMIT 1");
   return find.bind(set.value).step() ? std::string(find.text(0)) : std::string();
 }
 
-Columns Project::columns() const { return store::read_columns(database(), directory()); }
-void Project::refresh(Columns& columns) const { store::refresh_columns(database(), directory(), columns); }
+Columns Project::columns() const {
+  return store::read_columns(database(), directory());
+}
+void Project::refresh(Columns& columns) const {
+  store::refresh_columns(database(), directory(), columns);
+}
 
 std::vector<ImportRow> Project::imports() const {
   std::vector<ImportRow> imports;
   Statement rows = database().prepare(
-      "SELECT i.id, s.name, i.format, i.source, i.started_at, i.finished_at, u.import_id FROM imports i JOIN sets s ON s.id = i.set_id "
+      "SELECT i.id, s.name, i.format, i.source, i.started_at, i.finished_at, i.labels, u.import_id FROM imports i JOIN sets s ON "
+      "s.id = i.set_id "
       "LEFT JOIN import_undos u ON u.import_id = i.id ORDER BY i.id");
   while (rows.step()) {
     imports.push_back({{rows.integer(0)},
@@ -180,31 +225,31 @@ std::vector<ImportRow> Project::imports() const {
                        std::string(rows.text(3)),
                        std::string(rows.text(4)),
                        std::string(rows.text(5)),
-                       0,
-                       !rows.is_null(6)});
-  }
-  Statement labels = database().prepare("SELECT count(*) FROM labels WHERE import_id = ?");
-  for (ImportRow& row : imports) {
-    labels.bind(row.id.value).step();
-    row.labels = labels.integer(0);
+                       rows.integer(6),
+                       !rows.is_null(7)});
   }
   return imports;
 }
 
 std::int64_t Project::undo_import(ImportId import) {
   Transaction transaction(database(), Transaction::Kind::write);
-  Statement find = database().prepare("SELECT (SELECT 1 FROM import_undos WHERE import_id = i.id) FROM imports i WHERE i.id = ?");
+  Statement find = database().prepare(
+      "SELECT set_id, finished_at, (SELECT 1 FROM import_undos WHERE import_id = i.id) FROM imports i WHERE i.id = ?");
   if (!find.bind(import.value).step()) {
     throw Error(ErrorCode::not_found, fmt::format("there is no import {}", import.value));
   }
-  if (!find.is_null(0)) {
+  if (!find.is_null(2)) {
     throw Error(ErrorCode::conflict, fmt::format("import {} was undone before", import.value));
+  }
+  if (find.is_null(1) && FileLock::is_held(store::import_lock(directory(), {find.integer(0)}))) {
+    throw Error(ErrorCode::conflict,
+                fmt::format("import {} is going on in another process; wait for it, or stop it first", import.value));
   }
   find.reset();
   database().prepare("INSERT INTO import_undos VALUES (?, ?)").run_with(import.value, store::timestamp());
   store::record_change(database(), ChangeKind::import, import.value, import.value);
   Statement count = database().prepare(
-      "SELECT count(*) FROM labels l WHERE l.import_id = ? AND NOT EXISTS (SELECT 1 FROM standing_decisions d WHERE d.label_id = l.id)");
+      "SELECT count(*) FROM labels l WHERE l.import_id = ? AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.label_id = l.id)");
   count.bind(import.value).step();
   const std::int64_t labels = count.integer(0);
   count.reset();
@@ -238,8 +283,8 @@ std::int64_t Project::untag_samples(std::span<const SampleId> samples, std::stri
   return changed;
 }
 
-void Project::save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set, std::string_view options_json,
-                              std::span<const StoredOutcome> outcomes) {
+void Project::save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set,
+                              std::string_view options_json, std::span<const StoredOutcome> outcomes) {
   Transaction transaction(database(), Transaction::Kind::write);
   database().prepare("DELETE FROM evaluations WHERE key = ?").run_with(key);
   database()
@@ -248,8 +293,8 @@ void Project::save_evaluation(std::string_view key, std::string_view prediction_
   const std::int64_t evaluation = database().last_id();
   Statement insert = database().prepare("INSERT INTO evaluation_outcomes VALUES (?, ?, ?, ?, ?)");
   for (const StoredOutcome& outcome : outcomes) {
-    insert.run_with(evaluation, outcome.label.value, outcome.outcome, outcome.partner ? std::optional(outcome.partner.value) : std::nullopt,
-                    outcome.iou);
+    insert.run_with(evaluation, outcome.label.value, outcome.outcome,
+                    outcome.partner ? std::optional(outcome.partner.value) : std::nullopt, outcome.iou);
   }
   transaction.commit();
 }

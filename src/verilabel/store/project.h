@@ -42,8 +42,9 @@ struct StoredLabel {
   SetId set;
   Label label;
   Verdict verdict = Verdict::unreviewed;
-  RunId run;
-  ImportId import;
+  RunId run;              ///< none when imported
+  ImportId import;        ///< none when from a run
+  LabelId superseded_by;  ///< the decided label that it repeated when it was stored, or none
 };
 
 struct ClassRow {
@@ -71,9 +72,9 @@ struct StoredOutcome {
   double iou = 0;
 };
 
-/// An open project: a folder with `verilabel.db` (SQLite, write-ahead log) and caches beside it. One object belongs to one thread; any
-/// number of processes and objects may have the same project open. Readers never wait; writers wait for each other, transaction by
-/// transaction. Every function may throw `io`, `conflict` (another writer did not finish in time) and `bad_data` (a damaged
+/// An open project: a folder with `verilabel.db` (SQLite, write-ahead log) and caches beside it. One object belongs to one thread;
+/// any number of processes and objects may have the same project open. Readers never wait; writers wait for each other, transaction
+/// by transaction. Every function may throw `io`, `conflict` (another writer did not finish in time) and `bad_data` (a damaged
 /// database).
 class Project {
  public:
@@ -110,7 +111,8 @@ class Project {
   void refresh(Columns& columns) const;
 
   std::vector<ImportRow> imports() const;
-  /// Makes the undecided labels of the import inactive. Throws `not_found`, `conflict` when it was undone before. Returns their number.
+  /// Makes the undecided labels of the import inactive. Throws `not_found`, `conflict` when it was undone before. Returns their
+  /// number.
   std::int64_t undo_import(ImportId import);
 
   /// Returns how many did not have the tag before (had it, for removing).
@@ -118,8 +120,8 @@ class Project {
   std::int64_t untag_samples(std::span<const SampleId> samples, std::string_view tag);
 
   /// Replaces the evaluation of that key.
-  void save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set, std::string_view options_json,
-                       std::span<const StoredOutcome> outcomes);
+  void save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set,
+                       std::string_view options_json, std::span<const StoredOutcome> outcomes);
 
   /// For the other parts of the module.
   store::Database& database() const;

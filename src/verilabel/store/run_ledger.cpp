@@ -1,19 +1,18 @@
 #include "verilabel/store/run_ledger.h"
 
-#include <algorithm>
-#include <filesystem>
-
 #include <fmt/format.h>
 
 #include "verilabel/dataset/lifecycle.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/label_rows.h"
+#include "verilabel/store/locks.h"
 
 namespace verilabel {
 
 using store::ChangeKind;
 using store::Database;
+using store::ResetAtEnd;
 using store::Statement;
 using store::Transaction;
 
@@ -21,10 +20,9 @@ namespace {
 
 enum class OutcomeState : std::uint8_t { pending, done, failed };
 
-std::filesystem::path lock_path(const Project& project, RunId run) { return project.directory() / "runs" / fmt::format("{}.lock", run.value); }
-
 constexpr std::string_view kRunColumns =
-    "r.id, s.name, r.model, r.weights_sha256, r.view, r.floor, r.options_json, r.model_json, r.engine, r.device, r.started_at, r.finished_at, "
+    "r.id, s.name, r.model, r.weights_sha256, r.view, r.floor, r.options_json, r.model_json, r.engine, r.device, r.started_at, "
+    "r.finished_at, "
     "(SELECT 1 FROM run_undos u WHERE u.run_id = r.id)";
 
 /// Counts of the run's samples by outcome.
@@ -47,8 +45,9 @@ constexpr std::string_view kCountOutcomes =
 RunRow run_from(const Statement& row) {
   RunRow run;
   run.id = {row.integer(0)};
-  run.request = {std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)), std::string(row.text(4)), row.real(5),
-                 std::string(row.text(6))};
+  run.request = {
+      std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)), std::string(row.text(4)), row.real(5),
+      std::string(row.text(6))};
   run.model_json = row.text(7);
   run.engine = row.text(8);
   run.device = row.text(9);
@@ -58,12 +57,40 @@ RunRow run_from(const Statement& row) {
   return run;
 }
 
+/// The labels of a sample in a set that a person has decided on.
+std::vector<DecidedLabel> decided_labels(Statement& select, SampleId sample, SetId set) {
+  std::vector<DecidedLabel> decided;
+  const ResetAtEnd reset(select);
+  select.bind(sample.value, set.value);
+  const auto claim_from = [&](int first) {
+    return LabelClaim{store::label_kind_of(select.integer(first)),
+                      {select.integer(first + 1)},
+                      {select.real(first + 2), select.real(first + 3), select.real(first + 4), select.real(first + 5)}};
+  };
+  while (select.step()) {
+    const LabelClaim written = claim_from(1);
+    decided.push_back({{select.integer(0)}, written, select.is_null(7) ? written : claim_from(7)});
+  }
+  return decided;
+}
+
+FileLock lock_of(const Project& project, RunId run) {
+  auto lock = store::acquire_lock(store::run_lock(project.directory(), run));
+  if (!lock) {
+    throw Error(ErrorCode::conflict,
+                fmt::format("run {} is being worked on by another process; wait for it, or stop it first", run.value),
+                {{"run", std::to_string(run.value)}});
+  }
+  return std::move(*lock);
+}
+
 }  // namespace
 
 std::vector<RunRow> runs(const Project& project) {
   Transaction reading(project.database(), Transaction::Kind::read);
   std::vector<RunRow> found;
-  Statement rows = project.database().prepare(fmt::format("SELECT {} FROM runs r JOIN sets s ON s.id = r.set_id ORDER BY r.id", kRunColumns));
+  Statement rows =
+      project.database().prepare(fmt::format("SELECT {} FROM runs r JOIN sets s ON s.id = r.set_id ORDER BY r.id", kRunColumns));
   Statement count = project.database().prepare(kCountOutcomes);
   while (rows.step()) {
     found.push_back(run_from(rows));
@@ -74,7 +101,8 @@ std::vector<RunRow> runs(const Project& project) {
 
 RunRow run_row(const Project& project, RunId run) {
   Transaction reading(project.database(), Transaction::Kind::read);
-  Statement find = project.database().prepare(fmt::format("SELECT {} FROM runs r JOIN sets s ON s.id = r.set_id WHERE r.id = ?", kRunColumns));
+  Statement find =
+      project.database().prepare(fmt::format("SELECT {} FROM runs r JOIN sets s ON s.id = r.set_id WHERE r.id = ?", kRunColumns));
   if (!find.bind(run.value).step()) {
     throw Error(ErrorCode::not_found, fmt::format("there is no run {}; `verilabel runs` lists those that exist", run.value));
   }
@@ -91,23 +119,24 @@ std::vector<RunFailure> run_failures(const Project& project, RunId run) {
       "WHERE r.run_id = ? AND r.outcome = ? ORDER BY s.id");
   rows.bind(run.value, static_cast<int>(OutcomeState::failed));
   while (rows.step()) {
-    failures.push_back({{rows.integer(0)}, std::string(rows.text(1)), std::string(rows.text(2)), std::string(rows.text(3)), std::string(rows.text(4))});
+    failures.push_back({{rows.integer(0)},
+                        std::string(rows.text(1)),
+                        std::string(rows.text(2)),
+                        std::string(rows.text(3)),
+                        std::string(rows.text(4))});
   }
   return failures;
 }
 
 bool is_live(const Project& project, RunId run) {
-  const auto path = lock_path(project, run);
-  return std::filesystem::exists(path) && !FileLock::try_acquire(path);
+  return FileLock::is_held(store::run_lock(project.directory(), run));
 }
 
 std::int64_t undo_run(Project& project, RunId run) {
-  const RunRow row = run_row(project, run);
-  if (row.is_undone) {
+  run_row(project, run);
+  const FileLock lock = lock_of(project, run);
+  if (run_row(project, run).is_undone) {
     throw Error(ErrorCode::conflict, fmt::format("run {} was undone before", run.value));
-  }
-  if (is_live(project, run)) {
-    throw Error(ErrorCode::conflict, fmt::format("run {} is being worked on by another process; stop that first", run.value));
   }
   const Columns before = project.columns();
   Database& database = project.database();
@@ -117,7 +146,10 @@ std::int64_t undo_run(Project& project, RunId run) {
   transaction.commit();
   std::int64_t labels = 0;
   for (std::size_t i = 0; i < before.labels.size(); ++i) {
-    labels += before.labels.run[i] == run.value && before.labels.status[i] == LabelStatus::active && before.labels.verdict[i] == Verdict::unreviewed ? 1 : 0;
+    labels += before.labels.run[i] == run.value && before.labels.status[i] == LabelStatus::active &&
+                      before.labels.verdict[i] == Verdict::unreviewed
+                  ? 1
+                  : 0;
   }
   return labels;
 }
@@ -126,10 +158,13 @@ RunId add_run(Project& project, const RunRequest& request, std::span<const Sampl
   Database& database = project.database();
   Transaction transaction(database, Transaction::Kind::write);
   const SetId set = project.ensure_set(request.set);
-  database.prepare("INSERT INTO runs (set_id, model, weights_sha256, view, floor, options_json, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
-      .run_with(set.value, request.model, request.weights_sha256, request.view, request.floor, request.options_json, store::timestamp());
+  database
+      .prepare(
+          "INSERT INTO runs (set_id, model, weights_sha256, view, floor, options_json, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .run_with(set.value, request.model, request.weights_sha256, request.view, request.floor, request.options_json,
+                store::timestamp());
   const RunId run{database.last_id()};
-  Statement insert = database.prepare("INSERT INTO run_samples (run_id, sample_id) VALUES (?, ?)");
+  Statement insert = database.prepare("INSERT INTO run_samples (run_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING");
   for (const SampleId sample : samples) {
     insert.run_with(run.value, sample.value);
   }
@@ -140,9 +175,11 @@ RunId add_run(Project& project, const RunRequest& request, std::span<const Sampl
 struct RunWriter::Statements {
   explicit Statements(Database& database)
       : insert_label(database),
-        select_decided(database.prepare("SELECT l.id, l.kind, l.class_id, l.x, l.y, l.w, l.h, d.class_id, d.x, d.y, d.w, d.h FROM labels l "
-                                        "JOIN standing_decisions d ON d.label_id = l.id WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")),
-        any_decision(database.prepare("SELECT 1 FROM decisions LIMIT 1")),
+        select_decided(database.prepare(
+            "SELECT l.id, l.kind, l.class_id, l.x, l.y, l.w, l.h, e.kind, e.class_id, e.x, e.y, e.w, e.h FROM labels l "
+            "JOIN verdicts v ON v.label_id = l.id JOIN decisions d ON d.id = v.decision_id "
+            "LEFT JOIN edits e ON e.id = d.edit_id WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")),
+        any_decision(database.prepare("SELECT 1 FROM verdicts LIMIT 1")),
         set_outcome(database.prepare("UPDATE run_samples SET outcome = ?, labels = ?, superseded = ?, code = ?, message = ? "
                                      "WHERE run_id = ? AND sample_id = ? AND outcome <> 1")) {}
 
@@ -153,24 +190,21 @@ struct RunWriter::Statements {
 };
 
 RunWriter::RunWriter(Project& project, RunId run, SetId set, FileLock lock)
-    : project_(&project), run_(run), set_(set), lock_(std::move(lock)), statements_(std::make_shared<Statements>(project.database())) {}
+    : project_(&project),
+      run_(run),
+      set_(set),
+      lock_(std::move(lock)),
+      statements_(std::make_shared<Statements>(project.database())) {}
 
 RunWriter RunWriter::open(Project& project, RunId run) {
+  run_row(project, run);  // no lock file for a run that does not exist
+  FileLock lock = lock_of(project, run);
   const RunRow row = run_row(project, run);
   if (row.is_undone) {
-    throw Error(ErrorCode::conflict, fmt::format("run {} was undone; start a new one", run.value));
+    throw Error(ErrorCode::conflict, fmt::format("run {} was undone; start a new one", run.value),
+                {{"run", std::to_string(run.value)}});
   }
-  const auto path = lock_path(project, run);
-  std::error_code failure;
-  std::filesystem::create_directories(path.parent_path(), failure);
-  if (failure) {
-    throw io_error("cannot make a folder", path.parent_path().native(), failure.value());
-  }
-  auto lock = FileLock::try_acquire(path);
-  if (!lock) {
-    throw Error(ErrorCode::conflict, fmt::format("run {} is being worked on by another process", run.value), {{"run", std::to_string(run.value)}});
-  }
-  return {project, run, *project.find_set(row.request.set), std::move(*lock)};
+  return {project, run, *project.find_set(row.request.set), std::move(lock)};
 }
 
 std::vector<Sample> RunWriter::samples_left(bool retry_failed) const {
@@ -191,10 +225,12 @@ std::vector<Sample> RunWriter::samples_left(bool retry_failed) const {
   return samples;
 }
 
-void RunWriter::set_model(std::string_view model_json, std::string_view engine, std::string_view device, std::span<const ClassId> asked_classes) {
+void RunWriter::set_model(std::string_view model_json, std::string_view engine, std::string_view device,
+                          std::span<const ClassId> asked_classes) {
   Database& database = project_->database();
   Transaction transaction(database, Transaction::Kind::write);
-  database.prepare("UPDATE runs SET model_json = ?, engine = ?, device = ? WHERE id = ?").run_with(model_json, engine, device, run_.value);
+  database.prepare("UPDATE runs SET model_json = ?, engine = ?, device = ? WHERE id = ?")
+      .run_with(model_json, engine, device, run_.value);
   Statement insert = database.prepare("INSERT INTO run_classes VALUES (?, ?) ON CONFLICT DO NOTHING");
   for (const ClassId id : asked_classes) {
     insert.run_with(run_.value, id.value);
@@ -208,35 +244,31 @@ void RunWriter::write(std::span<const SampleOutcome> outcomes) {
   Transaction transaction(database, Transaction::Kind::write);
   const bool has_decisions = statements.any_decision.bind().step();
   statements.any_decision.reset();
+  std::string blob;
   for (const SampleOutcome& outcome : outcomes) {
+    const auto set_outcome = [&](OutcomeState state, std::int64_t labels, std::int64_t superseded,
+                                 std::optional<std::string_view> code, std::optional<std::string_view> message) {
+      statements.set_outcome.run_with(static_cast<int>(state), labels, superseded, code, message, run_.value, outcome.sample.value);
+      if (database.changed_rows() == 0) {
+        throw Error(ErrorCode::internal,
+                    fmt::format("run {} has sample {} done already, or was not asked for it", run_.value, outcome.sample.value));
+      }
+    };
     if (const auto* failure = std::get_if<SampleFailure>(&outcome.result)) {
-      statements.set_outcome.run_with(static_cast<int>(OutcomeState::failed), 0, 0, info(failure->code).name, failure->message, run_.value,
-                                      outcome.sample.value);
+      set_outcome(OutcomeState::failed, 0, 0, info(failure->code).name, failure->message);
       continue;
     }
-    std::vector<DecidedLabel> decided;
-    if (has_decisions) {
-      Statement& row = statements.select_decided;
-      row.bind(outcome.sample.value, set_.value);
-      while (row.step()) {
-        const auto kind = static_cast<LabelKind>(row.integer(1));
-        const LabelClaim written{kind, {row.integer(2)}, {row.real(3), row.real(4), row.real(5), row.real(6)}};
-        LabelClaim effective = written;
-        effective.class_id = row.is_null(7) ? effective.class_id : ClassId{row.integer(7)};
-        effective.box_xywh_px = row.is_null(8) ? effective.box_xywh_px : Box{row.real(8), row.real(9), row.real(10), row.real(11)};
-        decided.push_back({{row.integer(0)}, written, effective});
-      }
-      row.reset();
-    }
     const auto& labels = std::get<std::vector<Label>>(outcome.result);
+    const std::vector<DecidedLabel> decided =
+        has_decisions ? decided_labels(statements.select_decided, outcome.sample, set_) : std::vector<DecidedLabel>{};
     std::int64_t superseded = 0;
     for (const Label& label : labels) {
       const auto superseding = find_superseding({label.kind, label.class_id, label.box_xywh_px}, decided);
       superseded += superseding ? 1 : 0;
-      statements.insert_label.insert(outcome.sample, set_, label, run_, {}, superseding.value_or(LabelId{}));
+      statements.insert_label.insert(outcome.sample, set_, label, store::mask_blob_of(label, blob), run_, {},
+                                     superseding.value_or(LabelId{}));
     }
-    statements.set_outcome.run_with(static_cast<int>(OutcomeState::done), static_cast<std::int64_t>(labels.size()), superseded, nullptr, nullptr,
-                                    run_.value, outcome.sample.value);
+    set_outcome(OutcomeState::done, static_cast<std::int64_t>(labels.size()), superseded, {}, {});
     store::record_change(database, ChangeKind::sample_state, outcome.sample.value, outcome.sample.value);
   }
   transaction.commit();
@@ -244,7 +276,9 @@ void RunWriter::write(std::span<const SampleOutcome> outcomes) {
 
 void RunWriter::finish() {
   project_->database()
-      .prepare("UPDATE runs SET finished_at = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM run_samples WHERE run_id = ?2 AND outcome = 0)")
+      .prepare(
+          "UPDATE runs SET finished_at = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM run_samples WHERE run_id = ?2 AND outcome "
+          "= 0)")
       .run_with(store::timestamp(), run_.value);
 }
 

@@ -56,8 +56,8 @@ RunRow run_row(const Project& project, RunId run);
 std::vector<RunFailure> run_failures(const Project& project, RunId run);
 /// Whether a process works on the run now.
 bool is_live(const Project& project, RunId run);
-/// Makes the run's undecided labels inactive, and those that it replaced active again. Throws `not_found`; `conflict` for a run that is
-/// live or was undone before. Returns how many labels became inactive.
+/// Makes the run's undecided labels inactive, and those that it replaced active again. Throws `not_found`; `conflict` for a run
+/// that is live or was undone before. Returns how many labels became inactive.
 std::int64_t undo_run(Project& project, RunId run);
 
 /// Stores the run with its samples as pending, before any model is loaded. The classes follow with `RunWriter::set_model`.
@@ -83,7 +83,8 @@ class RunWriter {
   /// Samples without an outcome; with `retry_failed`, the failed ones too.
   std::vector<Sample> samples_left(bool retry_failed) const;
   /// Once the model is loaded.
-  void set_model(std::string_view model_json, std::string_view engine, std::string_view device, std::span<const ClassId> asked_classes);
+  void set_model(std::string_view model_json, std::string_view engine, std::string_view device,
+                 std::span<const ClassId> asked_classes);
   /// In one transaction, each sample's labels with its outcome. A candidate that repeats what a person has decided on is stored as
   /// superseded.
   void write(std::span<const SampleOutcome> outcomes);

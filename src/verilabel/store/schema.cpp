@@ -12,8 +12,8 @@ namespace {
 /// "vlab": tells a project from any other SQLite file.
 constexpr std::int64_t kApplicationId = 0x766c6162;
 
-// Paths are stored as the bytes of the file system, in columns of type TEXT. Enumerations are stored as the integers of their C++ type:
-// see dataset/label.h. What is written here is never updated or deleted, except where a comment says so.
+// Paths are stored as the bytes of the file system, in columns of type TEXT. Enumerations are stored as the integers of their C++
+// type: see dataset/label.h. What is written here is never updated or deleted, except where a comment says so.
 constexpr std::string_view kVersion1 = R"sql(
 CREATE TABLE project (
   uuid TEXT NOT NULL,                 -- tells snapshots of this project from those of another
@@ -53,7 +53,8 @@ CREATE TABLE imports (
   source TEXT NOT NULL,
   started_at TEXT NOT NULL,
   finished_at TEXT,                   -- set at the end; null in an import that was cut off
-  dataset_json TEXT
+  labels INTEGER NOT NULL DEFAULT 0,  -- that it brought so far, updated with each chunk
+  dataset_json TEXT                   -- set at the end
 ) STRICT;
 
 CREATE TABLE import_undos (           -- one row takes an import back
@@ -61,7 +62,7 @@ CREATE TABLE import_undos (           -- one row takes an import back
   undone_at TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE import_samples (         -- labelled by an import, with or without labels
+CREATE TABLE import_samples (         -- labelled by an import, with or without labels; counts once the import is finished
   import_id INTEGER NOT NULL REFERENCES imports,
   sample_id INTEGER NOT NULL REFERENCES samples,
   PRIMARY KEY (sample_id, import_id)
@@ -120,7 +121,8 @@ CREATE TABLE labels (
   superseded_by INTEGER REFERENCES labels,
   mask BLOB,                          -- see geometry/mask_blob.h; long things last, so that the rest is read without them
   attributes TEXT,
-  source_json TEXT
+  source_json TEXT,
+  CHECK ((run_id IS NULL) <> (import_id IS NULL))
 ) STRICT;
 CREATE INDEX labels_by_sample ON labels (sample_id, set_id);
 
@@ -131,30 +133,39 @@ CREATE TABLE decision_groups (
   who TEXT NOT NULL,
   at TEXT NOT NULL,
   reason TEXT NOT NULL,
-  view TEXT NOT NULL
+  view TEXT NOT NULL,
+  first_decision INTEGER,             -- of a group of decisions, whose ids follow each other
+  last_decision INTEGER
 ) STRICT;
 CREATE INDEX decision_groups_by_target ON decision_groups (target) WHERE target IS NOT NULL;
+
+CREATE VIEW standing_groups AS        -- decided, and not taken back since
+  SELECT g.id FROM decision_groups g WHERE g.kind = 0
+  AND coalesce((SELECT u.kind FROM decision_groups u WHERE u.target = g.id ORDER BY u.id DESC LIMIT 1), 2) = 2;
+
+CREATE TABLE edits (                  -- the whole class and geometry that an edit gave a label
+  id INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  class_id INTEGER NOT NULL REFERENCES classes,
+  x REAL NOT NULL, y REAL NOT NULL, w REAL NOT NULL, h REAL NOT NULL,
+  area REAL,
+  mask BLOB
+) STRICT;
 
 CREATE TABLE decisions (
   id INTEGER PRIMARY KEY,
   group_id INTEGER NOT NULL REFERENCES decision_groups,
   label_id INTEGER NOT NULL REFERENCES labels,
   verdict INTEGER NOT NULL,
-  class_id INTEGER REFERENCES classes,  -- of an edit, as is the geometry
-  x REAL, y REAL, w REAL, h REAL,
-  area REAL,
-  mask BLOB
+  edit_id INTEGER REFERENCES edits,         -- its own, or that of the decision before, which stays in force
+  previous_id INTEGER REFERENCES decisions  -- the decision that stood until then, and stands again when this one is undone
 ) STRICT;
 CREATE INDEX decisions_by_label ON decisions (label_id);
-CREATE INDEX decisions_by_group ON decisions (group_id);
 
-CREATE VIEW standing_groups AS        -- decided, and not taken back since
-  SELECT g.id FROM decision_groups g WHERE g.kind = 0
-  AND coalesce((SELECT u.kind FROM decision_groups u WHERE u.target = g.id ORDER BY u.id DESC LIMIT 1), 2) = 2;
-
-CREATE VIEW standing_decisions AS     -- the last word on each label
-  SELECT d.* FROM decisions d WHERE d.id =
-    (SELECT max(e.id) FROM decisions e WHERE e.label_id = d.label_id AND e.group_id IN (SELECT id FROM standing_groups));
+CREATE TABLE verdicts (               -- the last word on each decided label; follows from the ledger, kept so that it need not be searched
+  label_id INTEGER PRIMARY KEY REFERENCES labels,
+  decision_id INTEGER NOT NULL REFERENCES decisions
+) STRICT;
 
 CREATE TABLE sample_tags (
   tag TEXT NOT NULL,
@@ -209,25 +220,39 @@ CREATE TABLE changes (                -- what readers in other processes have to
 
 constexpr std::array kMigrations = {Migration{1, kVersion1}};
 
-std::int64_t pragma(Database& database, std::string_view name) {
-  Statement statement = database.prepare(fmt::format("PRAGMA {}", name));
+std::int64_t number(Database& database, std::string_view sql) {
+  Statement statement = database.prepare(sql);
   statement.step();
   return statement.integer(0);
 }
 
+std::int64_t pragma(Database& database, std::string_view name) {
+  return number(database, fmt::format("PRAGMA {}", name));
+}
+
 }  // namespace
 
-std::span<const Migration> migrations() { return kMigrations; }
-int newest_schema_version() { return kMigrations.back().to; }
+std::span<const Migration> migrations() {
+  return kMigrations;
+}
+int newest_schema_version() {
+  return kMigrations.back().to;
+}
 
 void migrate(Database& database) {
-  const auto version = pragma(database, "user_version");
-  if (version > newest_schema_version()) {
-    throw Error(ErrorCode::newer_version, fmt::format("the project was written by a newer verilabel (schema {}, this one knows {}); update verilabel",
-                                                      version, newest_schema_version()));
+  const std::int64_t version = pragma(database, "user_version");
+  // A file without anything in it is a project whose making was cut off.
+  const bool is_empty = version == 0 && number(database, "SELECT count(*) FROM sqlite_schema") == 0;
+  if (!is_empty && pragma(database, "application_id") != kApplicationId) {
+    throw Error(ErrorCode::bad_data, "the file is a database, but not that of a verilabel project");
   }
-  if (version > 0 && pragma(database, "application_id") != kApplicationId) {
-    throw Error(ErrorCode::bad_data, "the file is a database, but none of verilabel's");
+  if (version > newest_schema_version()) {
+    throw Error(ErrorCode::newer_version,
+                fmt::format("the project was written by a newer verilabel (schema {}, this one knows {}); update verilabel",
+                            version, newest_schema_version()));
+  }
+  if (is_empty && !database.is_read_only()) {
+    database.execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL");
   }
   for (const Migration& migration : migrations()) {
     if (migration.to <= version) {
@@ -243,6 +268,16 @@ void migrate(Database& database) {
       database.execute(fmt::format("PRAGMA user_version = {}", migration.to));
     }
     transaction.commit();
+  }
+}
+
+void drop_label_index(Database& database) {
+  database.execute("DROP INDEX IF EXISTS labels_by_sample");
+}
+
+void ensure_label_index(Database& database) {
+  if (number(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'labels_by_sample'") == 0) {
+    database.execute("CREATE INDEX IF NOT EXISTS labels_by_sample ON labels (sample_id, set_id)");
   }
 }
 

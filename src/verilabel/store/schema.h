@@ -17,7 +17,12 @@ std::span<const Migration> migrations();
 int newest_schema_version();
 
 /// Brings the database to the newest version, in one transaction a step. Throws `newer_version` when it is beyond it, `bad_data`
-/// when it is a database of something else.
+/// when it is a database of something else, `io` when it would have to be changed and is read-only.
 void migrate(Database& database);
+
+/// The index of labels by sample follows from the labels. It is dropped while the first labels of a project are imported, because
+/// keeping it in order all the time costs more than making it once; `ensure_label_index` makes it when it is not there.
+void drop_label_index(Database& database);
+void ensure_label_index(Database& database);
 
 }  // namespace verilabel::store

@@ -30,7 +30,9 @@ struct Section {
   std::uint64_t bytes;
 };
 
-std::size_t aligned(std::size_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t aligned(std::size_t offset) {
+  return (offset + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 /// Short lists of names as one section: id, length, bytes for each.
 std::string packed(const std::vector<NamedId>& names) {
@@ -193,9 +195,9 @@ bool has_columns_of_one_length(const Columns& columns) {
   const std::size_t labels = columns.labels.id.size();
   const auto& l = columns.labels;
   const auto& s = columns.samples;
-  const std::size_t lengths[] = {l.sample.size(), l.set.size(), l.class_index.size(), l.kind.size(), l.verdict.size(), l.status.size(), l.is_crowd.size(),
-                                 l.x.size(),      l.y.size(),   l.w.size(),           l.h.size(),    l.area.size(),    l.confidence.size(), l.run.size(),
-                                 l.import.size()};
+  const std::size_t lengths[] = {l.sample.size(), l.set.size(),      l.class_index.size(), l.kind.size(), l.verdict.size(),
+                                 l.status.size(), l.is_crowd.size(), l.x.size(),           l.y.size(),    l.w.size(),
+                                 l.h.size(),      l.area.size(),     l.confidence.size(),  l.run.size(),  l.import.size()};
   for (const std::size_t length : lengths) {
     if (length != labels) {
       return false;
@@ -203,7 +205,8 @@ bool has_columns_of_one_length(const Columns& columns) {
   }
   return s.path.size() == samples && s.name.size() == samples && s.width.size() == samples && s.height.size() == samples &&
          s.is_missing.size() == samples && columns.labelled_sample.size() == columns.labelled_set.size() &&
-         columns.sample_tags.row.size() == columns.sample_tags.tag.size() && columns.label_tags.row.size() == columns.label_tags.tag.size();
+         columns.sample_tags.row.size() == columns.sample_tags.tag.size() &&
+         columns.label_tags.row.size() == columns.label_tags.tag.size();
 }
 
 }  // namespace
@@ -221,7 +224,8 @@ std::optional<Columns> open_snapshot(const std::filesystem::path& path, std::str
     return std::nullopt;
   }
   std::memcpy(&header, bytes.data(), sizeof(header));
-  const bool is_ours = std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0 && std::string_view(header.uuid, kUuidBytes) == project_uuid;
+  const bool is_ours =
+      std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0 && std::string_view(header.uuid, kUuidBytes) == project_uuid;
   if (!is_ours || header.file_bytes != bytes.size() || header.sections > (bytes.size() - sizeof(header)) / sizeof(Section)) {
     return std::nullopt;
   }

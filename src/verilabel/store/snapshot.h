@@ -12,8 +12,8 @@
 //     table    = (offset:u64 bytes:u64) for each section, in the order of snapshot.cpp
 //     sections, each at a multiple of 64 bytes
 //
-// Numbers are little-endian, as the machines are that this runs on. The file is replaced as a whole, so a reader sees an old one or a new
-// one; anything that does not fit (another project, another version, a cut-off file) reads as no snapshot.
+// Numbers are little-endian, as the machines are that this runs on. The file is replaced as a whole, so a reader sees an old one or
+// a new one; anything that does not fit (another project, another version, a cut-off file) reads as no snapshot.
 namespace verilabel::store {
 
 std::optional<Columns> open_snapshot(const std::filesystem::path& path, std::string_view project_uuid);
