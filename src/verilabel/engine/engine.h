@@ -36,7 +36,7 @@ struct GraphInfo {
 };
 
 struct CompileOptions {
-  std::string device = "cpu";
+  std::string device = "cpu";  ///< in the engine's words, in capitals or not
   std::vector<std::vector<std::int64_t>> input_shapes;  ///< one an input, all positive: what dynamic sizes are fixed to
   int threads = 0;                                      ///< 0: all processors
 };
@@ -70,7 +70,9 @@ class CompiledModel {
 };
 
 /// An inference engine. Reading a graph and compiling it throw `not_found`; `bad_model` for what is no model, is truncated, or has
-/// operations that the engine does not know; `engine` for a device that is not there, listing those that are.
+/// operations that the engine does not know. Compiling throws `engine` for a device that is not there, listing those that are, or that
+/// cannot run the graph; `wrong_use` for shapes that do not fit what the graph declares; `unsupported` for inputs or outputs that are not
+/// numbers.
 class Engine {
  public:
   virtual ~Engine() = default;
