@@ -1,0 +1,168 @@
+// The program: the table of commands, what they share, and the one place where errors become exit statuses.
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/progress.h"
+#include "verilabel/cli/commands.h"
+#include "verilabel/cli/console.h"
+
+namespace {
+
+using verilabel::Error;
+using verilabel::ErrorCode;
+using verilabel::cli::Action;
+using verilabel::cli::Command;
+using verilabel::cli::Console;
+
+constexpr std::string_view kVersion = "0.1.0";
+
+/// In the order of the loop; help and dispatch follow it.
+const std::array kCommands = {
+    &verilabel::cli::kInitCommand,     &verilabel::cli::kImportCommand, &verilabel::cli::kImportsCommand, &verilabel::cli::kLabelCommand,
+    &verilabel::cli::kRunsCommand,     &verilabel::cli::kEvaluateCommand, &verilabel::cli::kThresholdCommand, &verilabel::cli::kReviewCommand,
+    &verilabel::cli::kTagCommand,      &verilabel::cli::kExportCommand, &verilabel::cli::kStatsCommand,   &verilabel::cli::kSamplesCommand,
+    &verilabel::cli::kLabelsCommand,   &verilabel::cli::kModelsCommand,
+};
+
+verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else
+
+void request_stop(int /*signal*/) {
+  g_cancel.request();
+  std::signal(SIGINT, SIG_DFL);  // the second Ctrl-C ends the program at once
+}
+
+std::string footer_of(const Command& command) {
+  std::string text(command.details);
+  if (!command.examples.empty()) {
+    text += text.empty() ? "Examples:" : "\n\nExamples:";
+    for (const auto example : command.examples) {
+      text += fmt::format("\n  {}", example);
+    }
+  }
+  return text;
+}
+
+/// The first word that is no option of the program itself; where a command must stand.
+int index_of_command_word(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--project") {
+      ++i;
+    } else if (!word.starts_with("-")) {
+      return i;
+    }
+  }
+  return argc;
+}
+
+/// `verilabel foo …` runs the program `verilabel-foo` when there is no such command, as git does. Returns only when there is none.
+void run_external(int argc, char** argv, int word_index, const std::filesystem::path& project_dir) {
+  const std::string program = fmt::format("verilabel-{}", argv[word_index]);
+  if (program.find('/') != std::string::npos) {
+    return;
+  }
+  ::setenv("VERILABEL_PROJECT", project_dir.c_str(), 1);
+  std::vector<char*> arguments{const_cast<char*>(program.c_str())};
+  for (int i = 1; i < word_index; ++i) {
+    if (std::string_view(argv[i]) == "--json") {
+      arguments.push_back(argv[i]);
+    }
+  }
+  arguments.insert(arguments.end(), argv + word_index + 1, argv + argc);
+  arguments.push_back(nullptr);
+  ::execvp(program.c_str(), arguments.data());
+  if (errno != ENOENT) {
+    throw verilabel::io_error("cannot run the program", program, errno);
+  }
+}
+
+int run(int argc, char** argv, Console& console) {
+  CLI::App app("Turns a folder of unlabelled images into a verified, training-ready dataset.", "verilabel");
+  std::string project_dir = ".";
+  bool is_json = false;
+  app.add_option("--project", project_dir, "The project's folder")->type_name("DIR")->capture_default_str();
+  app.add_flag("--json", is_json, "Answer with one JSON document on standard output; progress and diagnostics go to standard error");
+  app.set_version_flag("--version", std::string(kVersion));
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer("`verilabel COMMAND --help` explains one command. An unknown COMMAND runs the program verilabel-COMMAND from the PATH.");
+
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const Command* command : kCommands) {
+    CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->summary));
+    sub->footer(footer_of(*command));
+    actions.emplace_back(sub, command->configure(*sub));
+  }
+
+  const int word = index_of_command_word(argc, argv);
+  const bool is_known = word == argc || std::ranges::any_of(kCommands, [&](const Command* command) { return command->name == argv[word]; });
+  if (!is_known) {
+    for (int i = 1; i + 1 < word; ++i) {
+      if (std::string_view(argv[i]) == "--project") {
+        project_dir = argv[i + 1];
+      }
+    }
+    run_external(argc, argv, word, std::filesystem::absolute(project_dir));
+    std::string names;
+    for (const Command* command : kCommands) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", command->name);
+    }
+    throw Error(ErrorCode::wrong_use, fmt::format("there is no command '{0}' and no program verilabel-{0} on the PATH", argv[word]),
+                {{"commands", names}});
+  }
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      return app.exit(error);  // --help and --version
+    }
+    throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(), is_known && word < argc ? fmt::format(" {}", argv[word]) : ""));
+  }
+  for (const auto& [sub, action] : actions) {
+    if (sub->parsed()) {
+      return action({std::filesystem::absolute(project_dir).lexically_normal(), console, g_cancel});
+    }
+  }
+  throw Error(ErrorCode::internal, "a command was parsed and not found");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write, with a message, like a full disk
+  // Known before parsing, because a mistake in the options must be answered in the form that was asked for.
+  const bool is_json = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+  Console console(is_json);
+  const auto end_with = [&](const Error& error) {
+    console.fail(error);
+    return verilabel::info(error.code()).exit_status;
+  };
+  try {
+    return run(argc, argv, console);
+  } catch (const Error& error) {
+    return end_with(error);
+  } catch (const std::bad_alloc&) {
+    return end_with(Error(ErrorCode::io, "the machine has not enough free memory for this"));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return end_with(verilabel::io_error("the file system refused", error.path1().native(), error.code().value()));
+  } catch (const std::exception& error) {
+    return end_with(Error(ErrorCode::internal, error.what()));
+  }
+}

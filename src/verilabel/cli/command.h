@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "verilabel/base/progress.h"
+#include "verilabel/cli/console.h"
+
+namespace CLI {
+class App;
+}
+
+namespace verilabel::cli {
+
+/// What every command gets: which project, where to talk, when to stop.
+struct Invocation {
+  std::filesystem::path project_dir;
+  Console& console;
+  const CancelToken& cancel;
+};
+
+/// Runs a configured command and gives the exit status: 0, or 1 when failures were reported. Errors are thrown.
+using Action = std::function<int(const Invocation&)>;
+
+/// One row of the table of commands. Help texts are made from it.
+struct Command {
+  std::string_view name;
+  std::string_view summary;              ///< one line, for the list
+  std::string_view details;              ///< what the one line cannot say; may be empty
+  std::span<const std::string_view> examples;  ///< whole command lines
+  Action (*configure)(CLI::App& app);  ///< adds the options to `app`, whose callback is not used
+};
+
+}  // namespace verilabel::cli

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/progress.h"
+
+namespace verilabel::cli {
+
+/// What a command says, and where: the answer on standard output, everything else on standard error. With `--json` the answer is one
+/// document and nothing else.
+class Console {
+ public:
+  explicit Console(bool is_json);
+
+  bool is_json() const { return is_json_; }
+  /// The answer for people; silent with `--json`.
+  void say(std::string_view line);
+  /// The answer for programs; silent without `--json`. Call once, or in parts that make one document.
+  void write_json(std::string_view json);
+  /// Something to know that is not the answer.
+  void note(std::string_view line);
+  void fail(const Error& error);
+
+  /// A line that rewrites itself on a terminal: what is done, failed and left, the rate and the time left. Elsewhere a line every
+  /// few seconds. The console must outlive the sink.
+  ProgressSink progress();
+  /// Ends the progress line, so that what follows starts on a line of its own. Keeps what it showed last.
+  void end_progress();
+
+ private:
+  void show(const Progress& progress);
+
+  bool is_json_;
+  bool is_terminal_;
+  bool has_open_line_ = false;
+  std::string stage_;
+  std::int64_t first_count_ = 0;
+  std::chrono::steady_clock::time_point stage_started_;
+  std::chrono::steady_clock::time_point last_shown_;
+};
+
+/// The text of a progress line: "labelling: 120 done, 3 failed of 492 images, 35.2 images/s, 10 s left". `seconds` have passed since
+/// `first_count` items were finished.
+std::string progress_text(const Progress& progress, std::int64_t first_count, double seconds);
+
+/// "8 s", "3 min 20 s", "2 h 5 min".
+std::string duration_text(double seconds);
+
+}  // namespace verilabel::cli

@@ -1,0 +1,110 @@
+#include <map>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "verilabel/base/json_writer.h"
+#include "verilabel/base/utf8.h"
+#include "verilabel/cli/commands.h"
+#include "verilabel/formats/format.h"
+#include "verilabel/workflow/export.h"
+
+namespace verilabel::cli {
+namespace {
+
+std::string json_of(const WriteReport& report) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.field("images", report.images).field("images_unlabelled", report.images_unlabelled).field("images_left_out", report.images_left_out);
+  json.field("labels", report.labels).field("labels_left_out", report.labels_left_out);
+  json.key("losses").begin_array();
+  for (const Loss& loss : report.losses) {
+    json.begin_object().field("what", loss.what).field("count", loss.count).end_object();
+  }
+  json.end_array().key("failures").begin_array();
+  for (const ImageFailure& failure : report.failures) {
+    json.begin_object().field("name", failure.name).field("message", failure.message).end_object();
+  }
+  json.end_array().end_object();
+  return out + "\n";
+}
+
+void say_report(Console& console, const ExportOptions& options, const WriteReport& report) {
+  console.say(fmt::format("{} labels on {} images in {}", report.labels, report.images, printable(options.output.native())));
+  if (report.images_left_out > 0 || report.labels_left_out > 0) {
+    console.say(fmt::format("  left out: {} images, {} labels", report.images_left_out, report.labels_left_out));
+  }
+  for (const Loss& loss : report.losses) {
+    console.note(fmt::format("  {} cannot hold: {} {}", options.format, loss.count, loss.what));
+  }
+  for (const ImageFailure& failure : report.failures) {
+    console.note(fmt::format("  {}: {}", printable(failure.name), failure.message));
+  }
+}
+
+struct Words {
+  std::string output;
+  std::string thresholds;
+};
+
+Action configure(CLI::App& app) {
+  auto options = std::make_shared<ExportOptions>();
+  auto words = std::make_shared<Words>();
+  std::string names;
+  for (const Format& format : formats()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", format.name);
+  }
+  app.add_option("--set", options->set, "The label set to write")->required();
+  app.add_option("--format", options->format, "Its form: " + names)->required()->type_name("NAME");
+  app.add_option("--output", words->output, "The file or folder to write")->required()->type_name("PATH");
+  app.add_option("--where", options->where, "Only these samples and labels")->type_name("VIEW");
+  auto* threshold = app.add_option("--threshold", options->threshold, "Lowest confidence of an undecided label (default: all that are stored)");
+  app.add_option("--thresholds", words->thresholds, "The same by class, from `threshold --output`")->type_name("FILE")->excludes(threshold);
+  app.add_flag("--include-unsure", options->include_unsure, "Also write labels marked unsure");
+  app.add_option("--images", options->write.images, "How image files get into an export that has a folder for them")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ImageTransfer>{{"reference", ImageTransfer::reference},
+                                                                               {"copy", ImageTransfer::copy},
+                                                                               {"hard_link", ImageTransfer::hard_link},
+                                                                               {"symbolic_link", ImageTransfer::symbolic_link},
+                                                                               {"relative_link", ImageTransfer::relative_link}}))
+      ->default_str("reference");
+  app.add_flag("--with-unlabelled", options->write.with_unlabelled, "Also list images that are not labelled");
+  app.add_flag("--with-confidence", options->write.with_confidence, "Write confidences where the format leaves the choice (yolo)");
+  app.add_option("--default-split", options->write.default_split, "Split of images without one, for formats that need it")->capture_default_str();
+  return [options, words](const Invocation& invocation) {
+    options->output = std::filesystem::absolute(words->output).lexically_normal();
+    if (!words->thresholds.empty()) {
+      options->thresholds = words->thresholds;
+    }
+    options->validate();
+    options->write.progress = invocation.console.progress();
+    options->write.cancel = &invocation.cancel;
+    Project project = Project::open(invocation.project_dir);
+    const WriteReport report = export_set(project, *options);
+    invocation.console.end_progress();
+    invocation.console.write_json(json_of(report));
+    say_report(invocation.console, *options, report);
+    return report.failures.empty() ? 0 : 1;
+  };
+}
+
+constexpr std::string_view kExamples[] = {
+    "verilabel export --set auto --format coco --output auto.json --threshold 0.4",
+    "verilabel export --set auto --format yolo --output dataset/ --images copy --thresholds thresholds.json",
+};
+
+}  // namespace
+
+const Command kExportCommand{
+    "export",
+    "Write a label set in a format that others read",
+    "Accepted and edited labels are written whatever their confidence, undecided ones at or above the threshold, rejected ones\n"
+    "never. What the format cannot hold is counted.",
+    kExamples,
+    &configure,
+};
+
+}  // namespace verilabel::cli

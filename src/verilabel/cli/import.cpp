@@ -1,0 +1,149 @@
+#include <map>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "verilabel/base/json_writer.h"
+#include "verilabel/base/utf8.h"
+#include "verilabel/cli/commands.h"
+#include "verilabel/cli/text.h"
+#include "verilabel/formats/format.h"
+#include "verilabel/workflow/import.h"
+
+namespace verilabel::cli {
+namespace {
+
+constexpr std::size_t kFailuresShown = 20;
+
+void write_rejections(JsonWriter& json, const std::vector<Rejection>& rejections) {
+  json.key("rejections").begin_array();
+  for (const Rejection& rejection : rejections) {
+    json.begin_object();
+    json.field("kind", name_of(rejection.kind)).field("reason", name_of(rejection.reason)).field("message", rejection.message);
+    json.field("file", rejection.file).field("line", rejection.line).field("byte", rejection.byte_offset);
+    json.field("field", rejection.field).field("image", rejection.image).end_object();
+  }
+  json.end_array();
+}
+
+std::string json_of(const ImportReport& report) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.field("files", report.files).field("added", report.added).field("unchanged", report.unchanged);
+  json.field("ignored", report.ignored).field("failed", report.failed);
+  json.key("failures").begin_array();
+  for (const FileFailure& failure : report.failures) {
+    json.begin_object().field("path", failure.path).field("code", info(failure.code).name).field("message", failure.message).end_object();
+  }
+  json.end_array();
+  json.field("import", report.import ? std::optional(report.import->value) : std::nullopt);
+  json.field("images_listed", report.images_listed).field("images_missing", report.images_missing);
+  json.field("images_of_other_size", report.images_of_other_size);
+  json.field("labels", report.labels).field("labels_unchanged", report.labels_unchanged);
+  json.field("labels_rejected", report.labels_rejected).field("others_rejected", report.others_rejected);
+  write_rejections(json, report.rejections);
+  json.end_object();
+  return out + "\n";
+}
+
+std::string place_of(const Rejection& rejection) {
+  std::string place = printable(rejection.file);
+  if (rejection.line) {
+    place += fmt::format(":{}", *rejection.line);
+  } else if (rejection.byte_offset) {
+    place += fmt::format(", byte {}", *rejection.byte_offset);
+  }
+  return rejection.field.empty() ? place : fmt::format("{}, {}", place, rejection.field);
+}
+
+void say_report(Console& console, const ImportOptions& options, const ImportReport& report) {
+  if (options.images) {
+    console.say(fmt::format("{} files: {} added, {} unchanged, {} ignored (no images), {} failed", report.files, report.added, report.unchanged,
+                            report.ignored, report.failed));
+  }
+  for (std::size_t i = 0; i < std::min(report.failures.size(), kFailuresShown); ++i) {
+    console.note(fmt::format("  {}: {}", printable(report.failures[i].path), report.failures[i].message));
+  }
+  if (report.failures.size() > kFailuresShown) {
+    console.note(fmt::format("  … and {} more; --json lists all", report.failures.size() - kFailuresShown));
+  }
+  if (!options.labels) {
+    return;
+  }
+  console.say(fmt::format("{} labels added to {}, {} there already, {} rejected; {} images listed, {} of them new without a file", report.labels,
+                          options.set, report.labels_unchanged, report.labels_rejected, report.images_listed, report.images_missing));
+  if (report.images_of_other_size > 0) {
+    console.note(fmt::format("  {} images have another upright size than the labels state: look whether their boxes fit", report.images_of_other_size));
+  }
+  std::map<std::string, std::int64_t> by_reason;
+  for (const Rejection& rejection : report.rejections) {
+    ++by_reason[fmt::format("{} {}", name_of(rejection.kind), name_of(rejection.reason))];
+  }
+  for (const auto& [reason, count] : by_reason) {
+    console.note(fmt::format("  {} × {}", count, reason));
+  }
+  for (std::size_t i = 0; i < std::min(report.rejections.size(), kFailuresShown); ++i) {
+    console.note(fmt::format("  {}: {}", place_of(report.rejections[i]), report.rejections[i].message));
+  }
+}
+
+std::string format_names() {
+  std::string names;
+  for (const Format& format : formats()) {
+    names += fmt::format("{}{}: {}, PATH is {}", names.empty() ? "" : "; ", format.name, format.summary, format.path);
+  }
+  return names;
+}
+
+struct Words {
+  std::string images;
+  std::string labels;
+};
+
+Action configure(CLI::App& app) {
+  auto options = std::make_shared<ImportOptions>();
+  auto words = std::make_shared<Words>();
+  app.add_option("--images", words->images, "A folder of images, walked whole; the images stay where they are")->type_name("DIR");
+  app.add_option("--labels", words->labels, "Labels for images of the project")->type_name("PATH");
+  app.add_option("--format", options->format, "Format of the labels. " + format_names())->type_name("NAME");
+  app.add_option("--set", options->set, "Label set that the labels go into")->capture_default_str();
+  app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")->type_name("NAME");
+  return [options, words](const Invocation& invocation) {
+    if (!words->images.empty()) {
+      options->images = std::filesystem::absolute(words->images).lexically_normal();
+    }
+    if (!words->labels.empty()) {
+      options->labels = std::filesystem::absolute(words->labels).lexically_normal();
+    }
+    options->validate();
+    Project project = Project::open(invocation.project_dir);
+    const ImportReport report = import_dataset(project, *options, invocation.console.progress(), invocation.cancel);
+    invocation.console.end_progress();
+    invocation.console.write_json(invocation.console.is_json() ? json_of(report) : "");
+    say_report(invocation.console, *options, report);
+    return report.has_failures() ? 1 : 0;
+  };
+}
+
+constexpr std::string_view kExamples[] = {
+    "verilabel import --images photos/",
+    "verilabel import --images val2017/ --labels instances_val2017.json --format coco",
+    "verilabel import --labels results.json --format coco --set detector",
+    "verilabel import --images dataset/images --labels dataset/data.yaml --format yolo --split val",
+};
+
+}  // namespace
+
+const Command kImportCommand{
+    "import",
+    "Take images and labels into the project",
+    "A label finds its image by path relative to the folder of images, else by a basename that occurs once. Importing the same\n"
+    "again changes nothing, and completes an import that was cut off.",
+    kExamples,
+    &configure,
+};
+
+}  // namespace verilabel::cli

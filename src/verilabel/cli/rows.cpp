@@ -1,0 +1,161 @@
+// samples and labels: the rows that a view selects.
+
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "verilabel/base/json_writer.h"
+#include "verilabel/base/utf8.h"
+#include "verilabel/cli/commands.h"
+#include "verilabel/cli/text.h"
+#include "verilabel/dataset/view.h"
+#include "verilabel/store/project.h"
+
+namespace verilabel::cli {
+namespace {
+
+constexpr std::size_t kFlushBytes = 1 << 20;
+constexpr std::size_t kRowsShown = 100;
+
+std::optional<double> defined(double number) { return std::isnan(number) ? std::nullopt : std::optional(number); }
+
+/// One JSON document with the rows under `name`, written in pieces. `write_row` adds one object.
+template <typename WriteRow>
+void write_rows(Console& console, std::string_view name, const std::vector<std::uint32_t>& rows, const WriteRow& write_row) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("count", rows.size()).key(name).begin_array();
+  for (const std::uint32_t row : rows) {
+    write_row(json, row);
+    if (out.size() > kFlushBytes) {
+      console.write_json(out);
+      out.clear();
+    }
+  }
+  json.end_array().end_object();
+  console.write_json(out + "\n");
+}
+
+void write_sample(JsonWriter& json, const Columns& columns, std::uint32_t row) {
+  const SampleColumns& samples = columns.samples;
+  json.begin_object().field("sample", samples.id[row]).field("name", samples.name[row]).field("path", samples.path[row]);
+  json.field("width", samples.width[row]).field("height", samples.height[row]).field("missing", samples.is_missing[row] != 0).end_object();
+}
+
+void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
+  const LabelColumns& labels = columns.labels;
+  const auto sample = static_cast<std::size_t>(labels.sample[row]);
+  json.begin_object().field("label", labels.id[row]).field("sample", columns.samples.id[sample]).field("name", columns.samples.name[sample]);
+  json.field("set", columns.sets[static_cast<std::size_t>(labels.set[row])].name);
+  json.field("class", columns.classes[static_cast<std::size_t>(labels.class_index[row])].name).field("kind", name_of(labels.kind[row]));
+  json.key("bbox").begin_array().value(labels.x[row]).value(labels.y[row]).value(labels.w[row]).value(labels.h[row]).end_array();
+  json.field("area", labels.area[row]).field("confidence", defined(labels.confidence[row])).field("crowd", labels.is_crowd[row] != 0);
+  json.field("verdict", name_of(labels.verdict[row])).field("status", name_of(labels.status[row]));
+  json.field("run", labels.run[row] != 0 ? std::optional(labels.run[row]) : std::nullopt);
+  json.field("import", labels.import[row] != 0 ? std::optional(labels.import[row]) : std::nullopt).end_object();
+}
+
+void say_more(Console& console, std::size_t count, std::string_view what) {
+  console.say(count > kRowsShown ? fmt::format("… {} {} in all; --json or limit: shows others", count, what) : fmt::format("{} {}", count, what));
+}
+
+void say_samples(Console& console, const Columns& columns, const std::vector<std::uint32_t>& rows) {
+  Table table({"name", "sample", "width", "height"});
+  for (std::size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
+    const std::uint32_t row = rows[i];
+    const bool is_missing = columns.samples.is_missing[row] != 0;
+    table.add({printable(columns.samples.name[row]) + (is_missing ? " (missing)" : ""), std::to_string(columns.samples.id[row]),
+               std::to_string(columns.samples.width[row]), std::to_string(columns.samples.height[row])});
+  }
+  if (!rows.empty()) {
+    console.say(table.text());
+  }
+  say_more(console, rows.size(), "samples");
+}
+
+void say_labels(Console& console, const Columns& columns, const std::vector<std::uint32_t>& rows) {
+  Table table({"image", "label", "set", "class", "confidence", "verdict", "x", "y", "w", "h"});
+  const LabelColumns& labels = columns.labels;
+  for (std::size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
+    const std::uint32_t row = rows[i];
+    const Box box = labels.box_xywh_px(row);
+    table.add({printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]), std::to_string(labels.id[row]),
+               columns.sets[static_cast<std::size_t>(labels.set[row])].name, columns.classes[static_cast<std::size_t>(labels.class_index[row])].name,
+               number_text(defined(labels.confidence[row])), std::string(name_of(labels.verdict[row])), fmt::format("{:.1f}", box.x),
+               fmt::format("{:.1f}", box.y), fmt::format("{:.1f}", box.w), fmt::format("{:.1f}", box.h)});
+  }
+  if (!rows.empty()) {
+    console.say(table.text());
+  }
+  say_more(console, rows.size(), "labels");
+}
+
+std::shared_ptr<std::string> add_view_option(CLI::App& app) {
+  auto text = std::make_shared<std::string>();
+  app.add_option("--where", *text, "Only these (a view; default: all)")->type_name("VIEW");
+  return text;
+}
+
+Action configure_samples(CLI::App& app) {
+  const auto text = add_view_option(app);
+  return [text](const Invocation& invocation) {
+    const View view = View::parse(*text);
+    const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
+    const Columns columns = project.columns();
+    const auto rows = select_samples(view, columns);
+    if (invocation.console.is_json()) {
+      write_rows(invocation.console, "samples", rows, [&](JsonWriter& json, std::uint32_t row) { write_sample(json, columns, row); });
+    } else {
+      say_samples(invocation.console, columns, rows);
+    }
+    return 0;
+  };
+}
+
+Action configure_labels(CLI::App& app) {
+  const auto text = add_view_option(app);
+  return [text](const Invocation& invocation) {
+    const View view = View::parse(*text);
+    const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
+    const Columns columns = project.columns();
+    const auto rows = select_labels(view, columns);
+    if (invocation.console.is_json()) {
+      write_rows(invocation.console, "labels", rows, [&](JsonWriter& json, std::uint32_t row) { write_label(json, columns, row); });
+    } else {
+      say_labels(invocation.console, columns, rows);
+    }
+    return 0;
+  };
+}
+
+constexpr std::string_view kSamplesExamples[] = {
+    "verilabel samples --where 'class:car confidence>=0.3 tag:night'",
+    "verilabel samples --where 'count(auto,person)>3 limit:20'",
+};
+constexpr std::string_view kLabelsExamples[] = {
+    "verilabel labels --where 'set:auto verdict:unreviewed -sort:confidence limit:50'",
+    "verilabel --json labels --where 'class:car,\"traffic light\" area<1024'",
+};
+
+}  // namespace
+
+const Command kSamplesCommand{
+    "samples",
+    "List the samples (images) of a view",
+    "docs/views.md has the language of views.",
+    kSamplesExamples,
+    &configure_samples,
+};
+
+const Command kLabelsCommand{
+    "labels",
+    "List the labels of a view",
+    "docs/views.md has the language of views.",
+    kLabelsExamples,
+    &configure_labels,
+};
+
+}  // namespace verilabel::cli

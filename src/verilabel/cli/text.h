@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace verilabel::cli {
+
+/// A table of text: the first column to the left, the others to the right, as wide as they must be.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
+  /// As many cells as the header has.
+  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  bool empty() const { return rows_.size() == 1; }
+  /// Without a line break at the end.
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Four decimals, or a dash for what is undefined.
+std::string number_text(std::optional<double> number);
+
+/// "car, bus, \"traffic light\"" as a list of names, without blanks around them; empty names are left out.
+std::vector<std::string> names_from(std::string_view comma_separated);
+
+}  // namespace verilabel::cli

@@ -1,0 +1,173 @@
+#include "verilabel/workflow/export.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/dataset/view.h"
+#include "verilabel/formats/format.h"
+#include "verilabel/workflow/thresholds.h"
+
+namespace verilabel {
+namespace {
+
+/// Which labels go out.
+class LabelFilter {
+ public:
+  LabelFilter(const ExportOptions& options, const Columns& columns) : options_(options), threshold_of_class_(columns.classes.size()) {
+    Thresholds thresholds;
+    thresholds.global = options.threshold;
+    if (options.thresholds) {
+      thresholds = read_thresholds(*options.thresholds);
+    }
+    for (auto& threshold : threshold_of_class_) {
+      threshold = thresholds.global;
+    }
+    for (const Thresholds::OfClass& of_class : thresholds.per_class) {
+      const auto index = columns.class_index(of_class.class_name);
+      if (!index) {
+        throw Error(ErrorCode::bad_data, fmt::format("the thresholds name a class '{}' that the project does not have", of_class.class_name),
+                    {{"file", options.thresholds->native()}, {"field", "per_class." + of_class.class_name}});
+      }
+      threshold_of_class_[static_cast<std::size_t>(*index)] = of_class.threshold;
+    }
+  }
+
+  bool lets_through(const LabelColumns& labels, std::uint32_t row) const {
+    switch (labels.verdict[row]) {
+      case Verdict::accepted:
+      case Verdict::edited:
+        return true;
+      case Verdict::rejected:
+        return false;
+      case Verdict::unsure:
+        return options_.include_unsure;
+      case Verdict::unreviewed:
+        break;
+    }
+    const auto& threshold = threshold_of_class_[static_cast<std::size_t>(labels.class_index[row])];
+    return !threshold || std::isnan(labels.confidence[row]) || labels.confidence[row] >= *threshold;
+  }
+
+ private:
+  const ExportOptions& options_;
+  std::vector<std::optional<double>> threshold_of_class_;
+};
+
+/// The samples and labels of an export, in the order of their ids.
+class ProjectSource final : public ExportSource {
+ public:
+  ProjectSource(const Project& project, const ExportOptions& options, const Columns& columns, std::int32_t set)
+      : project_(project), set_{columns.sets[static_cast<std::size_t>(set)].id} {
+    const View view = View::parse(options.where);
+    const LabelFilter filter(options, columns);
+    std::vector<std::uint32_t> label_rows = select_labels(view, columns);
+    std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
+    std::ranges::sort(label_rows);
+    std::ranges::sort(sample_rows);
+
+    const std::vector<std::uint8_t> is_labelled = columns.labelled_in(set);
+    std::vector<std::int64_t> position(columns.samples.size(), -1);
+    for (const std::uint32_t row : sample_rows) {
+      position[row] = static_cast<std::int64_t>(images_.size());
+      images_.push_back({{columns.samples.id[row]}, is_labelled[row] != 0 ? SampleState::labelled_empty : SampleState::not_labelled, {}});
+    }
+    std::vector<std::uint8_t> is_class_used(columns.classes.size(), 0);
+    for (const std::uint32_t row : label_rows) {
+      const std::int64_t image = position[static_cast<std::size_t>(columns.labels.sample[row])];
+      if (columns.labels.set[row] == set && image >= 0 && filter.lets_through(columns.labels, row)) {
+        images_[static_cast<std::size_t>(image)].labels.push_back({columns.labels.id[row]});
+        images_[static_cast<std::size_t>(image)].state = SampleState::labelled;
+        is_class_used[static_cast<std::size_t>(columns.labels.class_index[row])] = 1;
+      }
+    }
+    choose_classes(is_class_used, columns, set);
+  }
+
+  std::vector<ExportClass> classes() override { return classes_; }
+  std::string dataset_json() override { return project_.dataset_json(set_); }
+  std::int64_t image_count() override { return static_cast<std::int64_t>(images_.size()); }
+
+  ExportImage image(std::int64_t index) override {
+    const ExportedImage& image = images_[static_cast<std::size_t>(index)];
+    Sample sample = project_.sample(image.sample);
+    return {std::move(sample.name), std::move(sample.path),        sample.width, sample.height,
+            std::move(sample.split), std::move(sample.source_json), image.state,  sample.is_missing};
+  }
+
+  std::vector<ExportLabel> labels(std::int64_t index) override {
+    const ExportedImage& image = images_[static_cast<std::size_t>(index)];
+    if (image.labels.empty()) {
+      return {};
+    }
+    std::vector<ExportLabel> labels;
+    auto next = image.labels.begin();
+    for (StoredLabel& stored : project_.labels_of(image.sample, set_)) {
+      if (next != image.labels.end() && stored.id == *next) {
+        labels.push_back({class_index_.at(stored.label.class_id), std::move(stored.label)});
+        ++next;
+      }
+    }
+    return labels;
+  }
+
+ private:
+  struct ExportedImage {
+    SampleId sample;
+    SampleState state = SampleState::not_labelled;
+    std::vector<LabelId> labels;
+  };
+
+  /// The classes that a file of labels would list: those that the set's imports and runs knew, used or not, so that ids and indices stay
+  /// what they were.
+  void choose_classes(const std::vector<std::uint8_t>& is_class_used, const Columns& columns, std::int32_t set) {
+    std::vector<std::uint8_t> is_in_set = is_class_used;
+    for (std::size_t row = 0; row < columns.labels.size(); ++row) {
+      if (columns.labels.set[row] == set) {
+        is_in_set[static_cast<std::size_t>(columns.labels.class_index[row])] = 1;
+      }
+    }
+    const std::vector<ClassRow> rows = project_.classes();
+    for (const ClassRow& row : rows) {
+      const auto index = columns.class_index(row.name);
+      const bool is_listed = index && (is_in_set[static_cast<std::size_t>(*index)] != 0 || !row.source_json.empty());
+      if (is_listed) {
+        class_index_.emplace(row.id, static_cast<std::int32_t>(classes_.size()));
+        classes_.push_back({row.name, row.source_json});
+      }
+    }
+  }
+
+  const Project& project_;
+  SetId set_;
+  std::vector<ExportedImage> images_;
+  std::vector<ExportClass> classes_;
+  std::unordered_map<ClassId, std::int32_t> class_index_;
+};
+
+}  // namespace
+
+void ExportOptions::validate() const {
+  static_cast<void>(verilabel::format(format));
+  if (threshold && !std::isfinite(*threshold)) {
+    throw Error(ErrorCode::wrong_use, "--threshold must be a number");
+  }
+}
+
+WriteReport export_set(Project& project, const ExportOptions& options) {
+  options.validate();
+  const Columns columns = project.columns();
+  const auto set = columns.set_index(options.set);
+  if (!set) {
+    throw Error(ErrorCode::wrong_use, fmt::format("there is no label set '{}'", options.set), {{"sets", project.set_names()}});
+  }
+  ProjectSource source(project, options, columns, *set);
+  return verilabel::format(options.format).write(options.output, source, options.write);
+}
+
+}  // namespace verilabel

@@ -1,0 +1,354 @@
+#include "verilabel/workflow/import.h"
+
+#include <exception>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/bounded_queue.h"
+#include "verilabel/base/utf8.h"
+#include "verilabel/formats/format.h"
+#include "verilabel/store/import_writer.h"
+#include "verilabel/workflow/image_scan.h"
+#include "verilabel/workflow/sample_index.h"
+
+namespace verilabel {
+namespace {
+
+constexpr std::size_t kBatchesInFlight = 8;
+
+/// An image that the labels file names, as the writer needs it.
+struct NamedImage {
+  SampleId known;                    ///< in the project already
+  std::optional<Sample> added;       ///< to be stored
+  std::int64_t same_as = -1;         ///< the place of an earlier image that means the same sample
+  std::string split;
+  std::string source_json;
+  bool is_labelled = false;
+};
+
+struct NamedClasses {
+  std::vector<SourceClass> classes;
+  std::vector<ClassId> known;  ///< one a class; none for those that are to be stored
+};
+
+using Work = std::variant<NamedClasses, std::vector<NamedImage>, std::vector<ImportedLabel>, std::string>;
+
+/// Answers the reader from memory, on the reader's thread, and hands on what is to be stored.
+class ReadingSink final : public ImportSink {
+ public:
+  ReadingSink(const Project& project, const ImportOptions& options, BoundedQueue<Work>& queue, ImportReport& report)
+      : queue_(queue), report_(report), base_(options.images ? *options.images : options.labels->parent_path()) {
+    project.for_each_sample([&](const Sample& sample) {
+      const std::size_t entry = index_.add(sample.name, sample.path.native(), {sample.id, sample.width, sample.height});
+      if (!sample.source_json.empty()) {
+        sample_of_source_id_.emplace(source_id_of(sample.source_json), entry);
+      }
+    });
+    for (const ClassRow& row : project.classes()) {
+      class_of_name_.emplace(row.name, row.id);
+      if (!row.source_json.empty()) {
+        class_of_source_id_.emplace(source_id_of(row.source_json), row.id);
+      }
+    }
+  }
+
+  std::vector<Resolution> on_classes(std::vector<SourceClass> classes) override {
+    std::vector<Resolution> answers;
+    NamedClasses named;
+    for (const SourceClass& source : classes) {
+      const auto& known = source.name.empty() ? class_of_source_id_ : class_of_name_;
+      const auto found = known.find(source.name.empty() ? source.source_id : source.name);
+      named.known.push_back(found == known.end() ? ClassId{} : found->second);
+      answers.push_back(source.name.empty() && found == known.end() ? Resolution::unknown : Resolution::found);
+    }
+    named.classes = std::move(classes);
+    hand_on(std::move(named));
+    return answers;
+  }
+
+  std::vector<ResolvedImage> on_images(std::vector<SourceImage> images) override {
+    std::vector<ResolvedImage> answers;
+    std::vector<NamedImage> named;
+    for (SourceImage& image : images) {
+      ++report_.images_listed;
+      auto [answer, name] = resolve(image);
+      answers.push_back(answer);
+      named.push_back(std::move(name));
+      ++announced_;
+    }
+    hand_on(std::move(named));
+    return answers;
+  }
+
+  void on_labels(std::vector<ImportedLabel> labels) override { hand_on(std::move(labels)); }
+
+  void on_rejected(Rejection rejection) override {
+    if (report_.rejections.size() < kMaxRejectionsKept) {
+      report_.rejections.push_back(std::move(rejection));
+    }
+  }
+
+  void on_dataset_json(std::string json) override { hand_on(std::move(json)); }
+
+ private:
+  void hand_on(Work work) {
+    if (!queue_.push(std::move(work))) {
+      throw Error(ErrorCode::interrupted, "the writer has stopped");  // which has its own, better error
+    }
+  }
+
+  SampleIndex::Found find(const SourceImage& image) const {
+    if (image.name.empty() && image.path.empty()) {
+      const auto found = sample_of_source_id_.find(image.source_id);
+      return found == sample_of_source_id_.end() ? SampleIndex::Found{} : SampleIndex::Found{SampleIndex::Match::found, found->second};
+    }
+    if (!image.path.empty()) {
+      const auto found = index_.find_path(image.path);
+      if (found.match == SampleIndex::Match::found) {
+        return found;
+      }
+    }
+    return image.is_stem ? index_.find_stem(image.name) : index_.find_name(image.name);
+  }
+
+  std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image) {
+    SampleIndex::Found found = find(image);
+    if (found.match == SampleIndex::Match::ambiguous) {
+      return {{Resolution::ambiguous, {}, {}}, {}};
+    }
+    NamedImage named;
+    named.split = std::move(image.split);
+    named.source_json = std::move(image.source_json);
+    named.is_labelled = image.is_labelled;
+    Resolution resolution = Resolution::found;
+    if (found.match == SampleIndex::Match::none) {
+      if (image.name.empty() || image.is_stem) {
+        return {{Resolution::unknown, {}, {}}, {}};
+      }
+      const auto path = image.path.empty() ? (base_ / image.name).lexically_normal() : std::filesystem::path(image.path);
+      // An image that lies where the labels say is taken in with them.
+      ScannedFile scanned = scan_image(path, image.name);
+      Sample sample;
+      if (scanned.sample) {
+        sample = std::move(*scanned.sample);
+      } else {
+        resolution = Resolution::missing;
+        ++report_.images_missing;
+        sample.path = path;
+        sample.name = image.name;
+        sample.width = image.width.value_or(0);
+        sample.height = image.height.value_or(0);
+        sample.is_missing = true;
+      }
+      found = {SampleIndex::Match::found, index_.add(sample.name, sample.path.native(), {{}, sample.width, sample.height})};
+      sample.split = named.split;
+      sample.source_json = named.source_json;
+      named.added = std::move(sample);
+    }
+    SampleIndex::Entry& entry = index_.entry(found.entry);
+    if (entry.announced >= 0) {
+      named.same_as = entry.announced;
+    }
+    named.known = entry.sample;
+    entry.announced = announced_;
+    ResolvedImage answer{resolution, {}, {}};
+    if (entry.width > 0 && entry.height > 0) {
+      answer.width = entry.width;
+      answer.height = entry.height;
+      report_.images_of_other_size += image.width.value_or(entry.width) != entry.width || image.height.value_or(entry.height) != entry.height ? 1 : 0;
+    }
+    return {answer, std::move(named)};
+  }
+
+  BoundedQueue<Work>& queue_;
+  ImportReport& report_;
+  std::filesystem::path base_;  ///< where images that the labels name are, by default
+  SampleIndex index_;
+  std::unordered_map<std::string, std::size_t> sample_of_source_id_;
+  std::unordered_map<std::string, ClassId> class_of_source_id_;
+  std::unordered_map<std::string, ClassId> class_of_name_;
+  std::int64_t announced_ = 0;
+};
+
+/// Stores what the reader hands over, on the thread that owns the project.
+class Storing {
+ public:
+  Storing(Project& project, const ImportOptions& options, ImportReport& report)
+      : project_(project), options_(options), report_(report), writer_(project) {}
+
+  void operator()(NamedClasses&& named) {
+    begin();
+    for (std::size_t i = 0; i < named.classes.size(); ++i) {
+      const SourceClass& source = named.classes[i];
+      classes_.push_back(source.name.empty() ? named.known[i] : writer_class(source));
+    }
+  }
+
+  void operator()(std::vector<NamedImage>&& images) {
+    begin();
+    for (NamedImage& image : images) {
+      SampleId sample = image.known;
+      if (image.added) {
+        sample = writer_.add_sample(*image.added).id;
+      } else if (image.same_as >= 0) {
+        sample = images_[static_cast<std::size_t>(image.same_as)];
+      }
+      if (sample && !image.added) {
+        writer_.describe_sample(sample, image.split, image.source_json);
+      }
+      if (sample && image.is_labelled) {
+        writer_.mark_labelled(sample);
+      }
+      images_.push_back(sample);
+    }
+  }
+
+  void operator()(std::vector<ImportedLabel>&& labels) {
+    begin();
+    for (ImportedLabel& imported : labels) {
+      imported.label.class_id = classes_[static_cast<std::size_t>(imported.class_index)];
+      ++(writer_.add_label(images_[static_cast<std::size_t>(imported.image)], imported.label) ? report_.labels : report_.labels_unchanged);
+    }
+  }
+
+  void operator()(std::string&& dataset_json) { dataset_json_ = std::move(dataset_json); }
+
+  void finish() {
+    begin();
+    writer_.finish(dataset_json_);
+  }
+
+  void stop() { writer_.stop(); }
+
+ private:
+  void begin() {
+    if (!report_.import) {
+      report_.import = writer_.begin(project_.ensure_set(options_.set), options_.format, options_.labels->native());
+    }
+  }
+
+  ClassId writer_class(const SourceClass& source) { return project_.ensure_class(source.name, source.source_json); }
+
+  Project& project_;
+  const ImportOptions& options_;
+  ImportReport& report_;
+  ImportWriter writer_;
+  std::vector<ClassId> classes_;
+  std::vector<SampleId> images_;
+  std::string dataset_json_;
+};
+
+void import_images(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel, ImportReport& report) {
+  ImportWriter writer(project);
+  try {
+    scan_images(*options.images, progress, cancel, [&](ScannedFile&& file) {
+      ++report.files;
+      if (file.sample) {
+        file.sample->split = options.split;
+        const auto added = writer.add_sample(*file.sample);
+        if (added.has_new_size) {
+          file.failure = FileFailure{file.sample->path.native(), ErrorCode::conflict,
+                                     "the image has another size than when it was imported, so that its labels no longer fit; nothing was changed"};
+        } else {
+          ++(added.is_new ? report.added : report.unchanged);
+        }
+      }
+      if (file.failure) {
+        ++report.failed;
+        report.failures.push_back(std::move(*file.failure));
+      } else if (file.is_ignored()) {
+        ++report.ignored;
+      }
+    });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) {
+      writer.finish();
+    }
+    throw;
+  }
+  writer.finish();
+}
+
+void import_labels(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel, ImportReport& report) {
+  const Format& format = verilabel::format(options.format);
+  BoundedQueue<Work> queue(kBatchesInFlight);
+  ReadingSink sink(project, options, queue, report);
+  ReadCounts counts;
+  std::exception_ptr reading_failure;
+  std::exception_ptr storing_failure;
+  {
+    std::jthread reader([&] {
+      try {
+        counts = format.read(*options.labels, {options.split, progress, &cancel}, sink);
+      } catch (...) {
+        reading_failure = std::current_exception();
+      }
+      queue.close();
+    });
+    Storing storing(project, options, report);
+    try {
+      while (auto work = queue.pop()) {
+        std::visit([&](auto&& part) { storing(std::move(part)); }, std::move(*work));
+      }
+      reader.join();
+      reading_failure ? storing.stop() : storing.finish();
+    } catch (...) {
+      storing_failure = std::current_exception();
+      queue.close();
+    }
+  }
+  if (storing_failure) {
+    std::rethrow_exception(storing_failure);
+  }
+  if (reading_failure) {
+    try {
+      std::rethrow_exception(reading_failure);
+    } catch (const Error& error) {
+      // Half of a broken file is worse than nothing of it; what a person stopped is kept, to be completed.
+      if (report.import && error.code() != ErrorCode::interrupted) {
+        project.undo_import(*report.import);
+      }
+      throw;
+    }
+  }
+  report.labels_rejected = counts.labels_rejected;
+  report.others_rejected = counts.images_rejected + counts.others_rejected;
+}
+
+}  // namespace
+
+void ImportOptions::validate() const {
+  if (!images && !labels) {
+    throw Error(ErrorCode::wrong_use, "nothing to import: pass --images DIR, --labels PATH with --format NAME, or both");
+  }
+  if (labels && format.empty()) {
+    throw Error(ErrorCode::wrong_use, "labels need their format: pass --format NAME", {{"path", labels->native()}});
+  }
+  if (!labels && !format.empty()) {
+    throw Error(ErrorCode::wrong_use, "a format without labels: pass --labels PATH");
+  }
+  if (!format.empty()) {
+    static_cast<void>(verilabel::format(format));
+  }
+  if (set.empty()) {
+    throw Error(ErrorCode::wrong_use, "the label set needs a name");
+  }
+}
+
+ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
+  options.validate();
+  ImportReport report;
+  if (options.images) {
+    import_images(project, options, progress, cancel, report);
+  }
+  if (options.labels) {
+    import_labels(project, options, progress, cancel, report);
+  }
+  return report;
+}
+
+}  // namespace verilabel

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/ids.h"
+#include "verilabel/base/progress.h"
+#include "verilabel/formats/import.h"
+#include "verilabel/store/project.h"
+
+namespace verilabel {
+
+struct ImportOptions {
+  std::optional<std::filesystem::path> images;  ///< a folder, walked whole; images stay where they are
+  std::optional<std::filesystem::path> labels;  ///< file or folder, as the format calls for
+  std::string format;                           ///< needed with `labels`
+  std::string set = "ground_truth";             ///< the label set that the labels go into; made when it does not exist
+  std::string split;                            ///< given to the images, and the only split read from the labels; empty for none, and all
+
+  /// Throws `wrong_use`.
+  void validate() const;
+};
+
+/// A file that should be an image and is none that can be used.
+struct FileFailure {
+  std::string path;
+  ErrorCode code = ErrorCode::bad_data;
+  std::string message;
+};
+
+/// What an import did. files = added + unchanged + ignored + failed, and failed is the number of `failures`.
+struct ImportReport {
+  std::int64_t files = 0;      ///< found under `images`
+  std::int64_t added = 0;      ///< new samples
+  std::int64_t unchanged = 0;  ///< images that the project had already
+  std::int64_t ignored = 0;    ///< files that are no images
+  std::int64_t failed = 0;
+  std::vector<FileFailure> failures;
+
+  std::optional<ImportId> import;     ///< of the labels; what `imports undo` takes
+  std::int64_t images_listed = 0;     ///< by the labels
+  std::int64_t images_missing = 0;    ///< of those, new ones without a file: kept as missing samples
+  std::int64_t images_of_other_size = 0;  ///< of those, ones whose upright size is not the one that the labels state
+  std::int64_t labels = 0;            ///< added
+  std::int64_t labels_unchanged = 0;  ///< there already, from an earlier import
+  std::int64_t labels_rejected = 0;
+  std::int64_t others_rejected = 0;  ///< images, classes and fields of the labels file
+  std::vector<Rejection> rejections;  ///< the first `kMaxRejectionsKept`; the counts have them all
+
+  bool has_failures() const { return failed > 0 || labels_rejected > 0 || others_rejected > 0; }
+};
+
+inline constexpr std::size_t kMaxRejectionsKept = 10'000;
+
+/// Images into the project, then labels onto them. A label finds its image by path relative to the folder of images, else by a
+/// basename that occurs once. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the whole
+/// import from going on; what was stored until then stays.
+ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel);
+
+}  // namespace verilabel

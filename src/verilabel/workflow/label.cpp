@@ -1,0 +1,279 @@
+#include "verilabel/workflow/label.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/dataset/view.h"
+#include "verilabel/engine/engine.h"
+#include "verilabel/models/detector.h"
+#include "verilabel/pipeline/label_run.h"
+#include "verilabel/store/run_ledger.h"
+
+namespace verilabel {
+namespace {
+
+using nlohmann::json;
+
+/// Outcomes are stored together up to this many or this long: a transaction costs more than the rows in it.
+constexpr std::size_t kOutcomesOfATransaction = 64;
+constexpr std::chrono::milliseconds kLongestUnstored{100};
+
+std::string json_from(const LabelOptions& options) {
+  json document;
+  document["classes"] = options.classes;
+  document["engine"] = options.engine;
+  document["device"] = options.device;
+  document["batch"] = options.batch;
+  document["manifest"] = options.manifest ? json(options.manifest->native()) : json();
+  document["nms_iou"] = options.nms_iou ? json(*options.nms_iou) : json();
+  document["max_detections"] = options.max_detections ? json(*options.max_detections) : json();
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+LabelOptions options_from(const RunRequest& request) {
+  const json document = json::parse(request.options_json);
+  LabelOptions options;
+  options.model = request.model;
+  options.set = request.set;
+  options.where = request.view;
+  options.floor = request.floor;
+  options.classes = document.at("classes").get<std::vector<std::string>>();
+  options.engine = document.at("engine").get<std::string>();
+  options.device = document.at("device").get<std::string>();
+  options.batch = document.at("batch").get<int>();
+  if (!document.at("manifest").is_null()) {
+    options.manifest = document.at("manifest").get<std::string>();
+  }
+  if (!document.at("nms_iou").is_null()) {
+    options.nms_iou = document.at("nms_iou").get<double>();
+  }
+  if (!document.at("max_detections").is_null()) {
+    options.max_detections = document.at("max_detections").get<int>();
+  }
+  return options;
+}
+
+std::string json_from(const ModelCard& card, const DetectOptions& options) {
+  json document;
+  document["family"] = card.family;
+  document["layout"] = card.layout;
+  document["class_source"] = card.class_source;
+  document["preprocessing"] = card.preprocessing;
+  document["weights_sha256"] = card.weights_sha256;
+  document["nms_iou"] = options.nms_iou;
+  document["max_detections"] = options.max_detections;
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+/// One flag a class of the model; all when none is named.
+std::vector<std::uint8_t> wanted_classes(const Detector& detector, const std::vector<std::string>& names) {
+  const std::vector<std::string>& known = detector.class_names();
+  if (names.empty()) {
+    return {};
+  }
+  std::vector<std::uint8_t> wanted(known.size(), 0);
+  for (const std::string& name : names) {
+    const auto found = std::ranges::find(known, name);
+    if (found == known.end()) {
+      std::string list;
+      for (const std::string& other : known) {
+        list += (list.empty() ? "" : ", ") + other;
+      }
+      throw Error(ErrorCode::wrong_use, fmt::format("the model has no class '{}'", name), {{"classes", list}});
+    }
+    wanted[static_cast<std::size_t>(found - known.begin())] = 1;
+  }
+  return wanted;
+}
+
+DetectOptions detect_options(const Detector& detector, const LabelOptions& options) {
+  DetectOptions detect = detector.default_options();
+  detect.floor = options.floor;
+  detect.nms_iou = options.nms_iou.value_or(detect.nms_iou);
+  detect.max_detections = options.max_detections.value_or(detect.max_detections);
+  detect.is_class_wanted = wanted_classes(detector, options.classes);
+  return detect;
+}
+
+/// Gathers outcomes and stores them some at a time.
+class StoringSink {
+ public:
+  StoringSink(RunWriter& writer, std::vector<ClassId> class_ids) : writer_(writer), class_ids_(std::move(class_ids)) {}
+
+  void take(TaskOutcome&& outcome) {
+    pending_.push_back({outcome.sample, result_from(std::move(outcome))});
+    const auto now = std::chrono::steady_clock::now();
+    if (pending_.size() >= kOutcomesOfATransaction || now - last_stored_ >= kLongestUnstored) {
+      store();
+      last_stored_ = now;
+    }
+  }
+
+  void store() {
+    if (!pending_.empty()) {
+      writer_.write(pending_);
+      pending_.clear();
+    }
+  }
+
+ private:
+  std::variant<std::vector<Label>, SampleFailure> result_from(TaskOutcome&& outcome) const {
+    if (outcome.failure) {
+      return SampleFailure{outcome.failure->code, std::move(outcome.failure->message)};
+    }
+    std::vector<Label> labels;
+    labels.reserve(outcome.candidates.size());
+    for (Candidate& candidate : outcome.candidates) {
+      Label label;
+      label.kind = candidate.mask ? LabelKind::mask : LabelKind::box;
+      label.class_id = class_ids_[static_cast<std::size_t>(candidate.class_index)];
+      label.box_xywh_px = candidate.box_xywh_px;
+      label.confidence = candidate.score;
+      if (candidate.mask) {
+        label.area_px = mask_area(*candidate.mask, static_cast<std::uint32_t>(outcome.image_height), static_cast<std::uint32_t>(outcome.image_width));
+        label.mask = std::move(candidate.mask);
+      }
+      labels.push_back(std::move(label));
+    }
+    return labels;
+  }
+
+  RunWriter& writer_;
+  std::vector<ClassId> class_ids_;
+  std::vector<SampleOutcome> pending_;
+  std::chrono::steady_clock::time_point last_stored_ = std::chrono::steady_clock::now();
+};
+
+RunReport report_of(const Project& project, RunId run) {
+  const RunRow row = run_row(project, run);
+  RunReport report;
+  report.run = run;
+  report.samples = row.samples;
+  report.done = row.done;
+  report.failed = row.failed;
+  report.labels = row.labels;
+  report.superseded = row.superseded;
+  report.engine = row.engine;
+  report.device = row.device;
+  return report;
+}
+
+/// Works on the samples that the run has left.
+RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<std::string> notes, const ProgressSink& progress,
+                  const CancelToken& cancel) {
+  RunWriter writer = RunWriter::open(project, run);
+  const RunRow row = run_row(project, run);
+  const LabelOptions options = options_from(row.request);
+  if (sha256_of_file(options.model) != row.request.weights_sha256) {
+    throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run", {{"model", options.model.native()}});
+  }
+  const std::vector<Sample> samples = writer.samples_left(retry_failed);
+  if (samples.empty()) {
+    writer.finish();
+    RunReport report = report_of(project, run);
+    report.notes.emplace_back("no image is left to be labelled");
+    return report;
+  }
+
+  const std::unique_ptr<Engine> engine = open_engine(options.engine);
+  const std::unique_ptr<Detector> detector = load_detector(*engine, options.model, options.manifest);
+  LabelRunOptions run_options;
+  run_options.detect = detect_options(*detector, options);
+  run_options.device = options.device;
+  run_options.batch = options.batch;
+  run_options.total = static_cast<std::int64_t>(samples.size());
+  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, options.model, *detector, run_options);
+
+  std::vector<ClassId> class_ids;
+  std::vector<ClassId> asked;
+  for (std::size_t i = 0; i < detector->class_names().size(); ++i) {
+    class_ids.push_back(project.ensure_class(detector->class_names()[i]));
+    if (run_options.detect.is_class_wanted.empty() || run_options.detect.is_class_wanted[i] != 0) {
+      asked.push_back(class_ids.back());
+    }
+  }
+  writer.set_model(json_from(detector->card(), run_options.detect), engine->name(), compiled->device(), asked);
+
+  StoringSink sink(writer, std::move(class_ids));
+  std::size_t next = 0;
+  const auto source = [&]() -> std::optional<LabelTask> {
+    if (next == samples.size()) {
+      return std::nullopt;
+    }
+    const Sample& sample = samples[next++];
+    return LabelTask{sample.id, sample.path};
+  };
+  const LabelRunReport worked = run_labelling(*detector, *compiled, run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); },
+                                              progress, cancel);
+  sink.store();
+  writer.finish();
+
+  RunReport report = report_of(project, run);
+  report.images_per_second = worked.images_per_second();
+  report.notes = std::move(notes);
+  report.notes.insert(report.notes.end(), detector->notes().begin(), detector->notes().end());
+  report.is_interrupted = worked.is_cancelled && report.left() > 0;
+  return report;
+}
+
+}  // namespace
+
+void LabelOptions::validate() const {
+  const auto require = [](bool holds, const char* message) {
+    if (!holds) {
+      throw Error(ErrorCode::wrong_use, message);
+    }
+  };
+  require(!set.empty(), "the label set needs a name");
+  require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
+  require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
+  require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");
+  require(batch >= 0, "--batch must be at least 1, or 0 for what suits the model");
+}
+
+RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
+  options.validate();
+  const View view = View::parse(options.where);
+  const Columns columns = project.columns();
+  std::vector<SampleId> samples;
+  std::int64_t missing = 0;
+  for (const std::uint32_t row : select_samples(view, columns)) {
+    if (columns.samples.is_missing[row] != 0) {
+      ++missing;
+    } else {
+      samples.push_back({columns.samples.id[row]});
+    }
+  }
+  std::vector<std::string> notes;
+  if (missing > 0) {
+    notes.push_back(fmt::format("{} samples without a file are left out; import their folder to bring them in", missing));
+  }
+  RunRequest request;
+  request.set = options.set;
+  request.model = options.model.native();
+  request.weights_sha256 = sha256_of_file(options.model);
+  request.view = options.where;
+  request.floor = options.floor;
+  request.options_json = json_from(options);
+  const RunId run = add_run(project, request, samples);
+  return work_on(project, run, false, std::move(notes), progress, cancel);
+}
+
+RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel) {
+  return work_on(project, run, false, {}, progress, cancel);
+}
+
+RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel) {
+  return work_on(project, run, true, {}, progress, cancel);
+}
+
+}  // namespace verilabel

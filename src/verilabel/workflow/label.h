@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verilabel/base/ids.h"
+#include "verilabel/base/progress.h"
+#include "verilabel/store/project.h"
+
+namespace verilabel {
+
+/// What a new run shall do; kept with the run, so that resuming it does the same.
+struct LabelOptions {
+  std::filesystem::path model;                    ///< an .onnx file
+  std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
+  std::vector<std::string> classes;               ///< of the model's; empty for all
+  std::string set = "auto";                       ///< the label set that the candidates go into; made when it does not exist
+  double floor = 0.05;                            ///< lowest score stored
+  std::optional<double> nms_iou;                  ///< by default that of the model's family
+  std::optional<int> max_detections;              ///< best candidates kept of an image; by default that of the model's family
+  std::string where;                              ///< which samples; empty for all that have a file
+  std::string engine = "openvino";
+  std::string device = "cpu";
+  int batch = 0;  ///< images that go through the model together; 0 for what suits model and device
+
+  /// Throws `wrong_use`.
+  void validate() const;
+};
+
+/// Where a run stands after it was worked on: whole-run counts, samples = done + failed + left.
+struct RunReport {
+  RunId run;
+  std::int64_t samples = 0;
+  std::int64_t done = 0;
+  std::int64_t failed = 0;
+  std::int64_t labels = 0;      ///< stored, superseded ones included
+  std::int64_t superseded = 0;  ///< of those: a person had decided on the same object before
+  double images_per_second = 0;  ///< of this call
+  std::string engine;
+  std::string device;              ///< that really ran
+  std::vector<std::string> notes;  ///< what the model left open and how it was filled in
+  bool is_interrupted = false;
+
+  std::int64_t left() const { return samples - done - failed; }
+};
+
+/// Labels the samples of a view in a new run. The run is stored before the model loads; each image's labels are stored together with
+/// its outcome, so that whatever happens, `resume_run` goes on where it stopped. Throws for a model, class or view that cannot be used.
+RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel);
+
+/// Goes on with the samples that have no outcome yet. Throws `not_found`; `conflict` while another process works on the run, when it
+/// was undone, and when the model file is not the one it began with.
+RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel);
+
+/// As `resume_run`, with the failed samples tried again.
+RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel);
+
+}  // namespace verilabel

@@ -1,0 +1,45 @@
+#include "verilabel/workflow/review.h"
+
+#include <cstdlib>
+#include <vector>
+
+#include "verilabel/dataset/view.h"
+#include "verilabel/store/decision_ledger.h"
+
+namespace verilabel {
+namespace {
+
+/// Who decides: VERILABEL_USER, else the login name.
+std::string current_user() {
+  for (const char* variable : {"VERILABEL_USER", "USER", "LOGNAME"}) {
+    const char* name = std::getenv(variable);
+    if (name != nullptr && *name != '\0') {
+      return name;
+    }
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason) {
+  const View parsed = View::parse(view);
+  const Columns columns = project.columns();
+  ReviewReport report;
+  std::vector<LabelId> labels;
+  for (const std::uint32_t row : select_labels(parsed, columns)) {
+    if (columns.labels.verdict[row] == verdict) {
+      ++report.unchanged;
+    } else {
+      labels.push_back({columns.labels.id[row]});
+    }
+  }
+  decide_labels(project, labels, verdict, {current_user(), reason, view});
+  report.labels = static_cast<std::int64_t>(labels.size());
+  return report;
+}
+
+ReviewReport undo_decision(Project& project) { return {undo_decisions(project, current_user()), 0}; }
+ReviewReport redo_decision(Project& project) { return {redo_decisions(project, current_user()), 0}; }
+
+}  // namespace verilabel

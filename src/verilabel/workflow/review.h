@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "verilabel/dataset/label.h"
+#include "verilabel/store/project.h"
+
+namespace verilabel {
+
+/// One bulk decision, or the taking back of one.
+struct ReviewReport {
+  std::int64_t labels = 0;     ///< decided, or given back what they were before
+  std::int64_t unchanged = 0;  ///< of the view, but decided so already
+};
+
+/// Decides every label that the view selects, as one undoable unit. A view that selects nothing records nothing. Throws `wrong_use` for
+/// a mistake in the view.
+ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason);
+
+/// Takes back the newest decision that stands, bulk or single; again for the one before it. Throws `conflict` when there is none.
+ReviewReport undo_decision(Project& project);
+/// Makes the decision stand again that was taken back last. Throws `conflict` when there is none, or one was made since.
+ReviewReport redo_decision(Project& project);
+
+}  // namespace verilabel

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "verilabel/base/ids.h"
+
+namespace verilabel {
+
+/// Finds the sample that a labels file means by a name: by the whole name, else by its last part, where that occurs once. A name may be
+/// given with or without its extension. Private to import.
+class SampleIndex {
+ public:
+  struct Entry {
+    SampleId sample;  ///< none while it is not stored yet
+    std::int32_t width = 0;
+    std::int32_t height = 0;
+    std::int64_t announced = -1;  ///< place in the order in which the labels file names images; −1 while it has not
+  };
+  enum class Match : std::uint8_t { found, none, ambiguous };
+  struct Found {
+    Match match = Match::none;
+    std::size_t entry = 0;
+  };
+
+  std::size_t add(std::string_view name, std::string_view path, Entry entry);
+  Found find_path(std::string_view path) const;
+  Found find_name(std::string_view name) const;
+  /// `stem` is a name without its extension.
+  Found find_stem(std::string_view stem) const;
+
+  Entry& entry(std::size_t index) { return entries_[index]; }
+
+ private:
+  /// Entries under one key; beyond the second it does not matter how many.
+  struct Slot {
+    std::uint32_t first = 0;
+    bool is_ambiguous = false;
+  };
+  using Slots = std::unordered_map<std::string, Slot>;
+  static void note(Slots& slots, std::string_view key, std::size_t entry);
+  static Found look_up(const Slots& slots, std::string_view key);
+
+  std::vector<Entry> entries_;
+  Slots by_path_;
+  Slots by_name_;
+  Slots by_basename_;
+  Slots by_stem_;
+  Slots by_base_stem_;
+};
+
+}  // namespace verilabel

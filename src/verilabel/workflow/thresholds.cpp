@@ -1,0 +1,61 @@
+#include "verilabel/workflow/thresholds.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+
+namespace verilabel {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxBytes = 64 << 20;
+
+/// The number under `key`, null and absent being the same.
+std::optional<double> number_from(const json& value, const std::string& key) {
+  if (value.is_null()) {
+    return std::nullopt;
+  }
+  if (!value.is_number() || !std::isfinite(value.get<double>())) {
+    throw Error(ErrorCode::bad_data, "a threshold must be a number, or null for none", {{"field", key}});
+  }
+  return value.get<double>();
+}
+
+Thresholds thresholds_from(const json& document) {
+  if (!document.is_object()) {
+    throw Error(ErrorCode::bad_data, "a thresholds file is a JSON object with `threshold` and `per_class`");
+  }
+  Thresholds thresholds;
+  thresholds.global = number_from(document.value("threshold", json()), "threshold");
+  const json per_class = document.value("per_class", json::object());
+  if (!per_class.is_object()) {
+    throw Error(ErrorCode::bad_data, "`per_class` must be an object of class names", {{"field", "per_class"}});
+  }
+  for (const auto& [name, value] : per_class.items()) {
+    const std::string key = fmt::format("per_class.{}", name);
+    if (const auto threshold = number_from(value.is_object() ? value.value("threshold", json()) : value, key)) {
+      thresholds.per_class.push_back({name, *threshold});
+    }
+  }
+  return thresholds;
+}
+
+}  // namespace
+
+Thresholds read_thresholds(const std::filesystem::path& path) {
+  const std::string text = read_file(path, kMaxBytes);
+  try {
+    return thresholds_from(json::parse(text));
+  } catch (const json::parse_error& error) {
+    throw Error(ErrorCode::bad_data, "the thresholds file is not JSON", {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
+  } catch (const Error& error) {
+    throw error.with("file", path.native());
+  }
+}
+
+}  // namespace verilabel

@@ -1,0 +1,43 @@
+#include "verilabel/workflow/thresholds.h"
+
+#include <filesystem>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+
+namespace verilabel {
+namespace {
+
+Thresholds read(const std::string& text) {
+  const auto path = std::filesystem::path(testing::TempDir()) / ("thresholds-" + std::to_string(::getpid()) + ".json");
+  replace_file(path, text);
+  return read_thresholds(path);
+}
+
+TEST(Thresholds, ReadsBothFormsOfAClassAndTakesNullAsAbsent) {
+  const Thresholds thresholds = read(R"({"threshold": 0.3, "f1": 1, "per_class": {"car": {"threshold": 0.4, "f1": 1}, "bus": 0.5, "cat": {"threshold": null}}})");
+  EXPECT_EQ(thresholds.global, 0.3);
+  ASSERT_EQ(thresholds.per_class.size(), 2U);
+  EXPECT_EQ(thresholds.per_class[0].class_name, "bus");
+  EXPECT_EQ(thresholds.per_class[1].threshold, 0.4);
+  EXPECT_FALSE(read("{}").global);
+}
+
+TEST(Thresholds, FaultsNameTheFileAndTheKey) {
+  for (const char* text : {"", "[]", "{", R"({"threshold": "high"})", R"({"per_class": []})", R"({"per_class": {"car": {"threshold": []}}})"}) {
+    try {
+      read(text);
+      FAIL() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::bad_data);
+      EXPECT_EQ(error.context().front().first, "file");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace verilabel

@@ -1,0 +1,203 @@
+"""Import: files that are no images, odd paths, COCO and YOLO with faults, idempotence, undo."""
+
+import json
+import os
+import subprocess
+
+from harness import ProgramCase, write_bitmap, write_json
+
+
+def coco(images, annotations, categories=("cat", "dog"), **more):
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(categories)],
+        **more,
+    }
+
+
+def image(number, name=None, **more):
+    return {"id": number, "file_name": name or f"{number}.bmp", "width": 8, "height": 8, **more}
+
+
+def annotation(number, image_id, box=(1, 1, 4, 4), category=1, **more):
+    return {"id": number, "image_id": image_id, "category_id": category, "bbox": list(box), **more}
+
+
+class Importing(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.images = self.scratch / "images"
+        self.images.mkdir()
+        self.init()
+
+    def import_labels(self, document, label_format="coco", status=0, label_set="ground_truth"):
+        path = write_json(self.scratch / "labels.json", document)
+        return self.run_program(
+            "import", "--images", self.images, "--labels", path, "--format", label_format, "--set", label_set, status=status
+        ).json
+
+    def test_counts_add_up_and_each_failure_has_its_reason(self):
+        write_bitmap(self.images / "good.bmp")
+        (self.images / "empty.jpg").write_bytes(b"")
+        (self.images / "notes.txt").write_text("no image")
+        (self.images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+        write_bitmap(self.images / "really a bitmap.jpg")
+        report = self.run_program("import", "--images", self.images, status=1).json
+        self.assertEqual(report["files"], 5)
+        self.assertEqual((report["added"], report["ignored"], report["failed"]), (2, 1, 2))
+        self.assertEqual(
+            sorted(os.path.basename(failure["path"]) for failure in report["failures"]), ["broken.png", "empty.jpg"]
+        )
+        for failure in report["failures"]:
+            self.assertTrue(failure["message"])
+        again = self.run_program("import", "--images", self.images, status=1).json
+        self.assertEqual((again["added"], again["unchanged"], again["failed"]), (0, 2, 2))
+
+    def test_paths_are_bytes(self):
+        names = [b"with space.bmp", b"quote'\".bmp", b"new\nline.bmp", b"latin-\xe9.bmp", "東京.bmp".encode()]
+        template = write_bitmap(self.scratch / "t.bmp").read_bytes()
+        for name in names:
+            with open(os.path.join(os.fsencode(self.images), name), "wb") as file:
+                file.write(template)
+        report = self.run_program("import", "--images", self.images).json
+        self.assertEqual(report["added"], len(names))
+        self.assertEqual(len(self.run_program("samples").json["samples"]), len(names))
+        output = self.scratch / "out.json"
+        self.run_program("import", "--images", self.images)
+        self.import_labels(coco([image(1, "with space.bmp")], [annotation(1, 1)]))
+        self.run_program("export", "--set", "ground_truth", "--format", "coco", "--output", output)
+        self.assertEqual(json.loads(output.read_text())["images"][0]["file_name"], "with space.bmp")
+
+    def test_faulty_annotations_are_counted_with_place_and_reason_and_the_rest_is_kept(self):
+        for number in (1, 2):
+            write_bitmap(self.images / f"{number}.bmp")
+        path = self.scratch / "labels.json"
+        rows = [
+            annotation(1, 1),
+            annotation(2, 1, box=(1, 1, -4, 4)),
+            annotation(3, 99),
+            annotation(4, 1, category=77),
+            annotation(5, 2, box=(1, 1, 4)),
+            annotation(1, 2),
+            {**annotation(6, 2), "bbox": "wide"},
+        ]
+        text = json.dumps(coco([image(1), image(2)], rows))
+        text = text.replace('"annotations": [', '"annotations": [{"id": 8, "image_id": 1, "category_id": 1, "bbox": [NaN, 0, 1, 1]}, ')
+        path.write_text(text)
+        report = self.run_program(
+            "import", "--images", self.images, "--labels", path, "--format", "coco", status=1
+        ).json
+        self.assertEqual(report["labels"], 1)
+        self.assertEqual(report["labels_rejected"], 7)
+        self.assertEqual(len(report["rejections"]), 7)
+        for rejection in report["rejections"]:
+            self.assertTrue(rejection["message"])
+            self.assertIn("labels.json", rejection["file"])
+
+    def test_missing_images_are_stored_as_missing_and_counted(self):
+        write_bitmap(self.images / "1.bmp")
+        report = self.import_labels(coco([image(1), image(2)], [annotation(1, 1), annotation(2, 2)]))
+        self.assertEqual(report["images_missing"], 1)
+        self.assertEqual(report["labels"], 2)
+        missing = self.run_program("samples", "--where", "missing:yes").json["samples"]
+        self.assertEqual([sample["name"] for sample in missing], ["2.bmp"])
+
+    def test_the_same_labels_twice_are_there_once_and_twins_in_one_file_stay_twins(self):
+        write_bitmap(self.images / "1.bmp")
+        document = coco([image(1)], [annotation(1, 1), annotation(2, 1), annotation(3, 1, box=(0, 0, 2, 2))])
+        self.assertEqual(self.import_labels(document)["labels"], 3)
+        again = self.import_labels(document)
+        self.assertEqual((again["labels"], again["labels_unchanged"]), (0, 3))
+        self.assertEqual(len(self.exported("ground_truth")), 3)
+
+    def test_an_ambiguous_name_is_an_error_per_image_not_a_guess(self):
+        write_bitmap(self.images / "a" / "1.bmp")
+        write_bitmap(self.images / "b" / "1.bmp")
+        report = self.import_labels(coco([image(1, "1.bmp")], [annotation(1, 1)]), status=1)
+        self.assertEqual((report["labels"], report["labels_rejected"]), (0, 1))
+        report = self.import_labels(coco([image(1, "a/1.bmp")], [annotation(1, 1)]))
+        self.assertEqual(report["labels"], 1)
+
+    def test_undo_of_an_import_takes_its_labels_back(self):
+        write_bitmap(self.images / "1.bmp")
+        self.import_labels(coco([image(1)], [annotation(1, 1)]))
+        imports = self.run_program("imports", "list").json["imports"]
+        self.run_program("imports", "undo", imports[-1]["import"])
+        self.assertEqual(self.exported("ground_truth"), [])
+        self.assertEqual(self.import_labels(coco([image(1)], [annotation(1, 1)]))["labels"], 1)
+
+    def test_files_that_are_not_what_they_claim(self):
+        for content in (b"", b"not json", b'{"images": [', b"[1, 2", b'{"images": 3}', b"\xff\xfe{}", b"[" * 100000):
+            path = self.scratch / "labels.json"
+            path.write_bytes(content)
+            error = self.error("import", "--images", self.images, "--labels", path, "--format", "coco", status=4)
+            self.assertIn("labels.json", json.dumps(error["context"]))
+        self.error("import", "--labels", self.scratch / "none.json", "--format", "coco", status=3)
+        error = self.error("import", "--labels", path, "--format", "cocoa", status=2)
+        self.assertIn("coco", json.dumps(error))
+
+    def test_ids_and_unknown_fields_come_back(self):
+        write_bitmap(self.images / "1.bmp")
+        document = coco(
+            [image(17, "1.bmp", flickr_url="http://x/é", license=4)],
+            [annotation(900, 17, track={"id": 3}, iscrowd=0, area=15.5), annotation(901, 17, box=(0.1, 0.2, 3.3, 1e-3), area=0.5, iscrowd=1)],
+            info={"year": 2017},
+            licenses=[{"id": 4, "name": "by"}],
+        )
+        document["categories"] = [{"id": 44, "name": "cat", "supercategory": "animal"}]
+        for row in document["annotations"]:
+            row["category_id"] = 44
+        self.import_labels(document)
+        output = self.scratch / "out.json"
+        self.run_program("export", "--set", "ground_truth", "--format", "coco", "--output", output)
+        back = json.loads(output.read_text())
+        for key in ("images", "categories", "info", "licenses"):
+            self.assertEqual(back[key], document[key], key)
+        for want, got in zip(document["annotations"], back["annotations"], strict=True):
+            self.assertLessEqual(want.items(), got.items())
+
+    def test_yolo_no_file_is_not_an_empty_file_and_faults_name_their_line(self):
+        folder = self.scratch / "yolo"
+        for name in ("a", "b", "c"):
+            write_bitmap(folder / "images" / f"{name}.bmp", 10, 20)
+        (folder / "labels").mkdir()
+        (folder / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.1\n1 0.5 0.5 0.2\n1 0.5 0.5 0.2 0.1 0.75\nx 1 2 3 4\n7 0.5 0.5 0.1 0.1\n0 0.5 0.5 nan 0.1\n")
+        (folder / "labels" / "b.txt").write_text("")
+        (folder / "data.yaml").write_text("path: .\ntrain: images\nval: images\nnames: [cat, 'traffic light']\n")
+        report = self.run_program(
+            "import", "--images", folder / "images", "--labels", folder, "--format", "yolo", status=1
+        ).json
+        self.assertEqual((report["labels"], report["labels_rejected"]), (2, 4))
+        self.assertEqual(sorted(rejection["line"] for rejection in report["rejections"]), [2, 4, 5, 6])
+        labelled = self.run_program("samples", "--where", "labelled:ground_truth").json["samples"]
+        self.assertEqual(sorted(sample["name"] for sample in labelled), ["a.bmp", "b.bmp"])
+        boxes = self.exported("ground_truth")
+        self.assertEqual([box[1] for box in boxes], ["cat", "traffic light"])
+        for got, want in zip(boxes[0][2:6], (4, 9, 2, 2), strict=True):
+            self.assertAlmostEqual(got, want)
+
+    def test_killed_and_repeated_import_equals_an_uninterrupted_one(self):
+        count = 30000
+        for number in range(1, 41):
+            write_bitmap(self.images / f"{number}.bmp", 2, 2)
+        document = coco(
+            [image(number) for number in range(1, 41)],
+            [annotation(i, i % 40 + 1, box=(i % 5, 1, 2, 3 + i % 3)) for i in range(1, count + 1)],
+        )
+        path = write_json(self.scratch / "labels.json", document)
+        words = ("import", "--images", self.images, "--labels", path, "--format", "coco", "--set", "ground_truth")
+        whole = self.scratch / "whole"
+        self.init(whole)
+        self.run_program(*words, project=whole)
+        want = self.exported("ground_truth", project=whole)
+        self.assertEqual(len(want), count)
+        for delay in (0.02, 0.05, 0.08, 0.12, 0.2):
+            process = self.start_program(*words)
+            try:
+                process.wait(delay)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.run_program(*words)
+        self.assertEqual(self.exported("ground_truth"), want)

@@ -1,0 +1,264 @@
+"""Label runs with real detectors: figures, crash and resume, human work kept, odd files, live runs refused."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import ProgramCase, test_data
+
+NANODET = "nanodet_m_320.onnx"
+
+
+class Labelling(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.data = test_data()
+        self.init()
+
+    def model(self, name):
+        return self.data / "models" / name
+
+    def import_photographs(self, project=None):
+        self.run_program("import", "--images", self.data / "coco128-val" / "images", project=project)
+
+    def runs(self, project=None):
+        return self.run_program("runs", "list", project=project).json["runs"]
+
+    def test_real_detectors_reach_their_figures(self):
+        figures = (
+            ("yolox_nano.onnx", 0.65, 0.3416, 0.5029),
+            ("nanodet_m_416.onnx", 0.6, 0.2906, 0.4584),
+            ("nanodet_m_320.onnx", 0.6, 0.2871, 0.4508),
+        )
+        photographs = self.data / "coco128-val"
+        for name, nms, wanted, wanted_50 in figures:
+            with self.subTest(model=name):
+                project = self.scratch / name
+                self.init(project)
+                self.run_program(
+                    "import", "--images", photographs / "images", "--labels", photographs, "--format", "yolo", project=project
+                )
+                words = ("--floor", 0.001, "--nms", nms, "--max-detections", 100, "--set", "auto")
+                run = self.run_program("label", "--model", self.model(name), *map(str, words), project=project).json
+                self.assertEqual((run["samples"], run["done"], run["failed"]), (128, 128, 0))
+                self.assertEqual(run["device"].lower(), "cpu")
+                words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--protocol", "coco")
+                metrics = self.run_program(*words, project=project).json["metrics"]
+                self.assertAlmostEqual(metrics["mAP"], wanted, delta=0.005)
+                self.assertAlmostEqual(metrics["mAP_50"], wanted_50, delta=0.005)
+                self.assert_equals_pycocotools(project, metrics)
+
+    def assert_equals_pycocotools(self, project, metrics):
+        try:
+            from pycocotools.coco import COCO
+            from pycocotools.cocoeval import COCOeval
+        except ImportError:
+            self.skipTest("pycocotools is not installed")
+        truth, predictions = self.scratch / "truth.json", self.scratch / "predictions.json"
+        self.run_program("export", "--set", "ground_truth", "--format", "coco", "--output", truth, project=project)
+        self.run_program(
+            "export", "--set", "auto", "--format", "coco", "--threshold", "0", "--output", predictions, project=project
+        )
+        predicted = json.loads(predictions.read_text())
+        reference = COCO(str(truth))
+        image_ids = {image["file_name"]: image["id"] for image in reference.dataset["images"]}
+        category_ids = {category["name"]: category["id"] for category in reference.dataset["categories"]}
+        image_names = {image["id"]: image["file_name"] for image in predicted["images"]}
+        names = {category["id"]: category["name"] for category in predicted["categories"]}
+        results = [
+            {
+                "image_id": image_ids[image_names[row["image_id"]]],
+                "category_id": category_ids[names[row["category_id"]]],
+                "bbox": row["bbox"],
+                "score": row["score"],
+            }
+            for row in predicted["annotations"]
+            if names[row["category_id"]] in category_ids
+        ]
+        evaluator = COCOeval(reference, reference.loadRes(results), "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+        keys = "mAP mAP_50 mAP_75 mAP_small mAP_medium mAP_large AR_1 AR_10 AR_100 AR_small AR_medium AR_large".split()
+        for key, want in zip(keys, evaluator.stats, strict=True):
+            self.assertAlmostEqual(metrics[key], want, delta=1e-9, msg=key)
+
+    def test_killed_runs_resumed_leave_the_labels_of_an_uninterrupted_one(self):
+        wanted_kills = int(os.environ.get("VERILABEL_KILLS", "4"))
+        random.seed(wanted_kills)
+        words = ("label", "--model", self.model(NANODET), "--floor", "0.05", "--set", "auto")
+        self.import_photographs()
+        self.run_program(*words)
+        want = self.exported("auto")
+        self.assertGreater(len(want), 100)
+        kills = 0
+        for round_number in range(50 * wanted_kills):
+            if kills >= wanted_kills:
+                break
+            project = self.scratch / f"killed-{round_number}"
+            self.init(project)
+            self.import_photographs(project)
+            process = self.start_program(*words, project=project)
+            while True:
+                while process.poll() is None and not any(run["done"] > 0 for run in self.runs(project)):
+                    time.sleep(0.01)
+                time.sleep(random.uniform(0, 0.4))
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                run = self.runs(project)[0]
+                if not 0 < run["done"] < run["samples"]:
+                    break
+                kills += 1
+                process = self.start_program("label", "--resume", str(run["run"]), project=project)
+            self.run_program("label", "--resume", str(run["run"]), project=project, status=None)
+            self.assertEqual(self.exported("auto", project=project), want)
+            run = self.runs(project)[0]
+            self.assertEqual((run["done"], run["failed"]), (run["samples"], 0))
+        self.assertGreaterEqual(kills, wanted_kills, "too few kills fell inside a run")
+
+    def test_a_live_run_cannot_be_resumed_and_ctrl_c_stops_cleanly(self):
+        self.import_photographs()
+        process = subprocess.Popen(
+            self.command("label", "--model", self.model("nanodet_m_416.onnx"), "--set", "auto"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        while process.poll() is None and not any(run["done"] > 0 for run in self.runs()):
+            time.sleep(0.01)
+        error = self.error("label", "--resume", "1", status=7)
+        self.assertEqual(error["code"], "conflict")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn(b"--resume 1", err)
+        stopped = self.runs()[0]
+        self.assertGreater(stopped["done"], 0)
+        self.assertLess(stopped["done"], stopped["samples"])
+        report = self.run_program("label", "--resume", "1").json
+        self.assertEqual((report["done"], report["failed"]), (report["samples"], 0))
+
+    def test_decisions_survive_a_second_run_and_the_undo_of_both(self):
+        self.import_photographs()
+        words = ("--floor", "0.3", "--set", "auto")
+        first = self.run_program("label", "--model", self.model("yolox_nano.onnx"), *words).json["run"]
+        everything = self.exported("auto")
+        accepted = self.run_program("review", "accept", "--where", "set:auto class:person confidence>=0.7").json["labels"]
+        self.run_program("review", "reject", "--where", "set:auto class:chair")
+        decided = self.exported("auto")
+        self.assertLess(len(decided), len(everything))
+        second = self.run_program("label", "--model", self.model("nanodet_m_416.onnx"), *words).json
+        persons = [row for row in self.exported("auto") if row[1] == "person"]
+        self.assertGreaterEqual(len(persons), accepted)
+        self.assertGreater(second["superseded"], 0)
+        self.run_program("runs", "undo", str(second["run"]))
+        self.assertEqual(self.exported("auto"), decided)
+        self.run_program("runs", "undo", str(first))
+        kept = self.exported("auto")
+        self.assertEqual(len(kept), accepted)
+        self.run_program("review", "undo")
+        self.run_program("review", "undo")
+        self.assertEqual(self.exported("auto"), [])
+        self.run_program("review", "redo")
+        self.assertEqual(self.exported("auto"), kept)
+
+    def test_every_odd_file_is_accounted_for(self):
+        folder = self.data / "odd-images"
+        files = sum(len(names) for _, _, names in os.walk(folder))
+        imported = self.run_program("import", "--images", folder, status=1).json
+        self.assertEqual(imported["files"], files)
+        self.assertEqual(
+            imported["added"] + imported["unchanged"] + imported["ignored"] + imported["failed"], imported["files"]
+        )
+        self.assertEqual(len(imported["failures"]), imported["failed"])
+        run = self.run_program("label", "--model", self.model(NANODET), "--set", "auto", status=None).json
+        self.assertEqual(run["samples"], imported["added"])
+        self.assertEqual(run["done"] + run["failed"], run["samples"])
+        self.assertGreater(run["done"], 300)
+        shown = self.run_program("runs", "show", str(run["run"])).json
+        self.assertEqual(len(shown["failures"]), run["failed"])
+        for failure in shown["failures"]:
+            self.assertTrue(failure["message"])
+
+    def test_retry_takes_up_what_failed_once_its_file_is_mended(self):
+        images = self.scratch / "images"
+        images.mkdir()
+        names = sorted(os.listdir(self.data / "coco128-val" / "images"))[:3]
+        for name in names:
+            (images / name).write_bytes((self.data / "coco128-val" / "images" / name).read_bytes())
+        self.run_program("import", "--images", images)
+        whole = (images / names[1]).read_bytes()
+        (images / names[1]).write_bytes(whole[: len(whole) // 2])
+        run = self.run_program("label", "--model", self.model(NANODET), "--set", "auto", status=1).json
+        self.assertEqual((run["done"], run["failed"]), (2, 1))
+        (images / names[1]).write_bytes(whole)
+        again = self.run_program("runs", "retry", str(run["run"])).json
+        self.assertEqual((again["run"], again["done"], again["failed"]), (run["run"], 3, 0))
+
+    def test_exif_boxes_and_sizes_are_upright(self):
+        self.run_program("import", "--images", self.data / "exif")
+        output = self.scratch / "out.json"
+        self.run_program("label", "--model", self.model(NANODET), "--set", "auto", "--floor", "0.2")
+        self.run_program("export", "--set", "auto", "--format", "coco", "--output", output)
+        try:
+            from PIL import Image, ImageOps
+        except ImportError as missing:
+            raise unittest.SkipTest("Pillow is not installed") from missing
+        document = json.loads(output.read_text())
+        self.assertEqual(len(document["images"]), 18)
+        boxes = {}
+        for image in document["images"]:
+            upright = ImageOps.exif_transpose(Image.open(self.data / "exif" / image["file_name"]))
+            self.assertEqual((image["width"], image["height"]), upright.size, image["file_name"])
+            boxes[image["file_name"]] = [a["bbox"] for a in document["annotations"] if a["image_id"] == image["id"]]
+        for series in ("Landscape", "Portrait"):
+            first = boxes[f"{series}_1.jpg"]
+            for number in range(2, 9):
+                other = boxes[f"{series}_{number}.jpg"]
+                self.assertEqual(len(other), len(first), f"{series}_{number}")
+                # the series were compressed separately: the best-scored box stays within some pixels
+                for want, got in zip(first[:1], other[:1], strict=True):
+                    for a, b in zip(want, got, strict=True):
+                        self.assertAlmostEqual(a, b, delta=12)
+
+    def test_wrong_models_are_refused_with_their_real_inputs_and_outputs(self):
+        self.import_photographs()
+        text = self.scratch / "text.onnx"
+        text.write_text("this is no model")
+        self.assertEqual(self.error("label", "--model", text, status=5)["code"], "bad_model")
+        error = json.dumps(self.error("label", "--model", self.model("mobilenet_v2_int8.onnx"), status=5))
+        self.assertIn("1000", error)
+        self.assertIn("output", error)
+        error = self.error("label", "--model", self.model(NANODET), "--classes", "person, unicorn", status=2)
+        self.assertIn("unicorn", json.dumps(error))
+        self.error("label", "--model", self.scratch / "none.onnx", status=3)
+        self.error("label", "--model", self.model(NANODET), "--device", "toaster", status=10)
+        self.error("label", "--resume", "77", status=3)
+
+    def test_chosen_classes_replace_only_their_own(self):
+        self.import_photographs()
+        words = ("--model", self.model(NANODET), "--set", "auto", "--floor", "0.3")
+        self.run_program("label", *words)
+        before = self.exported("auto")
+        self.run_program("label", *words[:-1], "0.6", "--classes", "person")
+        after = self.exported("auto")
+        self.assertEqual([row for row in after if row[1] != "person"], [row for row in before if row[1] != "person"])
+        self.assertEqual([row for row in after if row[1] == "person"], [row for row in before if row[1] == "person" and row[-1] > 0.6])
+
+    def test_a_reader_follows_a_writer(self):
+        self.import_photographs()
+        process = self.start_program("label", "--model", self.model("nanodet_m_416.onnx"), "--set", "auto")
+        seen = []
+        while process.poll() is None:
+            stats = self.run_program("labels", "--where", "limit:1000000").json["labels"]
+            done = self.runs()[0]["done"] if self.runs() else 0
+            seen.append((len(stats), done))
+        self.assertEqual(process.returncode, 0)
+        counts = [count for count, _ in seen]
+        self.assertEqual(counts, sorted(counts), "a reader went back in time")
+        self.assertTrue(any(0 < done < 128 for _, done in seen), "no reading fell inside the run")
+        fresh = len(self.run_program("labels", "--where", "limit:1000000").json["labels"])
+        self.assertEqual(fresh, len(self.exported("auto")))
