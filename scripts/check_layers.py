@@ -76,7 +76,7 @@ def is_test_code(file):
 
 
 def is_private(text):
-    return re.search(r"[Pp]rivate to th(e|is) module", text) is not None
+    return re.search(r"^// .*[Pp]rivate to th(e|is) module", text, re.MULTILINE) is not None
 
 
 class Tree:
