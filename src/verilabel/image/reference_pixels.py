@@ -17,8 +17,8 @@ OPENCV = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2
 
 
 def resize_pillow(image: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
-    """Pillow up to 12 always resizes the rows first; from 13 on it may start with the columns, so here each axis is a call of its own."""
-    if int(PIL.__version__.split(".")[0]) >= 13:
+    """The horizontal pass first. Pillow from 12.3 on starts with the vertical pass for some shapes, so there each axis is a call of its own."""
+    if tuple(map(int, PIL.__version__.split(".")[:2])) >= (13, 0) or image.height > 100 * image.width:
         image = image.resize((size[0], image.height), PILLOW[method])
     return image.resize(size, PILLOW[method])
 
