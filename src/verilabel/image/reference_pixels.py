@@ -1,6 +1,7 @@
 """Pixels that Pillow and OpenCV make, for resize_test and decode_test.
 
-    reference_pixels.py resize FOLDER       reads cases.txt (KIND METHOD WIDTH HEIGHT NEW_WIDTH NEW_HEIGHT) and IN-<i>.bgr, writes OUT-<i>.bgr
+    reference_pixels.py resize FOLDER       reads IN-<i>.bgr and cases.txt (lines KIND METHOD WIDTH HEIGHT NEW_WIDTH NEW_HEIGHT),
+                                            writes OUT-<i>.bgr
     reference_pixels.py decode LIST FOLDER  reads paths from LIST, one a line; writes <i>.bgr, upright, after a line "WIDTH HEIGHT"
 """
 
@@ -17,7 +18,7 @@ OPENCV = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2
 
 
 def resize_pillow(image: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
-    """The horizontal pass first. Pillow from 12.3 on starts with the vertical pass for some shapes, so there each axis is a call of its own."""
+    """The horizontal pass first: where Pillow 12.3 and newer start with the vertical one, each axis is a call of its own."""
     if tuple(map(int, PIL.__version__.split(".")[:2])) >= (13, 0) or image.height > 100 * image.width:
         image = image.resize((size[0], image.height), PILLOW[method])
     return image.resize(size, PILLOW[method])
