@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    run(argv[1], argc > 2 ? std::max(1, std::atoi(argv[2])) : 11);
+    run(argv[1], argc > 2 ? std::max(1, std::stoi(argv[2])) : 11);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

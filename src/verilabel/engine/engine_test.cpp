@@ -243,7 +243,6 @@ TEST_F(EngineTest, RefusesShapesThatDoNotFit) {
 }
 
 TEST_F(EngineTest, FilesThatAreNoModelSayWhichAndWhy) {
-  const std::string whole = onnx_of({.metadata = {{"names", "{0: 'cat'}"}}});
   const std::vector<std::filesystem::path> bad = {
       written("text.onnx", "This is a letter.\nIt has lines.\n"),
       written("empty.onnx", ""),

@@ -300,6 +300,7 @@ struct CocoElementParser::Implementation {
         ondemand::number parsed;
         // A number beyond 64 bits is valid JSON and is kept as it stands.
         if (value.get_number().get(parsed) != simdjson::SUCCESS) {
+          // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is given, without the space at the end
           check(tree_parser.parse(raw.data(), trimmed(raw).size()).error() == simdjson::SUCCESS ? simdjson::SUCCESS
                                                                                                 : simdjson::NUMBER_ERROR,
                 field);

@@ -108,8 +108,8 @@ class CocoReader {
           throw CocoFault{RejectionReason::too_large, "", "the element is larger than 64 MB"};
         }
         take(*slice);
-      } catch (CocoFault& fault) {
-        reject(kind, slice->byte_offset, fmt::format("{}[{}]", name, index), std::move(fault));
+      } catch (const CocoFault& fault) {
+        reject(kind, slice->byte_offset, fmt::format("{}[{}]", name, index), fault);
       }
       ++index;
       if (index % static_cast<std::int64_t>(kBatch) == 0) {

@@ -17,7 +17,6 @@ namespace verilabel {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr const char* kDataset =
     R"({"info":{"year":2026,"text":"a\nb"},"licenses":[{"id":1}],"videos":[],)"

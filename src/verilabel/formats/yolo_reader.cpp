@@ -480,8 +480,8 @@ class YoloReader {
                           "coordinates are fractions of an image whose size is not known: import the image first"};
         }
         labels_.push_back({counts_.images, static_cast<std::int32_t>(class_index), std::move(label)});
-      } catch (LineFault& fault) {
-        reject(RejectedKind::label, item.label_path, line_number, item.image.name, std::move(fault));
+      } catch (const LineFault& fault) {
+        reject(RejectedKind::label, item.label_path, line_number, item.image.name, fault);
       }
     }
     if (labels_.size() >= kBatch) {

@@ -54,8 +54,8 @@ class BlobWriter {
   }
   void polygon(const Polygon& numbers) {
     varint(numbers.size());
-    for (std::uint8_t scale = 0; scale < kScales.size(); ++scale) {
-      if (scaled(numbers, scale)) {
+    for (std::size_t scale = 0; scale < kScales.size(); ++scale) {
+      if (scaled(numbers, static_cast<std::uint8_t>(scale))) {
         return;
       }
     }
