@@ -1,0 +1,30 @@
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verilabel/image/resize.h"
+
+namespace verilabel {
+
+/// What a user says of a graph that does not say it itself; what is absent is left to the graph and its family. docs/models.md lists the keys.
+struct Manifest {
+  std::filesystem::path path;  ///< empty when there is none
+  std::optional<std::string> family;
+  std::optional<std::vector<std::string>> class_names;
+  std::optional<ChannelOrder> channel_order;
+  std::optional<std::array<float, 3>> mean;  ///< in pixel values, in the channel order
+  std::optional<std::array<float, 3>> std;
+  std::optional<OpencvInterpolation> interpolation;
+  std::optional<double> nms_iou;
+  std::optional<int> max_detections;
+};
+
+/// The manifest that was given, else `NAME.verilabel.json` beside the model, else an empty one. Throws `bad_data` naming the file and the
+/// key for anything that it does not know, `not_found`, `io`.
+Manifest manifest_of(const std::filesystem::path& model, const std::optional<std::filesystem::path>& given);
+
+}  // namespace verilabel

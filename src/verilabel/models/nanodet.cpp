@@ -1,0 +1,185 @@
+// NanoDet: class scores, already through their sigmoid, and for each side of the box 8 logits whose softmax is a distribution over
+// distances of 0 to 7 strides from the cell's centre (generalized focal loss, Li et al. 2020). NanoDet-m has strides 8, 16, 32 and
+// centres half a pixel short of the middle of the cells, exported as one tensor or as six; NanoDet-Plus adds stride 64, has centres at the corners, and was
+// trained on stretched images.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "verilabel/models/family.h"
+
+namespace verilabel {
+namespace {
+
+constexpr std::size_t kBins = 8;
+constexpr std::size_t kSideLogits = 4 * kBins;
+constexpr int kDefaultSide = 320;
+
+std::int64_t cells_of(std::int64_t height, std::int64_t width, int stride) {
+  return ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
+}
+
+/// Where one stride's class scores and side logits stand.
+struct Level {
+  int stride = 0;
+  std::size_t score_output = 0;
+  std::size_t side_output = 0;
+  std::size_t first_row = 0;
+  std::size_t score_columns = 0;  ///< of a row in that output
+  std::size_t side_columns = 0;
+  std::size_t side_offset = 0;  ///< of the first side logit in a row
+};
+
+struct Layout {
+  std::vector<Level> levels;
+  std::size_t classes = 0;
+  bool is_plus = false;
+  std::string name;
+};
+
+std::optional<Layout> one_tensor(const GraphInfo& graph, std::int64_t height, std::int64_t width) {
+  const auto& shape = graph.outputs[0].shape;
+  if (graph.outputs.size() != 1 || shape.size() != 3 || shape[2] <= static_cast<std::int64_t>(kSideLogits)) {
+    return std::nullopt;
+  }
+  for (const bool is_plus : {false, true}) {
+    Layout layout;
+    layout.classes = static_cast<std::size_t>(shape[2]) - kSideLogits;
+    layout.is_plus = is_plus;
+    layout.name = fmt::format("[anchors, {} + {}]{}", layout.classes, kSideLogits, is_plus ? ", four strides" : "");
+    std::size_t rows = 0;
+    for (const int stride : is_plus ? std::vector{8, 16, 32, 64} : std::vector{8, 16, 32}) {
+      const auto columns = static_cast<std::size_t>(shape[2]);
+      layout.levels.push_back({stride, 0, 0, rows, columns, columns, layout.classes});
+      rows += static_cast<std::size_t>(cells_of(height, width, stride));
+    }
+    if (static_cast<std::int64_t>(rows) == shape[1]) {
+      return layout;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Scores and distances of each stride as tensors of their own; the strides follow from the number of rows.
+std::optional<Layout> six_tensors(const GraphInfo& graph, std::int64_t height, std::int64_t width) {
+  if (graph.outputs.size() != 6) {
+    return std::nullopt;
+  }
+  Layout layout;
+  layout.name = "scores and distances of three strides";
+  for (const int stride : {8, 16, 32}) {
+    Level level;
+    level.stride = stride;
+    int found = 0;
+    for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
+      const auto& shape = graph.outputs[i].shape;
+      if (shape.size() != 3 || shape[1] != cells_of(height, width, stride)) {
+        continue;
+      }
+      const bool is_side = graph.outputs[i].name.find("dis") != std::string::npos;
+      const auto columns = static_cast<std::size_t>(shape[2]);
+      (is_side ? level.side_output : level.score_output) = i;
+      (is_side ? level.side_columns : level.score_columns) = columns;
+      ++found;
+    }
+    if (found != 2 || level.side_columns != kSideLogits || level.score_columns == 0) {
+      return std::nullopt;
+    }
+    layout.classes = level.score_columns;
+    layout.levels.push_back(level);
+  }
+  return layout;
+}
+
+/// The expected distance, in strides, of a softmax over 0 to 7.
+float expected_distance(const float* logits) {
+  const float greatest = *std::max_element(logits, logits + kBins);
+  float sum = 0;
+  float weighted = 0;
+  for (std::size_t i = 0; i < kBins; ++i) {
+    const float weight = std::exp(logits[i] - greatest);
+    sum += weight;
+    weighted += weight * static_cast<float>(i);
+  }
+  return weighted / sum;
+}
+
+class Nanodet final : public LetterboxDetector {
+ public:
+  Nanodet(const ModelSource& source, Layout layout)
+      : LetterboxDetector(source, "nanodet", {true, false, 0, OpencvInterpolation::area, OpencvInterpolation::linear},
+                          {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}}, kDefaultSide),
+        layout_(std::move(layout)) {
+    nms_iou_ = 0.6;
+    take_class_names(source, std::nullopt, layout_.classes);
+    card_.layout = layout_.name;
+  }
+
+  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform, const DetectOptions& options) const override {
+    RawCandidates raw;
+    const auto floor = static_cast<float>(options.floor);
+    for (const Level& level : layout_.levels) {
+      const int columns = (input_width() + level.stride - 1) / level.stride;
+      const auto cells = static_cast<std::size_t>(cells_of(input_height(), input_width(), level.stride));
+      for (std::size_t cell = 0; cell < cells; ++cell) {
+        const std::size_t row = level.first_row + cell;
+        const float* scores = outputs[level.score_output].values.data() + row * level.score_columns;
+        bool has_box = false;
+        std::array<float, 4> box{};
+        for (std::size_t c = 0; c < layout_.classes; ++c) {
+          if (!(scores[c] >= floor) || !is_wanted(options, c)) {
+            continue;
+          }
+          if (!has_box) {
+            box = box_of(level, cell, columns, outputs[level.side_output].values.data() + row * level.side_columns + level.side_offset);
+            has_box = true;
+          }
+          raw.add(box[0], box[1], box[2], box[3], scores[c], static_cast<std::int32_t>(c), static_cast<std::uint32_t>(row));
+        }
+      }
+    }
+    clip_to_image(raw, transform);
+    std::vector<Candidate> candidates;
+    for (const std::uint32_t i : suppress(raw, options)) {
+      const Box in_image = box_in_image(raw, i, transform);
+      if (has_area(in_image)) {
+        candidates.push_back({raw.classes[i], in_image, raw.scores[i], std::nullopt});
+      }
+    }
+    return candidates;
+  }
+
+ private:
+  std::array<float, 4> box_of(const Level& level, std::size_t cell, int columns, const float* sides) const {
+    const auto stride = static_cast<float>(level.stride);
+    const float to_centre = layout_.is_plus ? 0.0F : (stride - 1) / 2;
+    const float cx = static_cast<float>(static_cast<int>(cell) % columns) * stride + to_centre;
+    const float cy = static_cast<float>(static_cast<int>(cell) / columns) * stride + to_centre;
+    const auto distance = [&](std::size_t side) { return expected_distance(sides + side * kBins) * stride; };
+    return {cx - distance(0), cy - distance(1), cx + distance(2), cy + distance(3)};
+  }
+
+  Layout layout_;
+};
+
+}  // namespace
+
+std::unique_ptr<LetterboxDetector> make_nanodet(const ModelSource& source) {
+  const auto& inputs = source.graph.inputs;
+  if (inputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || source.graph.metadata.contains("names")) {
+    return nullptr;
+  }
+  const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : kDefaultSide;
+  const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : kDefaultSide;
+  auto layout = six_tensors(source.graph, height, width);
+  if (!layout) {
+    layout = one_tensor(source.graph, height, width);
+  }
+  return layout ? std::make_unique<Nanodet>(source, std::move(*layout)) : nullptr;
+}
+
+}  // namespace verilabel

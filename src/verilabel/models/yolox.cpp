@@ -1,0 +1,109 @@
+// YOLOX (Megvii): one output of [batch, anchors, 5 + classes] with 4 box numbers, objectness and class scores, the scores already
+// through their sigmoid. Boxes are offsets within the cells of strides 8, 16, 32, unless exported with --decode_in_inference. Every
+// class of an anchor is a candidate of its own, and boxes are cut at the image before suppression: the reference figures come out so.
+
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "verilabel/models/family.h"
+
+namespace verilabel {
+namespace {
+
+constexpr std::array kStrides = {8, 16, 32};
+constexpr int kDefaultSide = 640;
+/// Sizes are logarithms in a graph that leaves decoding to us; none comes near this. In a decoded one, in pixels, many are beyond.
+constexpr float kLeastDecodedSide = 20;
+
+std::int64_t anchors_of(std::int64_t height, std::int64_t width) {
+  std::int64_t anchors = 0;
+  for (const int stride : kStrides) {
+    anchors += (height / stride) * (width / stride);
+  }
+  return anchors;
+}
+
+class Yolox final : public LetterboxDetector {
+ public:
+  explicit Yolox(const ModelSource& source)
+      : LetterboxDetector(source, "yolox",
+                          {false, false, 114, OpencvInterpolation::linear, OpencvInterpolation::linear}, {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}},
+                          kDefaultSide) {
+    const auto columns = source.graph.outputs.front().shape[2];
+    classes_ = static_cast<std::size_t>(columns) - 5;
+    take_class_names(source, std::nullopt, classes_);
+    card_.layout = fmt::format("[anchors, 5 + {}]", classes_);
+    for (const int stride : kStrides) {
+      for (int y = 0; y < input_height() / stride; ++y) {
+        for (int x = 0; x < input_width() / stride; ++x) {
+          cells_.push_back({static_cast<float>(x), static_cast<float>(y), static_cast<float>(stride)});
+        }
+      }
+    }
+  }
+
+  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform, const DetectOptions& options) const override {
+    const std::span<const float> values = outputs[0].values;
+    const std::size_t columns = 5 + classes_;
+    bool is_decoded = false;
+    for (std::size_t i = 0; i < cells_.size() && !is_decoded; ++i) {
+      is_decoded = values[i * columns + 2] > kLeastDecodedSide || values[i * columns + 3] > kLeastDecodedSide;
+    }
+    RawCandidates raw;
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      const float* row = values.data() + i * columns;
+      if (row[4] < options.floor) {
+        continue;  // no class score is above 1
+      }
+      const Cell& cell = cells_[i];
+      const float cx = is_decoded ? row[0] : (row[0] + cell.x) * cell.stride;
+      const float cy = is_decoded ? row[1] : (row[1] + cell.y) * cell.stride;
+      const float w = is_decoded ? row[2] : std::exp(row[2]) * cell.stride;
+      const float h = is_decoded ? row[3] : std::exp(row[3]) * cell.stride;
+      for (std::size_t c = 0; c < classes_; ++c) {
+        const float score = row[4] * row[5 + c];
+        if (score >= options.floor && is_wanted(options, c)) {
+          raw.add(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, score, static_cast<std::int32_t>(c), static_cast<std::uint32_t>(i));
+        }
+      }
+    }
+    clip_to_image(raw, transform);
+    std::vector<Candidate> candidates;
+    for (const std::uint32_t i : suppress(raw, options)) {
+      const Box box = box_in_image(raw, i, transform);
+      if (has_area(box)) {
+        candidates.push_back({raw.classes[i], box, raw.scores[i], std::nullopt});
+      }
+    }
+    return candidates;
+  }
+
+ private:
+  struct Cell {
+    float x;
+    float y;
+    float stride;
+  };
+  std::size_t classes_ = 0;
+  std::vector<Cell> cells_;
+};
+
+}  // namespace
+
+std::unique_ptr<LetterboxDetector> make_yolox(const ModelSource& source) {
+  const auto& [inputs, outputs, metadata] = source.graph;
+  if (inputs.size() != 1 || outputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || outputs[0].shape.size() != 3 ||
+      outputs[0].shape[2] < 6 || metadata.contains("names")) {
+    return nullptr;
+  }
+  const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : kDefaultSide;
+  const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : kDefaultSide;
+  if (outputs[0].shape[1] > 0 && outputs[0].shape[1] != anchors_of(height, width)) {
+    return nullptr;
+  }
+  return std::make_unique<Yolox>(source);
+}
+
+}  // namespace verilabel
