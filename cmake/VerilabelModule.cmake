@@ -38,6 +38,8 @@ function(verilabel_module name)
       VERILABEL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" VERILABEL_VENV="${VERILABEL_VENV}")
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests" BUILD_RPATH "${PROJECT_BINARY_DIR}")
     verilabel_configure_target(${name}_test)
+    # The code under test is optimised; its tests are compiled a quarter faster without.
+    target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}/" DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   endif()
 endfunction()
