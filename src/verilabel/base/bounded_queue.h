@@ -10,8 +10,8 @@
 
 namespace verilabel {
 
-/// A first-in first-out queue between threads that holds at most `capacity` items, so that a fast producer waits for a slow consumer
-/// and memory stays bounded. Safe for any number of producers and consumers.
+/// A first-in first-out queue between threads that holds at most `capacity` items, so that a fast producer waits for a slow
+/// consumer and memory stays bounded. Safe for any number of producers and consumers.
 template <typename T>
 class BoundedQueue {
  public:

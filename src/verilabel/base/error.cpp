@@ -25,9 +25,13 @@ constexpr std::array kErrorCodes = {
 
 }  // namespace
 
-std::span<const ErrorCodeInfo> error_codes() { return kErrorCodes; }
+std::span<const ErrorCodeInfo> error_codes() {
+  return kErrorCodes;
+}
 
-const ErrorCodeInfo& info(ErrorCode code) { return kErrorCodes[static_cast<std::size_t>(code)]; }
+const ErrorCodeInfo& info(ErrorCode code) {
+  return kErrorCodes[static_cast<std::size_t>(code)];
+}
 
 Error::Error(ErrorCode code, std::string message, ErrorContext context)
     : code_(code), message_(std::move(message)), context_(std::move(context)), what_(message_) {

@@ -12,12 +12,12 @@ namespace verilabel {
 
 /// Why an operation ended. One table (`error_codes()`) maps each to its name, exit status, HTTP status and Python exception.
 enum class ErrorCode : std::uint8_t {
-  wrong_use,    ///< the caller asked for something that cannot be asked: bad option, unknown class, bad view text
-  not_found,    ///< a file, project, set, run or model that does not exist
-  bad_data,     ///< a file of the user's that is not what it claims to be: truncated, mistyped, out of range
-  bad_model,    ///< a model file that cannot be read, or whose graph fits no known family
-  unsupported,  ///< understood, but deliberately not handled
-  conflict,     ///< true state forbids it now: a run that is alive, a project that exists already
+  wrong_use,      ///< the caller asked for something that cannot be asked: bad option, unknown class, bad view text
+  not_found,      ///< a file, project, set, run or model that does not exist
+  bad_data,       ///< a file of the user's that is not what it claims to be: truncated, mistyped, out of range
+  bad_model,      ///< a model file that cannot be read, or whose graph fits no known family
+  unsupported,    ///< understood, but deliberately not handled
+  conflict,       ///< true state forbids it now: a run that is alive, a project that exists already
   newer_version,  ///< written by a newer verilabel
   io,             ///< the operating system refused: full disk, read-only folder, no permission
   engine,         ///< the inference engine failed, or did not use the device that was asked for

@@ -42,7 +42,7 @@ Descriptor open_for_reading(const std::filesystem::path& path) {
   if (file.get() < 0) {
     throw io_error("cannot open the file", path.native(), errno);
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
     throw Error(ErrorCode::wrong_use, "this is a folder, a file is needed", {{"path", path.native()}});
   }
@@ -67,7 +67,7 @@ constexpr std::size_t kReadChunkBytes = 1 << 20;
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
   const Descriptor file = open_for_reading(path);
-  struct stat status {};
+  struct stat status{};
   std::string content;
   if (::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode)) {
     content.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(status.st_size), max_bytes) + 1);
@@ -75,7 +75,8 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
   std::vector<char> chunk(kReadChunkBytes);
   while (const std::size_t got = read_some(file, chunk, path)) {
     if (content.size() + got > max_bytes) {
-      throw Error(ErrorCode::bad_data, fmt::format("the file is larger than {} bytes, which is more than such a file can need", max_bytes),
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("the file is larger than {} bytes, which is more than such a file can need", max_bytes),
                   {{"path", path.native()}});
     }
     content.append(chunk.data(), got);
@@ -127,7 +128,7 @@ void replace_file(const std::filesystem::path& path, std::string_view content) {
 
 MappedFile MappedFile::open(const std::filesystem::path& path) {
   const Descriptor file = open_for_reading(path);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) != 0) {
     throw io_error("cannot ask the file's size", path.native(), errno);
   }

@@ -10,8 +10,8 @@ namespace verilabel {
 
 /// Writes one JSON document front to back into a string that the caller may empty in between, so that a long list needs no tree in
 /// memory. Commas and colons come by themselves; that braces and brackets pair up is the caller's business. Numbers are written in
-/// their shortest form that reads back as the same double; an undefined one (NaN, infinite, an empty optional) is null. Text that is
-/// not UTF-8 is written as `printable` shows it.
+/// their shortest form that reads back as the same double; an undefined one (NaN, infinite, an empty optional) is null. Text that
+/// is not UTF-8 is written as `printable` shows it.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}

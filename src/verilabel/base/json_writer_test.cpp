@@ -12,14 +12,28 @@ namespace {
 
 TEST(JsonWriter, NestsAndSeparates) {
   std::string out;
-  JsonWriter(out).begin_object().field("a", 1).key("b").begin_array().value(1.5).value(true).value("x").begin_object().end_object().end_array();
+  JsonWriter(out)
+      .begin_object()
+      .field("a", 1)
+      .key("b")
+      .begin_array()
+      .value(1.5)
+      .value(true)
+      .value("x")
+      .begin_object()
+      .end_object()
+      .end_array();
   EXPECT_EQ(out, R"({"a":1,"b":[1.5,true,"x",{}])");
 }
 
 TEST(JsonWriter, UndefinedNumbersAreNull) {
   std::string out;
   JsonWriter json(out);
-  json.begin_array().value(std::nan("")).value(std::numeric_limits<double>::infinity()).value(std::optional<double>{}).value(std::optional<int>{3});
+  json.begin_array()
+      .value(std::nan(""))
+      .value(std::numeric_limits<double>::infinity())
+      .value(std::optional<double>{})
+      .value(std::optional<int>{3});
   json.end_array();
   EXPECT_EQ(out, "[null,null,null,3]");
 }

@@ -7,7 +7,9 @@
 namespace verilabel {
 namespace {
 
-bool is_continuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
+bool is_continuation(unsigned char byte) {
+  return (byte & 0xC0) == 0x80;
+}
 
 /// Bytes of the well-formed character at the front, 0 when there is none.
 std::size_t length_of_first(std::string_view bytes) {
@@ -21,12 +23,13 @@ std::size_t length_of_first(std::string_view bytes) {
     return is_continuation(second) ? 2 : 0;
   }
   if (first >= 0xE0 && first <= 0xEF) {
-    const bool good = is_continuation(second) && is_continuation(at(2)) && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F);
+    const bool good =
+        is_continuation(second) && is_continuation(at(2)) && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F);
     return good ? 3 : 0;
   }
   if (first >= 0xF0 && first <= 0xF4) {
-    const bool good = is_continuation(second) && is_continuation(at(2)) && is_continuation(at(3)) && !(first == 0xF0 && second < 0x90) &&
-                      !(first == 0xF4 && second > 0x8F);
+    const bool good = is_continuation(second) && is_continuation(at(2)) && is_continuation(at(3)) &&
+                      !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F);
     return good ? 4 : 0;
   }
   return 0;
