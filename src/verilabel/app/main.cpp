@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/progress.h"
@@ -31,10 +31,11 @@ constexpr std::string_view kVersion = "0.1.0";
 
 /// In the order of the loop; help and dispatch follow it.
 const std::array kCommands = {
-    &verilabel::cli::kInitCommand,     &verilabel::cli::kImportCommand, &verilabel::cli::kImportsCommand, &verilabel::cli::kLabelCommand,
-    &verilabel::cli::kRunsCommand,     &verilabel::cli::kEvaluateCommand, &verilabel::cli::kThresholdCommand, &verilabel::cli::kReviewCommand,
-    &verilabel::cli::kTagCommand,      &verilabel::cli::kExportCommand, &verilabel::cli::kStatsCommand,   &verilabel::cli::kSamplesCommand,
-    &verilabel::cli::kLabelsCommand,   &verilabel::cli::kModelsCommand,
+    &verilabel::cli::kInitCommand,      &verilabel::cli::kImportCommand, &verilabel::cli::kImportsCommand,
+    &verilabel::cli::kLabelCommand,     &verilabel::cli::kRunsCommand,   &verilabel::cli::kEvaluateCommand,
+    &verilabel::cli::kThresholdCommand, &verilabel::cli::kReviewCommand, &verilabel::cli::kTagCommand,
+    &verilabel::cli::kExportCommand,    &verilabel::cli::kStatsCommand,  &verilabel::cli::kSamplesCommand,
+    &verilabel::cli::kLabelsCommand,    &verilabel::cli::kModelsCommand,
 };
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else
@@ -94,11 +95,13 @@ int run(int argc, char** argv, Console& console) {
   std::string project_dir = ".";
   bool is_json = false;
   app.add_option("--project", project_dir, "The project's folder")->type_name("DIR")->capture_default_str();
-  app.add_flag("--json", is_json, "Answer with one JSON document on standard output; progress and diagnostics go to standard error");
+  app.add_flag("--json", is_json,
+               "Answer with one JSON document on standard output; progress and diagnostics go to standard error");
   app.set_version_flag("--version", std::string(kVersion));
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer("`verilabel COMMAND --help` explains one command. An unknown COMMAND runs the program verilabel-COMMAND from the PATH.");
+  app.footer(
+      "`verilabel COMMAND --help` explains one command. An unknown COMMAND runs the program verilabel-COMMAND from the PATH.");
 
   std::vector<std::pair<CLI::App*, Action>> actions;
   for (const Command* command : kCommands) {
@@ -108,7 +111,8 @@ int run(int argc, char** argv, Console& console) {
   }
 
   const int word = index_of_command_word(argc, argv);
-  const bool is_known = word == argc || std::ranges::any_of(kCommands, [&](const Command* command) { return command->name == argv[word]; });
+  const bool is_known =
+      word == argc || std::ranges::any_of(kCommands, [&](const Command* command) { return command->name == argv[word]; });
   if (!is_known) {
     for (int i = 1; i + 1 < word; ++i) {
       if (std::string_view(argv[i]) == "--project") {
@@ -130,7 +134,8 @@ int run(int argc, char** argv, Console& console) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
       return app.exit(error);  // --help and --version
     }
-    throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(), is_known && word < argc ? fmt::format(" {}", argv[word]) : ""));
+    throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(),
+                                                  is_known && word < argc ? fmt::format(" {}", argv[word]) : ""));
   }
   for (const auto& [sub, action] : actions) {
     if (sub->parsed()) {

@@ -27,10 +27,10 @@ using Action = std::function<int(const Invocation&)>;
 /// One row of the table of commands. Help texts are made from it.
 struct Command {
   std::string_view name;
-  std::string_view summary;              ///< one line, for the list
-  std::string_view details;              ///< what the one line cannot say; may be empty
+  std::string_view summary;                    ///< one line, for the list
+  std::string_view details;                    ///< what the one line cannot say; may be empty
   std::span<const std::string_view> examples;  ///< whole command lines
-  Action (*configure)(CLI::App& app);  ///< adds the options to `app`, whose callback is not used
+  Action (*configure)(CLI::App& app);          ///< adds the options to `app`, whose callback is not used
 };
 
 }  // namespace verilabel::cli

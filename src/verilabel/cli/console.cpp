@@ -75,7 +75,8 @@ void Console::show(const Progress& progress) {
     last_shown_ = is_terminal_ ? std::chrono::steady_clock::time_point{} : now;
   }
   const bool is_last = progress.total > 0 && progress.done + progress.failed >= progress.total;
-  if (now - last_shown_ < (is_terminal_ ? std::chrono::nanoseconds(kTerminalInterval) : kLogInterval) && !(is_last && is_terminal_)) {
+  if (now - last_shown_ < (is_terminal_ ? std::chrono::nanoseconds(kTerminalInterval) : kLogInterval) &&
+      !(is_last && is_terminal_)) {
     return;
   }
   last_shown_ = now;

@@ -10,8 +10,8 @@
 
 namespace verilabel::cli {
 
-/// What a command says, and where: the answer on standard output, everything else on standard error. With `--json` the answer is one
-/// document and nothing else.
+/// What a command says, and where: the answer on standard output, everything else on standard error. With `--json` the answer is
+/// one document and nothing else.
 class Console {
  public:
   explicit Console(bool is_json);
@@ -43,8 +43,8 @@ class Console {
   std::chrono::steady_clock::time_point last_shown_;
 };
 
-/// The text of a progress line: "labelling: 120 done, 3 failed of 492 images, 35.2 images/s, 10 s left". `seconds` have passed since
-/// `first_count` items were finished.
+/// The text of a progress line: "labelling: 120 done, 3 failed of 492 images, 35.2 images/s, 10 s left". `seconds` have passed
+/// since `first_count` items were finished.
 std::string progress_text(const Progress& progress, std::int64_t first_count, double seconds);
 
 /// "8 s", "3 min 20 s", "2 h 5 min".

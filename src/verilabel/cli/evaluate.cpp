@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
@@ -74,11 +74,14 @@ std::string json_of(const SetEvaluation& result) {
 }
 
 /// Classes that occur at all; the others have nothing to show.
-bool is_shown(const ClassEvaluation& of_class) { return of_class.truths > 0 || of_class.predictions > 0; }
+bool is_shown(const ClassEvaluation& of_class) {
+  return of_class.truths > 0 || of_class.predictions > 0;
+}
 
 void say_coverage(Console& console, const SetEvaluation& result) {
   const Coverage& coverage = result.coverage;
-  console.say(fmt::format("{} samples evaluated, {} truths, {} predictions", coverage.samples, coverage.truths, coverage.predictions));
+  console.say(
+      fmt::format("{} samples evaluated, {} truths, {} predictions", coverage.samples, coverage.truths, coverage.predictions));
   const auto say_if = [&](std::int64_t count, std::string_view what) {
     if (count > 0) {
       console.say(fmt::format("  {} {}", count, what));
@@ -91,7 +94,8 @@ void say_coverage(Console& console, const SetEvaluation& result) {
   say_if(coverage.truths_rejected, "truths were rejected by a person and are left out");
   say_if(coverage.predictions_without_score, "predictions have no confidence and count as 1");
   say_if(coverage.labels_of_other_kinds, "labels without a box are left out");
-  say_if(result.evaluation.predictions_beyond_limit, "predictions are beyond the 100 best of their class on their image and do not count");
+  say_if(result.evaluation.predictions_beyond_limit,
+         "predictions are beyond the 100 best of their class on their image and do not count");
   say_if(result.predictions_of_unknown_images, "predictions name images that the truth does not list and are left out");
   say_if(result.predictions_of_unknown_classes, "predictions name classes that the truth does not list and are left out");
 }
@@ -105,16 +109,17 @@ void say_evaluation(Console& console, const SetEvaluation& result) {
   }
   console.say("\n" + numbers.text());
   const Counts& counts = evaluation.at_threshold.counts;
-  console.say(fmt::format("precision {}, recall {}, F1 {} at threshold {}", number_text(counts.precision()), number_text(counts.recall()),
-                          number_text(counts.f1()), number_text(evaluation.at_threshold.threshold)));
+  console.say(fmt::format("precision {}, recall {}, F1 {} at threshold {}", number_text(counts.precision()),
+                          number_text(counts.recall()), number_text(counts.f1()), number_text(evaluation.at_threshold.threshold)));
   Table classes({"class", "truths", "predictions", "AP", "AP_50", "precision", "recall", "F1", "best threshold", "best F1"});
   for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
     const ClassEvaluation& of_class = evaluation.per_class[i];
     if (is_shown(of_class)) {
       const Counts& at = of_class.at_threshold.counts;
-      classes.add({result.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions), number_text(of_class.coco.ap),
-                   number_text(of_class.coco.ap_50), number_text(at.precision()), number_text(at.recall()), number_text(at.f1()),
-                   number_text(of_class.best_f1.threshold), number_text(of_class.best_f1.counts.f1())});
+      classes.add({result.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
+                   number_text(of_class.coco.ap), number_text(of_class.coco.ap_50), number_text(at.precision()),
+                   number_text(at.recall()), number_text(at.f1()), number_text(of_class.best_f1.threshold),
+                   number_text(of_class.best_f1.counts.f1())});
     }
   }
   console.say("\n" + classes.text());
@@ -123,8 +128,11 @@ void say_evaluation(Console& console, const SetEvaluation& result) {
 Action configure_evaluate(CLI::App& app) {
   auto options = std::make_shared<EvaluateSetsOptions>();
   add_set_options(app, *options);
-  app.add_option("--threshold", options->threshold, "Lowest confidence that counts in precision, recall and F1 (default: where F1 is best)");
-  app.add_option("--name", options->name, "Key under which the project keeps the evaluation")->capture_default_str()->type_name("KEY");
+  app.add_option("--threshold", options->threshold,
+                 "Lowest confidence that counts in precision, recall and F1 (default: where F1 is best)");
+  app.add_option("--name", options->name, "Key under which the project keeps the evaluation")
+      ->capture_default_str()
+      ->type_name("KEY");
   return [options](const Invocation& invocation) {
     const SetEvaluation result = evaluate_sets(invocation.project_dir, *options);
     if (invocation.console.is_json()) {
@@ -177,15 +185,16 @@ Action configure_threshold(CLI::App& app) {
     say_coverage(console, result);
     const Counts& counts = evaluation.best_f1.counts;
     console.say(fmt::format("best F1 {} at threshold {} (precision {}, recall {})", number_text(counts.f1()),
-                            number_text(evaluation.best_f1.threshold), number_text(counts.precision()), number_text(counts.recall())));
+                            number_text(evaluation.best_f1.threshold), number_text(counts.precision()),
+                            number_text(counts.recall())));
     if (options->is_per_class) {
       Table table({"class", "truths", "threshold", "F1", "precision", "recall"});
       for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
         const ClassEvaluation& of_class = evaluation.per_class[i];
         if (is_shown(of_class)) {
           const Counts& best = of_class.best_f1.counts;
-          table.add({result.class_names[i], std::to_string(of_class.truths), number_text(of_class.best_f1.threshold), number_text(best.f1()),
-                     number_text(best.precision()), number_text(best.recall())});
+          table.add({result.class_names[i], std::to_string(of_class.truths), number_text(of_class.best_f1.threshold),
+                     number_text(best.f1()), number_text(best.precision()), number_text(best.recall())});
         }
       }
       console.say("\n" + table.text());

@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -18,7 +18,9 @@ std::string json_of(const WriteReport& report) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.field("images", report.images).field("images_unlabelled", report.images_unlabelled).field("images_left_out", report.images_left_out);
+  json.field("images", report.images)
+      .field("images_unlabelled", report.images_unlabelled)
+      .field("images_left_out", report.images_left_out);
   json.field("labels", report.labels).field("labels_left_out", report.labels_left_out);
   json.key("losses").begin_array();
   for (const Loss& loss : report.losses) {
@@ -61,8 +63,11 @@ Action configure(CLI::App& app) {
   app.add_option("--format", options->format, "Its form: " + names)->required()->type_name("NAME");
   app.add_option("--output", words->output, "The file or folder to write")->required()->type_name("PATH");
   app.add_option("--where", options->where, "Only these samples and labels")->type_name("VIEW");
-  auto* threshold = app.add_option("--threshold", options->threshold, "Lowest confidence of an undecided label (default: all that are stored)");
-  app.add_option("--thresholds", words->thresholds, "The same by class, from `threshold --output`")->type_name("FILE")->excludes(threshold);
+  auto* threshold =
+      app.add_option("--threshold", options->threshold, "Lowest confidence of an undecided label (default: all that are stored)");
+  app.add_option("--thresholds", words->thresholds, "The same by class, from `threshold --output`")
+      ->type_name("FILE")
+      ->excludes(threshold);
   app.add_flag("--include-unsure", options->include_unsure, "Also write labels marked unsure");
   app.add_option("--images", options->write.images, "How image files get into an export that has a folder for them")
       ->transform(CLI::CheckedTransformer(std::map<std::string, ImageTransfer>{{"reference", ImageTransfer::reference},
@@ -73,7 +78,8 @@ Action configure(CLI::App& app) {
       ->default_str("reference");
   app.add_flag("--with-unlabelled", options->write.with_unlabelled, "Also list images that are not labelled");
   app.add_flag("--with-confidence", options->write.with_confidence, "Write confidences where the format leaves the choice (yolo)");
-  app.add_option("--default-split", options->write.default_split, "Split of images without one, for formats that need it")->capture_default_str();
+  app.add_option("--default-split", options->write.default_split, "Split of images without one, for formats that need it")
+      ->capture_default_str();
   return [options, words](const Invocation& invocation) {
     options->output = std::filesystem::absolute(words->output).lexically_normal();
     if (!words->thresholds.empty()) {

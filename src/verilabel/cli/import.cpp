@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -36,7 +36,11 @@ std::string json_of(const ImportReport& report) {
   json.field("ignored", report.ignored).field("failed", report.failed);
   json.key("failures").begin_array();
   for (const FileFailure& failure : report.failures) {
-    json.begin_object().field("path", failure.path).field("code", info(failure.code).name).field("message", failure.message).end_object();
+    json.begin_object()
+        .field("path", failure.path)
+        .field("code", info(failure.code).name)
+        .field("message", failure.message)
+        .end_object();
   }
   json.end_array();
   json.field("import", report.import ? std::optional(report.import->value) : std::nullopt);
@@ -61,8 +65,8 @@ std::string place_of(const Rejection& rejection) {
 
 void say_report(Console& console, const ImportOptions& options, const ImportReport& report) {
   if (options.images) {
-    console.say(fmt::format("{} files: {} added, {} unchanged, {} ignored (no images), {} failed", report.files, report.added, report.unchanged,
-                            report.ignored, report.failed));
+    console.say(fmt::format("{} files: {} added, {} unchanged, {} ignored (no images), {} failed", report.files, report.added,
+                            report.unchanged, report.ignored, report.failed));
   }
   for (std::size_t i = 0; i < std::min(report.failures.size(), kFailuresShown); ++i) {
     console.note(fmt::format("  {}: {}", printable(report.failures[i].path), report.failures[i].message));
@@ -73,10 +77,12 @@ void say_report(Console& console, const ImportOptions& options, const ImportRepo
   if (!options.labels) {
     return;
   }
-  console.say(fmt::format("{} labels added to {}, {} there already, {} rejected; {} images listed, {} of them new without a file", report.labels,
-                          options.set, report.labels_unchanged, report.labels_rejected, report.images_listed, report.images_missing));
+  console.say(fmt::format("{} labels added to {}, {} there already, {} rejected; {} images listed, {} of them new without a file",
+                          report.labels, options.set, report.labels_unchanged, report.labels_rejected, report.images_listed,
+                          report.images_missing));
   if (report.images_of_other_size > 0) {
-    console.note(fmt::format("  {} images have another upright size than the labels state: look whether their boxes fit", report.images_of_other_size));
+    console.note(fmt::format("  {} images have another upright size than the labels state: look whether their boxes fit",
+                             report.images_of_other_size));
   }
   std::map<std::string, std::int64_t> by_reason;
   for (const Rejection& rejection : report.rejections) {
@@ -110,7 +116,8 @@ Action configure(CLI::App& app) {
   app.add_option("--labels", words->labels, "Labels for images of the project")->type_name("PATH");
   app.add_option("--format", options->format, "Format of the labels. " + format_names())->type_name("NAME");
   app.add_option("--set", options->set, "Label set that the labels go into")->capture_default_str();
-  app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")->type_name("NAME");
+  app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")
+      ->type_name("NAME");
   return [options, words](const Invocation& invocation) {
     if (!words->images.empty()) {
       options->images = std::filesystem::absolute(words->images).lexically_normal();

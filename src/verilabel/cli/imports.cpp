@@ -1,8 +1,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -13,7 +13,9 @@
 namespace verilabel::cli {
 namespace {
 
-std::string_view state_of(const ImportRow& row) { return row.is_undone ? "undone" : row.finished_at.empty() ? "cut off" : "finished"; }
+std::string_view state_of(const ImportRow& row) {
+  return row.is_undone ? "undone" : row.finished_at.empty() ? "cut off" : "finished";
+}
 
 int list(const Invocation& invocation) {
   const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
@@ -23,15 +25,22 @@ int list(const Invocation& invocation) {
   json.begin_object().key("imports").begin_array();
   Table table({"import", "state", "set", "format", "labels", "started", "source"});
   for (const ImportRow& row : rows) {
-    json.begin_object().field("import", row.id.value).field("state", state_of(row)).field("set", row.set).field("format", row.format);
+    json.begin_object()
+        .field("import", row.id.value)
+        .field("state", state_of(row))
+        .field("set", row.set)
+        .field("format", row.format);
     json.field("labels", row.labels).field("started_at", row.started_at);
-    json.field("finished_at", row.finished_at.empty() ? std::nullopt : std::optional(row.finished_at)).field("source", row.source).end_object();
-    table.add({std::to_string(row.id.value), std::string(state_of(row)), row.set, row.format, std::to_string(row.labels), row.started_at.substr(0, 19),
-               printable(row.source)});
+    json.field("finished_at", row.finished_at.empty() ? std::nullopt : std::optional(row.finished_at))
+        .field("source", row.source)
+        .end_object();
+    table.add({std::to_string(row.id.value), std::string(state_of(row)), row.set, row.format, std::to_string(row.labels),
+               row.started_at.substr(0, 19), printable(row.source)});
   }
   json.end_array().end_object();
   invocation.console.write_json(out + "\n");
-  invocation.console.say(rows.empty() ? "No labels were imported yet. Import some with: verilabel import --labels PATH --format NAME" : table.text());
+  invocation.console.say(
+      rows.empty() ? "No labels were imported yet. Import some with: verilabel import --labels PATH --format NAME" : table.text());
   return 0;
 }
 
@@ -60,11 +69,7 @@ constexpr std::string_view kExamples[] = {"verilabel imports", "verilabel import
 }  // namespace
 
 const Command kImportsCommand{
-    "imports",
-    "List and undo imports of labels",
-    "",
-    kExamples,
-    &configure,
+    "imports", "List and undo imports of labels", "", kExamples, &configure,
 };
 
 }  // namespace verilabel::cli

@@ -1,8 +1,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -21,8 +21,8 @@ Action configure(CLI::App& app) {
     std::string out;
     JsonWriter(out).begin_object().field("project", folder.native()).end_object();
     invocation.console.write_json(out + "\n");
-    invocation.console.say(fmt::format("A new project in {}. Next: verilabel --project {} import --images DIR", printable(folder.native()),
-                                       printable(folder.native())));
+    invocation.console.say(fmt::format("A new project in {}. Next: verilabel --project {} import --images DIR",
+                                       printable(folder.native()), printable(folder.native())));
     return 0;
   };
 }
@@ -32,11 +32,7 @@ constexpr std::string_view kExamples[] = {"verilabel init", "verilabel init ~/pr
 }  // namespace
 
 const Command kInitCommand{
-    "init",
-    "Make a project: a folder with a database; images stay where they are",
-    "",
-    kExamples,
-    &configure,
+    "init", "Make a project: a folder with a database; images stay where they are", "", kExamples, &configure,
 };
 
 }  // namespace verilabel::cli

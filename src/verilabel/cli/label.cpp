@@ -1,9 +1,9 @@
-#include <sstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/file.h"
 #include "verilabel/cli/commands.h"
@@ -45,15 +45,21 @@ Action configure(CLI::App& app) {
   auto options = std::make_shared<LabelOptions>();
   auto words = std::make_shared<Words>();
   auto* model = app.add_option("--model", words->model, "An .onnx file")->type_name("MODEL");
-  app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")->type_name("FILE");
-  auto* classes = app.add_option("--classes", words->classes, "Only these of the model's classes, separated by commas")->type_name("NAMES");
+  app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
+      ->type_name("FILE");
+  auto* classes =
+      app.add_option("--classes", words->classes, "Only these of the model's classes, separated by commas")->type_name("NAMES");
   app.add_option("--classes-file", words->classes_file, "The same, one name a line")->type_name("FILE")->excludes(classes);
   app.add_option("--set", options->set, "Label set that the candidates go into")->capture_default_str();
   app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")->capture_default_str();
-  app.add_option("--nms", options->nms_iou, "Overlap from which the weaker of two candidates is dropped (default: the family's)")->type_name("IOU");
-  app.add_option("--max-detections", options->max_detections, "Most candidates kept of an image (default: the family's)")->type_name("N");
+  app.add_option("--nms", options->nms_iou, "Overlap from which the weaker of two candidates is dropped (default: the family's)")
+      ->type_name("IOU");
+  app.add_option("--max-detections", options->max_detections, "Most candidates kept of an image (default: the family's)")
+      ->type_name("N");
   app.add_option("--where", options->where, "Only these samples (default: all)")->type_name("VIEW");
-  app.add_option("--engine", options->engine, "What runs the model")->check(CLI::IsMember({"openvino", "onnxruntime"}))->capture_default_str();
+  app.add_option("--engine", options->engine, "What runs the model")
+      ->check(CLI::IsMember({"openvino", "onnxruntime"}))
+      ->capture_default_str();
   app.add_option("--device", options->device, "What it runs on")->capture_default_str();
   app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it)")->type_name("N");
   app.add_option("--resume", words->resume, "Go on with a run that was stopped or cut off")->type_name("RUN")->excludes(model);

@@ -1,8 +1,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
@@ -40,7 +40,8 @@ void write_tensors(JsonWriter& json, std::string_view name, const std::vector<Te
 int show(const Invocation& invocation, const std::string& model, const std::string& manifest) {
   const auto engine = open_engine("openvino");
   const GraphInfo graph = engine->inspect(model);
-  const auto detector = load_detector(*engine, model, manifest.empty() ? std::nullopt : std::optional<std::filesystem::path>(manifest));
+  const auto detector =
+      load_detector(*engine, model, manifest.empty() ? std::nullopt : std::optional<std::filesystem::path>(manifest));
   const ModelCard& card = detector->card();
   const DetectOptions defaults = detector->default_options();
   std::string out;
@@ -89,7 +90,9 @@ Action configure(CLI::App& app) {
   CLI::App* info_app = app.add_subcommand("info", "What a model file is: family, inputs and outputs, classes, preprocessing");
   info_app->add_option("MODEL", words->model, "An .onnx file")->required();
   info_app->add_option("--manifest", words->manifest, "What the graph does not say about itself")->type_name("FILE");
-  return [=](const Invocation& invocation) { return info_app->parsed() ? show(invocation, words->model, words->manifest) : list(invocation); };
+  return [=](const Invocation& invocation) {
+    return info_app->parsed() ? show(invocation, words->model, words->manifest) : list(invocation);
+  };
 }
 
 constexpr std::string_view kExamples[] = {"verilabel models", "verilabel models info yolox_nano.onnx"};
@@ -97,10 +100,7 @@ constexpr std::string_view kExamples[] = {"verilabel models", "verilabel models 
 }  // namespace
 
 const Command kModelsCommand{
-    "models",
-    "Which models can be used, and what a model file is",
-    "docs/models.md tells more, manifests among it.",
-    kExamples,
+    "models",   "Which models can be used, and what a model file is", "docs/models.md tells more, manifests among it.", kExamples,
     &configure,
 };
 

@@ -1,8 +1,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/cli/commands.h"
@@ -20,8 +20,9 @@ int answer(const Invocation& invocation, const ReviewReport& report, std::string
   std::string out;
   JsonWriter(out).begin_object().field("labels", report.labels).field("unchanged", report.unchanged).end_object();
   invocation.console.write_json(out + "\n");
-  invocation.console.say(report.unchanged == 0 ? fmt::format("{} labels {}", report.labels, done)
-                                               : fmt::format("{} labels {}, {} were so already", report.labels, done, report.unchanged));
+  invocation.console.say(report.unchanged == 0
+                             ? fmt::format("{} labels {}", report.labels, done)
+                             : fmt::format("{} labels {}, {} were so already", report.labels, done, report.unchanged));
   return 0;
 }
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -20,7 +20,9 @@ namespace {
 constexpr std::size_t kFlushBytes = 1 << 20;
 constexpr std::size_t kRowsShown = 100;
 
-std::optional<double> defined(double number) { return std::isnan(number) ? std::nullopt : std::optional(number); }
+std::optional<double> defined(double number) {
+  return std::isnan(number) ? std::nullopt : std::optional(number);
+}
 
 /// One JSON document with the rows under `name`, written in pieces. `write_row` adds one object.
 template <typename WriteRow>
@@ -42,24 +44,34 @@ void write_rows(Console& console, std::string_view name, const std::vector<std::
 void write_sample(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   const SampleColumns& samples = columns.samples;
   json.begin_object().field("sample", samples.id[row]).field("name", samples.name[row]).field("path", samples.path[row]);
-  json.field("width", samples.width[row]).field("height", samples.height[row]).field("missing", samples.is_missing[row] != 0).end_object();
+  json.field("width", samples.width[row])
+      .field("height", samples.height[row])
+      .field("missing", samples.is_missing[row] != 0)
+      .end_object();
 }
 
 void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   const LabelColumns& labels = columns.labels;
   const auto sample = static_cast<std::size_t>(labels.sample[row]);
-  json.begin_object().field("label", labels.id[row]).field("sample", columns.samples.id[sample]).field("name", columns.samples.name[sample]);
+  json.begin_object()
+      .field("label", labels.id[row])
+      .field("sample", columns.samples.id[sample])
+      .field("name", columns.samples.name[sample]);
   json.field("set", columns.sets[static_cast<std::size_t>(labels.set[row])].name);
-  json.field("class", columns.classes[static_cast<std::size_t>(labels.class_index[row])].name).field("kind", name_of(labels.kind[row]));
+  json.field("class", columns.classes[static_cast<std::size_t>(labels.class_index[row])].name)
+      .field("kind", name_of(labels.kind[row]));
   json.key("bbox").begin_array().value(labels.x[row]).value(labels.y[row]).value(labels.w[row]).value(labels.h[row]).end_array();
-  json.field("area", labels.area[row]).field("confidence", defined(labels.confidence[row])).field("crowd", labels.is_crowd[row] != 0);
+  json.field("area", labels.area[row])
+      .field("confidence", defined(labels.confidence[row]))
+      .field("crowd", labels.is_crowd[row] != 0);
   json.field("verdict", name_of(labels.verdict[row])).field("status", name_of(labels.status[row]));
   json.field("run", labels.run[row] != 0 ? std::optional(labels.run[row]) : std::nullopt);
   json.field("import", labels.import[row] != 0 ? std::optional(labels.import[row]) : std::nullopt).end_object();
 }
 
 void say_more(Console& console, std::size_t count, std::string_view what) {
-  console.say(count > kRowsShown ? fmt::format("… {} {} in all; --json or limit: shows others", count, what) : fmt::format("{} {}", count, what));
+  console.say(count > kRowsShown ? fmt::format("… {} {} in all; --json or limit: shows others", count, what)
+                                 : fmt::format("{} {}", count, what));
 }
 
 void say_samples(Console& console, const Columns& columns, const std::vector<std::uint32_t>& rows) {
@@ -83,9 +95,11 @@ void say_labels(Console& console, const Columns& columns, const std::vector<std:
     const std::uint32_t row = rows[i];
     const Box box = labels.box_xywh_px(row);
     table.add({printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]), std::to_string(labels.id[row]),
-               columns.sets[static_cast<std::size_t>(labels.set[row])].name, columns.classes[static_cast<std::size_t>(labels.class_index[row])].name,
-               number_text(defined(labels.confidence[row])), std::string(name_of(labels.verdict[row])), fmt::format("{:.1f}", box.x),
-               fmt::format("{:.1f}", box.y), fmt::format("{:.1f}", box.w), fmt::format("{:.1f}", box.h)});
+               columns.sets[static_cast<std::size_t>(labels.set[row])].name,
+               columns.classes[static_cast<std::size_t>(labels.class_index[row])].name,
+               number_text(defined(labels.confidence[row])), std::string(name_of(labels.verdict[row])),
+               fmt::format("{:.1f}", box.x), fmt::format("{:.1f}", box.y), fmt::format("{:.1f}", box.w),
+               fmt::format("{:.1f}", box.h)});
   }
   if (!rows.empty()) {
     console.say(table.text());
@@ -107,7 +121,8 @@ Action configure_samples(CLI::App& app) {
     const Columns columns = project.columns();
     const auto rows = select_samples(view, columns);
     if (invocation.console.is_json()) {
-      write_rows(invocation.console, "samples", rows, [&](JsonWriter& json, std::uint32_t row) { write_sample(json, columns, row); });
+      write_rows(invocation.console, "samples", rows,
+                 [&](JsonWriter& json, std::uint32_t row) { write_sample(json, columns, row); });
     } else {
       say_samples(invocation.console, columns, rows);
     }
@@ -143,19 +158,12 @@ constexpr std::string_view kLabelsExamples[] = {
 }  // namespace
 
 const Command kSamplesCommand{
-    "samples",
-    "List the samples (images) of a view",
-    "docs/views.md has the language of views.",
-    kSamplesExamples,
+    "samples",          "List the samples (images) of a view", "docs/views.md has the language of views.", kSamplesExamples,
     &configure_samples,
 };
 
 const Command kLabelsCommand{
-    "labels",
-    "List the labels of a view",
-    "docs/views.md has the language of views.",
-    kLabelsExamples,
-    &configure_labels,
+    "labels", "List the labels of a view", "docs/views.md has the language of views.", kLabelsExamples, &configure_labels,
 };
 
 }  // namespace verilabel::cli

@@ -16,15 +16,19 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
     console.note(note);
   }
   if (report.is_interrupted) {
-    throw Error(ErrorCode::interrupted,
-                fmt::format("stopped after {} of {} images; what is done is stored. Go on with: verilabel --project {} label --resume {}",
-                            report.done + report.failed, report.samples, printable(invocation.project_dir.native()), report.run.value),
-                {{"run", std::to_string(report.run.value)}});
+    throw Error(
+        ErrorCode::interrupted,
+        fmt::format("stopped after {} of {} images; what is done is stored. Go on with: verilabel --project {} label --resume {}",
+                    report.done + report.failed, report.samples, printable(invocation.project_dir.native()), report.run.value),
+        {{"run", std::to_string(report.run.value)}});
   }
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("run", report.run.value).field("samples", report.samples);
-  json.field("done", report.done).field("failed", report.failed).field("labels", report.labels).field("superseded", report.superseded);
+  json.field("done", report.done)
+      .field("failed", report.failed)
+      .field("labels", report.labels)
+      .field("superseded", report.superseded);
   json.field("images_per_second", report.images_per_second).field("engine", report.engine).field("device", report.device);
   json.key("notes").begin_array();
   for (const std::string& note : report.notes) {
@@ -32,10 +36,12 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
   }
   json.end_array().end_object();
   console.write_json(out + "\n");
-  console.say(fmt::format("run {}: {} of {} images done, {} failed; {} labels; {:.1f} images/s on {} ({})", report.run.value, report.done,
-                          report.samples, report.failed, report.labels, report.images_per_second, report.device, report.engine));
+  console.say(fmt::format("run {}: {} of {} images done, {} failed; {} labels; {:.1f} images/s on {} ({})", report.run.value,
+                          report.done, report.samples, report.failed, report.labels, report.images_per_second, report.device,
+                          report.engine));
   if (report.superseded > 0) {
-    console.say(fmt::format("  {} candidates repeat objects that a person has decided on, and stay in the background", report.superseded));
+    console.say(
+        fmt::format("  {} candidates repeat objects that a person has decided on, and stay in the background", report.superseded));
   }
   if (report.failed > 0) {
     console.say(fmt::format("  why they failed: verilabel runs show {0}; try again: verilabel runs retry {0}", report.run.value));

@@ -1,8 +1,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -25,11 +25,18 @@ std::string_view state_of(const RunRow& run, bool is_live) {
 }
 
 void write_run(JsonWriter& json, const RunRow& run, bool is_live) {
-  json.field("run", run.id.value).field("set", run.request.set).field("model", run.request.model).field("state", state_of(run, is_live));
+  json.field("run", run.id.value)
+      .field("set", run.request.set)
+      .field("model", run.request.model)
+      .field("state", state_of(run, is_live));
   json.field("samples", run.samples).field("done", run.done).field("failed", run.failed);
-  json.field("labels", run.labels).field("superseded", run.superseded).field("floor", run.request.floor).field("where", run.request.view);
+  json.field("labels", run.labels)
+      .field("superseded", run.superseded)
+      .field("floor", run.request.floor)
+      .field("where", run.request.view);
   json.field("engine", run.engine).field("device", run.device);
-  json.field("started_at", run.started_at).field("finished_at", run.finished_at.empty() ? std::nullopt : std::optional(run.finished_at));
+  json.field("started_at", run.started_at)
+      .field("finished_at", run.finished_at.empty() ? std::nullopt : std::optional(run.finished_at));
   json.field("weights_sha256", run.request.weights_sha256);
   json.key("options").raw(run.request.options_json);
   json.key("model_card");
@@ -48,8 +55,9 @@ int list(const Invocation& invocation) {
     json.begin_object();
     write_run(json, run, live);
     json.end_object();
-    table.add({std::to_string(run.id.value), std::string(state_of(run, live)), run.request.set, std::to_string(run.done), std::to_string(run.failed),
-               std::to_string(run.samples), std::to_string(run.labels), run.started_at.substr(0, 19), printable(run.request.model)});
+    table.add({std::to_string(run.id.value), std::string(state_of(run, live)), run.request.set, std::to_string(run.done),
+               std::to_string(run.failed), std::to_string(run.samples), std::to_string(run.labels), run.started_at.substr(0, 19),
+               printable(run.request.model)});
   }
   json.end_array().end_object();
   invocation.console.write_json(out + "\n");
@@ -74,12 +82,14 @@ int show(const Invocation& invocation, RunId id) {
   json.end_array().end_object();
   Console& console = invocation.console;
   console.write_json(out + "\n");
-  console.say(fmt::format("run {} ({}): {} into set {}", run.id.value, state_of(run, live), printable(run.request.model), run.request.set));
-  console.say(fmt::format("  {} of {} images done, {} failed, {} left", run.done, run.samples, run.failed, run.samples - run.done - run.failed));
+  console.say(
+      fmt::format("run {} ({}): {} into set {}", run.id.value, state_of(run, live), printable(run.request.model), run.request.set));
+  console.say(fmt::format("  {} of {} images done, {} failed, {} left", run.done, run.samples, run.failed,
+                          run.samples - run.done - run.failed));
   console.say(fmt::format("  {} labels, {} of them repeat what a person has decided on", run.labels, run.superseded));
-  console.say(fmt::format("  floor {}, on {} ({}), started {}, {}", run.request.floor, run.device.empty() ? "no device yet" : run.device,
-                          run.engine.empty() ? "no engine yet" : run.engine, run.started_at,
-                          run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
+  console.say(fmt::format("  floor {}, on {} ({}), started {}, {}", run.request.floor,
+                          run.device.empty() ? "no device yet" : run.device, run.engine.empty() ? "no engine yet" : run.engine,
+                          run.started_at, run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
   console.say(fmt::format("  weights {}", run.request.weights_sha256));
   for (const RunFailure& failure : failures) {
     console.say(fmt::format("  failed {}: {}", printable(failure.path), failure.message));
@@ -128,7 +138,8 @@ Action configure(CLI::App& app) {
   };
 }
 
-constexpr std::string_view kExamples[] = {"verilabel runs", "verilabel runs show 3", "verilabel runs undo 3", "verilabel runs retry 3"};
+constexpr std::string_view kExamples[] = {"verilabel runs", "verilabel runs show 3", "verilabel runs undo 3",
+                                          "verilabel runs retry 3"};
 
 }  // namespace
 

@@ -1,8 +1,8 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -56,7 +56,8 @@ void say_stats(Console& console, const ProjectStats& stats) {
     console.say("Nothing here yet. Take images in with: verilabel import --images DIR");
   }
   for (const auto& set : stats.sets) {
-    console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty", set.name, set.labels, set.samples_labelled, set.samples_empty));
+    console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty", set.name, set.labels, set.samples_labelled,
+                            set.samples_empty));
     say_counts(console, "verdict", set.by_verdict);
     say_counts(console, "class", set.by_class);
   }
@@ -82,11 +83,7 @@ constexpr std::string_view kExamples[] = {"verilabel stats", "verilabel stats --
 }  // namespace
 
 const Command kStatsCommand{
-    "stats",
-    "Count samples and labels by set, verdict, class and tag",
-    "",
-    kExamples,
-    &configure,
+    "stats", "Count samples and labels by set, verdict, class and tag", "", kExamples, &configure,
 };
 
 }  // namespace verilabel::cli

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
@@ -46,7 +46,8 @@ Action configure(CLI::App& app) {
     std::string out;
     JsonWriter(out).begin_object().field("samples", samples.size()).field("changed", changed).end_object();
     invocation.console.write_json(out + "\n");
-    invocation.console.say(fmt::format("{} samples, {} {}", samples.size(), changed, is_adding ? "newly tagged" : "no longer tagged"));
+    invocation.console.say(
+        fmt::format("{} samples, {} {}", samples.size(), changed, is_adding ? "newly tagged" : "no longer tagged"));
     return 0;
   };
 }
@@ -59,11 +60,7 @@ constexpr std::string_view kExamples[] = {
 }  // namespace
 
 const Command kTagCommand{
-    "tag",
-    "Give tags to samples and take them away",
-    "",
-    kExamples,
-    &configure,
+    "tag", "Give tags to samples and take them away", "", kExamples, &configure,
 };
 
 }  // namespace verilabel::cli

@@ -16,7 +16,9 @@
 namespace verilabel {
 namespace {
 
-bool is_file(std::string_view set) { return set.find('/') != std::string_view::npos || set.ends_with(".json"); }
+bool is_file(std::string_view set) {
+  return set.find('/') != std::string_view::npos || set.ends_with(".json");
+}
 
 std::int32_t set_index(const Project& project, const Columns& columns, const std::string& name) {
   const auto index = columns.set_index(name);
@@ -28,7 +30,8 @@ std::int32_t set_index(const Project& project, const Columns& columns, const std
 }
 
 /// The masks of `label_rows`, in their order, on the pixels of their images.
-std::vector<Rle> masks_of(const Project& project, const Columns& columns, std::int32_t set, const std::vector<std::uint32_t>& label_rows) {
+std::vector<Rle> masks_of(const Project& project, const Columns& columns, std::int32_t set,
+                          const std::vector<std::uint32_t>& label_rows) {
   const SetId set_id{columns.sets[static_cast<std::size_t>(set)].id};
   std::unordered_map<std::int64_t, std::vector<StoredLabel>> labels_of_sample;
   std::vector<Rle> masks;
@@ -39,7 +42,8 @@ std::vector<Rle> masks_of(const Project& project, const Columns& columns, std::i
     if (is_new) {
       labels->second = project.labels_of(sample, set_id);
     }
-    const auto stored = std::ranges::find(labels->second, columns.labels.id[row], [](const StoredLabel& label) { return label.id.value; });
+    const auto stored =
+        std::ranges::find(labels->second, columns.labels.id[row], [](const StoredLabel& label) { return label.id.value; });
     if (!stored->label.mask) {
       throw Error(ErrorCode::wrong_use, "comparing masks needs a mask on every label; this one is a box",
                   {{"label", std::to_string(stored->id.value)}, {"sample", std::string(columns.samples.name[sample_row])}});
@@ -74,7 +78,8 @@ std::string json_from(const EvaluateSetsOptions& options, const Evaluation& eval
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   const View view = View::parse(options.where);
   if (!view.has_only_sample_terms()) {
-    throw Error(ErrorCode::wrong_use, "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
+    throw Error(ErrorCode::wrong_use,
+                "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
   }
   Project project = Project::open(project_dir);
   const Columns columns = project.columns();
@@ -103,15 +108,20 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
 
 }  // namespace
 
-bool EvaluateSetsOptions::predictions_are_file() const { return is_file(predictions); }
-bool EvaluateSetsOptions::truth_is_file() const { return is_file(truth); }
+bool EvaluateSetsOptions::predictions_are_file() const {
+  return is_file(predictions);
+}
+bool EvaluateSetsOptions::truth_is_file() const {
+  return is_file(truth);
+}
 
 void EvaluateSetsOptions::validate() const {
   if (protocol != "coco") {
     throw Error(ErrorCode::wrong_use, fmt::format("there is no protocol '{}'", protocol), {{"protocols", "coco"}});
   }
   if (predictions_are_file() != truth_is_file()) {
-    throw Error(ErrorCode::wrong_use, "a file and a label set cannot be compared: import the file into a set first, or give two files");
+    throw Error(ErrorCode::wrong_use,
+                "a file and a label set cannot be compared: import the file into a set first, or give two files");
   }
   if (truth_is_file() && !where.empty()) {
     throw Error(ErrorCode::wrong_use, "--where needs a project: files have no samples to choose from");

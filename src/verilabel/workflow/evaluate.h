@@ -13,7 +13,8 @@
 namespace verilabel {
 
 struct EvaluateSetsOptions {
-  /// A label set of the project; or a file, when it contains `/` or ends in `.json`: COCO truth, or (predictions only) a results list.
+  /// A label set of the project; or a file, when it contains `/` or ends in `.json`: COCO truth, or (predictions only) a results
+  /// list.
   std::string predictions;
   std::string truth;
   std::string protocol = "coco";
@@ -38,9 +39,9 @@ struct SetEvaluation {
   std::int64_t predictions_of_unknown_classes = 0;  ///< likewise
 };
 
-/// Compares two files, or two label sets of the project in `project_dir`, which is opened for sets only; for sets the evaluation with the
-/// outcome of each label is stored under its name. Throws `wrong_use` for a set or protocol that does not exist (naming those that
-/// do) and for a file beside a set; `bad_data`, `not_found`, `io`.
+/// Compares two files, or two label sets of the project in `project_dir`, which is opened for sets only; for sets the evaluation
+/// with the outcome of each label is stored under its name. Throws `wrong_use` for a set or protocol that does not exist (naming
+/// those that do) and for a file beside a set; `bad_data`, `not_found`, `io`.
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 }  // namespace verilabel

@@ -22,10 +22,12 @@ Rle mask_on_image(const Mask& mask, const CocoImage& image) {
     return *rle;
   }
   if (std::get<std::vector<Polygon>>(mask.shape).empty()) {
-    throw Error(ErrorCode::bad_data, "comparing masks needs a segmentation on every annotation", {{"image_id", std::to_string(image.id)}});
+    throw Error(ErrorCode::bad_data, "comparing masks needs a segmentation on every annotation",
+                {{"image_id", std::to_string(image.id)}});
   }
   if (image.width <= 0 || image.height <= 0) {
-    throw Error(ErrorCode::bad_data, "comparing polygons needs the width and height of the image", {{"image_id", std::to_string(image.id)}});
+    throw Error(ErrorCode::bad_data, "comparing polygons needs the width and height of the image",
+                {{"image_id", std::to_string(image.id)}});
   }
   return rasterised(mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
 }
@@ -57,8 +59,8 @@ EvaluationInput input_from(const CocoTruth& truth, IndexOfId& image_index, Index
 }
 
 /// Adds the results whose image and class the truth lists, and counts the others.
-void add_results(const CocoDetections& rows, const CocoTruth& truth, const IndexOfId& image_index, const IndexOfId& class_index, bool with_masks,
-                 SetEvaluation& result, EvaluationInput& input) {
+void add_results(const CocoDetections& rows, const CocoTruth& truth, const IndexOfId& image_index, const IndexOfId& class_index,
+                 bool with_masks, SetEvaluation& result, EvaluationInput& input) {
   EvaluatedPredictions& predictions = input.predictions;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto image = image_index.find(rows.image_id[i]);
@@ -86,8 +88,9 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
   // The two files are read side by side: reading is most of the time that an evaluation of files takes.
   auto reading = std::async(std::launch::async, [&] {
     if (!is_coco_results_list(options.predictions)) {
-      throw Error(ErrorCode::bad_data, "predictions from a file are a COCO results list: [{\"image_id\", \"category_id\", \"bbox\", \"score\"}, …]; "
-                                       "import a whole dataset into a project to judge it",
+      throw Error(ErrorCode::bad_data,
+                  "predictions from a file are a COCO results list: [{\"image_id\", \"category_id\", \"bbox\", \"score\"}, …]; "
+                  "import a whole dataset into a project to judge it",
                   {{"file", options.predictions}});
     }
     return read_coco_results(options.predictions, masks);

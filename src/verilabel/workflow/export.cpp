@@ -19,7 +19,8 @@ namespace {
 /// Which labels go out.
 class LabelFilter {
  public:
-  LabelFilter(const ExportOptions& options, const Columns& columns) : options_(options), threshold_of_class_(columns.classes.size()) {
+  LabelFilter(const ExportOptions& options, const Columns& columns)
+      : options_(options), threshold_of_class_(columns.classes.size()) {
     Thresholds thresholds;
     thresholds.global = options.threshold;
     if (options.thresholds) {
@@ -31,7 +32,8 @@ class LabelFilter {
     for (const Thresholds::OfClass& of_class : thresholds.per_class) {
       const auto index = columns.class_index(of_class.class_name);
       if (!index) {
-        throw Error(ErrorCode::bad_data, fmt::format("the thresholds name a class '{}' that the project does not have", of_class.class_name),
+        throw Error(ErrorCode::bad_data,
+                    fmt::format("the thresholds name a class '{}' that the project does not have", of_class.class_name),
                     {{"file", options.thresholds->native()}, {"field", "per_class." + of_class.class_name}});
       }
       threshold_of_class_[static_cast<std::size_t>(*index)] = of_class.threshold;
@@ -75,7 +77,8 @@ class ProjectSource final : public ExportSource {
     std::vector<std::int64_t> position(columns.samples.size(), -1);
     for (const std::uint32_t row : sample_rows) {
       position[row] = static_cast<std::int64_t>(images_.size());
-      images_.push_back({{columns.samples.id[row]}, is_labelled[row] != 0 ? SampleState::labelled_empty : SampleState::not_labelled, {}});
+      images_.push_back(
+          {{columns.samples.id[row]}, is_labelled[row] != 0 ? SampleState::labelled_empty : SampleState::not_labelled, {}});
     }
     std::vector<std::uint8_t> is_class_used(columns.classes.size(), 0);
     for (const std::uint32_t row : label_rows) {
@@ -96,7 +99,7 @@ class ProjectSource final : public ExportSource {
   ExportImage image(std::int64_t index) override {
     const ExportedImage& image = images_[static_cast<std::size_t>(index)];
     Sample sample = project_.sample(image.sample);
-    return {std::move(sample.name), std::move(sample.path),        sample.width, sample.height,
+    return {std::move(sample.name),  std::move(sample.path),        sample.width, sample.height,
             std::move(sample.split), std::move(sample.source_json), image.state,  sample.is_missing};
   }
 
@@ -123,8 +126,8 @@ class ProjectSource final : public ExportSource {
     std::vector<LabelId> labels;
   };
 
-  /// The classes that a file of labels would list: those that the set's imports and runs knew, used or not, so that ids and indices stay
-  /// what they were.
+  /// The classes that a file of labels would list: those that the set's imports and runs knew, used or not, so that ids and indices
+  /// stay what they were.
   void choose_classes(const std::vector<std::uint8_t>& is_class_used, const Columns& columns, std::int32_t set) {
     std::vector<std::uint8_t> is_in_set = is_class_used;
     for (std::size_t row = 0; row < columns.labels.size(); ++row) {

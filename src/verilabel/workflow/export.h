@@ -9,7 +9,6 @@
 #include "verilabel/formats/export.h"
 #include "verilabel/store/project.h"
 
-
 namespace verilabel {
 
 struct ExportOptions {
@@ -26,10 +25,10 @@ struct ExportOptions {
   void validate() const;
 };
 
-/// Writes the effective labels of a set: accepted and edited ones whatever their confidence, undecided ones at or above the threshold,
-/// unsure ones when asked, rejected ones never; an undecided label without confidence was made by a person and always goes out.
-/// Labels that a sample has but that none of this lets through leave it labelled, empty. Throws `wrong_use` for an unknown set or format,
-/// `conflict` for an output in the way, `io`.
+/// Writes the effective labels of a set: accepted and edited ones whatever their confidence, undecided ones at or above the
+/// threshold, unsure ones when asked, rejected ones never; an undecided label without confidence was made by a person and always
+/// goes out. Labels that a sample has but that none of this lets through leave it labelled, empty. Throws `wrong_use` for an
+/// unknown set or format, `conflict` for an output in the way, `io`.
 WriteReport export_set(Project& project, const ExportOptions& options);
 
 }  // namespace verilabel

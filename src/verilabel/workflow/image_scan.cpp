@@ -53,9 +53,11 @@ std::size_t read_first_bytes(const fs::path& path, std::span<std::byte> bytes) {
 }  // namespace
 
 ScannedFile scan_image(const fs::path& path, std::string name) {
-  const auto failed = [&](const Error& error) { return ScannedFile{std::nullopt, FileFailure{path.native(), error.code(), error.message()}}; };
+  const auto failed = [&](const Error& error) {
+    return ScannedFile{std::nullopt, FileFailure{path.native(), error.code(), error.message()}};
+  };
   try {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
       throw io_error("cannot open the file", path.native(), errno);
     }
@@ -82,7 +84,8 @@ ScannedFile scan_image(const fs::path& path, std::string name) {
   }
 }
 
-void scan_images(const fs::path& folder, const ProgressSink& progress, const CancelToken& cancel, const std::function<void(ScannedFile&&)>& visit) {
+void scan_images(const fs::path& folder, const ProgressSink& progress, const CancelToken& cancel,
+                 const std::function<void(ScannedFile&&)>& visit) {
   std::error_code failure;
   if (!fs::is_directory(folder, failure)) {
     throw Error(ErrorCode::not_found, "there is no such folder of images", {{"path", folder.native()}});

@@ -21,8 +21,8 @@ struct ScannedFile {
   bool is_ignored() const { return !sample && !failure; }
 };
 
-/// Walks the folder, in the order of the paths, and reads the header of every file that is meant to be an image; `visit` gets each file in
-/// turn. Folders behind symbolic links are not entered. Throws `not_found`, `io`, and `interrupted`. Private to import.
+/// Walks the folder, in the order of the paths, and reads the header of every file that is meant to be an image; `visit` gets each
+/// file in turn. Folders behind symbolic links are not entered. Throws `not_found`, `io`, and `interrupted`. Private to import.
 void scan_images(const std::filesystem::path& folder, const ProgressSink& progress, const CancelToken& cancel,
                  const std::function<void(ScannedFile&&)>& visit);
 

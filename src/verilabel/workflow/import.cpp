@@ -22,9 +22,9 @@ constexpr std::size_t kBatchesInFlight = 8;
 
 /// An image that the labels file names, as the writer needs it.
 struct NamedImage {
-  SampleId known;                    ///< in the project already
-  std::optional<Sample> added;       ///< to be stored
-  std::int64_t same_as = -1;         ///< the place of an earlier image that means the same sample
+  SampleId known;               ///< in the project already
+  std::optional<Sample> added;  ///< to be stored
+  std::int64_t same_as = -1;    ///< the place of an earlier image that means the same sample
   std::string split;
   std::string source_json;
   bool is_labelled = false;
@@ -104,7 +104,8 @@ class ReadingSink final : public ImportSink {
   SampleIndex::Found find(const SourceImage& image) const {
     if (image.name.empty() && image.path.empty()) {
       const auto found = sample_of_source_id_.find(image.source_id);
-      return found == sample_of_source_id_.end() ? SampleIndex::Found{} : SampleIndex::Found{SampleIndex::Match::found, found->second};
+      return found == sample_of_source_id_.end() ? SampleIndex::Found{}
+                                                 : SampleIndex::Found{SampleIndex::Match::found, found->second};
     }
     if (!image.path.empty()) {
       const auto found = index_.find_path(image.path);
@@ -159,7 +160,8 @@ class ReadingSink final : public ImportSink {
     if (entry.width > 0 && entry.height > 0) {
       answer.width = entry.width;
       answer.height = entry.height;
-      report_.images_of_other_size += image.width.value_or(entry.width) != entry.width || image.height.value_or(entry.height) != entry.height ? 1 : 0;
+      report_.images_of_other_size +=
+          image.width.value_or(entry.width) != entry.width || image.height.value_or(entry.height) != entry.height ? 1 : 0;
     }
     return {answer, std::move(named)};
   }
@@ -211,7 +213,8 @@ class Storing {
     begin();
     for (ImportedLabel& imported : labels) {
       imported.label.class_id = classes_[static_cast<std::size_t>(imported.class_index)];
-      ++(writer_.add_label(images_[static_cast<std::size_t>(imported.image)], imported.label) ? report_.labels : report_.labels_unchanged);
+      ++(writer_.add_label(images_[static_cast<std::size_t>(imported.image)], imported.label) ? report_.labels
+                                                                                              : report_.labels_unchanged);
     }
   }
 
@@ -242,7 +245,8 @@ class Storing {
   std::string dataset_json_;
 };
 
-void import_images(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel, ImportReport& report) {
+void import_images(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel,
+                   ImportReport& report) {
   ImportWriter writer(project);
   try {
     scan_images(*options.images, progress, cancel, [&](ScannedFile&& file) {
@@ -251,8 +255,9 @@ void import_images(Project& project, const ImportOptions& options, const Progres
         file.sample->split = options.split;
         const auto added = writer.add_sample(*file.sample);
         if (added.has_new_size) {
-          file.failure = FileFailure{file.sample->path.native(), ErrorCode::conflict,
-                                     "the image has another size than when it was imported, so that its labels no longer fit; nothing was changed"};
+          file.failure = FileFailure{
+              file.sample->path.native(), ErrorCode::conflict,
+              "the image has another size than when it was imported, so that its labels no longer fit; nothing was changed"};
         } else {
           ++(added.is_new ? report.added : report.unchanged);
         }
@@ -273,7 +278,8 @@ void import_images(Project& project, const ImportOptions& options, const Progres
   writer.finish();
 }
 
-void import_labels(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel, ImportReport& report) {
+void import_labels(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel,
+                   ImportReport& report) {
   const Format& format = verilabel::format(options.format);
   BoundedQueue<Work> queue(kBatchesInFlight);
   ReadingSink sink(project, options, queue, report);
@@ -339,7 +345,8 @@ void ImportOptions::validate() const {
   }
 }
 
-ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
+ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,
+                            const CancelToken& cancel) {
   options.validate();
   ImportReport report;
   if (options.images) {

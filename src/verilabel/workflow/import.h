@@ -19,7 +19,7 @@ struct ImportOptions {
   std::optional<std::filesystem::path> labels;  ///< file or folder, as the format calls for
   std::string format;                           ///< needed with `labels`
   std::string set = "ground_truth";             ///< the label set that the labels go into; made when it does not exist
-  std::string split;                            ///< given to the images, and the only split read from the labels; empty for none, and all
+  std::string split;  ///< given to the images, and the only split read from the labels; empty for none, and all
 
   /// Throws `wrong_use`.
   void validate() const;
@@ -41,14 +41,14 @@ struct ImportReport {
   std::int64_t failed = 0;
   std::vector<FileFailure> failures;
 
-  std::optional<ImportId> import;     ///< of the labels; what `imports undo` takes
-  std::int64_t images_listed = 0;     ///< by the labels
-  std::int64_t images_missing = 0;    ///< of those, new ones without a file: kept as missing samples
+  std::optional<ImportId> import;         ///< of the labels; what `imports undo` takes
+  std::int64_t images_listed = 0;         ///< by the labels
+  std::int64_t images_missing = 0;        ///< of those, new ones without a file: kept as missing samples
   std::int64_t images_of_other_size = 0;  ///< of those, ones whose upright size is not the one that the labels state
-  std::int64_t labels = 0;            ///< added
-  std::int64_t labels_unchanged = 0;  ///< there already, from an earlier import
+  std::int64_t labels = 0;                ///< added
+  std::int64_t labels_unchanged = 0;      ///< there already, from an earlier import
   std::int64_t labels_rejected = 0;
-  std::int64_t others_rejected = 0;  ///< images, classes and fields of the labels file
+  std::int64_t others_rejected = 0;   ///< images, classes and fields of the labels file
   std::vector<Rejection> rejections;  ///< the first `kMaxRejectionsKept`; the counts have them all
 
   bool has_failures() const { return failed > 0 || labels_rejected > 0 || others_rejected > 0; }
@@ -57,8 +57,9 @@ struct ImportReport {
 inline constexpr std::size_t kMaxRejectionsKept = 10'000;
 
 /// Images into the project, then labels onto them. A label finds its image by path relative to the folder of images, else by a
-/// basename that occurs once. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the whole
-/// import from going on; what was stored until then stays.
-ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel);
+/// basename that occurs once. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the
+/// whole import from going on; what was stored until then stays.
+ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,
+                            const CancelToken& cancel);
 
 }  // namespace verilabel

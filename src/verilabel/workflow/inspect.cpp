@@ -5,7 +5,8 @@
 namespace verilabel {
 namespace {
 
-std::map<std::string, std::int64_t> count_tags(const TagColumns& tags, const std::vector<std::string>& names, const std::vector<std::uint8_t>& is_selected) {
+std::map<std::string, std::int64_t> count_tags(const TagColumns& tags, const std::vector<std::string>& names,
+                                               const std::vector<std::uint8_t>& is_selected) {
   std::map<std::string, std::int64_t> counts;
   for (std::size_t i = 0; i < tags.row.size(); ++i) {
     if (is_selected[static_cast<std::size_t>(tags.row[i])] != 0) {

@@ -139,7 +139,8 @@ class StoringSink {
       label.box_xywh_px = candidate.box_xywh_px;
       label.confidence = candidate.score;
       if (candidate.mask) {
-        label.area_px = mask_area(*candidate.mask, static_cast<std::uint32_t>(outcome.image_height), static_cast<std::uint32_t>(outcome.image_width));
+        label.area_px = mask_area(*candidate.mask, static_cast<std::uint32_t>(outcome.image_height),
+                                  static_cast<std::uint32_t>(outcome.image_width));
         label.mask = std::move(candidate.mask);
       }
       labels.push_back(std::move(label));
@@ -174,7 +175,8 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   const RunRow row = run_row(project, run);
   const LabelOptions options = options_from(row.request);
   if (sha256_of_file(options.model) != row.request.weights_sha256) {
-    throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run", {{"model", options.model.native()}});
+    throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run",
+                {{"model", options.model.native()}});
   }
   const std::vector<Sample> samples = writer.samples_left(retry_failed);
   if (samples.empty()) {
@@ -212,8 +214,8 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     const Sample& sample = samples[next++];
     return LabelTask{sample.id, sample.path};
   };
-  const LabelRunReport worked = run_labelling(*detector, *compiled, run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); },
-                                              progress, cancel);
+  const LabelRunReport worked = run_labelling(
+      *detector, *compiled, run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
   sink.store();
   writer.finish();
 

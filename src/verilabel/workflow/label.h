@@ -36,8 +36,8 @@ struct RunReport {
   std::int64_t samples = 0;
   std::int64_t done = 0;
   std::int64_t failed = 0;
-  std::int64_t labels = 0;      ///< stored, superseded ones included
-  std::int64_t superseded = 0;  ///< of those: a person had decided on the same object before
+  std::int64_t labels = 0;       ///< stored, superseded ones included
+  std::int64_t superseded = 0;   ///< of those: a person had decided on the same object before
   double images_per_second = 0;  ///< of this call
   std::string engine;
   std::string device;              ///< that really ran
@@ -47,12 +47,13 @@ struct RunReport {
   std::int64_t left() const { return samples - done - failed; }
 };
 
-/// Labels the samples of a view in a new run. The run is stored before the model loads; each image's labels are stored together with
-/// its outcome, so that whatever happens, `resume_run` goes on where it stopped. Throws for a model, class or view that cannot be used.
+/// Labels the samples of a view in a new run. The run is stored before the model loads; each image's labels are stored together
+/// with its outcome, so that whatever happens, `resume_run` goes on where it stopped. Throws for a model, class or view that cannot
+/// be used.
 RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel);
 
-/// Goes on with the samples that have no outcome yet. Throws `not_found`; `conflict` while another process works on the run, when it
-/// was undone, and when the model file is not the one it began with.
+/// Goes on with the samples that have no outcome yet. Throws `not_found`; `conflict` while another process works on the run, when
+/// it was undone, and when the model file is not the one it began with.
 RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel);
 
 /// As `resume_run`, with the failed samples tried again.

@@ -39,7 +39,11 @@ ReviewReport decide(Project& project, const std::string& view, Verdict verdict, 
   return report;
 }
 
-ReviewReport undo_decision(Project& project) { return {undo_decisions(project, current_user()), 0}; }
-ReviewReport redo_decision(Project& project) { return {redo_decisions(project, current_user()), 0}; }
+ReviewReport undo_decision(Project& project) {
+  return {undo_decisions(project, current_user()), 0};
+}
+ReviewReport redo_decision(Project& project) {
+  return {redo_decisions(project, current_user()), 0};
+}
 
 }  // namespace verilabel

@@ -14,8 +14,8 @@ struct ReviewReport {
   std::int64_t unchanged = 0;  ///< of the view, but decided so already
 };
 
-/// Decides every label that the view selects, as one undoable unit. A view that selects nothing records nothing. Throws `wrong_use` for
-/// a mistake in the view.
+/// Decides every label that the view selects, as one undoable unit. A view that selects nothing records nothing. Throws `wrong_use`
+/// for a mistake in the view.
 ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason);
 
 /// Takes back the newest decision that stands, bulk or single; again for the one before it. Throws `conflict` when there is none.

@@ -3,7 +3,9 @@
 namespace verilabel {
 namespace {
 
-std::string_view basename_of(std::string_view name) { return name.substr(name.find_last_of('/') + 1); }
+std::string_view basename_of(std::string_view name) {
+  return name.substr(name.find_last_of('/') + 1);
+}
 
 std::string_view stem_of(std::string_view name) {
   const auto dot = name.find_last_of('.');
@@ -38,7 +40,9 @@ std::size_t SampleIndex::add(std::string_view name, std::string_view path, Entry
   return index;
 }
 
-SampleIndex::Found SampleIndex::find_path(std::string_view path) const { return look_up(by_path_, path); }
+SampleIndex::Found SampleIndex::find_path(std::string_view path) const {
+  return look_up(by_path_, path);
+}
 
 SampleIndex::Found SampleIndex::find_name(std::string_view name) const {
   const Found exact = look_up(by_name_, name);

@@ -11,8 +11,8 @@
 
 namespace verilabel {
 
-/// Finds the sample that a labels file means by a name: by the whole name, else by its last part, where that occurs once. A name may be
-/// given with or without its extension. Private to import.
+/// Finds the sample that a labels file means by a name: by the whole name, else by its last part, where that occurs once. A name
+/// may be given with or without its extension. Private to import.
 class SampleIndex {
  public:
   struct Entry {

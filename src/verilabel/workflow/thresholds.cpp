@@ -52,7 +52,8 @@ Thresholds read_thresholds(const std::filesystem::path& path) {
   try {
     return thresholds_from(json::parse(text));
   } catch (const json::parse_error& error) {
-    throw Error(ErrorCode::bad_data, "the thresholds file is not JSON", {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
+    throw Error(ErrorCode::bad_data, "the thresholds file is not JSON",
+                {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
   } catch (const Error& error) {
     throw error.with("file", path.native());
   }

@@ -19,7 +19,8 @@ Thresholds read(const std::string& text) {
 }
 
 TEST(Thresholds, ReadsBothFormsOfAClassAndTakesNullAsAbsent) {
-  const Thresholds thresholds = read(R"({"threshold": 0.3, "f1": 1, "per_class": {"car": {"threshold": 0.4, "f1": 1}, "bus": 0.5, "cat": {"threshold": null}}})");
+  const Thresholds thresholds = read(
+      R"({"threshold": 0.3, "f1": 1, "per_class": {"car": {"threshold": 0.4, "f1": 1}, "bus": 0.5, "cat": {"threshold": null}}})");
   EXPECT_EQ(thresholds.global, 0.3);
   ASSERT_EQ(thresholds.per_class.size(), 2U);
   EXPECT_EQ(thresholds.per_class[0].class_name, "bus");
@@ -28,7 +29,8 @@ TEST(Thresholds, ReadsBothFormsOfAClassAndTakesNullAsAbsent) {
 }
 
 TEST(Thresholds, FaultsNameTheFileAndTheKey) {
-  for (const char* text : {"", "[]", "{", R"({"threshold": "high"})", R"({"per_class": []})", R"({"per_class": {"car": {"threshold": []}}})"}) {
+  for (const char* text :
+       {"", "[]", "{", R"({"threshold": "high"})", R"({"per_class": []})", R"({"per_class": {"car": {"threshold": []}}})"}) {
     try {
       read(text);
       FAIL() << text;
