@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,6 +20,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include "verilabel/base/bounded_queue.h"
 #include "verilabel/base/error.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/image/resize.h"
@@ -65,7 +68,7 @@ double status_megabytes(const std::string& field) {
   return 0;
 }
 
-void decode_only(const Detector& detector, const std::vector<fs::path>& paths, std::size_t count) {
+void decode_only(const Detector& detector, OpencvInterpolation kernel, const std::vector<fs::path>& paths, std::size_t count) {
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     Image image;
@@ -75,7 +78,7 @@ void decode_only(const Detector& detector, const std::vector<fs::path>& paths, s
       const double scale = std::min(static_cast<double>(detector.input_width()) / image.width(),
                                     static_cast<double>(detector.input_height()) / image.height());
       resize_opencv(image, std::max(1, static_cast<int>(image.width() * scale)),
-                    std::max(1, static_cast<int>(image.height() * scale)), OpencvInterpolation::linear, resized);
+                    std::max(1, static_cast<int>(image.height() * scale)), kernel, resized);
     }
   };
   const double cpu = cpu_seconds();
@@ -86,6 +89,34 @@ void decode_only(const Detector& detector, const std::vector<fs::path>& paths, s
   }
   for (std::thread& thread : threads) {
     thread.join();
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
+}
+
+void engine_only(Engine& engine, const Detector& detector, const fs::path& model, std::size_t count) {
+  const auto compiled = compile_for_run(engine, model, detector, {});
+  std::vector<std::unique_ptr<InferRequest>> requests;
+  for (int i = 0; i < compiled->optimal_requests(); ++i) {
+    requests.push_back(compiled->create_request());
+    std::ranges::fill(requests.back()->input(0), 0.F);
+  }
+  BoundedQueue<InferRequest*> finished(requests.size());
+  std::size_t started = 0;
+  const auto start = [&](InferRequest* request) {
+    ++started;
+    request->start([&finished, request](const std::exception_ptr&) { finished.push(request); });
+  };
+  const double cpu = cpu_seconds();
+  const auto begin = Clock::now();
+  for (const auto& request : requests) {
+    start(request.get());
+  }
+  for (std::size_t done = 0; done < count; ++done) {
+    InferRequest* request = *finished.pop();
+    if (started < count) {
+      start(request);
+    }
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
@@ -107,7 +138,7 @@ void whole_run(Engine& engine, const Detector& detector, const fs::path& model, 
     return LabelTask{SampleId{static_cast<std::int64_t>(next)}, paths[i % paths.size()]};
   };
   const CancelToken never;
-  const LabelRunReport report = run_labelling(detector, *compiled, options, source, [](LabelOutcome&&) {}, {}, never);
+  const LabelRunReport report = run_labelling(detector, *compiled, options, source, [](TaskOutcome&&) {}, {}, never);
   fmt::print(
       "{{\"images\": {}, \"failed\": {}, \"candidates\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}, \"idle_seconds\": "
       "{:.4f}, "
@@ -122,7 +153,7 @@ void whole_run(Engine& engine, const Detector& detector, const fs::path& model, 
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    fmt::print(stderr, "label_run_bench decode|run MODEL COUNT FOLDER…\n");
+    fmt::print(stderr, "label_run_bench decode-linear|decode-area|engine|run MODEL COUNT FOLDER…\n");
     return 2;
   }
   try {
@@ -132,10 +163,14 @@ int main(int argc, char** argv) {
     const std::vector<fs::path> paths = images_in({argv + 4, argv + argc});
     const auto engine = open_engine("openvino");
     const auto detector = load_detector(*engine, model, std::nullopt);
-    if (mode == "decode") {
-      decode_only(*detector, paths, count);
-    } else {
+    if (mode == "decode-linear" || mode == "decode-area") {
+      decode_only(*detector, mode == "decode-area" ? OpencvInterpolation::area : OpencvInterpolation::linear, paths, count);
+    } else if (mode == "engine") {
+      engine_only(*engine, *detector, model, count);
+    } else if (mode == "run") {
       whole_run(*engine, *detector, model, paths, count);
+    } else {
+      throw Error(ErrorCode::wrong_use, "the mode is decode-linear, decode-area, engine or run");
     }
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
