@@ -105,6 +105,48 @@ void widen(IdType& first, IdType& last, IdType id) {
   last = std::max(last, id);
 }
 
+/// A transaction in which SQLite leaves the checking of references to the importer, which knows what exists: to look them up takes
+/// SQLite as long as to store the label.
+class BulkTransaction {
+ public:
+  explicit BulkTransaction(Database& database) : switch_(database), transaction_(database, Transaction::Kind::write) {}
+  void commit() { transaction_.commit(); }
+
+ private:
+  struct Switch {
+    explicit Switch(Database& on) : database(on) { database.execute("PRAGMA foreign_keys = OFF"); }
+    Switch(const Switch&) = delete;
+    Switch& operator=(const Switch&) = delete;
+    ~Switch() { database.execute("PRAGMA foreign_keys = ON"); }
+    Database& database;
+  };
+  Switch switch_;  // before the transaction: within one the switch does not move
+  Transaction transaction_;
+};
+
+/// The rows of a table that is only added to: 1 to the newest.
+class KnownRows {
+ public:
+  KnownRows(Database& database, std::string_view newest, std::string_view what) : newest_(database.prepare(newest)), what_(what) {}
+
+  /// Throws `not_found`.
+  void require(std::int64_t id) {
+    if (id > last_) {
+      const ResetAtEnd reset(newest_);
+      newest_.step();
+      last_ = newest_.integer(0);
+    }
+    if (id < 1 || id > last_) {
+      throw Error(ErrorCode::not_found, fmt::format("there is no {} {}", what_, id));
+    }
+  }
+
+ private:
+  Statement newest_;
+  std::string_view what_;
+  std::int64_t last_ = 0;
+};
+
 }  // namespace
 
 struct ImportWriter::State {
@@ -122,13 +164,15 @@ struct ImportWriter::State {
             database.prepare("UPDATE samples SET split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
         insert_labelled(database.prepare("INSERT INTO import_samples (import_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
         insert_label(database),
+        known_samples(database, "SELECT max(id) FROM samples", "sample"),
+        known_classes(database, "SELECT max(id) FROM classes", "class"),
         select_earlier(database.prepare(
             "SELECT import_id, class_id, kind, x, y, w, h, confidence, area, is_crowd, attributes, mask FROM labels "
             "WHERE sample_id = ? AND set_id = ? AND id <= ? AND import_id IS NOT NULL")) {}
 
   void begin_if_needed() {
     if (!transaction) {
-      transaction.emplace(database, Transaction::Kind::write);
+      transaction.emplace(database);
       chunk_began = std::chrono::steady_clock::now();
     }
   }
@@ -186,6 +230,8 @@ struct ImportWriter::State {
   Statement describe_sample;
   Statement insert_labelled;
   store::LabelInserter insert_label;
+  KnownRows known_samples;
+  KnownRows known_classes;
   Statement select_earlier;
   std::string blob;
 
@@ -196,7 +242,7 @@ struct ImportWriter::State {
   std::unordered_set<ImportId> undone_imports;
   std::unordered_map<SampleId, Multiset> earlier;
 
-  std::optional<Transaction> transaction;
+  std::optional<BulkTransaction> transaction;
   std::chrono::steady_clock::time_point chunk_began;
   std::int64_t rows = 0;  ///< of the chunk, like what follows
   std::int64_t labels = 0;
@@ -296,6 +342,7 @@ ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_vie
 
 void ImportWriter::mark_labelled(SampleId sample) {
   State& state = *state_;
+  state.known_samples.require(sample.value);
   state.begin_if_needed();
   state.insert_labelled.run_with(state.import.value, sample.value);
   state.count_row();
@@ -303,6 +350,8 @@ void ImportWriter::mark_labelled(SampleId sample) {
 
 bool ImportWriter::add_label(SampleId sample, const Label& label) {
   State& state = *state_;
+  state.known_samples.require(sample.value);
+  state.known_classes.require(label.class_id.value);
   const std::string_view blob = store::mask_blob_of(label, state.blob);
   if (state.last_earlier_label > 0) {
     auto& earlier = state.earlier_labels_of(sample);

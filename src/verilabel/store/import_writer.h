@@ -40,7 +40,7 @@ class ImportWriter {
   /// The sample is labelled, perhaps as empty. Counts once the import is finished: until then a sample is labelled when it has a
   /// label.
   void mark_labelled(SampleId sample);
-  /// False when the label was there before.
+  /// False when the label was there before. Throws `not_found` for a sample or class that does not exist.
   bool add_label(SampleId sample, const Label& label);
 
   /// Ends the import, if one was begun, and commits what is left.

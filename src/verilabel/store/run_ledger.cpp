@@ -189,12 +189,8 @@ struct RunWriter::Statements {
   Statement set_outcome;
 };
 
-RunWriter::RunWriter(Project& project, RunId run, SetId set, FileLock lock)
-    : project_(&project),
-      run_(run),
-      set_(set),
-      lock_(std::move(lock)),
-      statements_(std::make_shared<Statements>(project.database())) {}
+RunWriter::RunWriter(Database& database, RunId run, SetId set, FileLock lock)
+    : database_(&database), run_(run), set_(set), lock_(std::move(lock)), statements_(std::make_shared<Statements>(database)) {}
 
 RunWriter RunWriter::open(Project& project, RunId run) {
   run_row(project, run);  // no lock file for a run that does not exist
@@ -204,12 +200,12 @@ RunWriter RunWriter::open(Project& project, RunId run) {
     throw Error(ErrorCode::conflict, fmt::format("run {} was undone; start a new one", run.value),
                 {{"run", std::to_string(run.value)}});
   }
-  return {project, run, *project.find_set(row.request.set), std::move(lock)};
+  return {project.database(), run, *project.find_set(row.request.set), std::move(lock)};
 }
 
 std::vector<Sample> RunWriter::samples_left(bool retry_failed) const {
   std::vector<Sample> samples;
-  Statement rows = project_->database().prepare(
+  Statement rows = database_->prepare(
       "SELECT s.id, s.path, s.name, s.width, s.height FROM run_samples r JOIN samples s ON s.id = r.sample_id "
       "WHERE r.run_id = ? AND (r.outcome = 0 OR (? AND r.outcome = 2)) ORDER BY s.id");
   rows.bind(run_.value, retry_failed);
@@ -227,7 +223,7 @@ std::vector<Sample> RunWriter::samples_left(bool retry_failed) const {
 
 void RunWriter::set_model(std::string_view model_json, std::string_view engine, std::string_view device,
                           std::span<const ClassId> asked_classes) {
-  Database& database = project_->database();
+  Database& database = *database_;
   Transaction transaction(database, Transaction::Kind::write);
   database.prepare("UPDATE runs SET model_json = ?, engine = ?, device = ? WHERE id = ?")
       .run_with(model_json, engine, device, run_.value);
@@ -239,7 +235,7 @@ void RunWriter::set_model(std::string_view model_json, std::string_view engine, 
 }
 
 void RunWriter::write(std::span<const SampleOutcome> outcomes) {
-  Database& database = project_->database();
+  Database& database = *database_;
   Statements& statements = *statements_;
   Transaction transaction(database, Transaction::Kind::write);
   const bool has_decisions = statements.any_decision.bind().step();
@@ -275,8 +271,8 @@ void RunWriter::write(std::span<const SampleOutcome> outcomes) {
 }
 
 void RunWriter::finish() {
-  project_->database()
-      .prepare(
+  database_
+      ->prepare(
           "UPDATE runs SET finished_at = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM run_samples WHERE run_id = ?2 AND outcome "
           "= 0)")
       .run_with(store::timestamp(), run_.value);

@@ -92,9 +92,9 @@ class RunWriter {
   void finish();
 
  private:
-  RunWriter(Project& project, RunId run, SetId set, FileLock lock);
+  RunWriter(store::Database& database, RunId run, SetId set, FileLock lock);
   struct Statements;
-  Project* project_;
+  store::Database* database_;
   RunId run_;
   SetId set_;
   FileLock lock_;

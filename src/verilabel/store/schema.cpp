@@ -214,7 +214,8 @@ CREATE TABLE changes (                -- what readers in other processes have to
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   kind INTEGER NOT NULL,
   first_id INTEGER NOT NULL,
-  last_id INTEGER NOT NULL
+  last_id INTEGER NOT NULL,
+  mark INTEGER NOT NULL DEFAULT (random())  -- tells this history from another that goes on from an older copy of the project
 ) STRICT;
 )sql";
 

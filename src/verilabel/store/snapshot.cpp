@@ -1,8 +1,12 @@
 #include "verilabel/store/snapshot.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
+#include <limits>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "verilabel/base/error.h"
@@ -13,7 +17,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x01', '\n'};
+constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x02', '\n'};
 constexpr std::size_t kUuidBytes = 32;
 constexpr std::size_t kAlignment = 64;
 
@@ -21,6 +25,7 @@ struct Header {
   char magic[8];
   char uuid[kUuidBytes];
   std::int64_t change;
+  std::int64_t mark;
   std::uint64_t sections;
   std::uint64_t file_bytes;
 };
@@ -209,9 +214,77 @@ bool has_columns_of_one_length(const Columns& columns) {
          columns.label_tags.row.size() == columns.label_tags.tag.size();
 }
 
+// The checks look at all rows without a branch, in sums whose highest bit says that something was wrong, so that they take as long
+// as reading the memory.
+
+template <typename Number>
+bool has_highest_bit(Number number) {
+  return (number >> (std::numeric_limits<Number>::digits - 1)) != 0;
+}
+
+/// Whether every value is at least 0 and below `limit`, which is at most half of what the type holds.
+template <typename T>
+bool is_below(const Column<T>& column, std::size_t limit) {
+  using Number = std::make_unsigned_t<T>;
+  const auto last = static_cast<Number>(limit - 1);
+  Number faults = 0;
+  for (const T value : column.rows()) {
+    const auto number = static_cast<Number>(value);
+    faults = static_cast<Number>(faults | number | static_cast<Number>(last - number));
+  }
+  return column.size() == 0 || (limit > 0 && !has_highest_bit(last) && !has_highest_bit(faults));
+}
+
+/// Whether no value is negative, and each exceeds the one before by at least `step`.
+template <typename T>
+bool is_increasing(std::span<const T> values, std::uint64_t step) {
+  static_assert(sizeof(T) == sizeof(std::uint64_t));
+  std::uint64_t faults = values.empty() ? 0 : static_cast<std::uint64_t>(values[0]);
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const auto value = static_cast<std::uint64_t>(values[i]);
+    faults |= value | (value - static_cast<std::uint64_t>(values[i - 1]) - step);
+  }
+  return !has_highest_bit(faults);
+}
+
+bool has_increasing_ids(const std::vector<NamedId>& names) {
+  return std::ranges::is_sorted(names, std::ranges::less_equal{}, &NamedId::id);
+}
+
+/// By set, then by sample; none is negative.
+bool has_sorted_labelled_pairs(const Columns& columns) {
+  const auto sets = columns.labelled_set.rows();
+  const auto samples = columns.labelled_sample.rows();
+  const auto pair = [&](std::size_t i) {
+    return (static_cast<std::uint64_t>(sets[i]) << 32) | static_cast<std::uint64_t>(samples[i]);
+  };
+  std::uint64_t faults = 0;
+  for (std::size_t i = 1; i < sets.size(); ++i) {
+    faults |= pair(i) - pair(i - 1) - 1;
+  }
+  return !has_highest_bit(faults);
+}
+
+bool is_sound(const Columns& columns) {
+  const LabelColumns& labels = columns.labels;
+  const std::size_t samples = columns.samples.size();
+  return columns.change >= 0 && has_increasing_ids(columns.sets) && has_increasing_ids(columns.classes) &&
+         is_increasing(columns.samples.id.rows(), 1) && is_increasing(columns.samples.path.ends(), 0) &&
+         is_increasing(columns.samples.name.ends(), 0) && is_below(columns.samples.is_missing, 2) &&
+         is_increasing(labels.id.rows(), 1) && is_below(labels.sample, samples) && is_below(labels.set, columns.sets.size()) &&
+         is_below(labels.class_index, columns.classes.size()) &&
+         is_below(labels.kind, static_cast<std::size_t>(LabelKind::mask) + 1) &&
+         is_below(labels.verdict, static_cast<std::size_t>(Verdict::edited) + 1) &&
+         is_below(labels.status, static_cast<std::size_t>(LabelStatus::undone) + 1) && is_below(labels.is_crowd, 2) &&
+         is_below(columns.labelled_sample, samples) && is_below(columns.labelled_set, columns.sets.size()) &&
+         has_sorted_labelled_pairs(columns) && is_below(columns.sample_tags.row, samples) &&
+         is_below(columns.sample_tags.tag, columns.sample_tag_names.size()) && is_below(columns.label_tags.row, labels.size()) &&
+         is_below(columns.label_tags.tag, columns.label_tag_names.size());
+}
+
 }  // namespace
 
-std::optional<Columns> open_snapshot(const std::filesystem::path& path, std::string_view project_uuid) {
+std::optional<Snapshot> open_snapshot(const std::filesystem::path& path) {
   std::shared_ptr<MappedFile> file;
   try {
     file = std::make_shared<MappedFile>(MappedFile::open(path));
@@ -224,23 +297,24 @@ std::optional<Columns> open_snapshot(const std::filesystem::path& path, std::str
     return std::nullopt;
   }
   std::memcpy(&header, bytes.data(), sizeof(header));
-  const bool is_ours =
-      std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0 && std::string_view(header.uuid, kUuidBytes) == project_uuid;
-  if (!is_ours || header.file_bytes != bytes.size() || header.sections > (bytes.size() - sizeof(header)) / sizeof(Section)) {
+  if (std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0 || header.file_bytes != bytes.size() ||
+      header.sections > (bytes.size() - sizeof(header)) / sizeof(Section)) {
     return std::nullopt;
   }
-  Columns columns;
+  Snapshot snapshot;
+  snapshot.stamp = {std::string(header.uuid, kUuidBytes), header.change, header.mark};
+  Columns& columns = snapshot.columns;
   columns.change = header.change;
   Opening opening(bytes, {reinterpret_cast<const Section*>(bytes.data() + sizeof(header)), header.sections});
   visit_sections(opening, columns);
-  if (!opening.is_good() || !has_columns_of_one_length(columns)) {
+  if (!opening.is_good() || !has_columns_of_one_length(columns) || !is_sound(columns)) {
     return std::nullopt;
   }
   columns.keep_alive = std::move(file);
-  return columns;
+  return snapshot;
 }
 
-void write_snapshot(const std::filesystem::path& path, std::string_view project_uuid, const Columns& columns) {
+void write_snapshot(const std::filesystem::path& path, const SnapshotStamp& stamp, const Columns& columns) {
   Writing writing;
   visit_sections(writing, columns);
   std::vector<Section> table;
@@ -251,8 +325,9 @@ void write_snapshot(const std::filesystem::path& path, std::string_view project_
   }
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof(kMagic));
-  std::memcpy(header.uuid, project_uuid.data(), std::min(project_uuid.size(), kUuidBytes));
-  header.change = columns.change;
+  std::memcpy(header.uuid, stamp.project_uuid.data(), std::min(stamp.project_uuid.size(), kUuidBytes));
+  header.change = stamp.change;
+  header.mark = stamp.mark;
   header.sections = table.size();
   header.file_bytes = offset;
   replace_file(path, [&](int descriptor) {

@@ -1,14 +1,15 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include "verilabel/dataset/columns.h"
 
 // Columns as a file that is mapped, not read. Private to the module.
 //
-//     header   = "vlcols\x01\n"  uuid:32 bytes  change:i64  sections:u64  file_bytes:u64
+//     header   = "vlcols\x02\n"  uuid:32 bytes  change:i64  mark:i64  sections:u64  file_bytes:u64
 //     table    = (offset:u64 bytes:u64) for each section, in the order of snapshot.cpp
 //     sections, each at a multiple of 64 bytes
 //
@@ -16,9 +17,25 @@
 // a new one; anything that does not fit (another project, another version, a cut-off file) reads as no snapshot.
 namespace verilabel::store {
 
-std::optional<Columns> open_snapshot(const std::filesystem::path& path, std::string_view project_uuid);
+/// What a snapshot is of: the project, and the change that it contains as the last.
+struct SnapshotStamp {
+  std::string project_uuid;
+  std::int64_t change = 0;
+  std::int64_t mark = 0;  ///< of that change: see the schema
+
+  friend bool operator==(const SnapshotStamp&, const SnapshotStamp&) = default;
+};
+
+struct Snapshot {
+  SnapshotStamp stamp;
+  Columns columns;
+};
+
+/// Nothing when there is none that fits. Whatever bytes the file holds, every index in the columns points to something, every
+/// enumeration has one of its values and ids increase; numbers and texts are believed.
+std::optional<Snapshot> open_snapshot(const std::filesystem::path& path);
 
 /// Throws `io`; the old snapshot then stays.
-void write_snapshot(const std::filesystem::path& path, std::string_view project_uuid, const Columns& columns);
+void write_snapshot(const std::filesystem::path& path, const SnapshotStamp& stamp, const Columns& columns);
 
 }  // namespace verilabel::store

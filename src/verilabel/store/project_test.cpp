@@ -1,0 +1,339 @@
+#include "verilabel/store/project.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include <gmock/gmock.h>
+
+#include "verilabel/base/file.h"
+#include "verilabel/store/columns_reader.h"
+#include "verilabel/store/database.h"
+#include "verilabel/store/decision_ledger.h"
+#include "verilabel/store/run_ledger.h"
+#include "verilabel/store/schema.h"
+#include "verilabel/store/testing_project.h"
+
+namespace verilabel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using ProjectTest = StoreTest;
+
+void run_sql(const std::filesystem::path& file, const std::string& sql) {
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open(file.c_str(), &connection), SQLITE_OK);
+  char* message = nullptr;
+  EXPECT_EQ(sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, &message), SQLITE_OK) << (message == nullptr ? "" : message);
+  sqlite3_free(message);
+  sqlite3_close(connection);
+}
+
+/// Runs `act` in a child process; its exit status, or −signal.
+template <typename Act>
+int status_of_child(const Act& act) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      act();
+    } catch (const std::exception& error) {
+      ::dprintf(STDERR_FILENO, "child: %s\n", error.what());
+      ::_exit(99);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/// A project as version 1 made it: the schema that was released, and rows in each table that later versions must not lose.
+constexpr const char* kVersion1Rows = R"sql(
+INSERT INTO samples VALUES (1, '/a/1.jpg', '1.jpg', 640, 480, 'jpeg', 1000, 5, 0, 'val', '{"id":7}'), (2, '/a/2.jpg', '2.jpg', 0, 0, '', 0, 0, 1, NULL, NULL);
+INSERT INTO sets VALUES (1, 'ground_truth'), (2, 'auto');
+INSERT INTO classes VALUES (1, 'car', '{"id":3}'), (2, 'dog', NULL);
+INSERT INTO imports VALUES (1, 1, 'coco', '/a/labels.json', '2026-01-31T12:00:00.000Z', '2026-01-31T12:00:01.000Z', 1, '{"info":{}}');
+INSERT INTO import_samples VALUES (1, 1), (1, 2);
+INSERT INTO runs VALUES (1, 2, '/m.onnx', 'abc', '', 0.05, '{}', '{}', 'openvino', 'CPU', '2026-01-31T12:00:00.000Z', NULL);
+INSERT INTO run_classes VALUES (1, 1);
+INSERT INTO run_samples VALUES (1, 1, 1, 1, 0, NULL, NULL), (1, 2, 2, 0, 0, 'bad_data', 'broken');
+INSERT INTO labels VALUES (1, 1, 1, 1, 2, 1, 2, 10, 20, NULL, 150, 0, NULL, 1, NULL, x'11010600020202000002', NULL, '{"id":9}'),
+                          (2, 1, 2, 1, 1, 3, 4, 5, 6, 0.5, NULL, 0, 1, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO decision_groups VALUES (1, 0, NULL, 'me', '2026-01-31T12:00:02.000Z', 'why', '', 1, 1);
+INSERT INTO edits VALUES (1, 1, 2, 30, 40, 50, 60, NULL, NULL);
+INSERT INTO decisions VALUES (1, 1, 2, 4, 1, NULL);
+INSERT INTO verdicts VALUES (2, 1);
+INSERT INTO sample_tags VALUES ('night', 1);
+INSERT INTO changes (kind, first_id, last_id) VALUES (1, 1, 2);
+)sql";
+
+const char* const kVersion1Schema =
+#include "verilabel/store/schema_version_1.inc"
+    ;
+
+/// Raw SQL text, as frozen by the version that released it.
+struct ReleasedVersion {
+  int version;
+  const char* schema;
+  const char* rows;
+};
+const ReleasedVersion kReleased[] = {{1, kVersion1Schema, kVersion1Rows}};
+
+TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
+  ASSERT_EQ(static_cast<std::size_t>(store::newest_schema_version()), std::size(kReleased))
+      << "freeze the schema of each version here";
+  for (const ReleasedVersion& released : kReleased) {
+    const auto directory = folder_ / std::to_string(released.version);
+    std::filesystem::create_directories(directory);
+    run_sql(directory / "verilabel.db", std::string("PRAGMA journal_mode = WAL;") + released.schema + released.rows +
+                                            "PRAGMA application_id = " + std::to_string(0x766c6162) +
+                                            "; PRAGMA user_version = " + std::to_string(released.version) + ";");
+    Project project = Project::open(directory);
+    EXPECT_EQ(project.sample({1}).split, "val");
+    EXPECT_EQ(project.sample({1}).source_json, R"({"id":7})");
+    EXPECT_TRUE(project.sample({2}).is_missing);
+    EXPECT_EQ(project.dataset_json({1}), R"({"info":{}})");
+    const std::vector<StoredLabel> truth = project.labels_of({1}, {1});
+    ASSERT_EQ(truth.size(), 1u);
+    EXPECT_EQ(truth[0].label.source_json, R"({"id":9})");
+    EXPECT_EQ(truth[0].label.mask->shape, (decltype(Mask::shape)(std::vector<Polygon>{{1, 1, 2, 1, 2, 2}})))
+        << "blob written by version 1";
+    const std::vector<StoredLabel> automatic = project.labels_of({1}, {2});
+    ASSERT_EQ(automatic.size(), 1u);
+    EXPECT_EQ(automatic[0].verdict, Verdict::edited);
+    EXPECT_EQ(automatic[0].label.class_id, ClassId{2});
+    EXPECT_EQ(automatic[0].label.box_xywh_px, (Box{30, 40, 50, 60}));
+    EXPECT_EQ(run_row(project, {1}).failed, 1);
+    EXPECT_EQ(project.columns().labels.size(), 2u);
+    EXPECT_EQ(undo_decisions(project, "me"), 1);
+    EXPECT_EQ(project.labels_of({1}, {2})[0].label.box_xywh_px, (Box{3, 4, 5, 6}));
+  }
+}
+
+TEST_F(ProjectTest, ProjectsOfANewerVersionAreRefusedUntouched) {
+  {
+    Project::create(folder_ / "p");
+  }
+  run_sql(folder_ / "p" / "verilabel.db", "PRAGMA user_version = 99");
+  EXPECT_EQ(code_of([&] { Project::open(folder_ / "p"); }), ErrorCode::newer_version);
+  EXPECT_EQ(code_of([&] { Project::open(folder_ / "p", Project::Access::read_only); }), ErrorCode::newer_version);
+  run_sql(folder_ / "p" / "verilabel.db", "PRAGMA user_version = 1");
+  EXPECT_NO_THROW(Project::open(folder_ / "p"));
+}
+
+TEST_F(ProjectTest, WhatIsNoProjectIsSaidSo) {
+  EXPECT_EQ(code_of([&] { Project::open(folder_ / "nowhere"); }), ErrorCode::not_found);
+  EXPECT_EQ(code_of([&] { Project::open(folder_); }), ErrorCode::not_found);
+  replace_file(folder_ / "verilabel.db",
+               "these are some words, and more of them than a header of SQLite has bytes; really a lot more than that.");
+  EXPECT_EQ(code_of([&] { Project::open(folder_); }), ErrorCode::bad_data);
+  EXPECT_EQ(code_of([&] { Project::create(folder_); }), ErrorCode::conflict);
+  std::filesystem::remove(folder_ / "verilabel.db");
+  run_sql(folder_ / "verilabel.db", "CREATE TABLE of_somebody_else (id INTEGER)");
+  EXPECT_EQ(code_of([&] { Project::open(folder_); }), ErrorCode::bad_data);
+  EXPECT_EQ(code_of([&] { Project::create("/proc/none"); }), ErrorCode::not_found);
+}
+
+TEST_F(ProjectTest, AProjectIsMadeOnce) {
+  {
+    Project::create(folder_ / "p").ensure_set("kept");
+  }
+  EXPECT_EQ(code_of([&] { Project::create(folder_ / "p"); }), ErrorCode::conflict);
+  EXPECT_TRUE(Project::open(folder_ / "p").find_set("kept"));
+}
+
+TEST_F(ProjectTest, AMakingThatWasCutOffIsCompleted) {
+  replace_file(folder_ / "verilabel.db", "");
+  EXPECT_TRUE(Project::open(folder_).ensure_set("auto"));
+}
+
+TEST_F(ProjectTest, ADamagedDatabaseIsReportedAndNotChanged) {
+  {
+    Project project = Project::create(folder_ / "p");
+    add_samples(project, 2000);
+  }
+  const auto file = folder_ / "p" / "verilabel.db";
+  std::string bytes = read_file(file);
+  for (std::size_t i = 8192; i < bytes.size(); i += 64) {
+    bytes[i] = static_cast<char>(bytes[i] ^ 0x5a);
+  }
+  replace_file(file, bytes);
+  const auto code = code_of([&] {
+    Project project = Project::open(folder_ / "p");
+    project.columns();
+  });
+  EXPECT_EQ(code, ErrorCode::bad_data);
+}
+
+TEST_F(ProjectTest, PathsAreBytes) {
+  Project project = Project::create(folder_ / "p");
+  const std::vector<std::string> names = {"with space.jpg",  "quote'\".jpg", "line\nbreak.jpg",
+                                          "latin1-\xe9.jpg", "\xff\xfe.jpg", "%41?#.jpg"};
+  ImportWriter writer(project);
+  for (const std::string& name : names) {
+    EXPECT_TRUE(writer.add_sample(sample_at("/images/" + name)).is_new);
+    EXPECT_FALSE(writer.add_sample(sample_at("/images/" + name)).is_new);
+  }
+  writer.finish();
+  const Columns columns = project.columns();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Sample sample = project.sample({static_cast<std::int64_t>(i) + 1});
+    EXPECT_EQ(sample.path.native(), "/images/" + names[i]);
+    EXPECT_EQ(sample.name, names[i]);
+    EXPECT_EQ(columns.samples.path[i], "/images/" + names[i]);
+  }
+}
+
+TEST_F(ProjectTest, AProjectLivesUnderAnyName) {
+  for (const char* name : {"a b", "q'\"?#%41", "latin1-\xe9", "line\nbreak"}) {
+    {
+      Project project = Project::create(folder_ / name);
+      add_samples(project, 3);
+    }
+    EXPECT_EQ(Project::open(folder_ / name, Project::Access::read_only).columns().samples.size(), 3u);
+  }
+}
+
+/// As another user when we are root, because root may write anywhere.
+template <typename Act>
+int status_without_rights(const Act& act) {
+  return status_of_child([&] {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) {
+      ::_exit(98);
+    }
+    act();
+  });
+}
+
+class ReadOnlyProject : public StoreTest {
+ protected:
+  ReadOnlyProject() {
+    Project project = Project::create(folder_ / "p");
+    add_samples(project, 3);
+    const SetId set = project.ensure_set("ground_truth");
+    const ClassId car = project.ensure_class("car");
+    ImportWriter writer(project);
+    writer.begin(set, "coco", "f");
+    writer.add_label({1}, box_label(car, {1, 2, 3, 4}));
+    writer.finish();
+  }
+  ~ReadOnlyProject() override { std::filesystem::permissions(folder_ / "p", std::filesystem::perms::owner_all); }
+
+  void take_rights() {
+    using std::filesystem::perms;
+    std::filesystem::permissions(
+        folder_, perms::owner_all | perms::group_read | perms::group_exec | perms::others_read | perms::others_exec);
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "p")) {
+      std::filesystem::permissions(entry.path(), std::filesystem::is_directory(entry) ? perms(0555) : perms(0444));
+    }
+    std::filesystem::permissions(folder_ / "p", perms(0555));
+  }
+};
+
+TEST_F(ReadOnlyProject, CanBeRead) {
+  take_rights();
+  const int status = status_without_rights([&] {
+    const Project project = Project::open(folder_ / "p", Project::Access::read_only);
+    const Columns columns = project.columns();
+    const bool is_whole = columns.labels.size() == 1 && columns.samples.size() == 3 && project.labels_of({1}, {1}).size() == 1 &&
+                          runs(project).empty();
+    ::_exit(is_whole ? 0 : 1);
+  });
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ReadOnlyProject, CannotBeWrittenAndSaysSo) {
+  take_rights();
+  const int status = status_without_rights([&] {
+    const ErrorCode opened = code_of([&] { Project::open(folder_ / "p").ensure_set("more"); });
+    Project project = Project::open(folder_ / "p", Project::Access::read_only);
+    const ErrorCode written = code_of([&] { project.ensure_set("more"); });
+    const ErrorCode decided = code_of([&] { decide_labels(project, std::vector<LabelId>{{1}}, Verdict::accepted, {}); });
+    ::_exit(opened == ErrorCode::io && written == ErrorCode::io && decided == ErrorCode::io ? 0 : 1);
+  });
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ReadOnlyProject, TheFolderOfANewProjectMayBeReadOnlyToo) {
+  take_rights();
+  const int status =
+      status_without_rights([&] { ::_exit(code_of([&] { Project::create(folder_ / "p" / "new"); }) == ErrorCode::io ? 0 : 1); });
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ProjectTest, AFullDiskKeepsWhatWasStored) {
+  std::vector<SampleId> samples;
+  {
+    Project project = Project::create(folder_ / "p");
+    samples = add_samples(project, 100);
+    project.ensure_set("auto");
+    project.ensure_class("car");
+  }
+  // A limit on the size of files stands for a disk that is full: the write ahead log cannot grow.
+  const int status = status_of_child([&] {
+    Project project = Project::open(folder_ / "p");
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{400'000, 400'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const ErrorCode code = code_of([&] {
+      ImportWriter writer(project);
+      writer.begin({1}, "coco", "f");
+      for (int i = 0; i < 100'000; ++i) {
+        writer.add_label(samples[static_cast<std::size_t>(i) % samples.size()], box_label({1}, {1.0 * i, 2, 3, 4}));
+      }
+      writer.finish();
+    });
+    const bool is_readable = project.columns().samples.size() == 100;
+    ::_exit(code == ErrorCode::io && is_readable ? 0 : 1);
+  });
+  EXPECT_EQ(status, 0);
+  Project project = Project::open(folder_ / "p");
+  EXPECT_EQ(project.columns().samples.size(), 100u);
+  ImportWriter writer(project);
+  writer.begin({1}, "coco", "f");
+  writer.add_label(samples[0], box_label({1}, {1, 2, 3, 4}));
+  writer.finish();
+  EXPECT_EQ(project.columns().labels.status.rows().back(), LabelStatus::active);
+}
+
+TEST_F(ProjectTest, ATagIsGivenAndTaken) {
+  Project project = Project::create(folder_ / "p");
+  const auto samples = add_samples(project, 3);
+  EXPECT_EQ(project.tag_samples(samples, "night"), 3);
+  EXPECT_EQ(project.tag_samples(std::array{samples[0]}, "night"), 0);
+  EXPECT_EQ(project.untag_samples(std::array{samples[1]}, "night"), 1);
+  const Columns columns = project.columns();
+  EXPECT_THAT(columns.sample_tag_names, ElementsAre("night"));
+  EXPECT_THAT(columns.sample_tags.row, ElementsAre(0, 2));
+}
+
+TEST_F(ProjectTest, AnEvaluationReplacesTheOneOfItsKey) {
+  Project project = Project::create(folder_ / "p");
+  const auto samples = add_samples(project, 1);
+  ImportWriter writer(project);
+  writer.begin(project.ensure_set("a"), "coco", "f");
+  const ClassId car = project.ensure_class("car");
+  writer.add_label(samples[0], box_label(car, {1, 2, 3, 4}));
+  writer.add_label(samples[0], box_label(car, {1, 2, 3, 5}));
+  writer.finish();
+  const std::vector<StoredOutcome> outcomes = {{{1}, 0, {2}, 0.8}, {{2}, 0, {1}, 0.8}};
+  project.save_evaluation("k", "a", "a", "{}", outcomes);
+  project.save_evaluation("k", "a", "a", R"({"iou":0.7})", std::span(outcomes).first(1));
+  const auto count = [&](const char* sql) {
+    store::Statement rows = project.database().prepare(sql);
+    rows.step();
+    return rows.integer(0);
+  };
+  EXPECT_EQ(count("SELECT count(*) FROM evaluations"), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM evaluation_outcomes"), 1);
+}
+
+}  // namespace
+}  // namespace verilabel
