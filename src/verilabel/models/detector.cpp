@@ -13,14 +13,15 @@ namespace {
 
 struct Family {
   ModelFamily description;
-  std::unique_ptr<LetterboxDetector> (*make)(const ModelSource& source);
+  std::unique_ptr<ImageDetector> (*make)(const ModelSource& source);
 };
 
 /// In the order in which they are tried: the surest signature first.
 constexpr std::array kFamilies = {
     Family{{"ultralytics", "metadata with names; images [B, 3, H, W] -> output0 (+ output1 for masks)"}, &make_ultralytics},
-    Family{{"nanodet", "[B, 3, H, W] -> [B, anchors, classes + 32], or scores and distances of three strides as six outputs"}, &make_nanodet},
-    Family{{"yolox", "[B, 3, H, W] -> [B, anchors, 5 + classes], one anchor a cell of strides 8, 16, 32"}, &make_yolox},
+    Family{{"nanodet", "data [B, 3, H, W] -> [B, anchors, classes + 32], or scores and distances of three strides as six outputs"},
+           &make_nanodet},
+    Family{{"yolox", "images [B, 3, H, W] -> [B, anchors, 5 + classes], one anchor a cell of strides 8, 16, 32"}, &make_yolox},
 };
 
 std::string list_of(const std::vector<TensorInfo>& tensors) {
@@ -39,7 +40,7 @@ std::string list_of(const std::vector<TensorInfo>& tensors) {
   throw Error(ErrorCode::bad_model, message, std::move(context));
 }
 
-std::unique_ptr<LetterboxDetector> detector_from(const ModelSource& source) {
+std::unique_ptr<ImageDetector> detector_from(const ModelSource& source) {
   for (const Family& family : kFamilies) {
     if (source.manifest.family && *source.manifest.family != family.description.name) {
       continue;
@@ -67,7 +68,8 @@ std::span<const ModelFamily> model_families() {
   return kDescriptions;
 }
 
-std::unique_ptr<Detector> load_detector(Engine& engine, const std::filesystem::path& model, const std::optional<std::filesystem::path>& manifest) {
+std::unique_ptr<Detector> load_detector(Engine& engine, const std::filesystem::path& model,
+                                        const std::optional<std::filesystem::path>& manifest) {
   try {
     const ModelSource source{engine.inspect(model), manifest_of(model, manifest)};
     auto detector = detector_from(source);

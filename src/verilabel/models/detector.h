@@ -71,15 +71,18 @@ class Detector {
   /// Images that one inference takes; 0 when any number will do.
   virtual int fixed_batch() const = 0;
 
-  /// Writes the image into one image's part of the input tensor, 3 × height × width floats. `scratch` is working memory that is reused.
+  /// Writes the image into one image's part of the input tensor, 3 × height × width floats. `scratch` is working memory that is
+  /// reused.
   virtual InputTransform preprocess(const Image& image, std::span<float> input_chw, Image& scratch) const = 0;
   /// Candidates by descending score.
-  virtual std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform, const DetectOptions& options) const = 0;
+  virtual std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
+                                        const DetectOptions& options) const = 0;
 };
 
-/// Reads the graph and its manifest and finds the family that fits. Throws `bad_model` when none does, listing the graph's real inputs and
-/// outputs and what the families expect; `bad_data` for a faulty manifest, naming the key; `not_found`.
-std::unique_ptr<Detector> load_detector(Engine& engine, const std::filesystem::path& model, const std::optional<std::filesystem::path>& manifest);
+/// Reads the graph and its manifest and finds the family that fits. Throws `bad_model` when none does, listing the graph's real
+/// inputs and outputs and what the families expect; `bad_data` for a faulty manifest, naming the key; `not_found`.
+std::unique_ptr<Detector> load_detector(Engine& engine, const std::filesystem::path& model,
+                                        const std::optional<std::filesystem::path>& manifest);
 
 /// The input shapes to compile the detector's graph with, for inferences of `batch` images.
 std::vector<std::vector<std::int64_t>> input_shapes_of(const Detector& detector, int batch);

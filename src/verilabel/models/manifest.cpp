@@ -16,15 +16,21 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = 64 << 20;
-constexpr std::string_view kKeys = "family, class_names, channel_order, mean, std, interpolation, nms_iou, max_detections";
+constexpr std::string_view kKeys =
+    "family, class_names, channel_order, mean, std, fit, padding, interpolation, nms_iou, max_detections";
 
-[[noreturn]] void refuse(const std::string& key, const std::string& message) { throw Error(ErrorCode::bad_data, message, {{"key", key}}); }
+[[noreturn]] void refuse(const std::string& key, const std::string& message) {
+  throw Error(ErrorCode::bad_data, message, {{"key", key}});
+}
 
 std::vector<std::string> names_from(const json& value) {
   if (!value.is_array() || value.empty() || !std::ranges::all_of(value, [](const json& name) { return name.is_string(); })) {
     refuse("class_names", "class_names must be a list of names in the order of the model's classes");
   }
   auto names = value.get<std::vector<std::string>>();
+  if (std::ranges::find(names, "") != names.end()) {
+    refuse("class_names", "class_names holds an empty name");
+  }
   if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
     refuse("class_names", "class_names holds a name twice");
   }
@@ -32,8 +38,9 @@ std::vector<std::string> names_from(const json& value) {
 }
 
 std::array<float, 3> three_numbers(const std::string& key, const json& value) {
-  const bool is_good = value.is_array() && value.size() == 3 &&
-                       std::ranges::all_of(value, [](const json& number) { return number.is_number() && std::isfinite(number.get<double>()); });
+  const bool is_good = value.is_array() && value.size() == 3 && std::ranges::all_of(value, [](const json& number) {
+                         return number.is_number() && std::isfinite(number.get<double>());
+                       });
   if (!is_good || (key == "std" && std::ranges::any_of(value, [](const json& number) { return number.get<double>() <= 0; }))) {
     refuse(key, fmt::format("{} must be three {}numbers, in pixel values from 0 to 255", key, key == "std" ? "positive " : ""));
   }
@@ -64,16 +71,27 @@ void set_key(Manifest& manifest, const std::string& key, const json& value) {
   } else if (key == "std") {
     manifest.std = three_numbers(key, value);
   } else if (key == "interpolation") {
-    manifest.interpolation = one_of<OpencvInterpolation>(
+    manifest.interpolation = one_of<OpencvInterpolation>(key, value,
+                                                         {{"nearest", OpencvInterpolation::nearest},
+                                                          {"linear", OpencvInterpolation::linear},
+                                                          {"cubic", OpencvInterpolation::cubic},
+                                                          {"area", OpencvInterpolation::area}});
+  } else if (key == "fit") {
+    manifest.fit = one_of<Fit>(
         key, value,
-        {{"nearest", OpencvInterpolation::nearest}, {"linear", OpencvInterpolation::linear}, {"cubic", OpencvInterpolation::cubic}, {"area", OpencvInterpolation::area}});
+        {{"letterbox_corner", Fit::letterbox_corner}, {"letterbox_centre", Fit::letterbox_centre}, {"stretch", Fit::stretch}});
+  } else if (key == "padding") {
+    if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > 255) {
+      refuse(key, "padding must be a pixel value, a whole number from 0 to 255");
+    }
+    manifest.padding = value.get<std::uint8_t>();
   } else if (key == "nms_iou") {
     if (!value.is_number() || !(value.get<double>() >= 0 && value.get<double>() <= 1)) {
       refuse(key, "nms_iou must be a number from 0 to 1");
     }
     manifest.nms_iou = value.get<double>();
   } else if (key == "max_detections") {
-    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 || value.get<std::int64_t>() > 1'000'000) {
+    if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > 1'000'000) {
       refuse(key, "max_detections must be a whole number from 1 to 1000000");
     }
     manifest.max_detections = value.get<int>();

@@ -1,7 +1,7 @@
 // NanoDet: class scores, already through their sigmoid, and for each side of the box 8 logits whose softmax is a distribution over
 // distances of 0 to 7 strides from the cell's centre (generalized focal loss, Li et al. 2020). NanoDet-m has strides 8, 16, 32 and
-// centres half a pixel short of the middle of the cells, exported as one tensor or as six; NanoDet-Plus adds stride 64, has centres at the corners, and was
-// trained on stretched images.
+// centres half a pixel short of the middle of the cells, exported as one tensor or as six; NanoDet-Plus adds stride 64, has centres
+// at the corners, and was trained on stretched images.
 
 #include <algorithm>
 #include <array>
@@ -37,6 +37,7 @@ struct Level {
 struct Layout {
   std::vector<Level> levels;
   std::size_t classes = 0;
+  std::size_t output_count = 1;
   bool is_plus = false;
   std::string name;
 };
@@ -46,7 +47,12 @@ std::optional<Layout> one_tensor(const GraphInfo& graph, std::int64_t height, st
   if (graph.outputs.size() != 1 || shape.size() != 3 || shape[2] <= static_cast<std::int64_t>(kSideLogits)) {
     return std::nullopt;
   }
+  // With three strides a YOLOX graph of more classes has the same shape; what tells them apart is the name that exporters give the
+  // input.
   for (const bool is_plus : {false, true}) {
+    if (!is_plus && graph.inputs[0].name == "images") {
+      continue;
+    }
     Layout layout;
     layout.classes = static_cast<std::size_t>(shape[2]) - kSideLogits;
     layout.is_plus = is_plus;
@@ -70,6 +76,7 @@ std::optional<Layout> six_tensors(const GraphInfo& graph, std::int64_t height, s
     return std::nullopt;
   }
   Layout layout;
+  layout.output_count = graph.outputs.size();
   layout.name = "scores and distances of three strides";
   for (const int stride : {8, 16, 32}) {
     Level level;
@@ -108,20 +115,39 @@ float expected_distance(const float* logits) {
   return weighted / sum;
 }
 
-class Nanodet final : public LetterboxDetector {
+// The way of the reference figures for NanoDet-m; Plus was trained on stretched images, and OpenCV's warp knows no area.
+FitStyle fit_of(const Layout& layout) {
+  if (layout.is_plus) {
+    return {Fit::stretch, false, 0, OpencvInterpolation::linear, OpencvInterpolation::linear};
+  }
+  return {Fit::letterbox_centre, false, 0, OpencvInterpolation::area, OpencvInterpolation::linear};
+}
+
+class Nanodet final : public ImageDetector {
  public:
   Nanodet(const ModelSource& source, Layout layout)
-      : LetterboxDetector(source, "nanodet", {true, false, 0, OpencvInterpolation::area, OpencvInterpolation::linear},
-                          {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}}, kDefaultSide),
+      : ImageDetector(source, "nanodet", fit_of(layout),
+                      {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}}, kDefaultSide),
         layout_(std::move(layout)) {
     nms_iou_ = 0.6;
     take_class_names(source, std::nullopt, layout_.classes);
     card_.layout = layout_.name;
   }
 
-  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform, const DetectOptions& options) const override {
+  std::vector<std::vector<std::int64_t>> output_shapes() const override {
+    std::vector<std::vector<std::int64_t>> shapes(layout_.output_count);
+    for (const Level& level : layout_.levels) {
+      const std::int64_t rows = static_cast<std::int64_t>(level.first_row) + cells_of(input_height(), input_width(), level.stride);
+      shapes[level.score_output] = {rows, static_cast<std::int64_t>(level.score_columns)};
+      shapes[level.side_output] = {rows, static_cast<std::int64_t>(level.side_columns)};
+    }
+    return shapes;
+  }
+
+  std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
+                                        const DetectOptions& options) const override {
     RawCandidates raw;
-    const auto floor = static_cast<float>(options.floor);
+    const float floor = float_floor(options.floor);
     for (const Level& level : layout_.levels) {
       const int columns = (input_width() + level.stride - 1) / level.stride;
       const auto cells = static_cast<std::size_t>(cells_of(input_height(), input_width(), level.stride));
@@ -130,27 +156,22 @@ class Nanodet final : public LetterboxDetector {
         const float* scores = outputs[level.score_output].values.data() + row * level.score_columns;
         bool has_box = false;
         std::array<float, 4> box{};
-        for (std::size_t c = 0; c < layout_.classes; ++c) {
-          if (!(scores[c] >= floor) || !is_wanted(options, c)) {
-            continue;
-          }
-          if (!has_box) {
-            box = box_of(level, cell, columns, outputs[level.side_output].values.data() + row * level.side_columns + level.side_offset);
-            has_box = true;
-          }
-          raw.add(box[0], box[1], box[2], box[3], scores[c], static_cast<std::int32_t>(c), static_cast<std::uint32_t>(row));
-        }
+        for_each_above(
+            layout_.classes, floor, [&](std::size_t c) { return scores[c]; },
+            [&](std::size_t c, float score) {
+              if (!is_wanted(options, c)) {
+                return;
+              }
+              if (!has_box) {
+                box = box_of(level, cell, columns,
+                             outputs[level.side_output].values.data() + row * level.side_columns + level.side_offset);
+                has_box = true;
+              }
+              raw.add(box[0], box[1], box[2], box[3], score, static_cast<std::int32_t>(c), static_cast<std::uint32_t>(row));
+            });
       }
     }
-    clip_to_image(raw, transform);
-    std::vector<Candidate> candidates;
-    for (const std::uint32_t i : suppress(raw, options)) {
-      const Box in_image = box_in_image(raw, i, transform);
-      if (has_area(in_image)) {
-        candidates.push_back({raw.classes[i], in_image, raw.scores[i], std::nullopt});
-      }
-    }
-    return candidates;
+    return suppressed_in_image(std::move(raw), transform, options);
   }
 
  private:
@@ -168,7 +189,7 @@ class Nanodet final : public LetterboxDetector {
 
 }  // namespace
 
-std::unique_ptr<LetterboxDetector> make_nanodet(const ModelSource& source) {
+std::unique_ptr<ImageDetector> make_nanodet(const ModelSource& source) {
   const auto& inputs = source.graph.inputs;
   if (inputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || source.graph.metadata.contains("names")) {
     return nullptr;
@@ -176,7 +197,8 @@ std::unique_ptr<LetterboxDetector> make_nanodet(const ModelSource& source) {
   const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : kDefaultSide;
   const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : kDefaultSide;
   auto layout = six_tensors(source.graph, height, width);
-  if (!layout) {
+  // Of one tensor the rows may be YOLOX's too; the exporters differ in what they call the input.
+  if (!layout && (inputs[0].name != "images" || source.manifest.family == "nanodet")) {
     layout = one_tensor(source.graph, height, width);
   }
   return layout ? std::make_unique<Nanodet>(source, std::move(*layout)) : nullptr;

@@ -3,10 +3,12 @@
 #include <charconv>
 #include <cstdint>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/utf8.h"
 
 namespace verilabel {
 namespace {
@@ -17,8 +19,13 @@ void append_utf8(std::string& out, std::uint32_t code_point) {
   } else if (code_point < 0x800) {
     out += static_cast<char>(0xC0 | (code_point >> 6));
     out += static_cast<char>(0x80 | (code_point & 0x3F));
-  } else {
+  } else if (code_point < 0x10000) {
     out += static_cast<char>(0xE0 | (code_point >> 12));
+    out += static_cast<char>(0x80 | ((code_point >> 6) & 0x3F));
+    out += static_cast<char>(0x80 | (code_point & 0x3F));
+  } else {
+    out += static_cast<char>(0xF0 | (code_point >> 18));
+    out += static_cast<char>(0x80 | ((code_point >> 12) & 0x3F));
     out += static_cast<char>(0x80 | ((code_point >> 6) & 0x3F));
     out += static_cast<char>(0x80 | (code_point & 0x3F));
   }
@@ -54,6 +61,9 @@ class Parser {
     if (peek() != '\0') {
       fail("the end");
     }
+    if (names.empty()) {
+      throw Error(ErrorCode::bad_model, "the graph's metadata has an empty list of class names");
+    }
     std::vector<std::string> ordered;
     for (auto& [key, name] : names) {
       if (key != static_cast<std::int64_t>(ordered.size())) {
@@ -66,8 +76,10 @@ class Parser {
 
  private:
   [[noreturn]] void fail(std::string_view expected) const {
-    throw Error(ErrorCode::bad_model, fmt::format("the class names in the graph's metadata cannot be read: {} was expected at character {}", expected, at_ + 1),
-                {{"names", std::string(text_.substr(0, 200))}});
+    throw Error(
+        ErrorCode::bad_model,
+        fmt::format("the class names in the graph's metadata cannot be read: {} was expected at character {}", expected, at_ + 1),
+        {{"names", std::string(text_.substr(0, 200))}});
   }
 
   void skip_blanks() {
@@ -106,6 +118,14 @@ class Parser {
       fail("a number");
     }
     at_ += static_cast<std::size_t>(end - begin);
+    return value;
+  }
+
+  std::uint32_t code_point(std::size_t digits) {
+    const std::uint32_t value = hexadecimal(digits);
+    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) {
+      fail("a character's number");
+    }
     return value;
   }
 
@@ -161,10 +181,13 @@ class Parser {
           out += '\r';
           break;
         case 'x':
-          append_utf8(out, hexadecimal(2));
+          append_utf8(out, code_point(2));
           break;
         case 'u':
-          append_utf8(out, hexadecimal(4));
+          append_utf8(out, code_point(4));
+          break;
+        case 'U':
+          append_utf8(out, code_point(8));
           break;
         default:
           fail("an escape that Python writes");
@@ -178,6 +201,21 @@ class Parser {
 
 }  // namespace
 
-std::vector<std::string> class_names_from_python(std::string_view text) { return Parser(text).parse(); }
+std::vector<std::string> class_names_from_python(std::string_view text) {
+  if (!is_utf8(text)) {
+    throw Error(ErrorCode::bad_model, "the class names in the graph's metadata are not UTF-8",
+                {{"names", printable(text.substr(0, 200))}});
+  }
+  std::vector<std::string> names = Parser(text).parse();
+  std::set<std::string_view> known;
+  for (const std::string& name : names) {
+    if (name.empty() || !known.insert(name).second) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the graph's metadata has {}; give class_names in a manifest",
+                              name.empty() ? "a class without a name" : fmt::format("two classes that are called '{}'", name)));
+    }
+  }
+  return names;
+}
 
 }  // namespace verilabel

@@ -11,6 +11,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/models/family.h"
+#include "verilabel/models/prototype_mask.h"
 #include "verilabel/models/python_literal.h"
 
 namespace verilabel {
@@ -20,12 +21,12 @@ constexpr int kDefaultSide = 640;
 /// Anchors are many, rows of numbers about one are few; tells [columns, anchors] from [anchors, columns].
 enum class Layout : std::uint8_t { columns_first, with_objectness, final_boxes };
 
-std::int64_t cells_of(std::int64_t height, std::int64_t width) {
-  std::int64_t cells = 0;
-  for (const int stride : {8, 16, 32}) {
-    cells += (height / stride) * (width / stride);
-  }
-  return cells;
+/// Whether a tensor can have so many rows, one a cell of the strides of some Ultralytics model, `times` over: 8 to 32, with one
+/// more below for small objects or above for large images. A dynamic number may be any.
+bool is_cells(std::int64_t rows, std::int64_t height, std::int64_t width, std::int64_t times) {
+  const auto cells = [&](std::int64_t stride) { return (height / stride) * (width / stride); };
+  const std::int64_t usual = cells(8) + cells(16) + cells(32);
+  return rows <= 0 || rows == times * usual || rows == times * (usual + cells(64)) || rows == times * (usual + cells(4));
 }
 
 std::string metadata_of(const GraphInfo& graph, const std::string& key) {
@@ -46,24 +47,41 @@ struct Shape {
   std::size_t mask_coefficients = 0;
 };
 
-/// What the shapes and the number of names allow; nothing when they fit no layout.
-std::optional<Shape> shape_of(const GraphInfo& graph, std::size_t name_count, std::int64_t height, std::int64_t width) {
+/// What the metadata, the shapes and the number of names allow; nothing when they fit no layout. Without names, or when their
+/// number is wrong, the shapes alone decide where they can.
+std::optional<Shape> shape_of(const GraphInfo& graph, std::optional<std::size_t> name_count, std::int64_t height,
+                              std::int64_t width) {
   const auto& first = graph.outputs[0].shape;
-  if (first.size() != 3 || first[1] <= 0 || first[2] <= 0) {
+  const bool has_prototypes = graph.outputs.size() == 2 && graph.outputs[1].shape.size() == 4 && graph.outputs[1].shape[1] > 0;
+  if (first.size() != 3 || (graph.outputs.size() == 2 && !has_prototypes)) {
     return std::nullopt;
   }
-  const std::int64_t coefficients = graph.outputs.size() == 2 && graph.outputs[1].shape.size() == 4 ? graph.outputs[1].shape[1] : 0;
-  const auto names = static_cast<std::int64_t>(name_count);
-  const std::int64_t cells = cells_of(height, width);
-  const auto make = [&](Layout layout) { return Shape{layout, name_count, static_cast<std::size_t>(coefficients)}; };
-  if (first[2] == 6 + coefficients && first[1] != 4 + names + coefficients) {
-    return make(Layout::final_boxes);
+  const std::int64_t coefficients = has_prototypes ? graph.outputs[1].shape[1] : 0;
+  const auto shape = [&](Layout layout, std::int64_t classes) {
+    return Shape{layout, static_cast<std::size_t>(classes), static_cast<std::size_t>(coefficients)};
+  };
+  const bool says_final =
+      metadata_of(graph, "end2end") == "True" || metadata_of(graph, "args").find("'nms': True") != std::string::npos;
+  // The YOLOv5 repository states no task.
+  const bool may_have_objectness = !says_final && !graph.metadata.contains("task") && is_cells(first[1], height, width, 3);
+  const bool may_be_columns = !says_final && is_cells(first[2], height, width, 1);
+  if (name_count) {
+    const auto names = static_cast<std::int64_t>(*name_count);
+    if (may_be_columns && first[1] == 4 + names + coefficients) {
+      return shape(Layout::columns_first, names);
+    }
+    if (may_have_objectness && first[2] == 5 + names + coefficients) {
+      return shape(Layout::with_objectness, names);
+    }
+    if (first[2] == 6 + coefficients) {
+      return shape(Layout::final_boxes, names);
+    }
   }
-  if (first[1] == 4 + names + coefficients && first[2] == cells) {
-    return make(Layout::columns_first);
+  if (may_be_columns && first[2] > 0 && first[1] > 4 + coefficients) {
+    return shape(Layout::columns_first, first[1] - 4 - coefficients);
   }
-  if (first[2] == 5 + names + coefficients && first[1] == 3 * cells) {
-    return make(Layout::with_objectness);
+  if (may_have_objectness && first[1] > 0 && first[2] > 5 + coefficients) {
+    return shape(Layout::with_objectness, first[2] - 5 - coefficients);
   }
   return std::nullopt;
 }
@@ -80,20 +98,42 @@ std::string_view name_of(Layout layout) {
   return "";
 }
 
-class Ultralytics final : public LetterboxDetector {
+class Ultralytics final : public ImageDetector {
  public:
-  Ultralytics(const ModelSource& source, std::vector<std::string> names, std::int64_t height, std::int64_t width)
-      : LetterboxDetector(source, "ultralytics", {true, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-                          {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}, side_from(source.graph)),
-        shape_(*shape_of(source.graph, names.size(), height, width)) {
+  Ultralytics(const ModelSource& source, std::optional<std::vector<std::string>> names, Shape shape)
+      : ImageDetector(source, "ultralytics",
+                      {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
+                      {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}, side_from(source.graph)),
+        shape_(shape) {
     nms_iou_ = 0.7;
     max_detections_ = 300;
-    const std::size_t count = names.size();
-    take_class_names(source, std::move(names), count);
+    take_class_names(source, std::move(names), shape_.classes);
     card_.layout = fmt::format("{}{}", name_of(shape_.layout), shape_.mask_coefficients > 0 ? ", masks" : "");
   }
 
-  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform, const DetectOptions& options) const override {
+  std::vector<std::vector<std::int64_t>> output_shapes() const override {
+    const auto classes = static_cast<std::int64_t>(shape_.classes);
+    const auto coefficients = static_cast<std::int64_t>(shape_.mask_coefficients);
+    std::vector<std::vector<std::int64_t>> shapes;
+    switch (shape_.layout) {
+      case Layout::columns_first:
+        shapes.push_back({4 + classes + coefficients, -1});
+        break;
+      case Layout::with_objectness:
+        shapes.push_back({-1, 5 + classes + coefficients});
+        break;
+      case Layout::final_boxes:
+        shapes.push_back({-1, 6 + coefficients});
+        break;
+    }
+    if (coefficients > 0) {
+      shapes.push_back({coefficients, input_height() / kPrototypeStride, input_width() / kPrototypeStride});
+    }
+    return shapes;
+  }
+
+  std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
+                                        const DetectOptions& options) const override {
     const OutputView& rows = outputs[0];
     RawCandidates raw = candidates_above(rows, options);
     std::vector<std::uint32_t> kept;
@@ -109,7 +149,7 @@ class Ultralytics final : public LetterboxDetector {
         continue;
       }
       if (shape_.mask_coefficients > 0) {
-        Rle mask = mask_of(rows, raw.anchors[i], outputs[1], candidate.box_xywh_px, transform);
+        Rle mask = mask_from_prototypes(coefficients_of(rows, raw.anchors[i]), outputs[1], candidate.box_xywh_px, transform);
         if (area(mask) == 0) {
           continue;  // as Ultralytics' own predictor does
         }
@@ -129,40 +169,59 @@ class Ultralytics final : public LetterboxDetector {
 
   RawCandidates candidates_above(const OutputView& rows, const DetectOptions& options) const {
     RawCandidates raw;
-    const auto floor = static_cast<float>(options.floor);
-    const auto anchors = static_cast<std::size_t>(shape_.layout == Layout::columns_first ? rows.shape[1] : rows.shape[0]);
-    if (shape_.layout == Layout::final_boxes) {
-      for (std::size_t a = 0; a < anchors; ++a) {
-        const float score = value(rows, a, 4);
-        const float class_value = value(rows, a, 5);
-        if (score >= floor && score > 0 && class_value >= 0 && class_value < static_cast<float>(shape_.classes) &&
-            is_wanted(options, static_cast<std::size_t>(class_value))) {
-          raw.add(value(rows, a, 0), value(rows, a, 1), value(rows, a, 2), value(rows, a, 3), score, static_cast<std::int32_t>(class_value),
-                  static_cast<std::uint32_t>(a));
+    const float floor = float_floor(options.floor);
+    const auto rows_in_memory = static_cast<std::size_t>(rows.shape[0]);
+    const auto columns_in_memory = static_cast<std::size_t>(rows.shape[1]);
+    const float* values = rows.values.data();
+    const auto add_centred = [&](std::size_t anchor, std::size_t class_index, float score) {
+      const float cx = value(rows, anchor, 0);
+      const float cy = value(rows, anchor, 1);
+      const float half_w = value(rows, anchor, 2) / 2;
+      const float half_h = value(rows, anchor, 3) / 2;
+      raw.add(cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, static_cast<std::int32_t>(class_index),
+              static_cast<std::uint32_t>(anchor));
+    };
+    switch (shape_.layout) {
+      case Layout::columns_first:
+        // A class's scores lie side by side.
+        for (std::size_t c = 0; c < shape_.classes; ++c) {
+          if (is_wanted(options, c)) {
+            const float* scores = values + (4 + c) * columns_in_memory;
+            for_each_above(
+                columns_in_memory, floor, [&](std::size_t a) { return scores[a]; },
+                [&](std::size_t a, float score) { add_centred(a, c, score); });
+          }
         }
-      }
-      return raw;
-    }
-    const std::size_t first_class = shape_.layout == Layout::with_objectness ? 5 : 4;
-    // Class by class where a class's scores lie side by side, so that memory is read in its order; then sorted back by anchor.
-    for (std::size_t c = 0; c < shape_.classes; ++c) {
-      if (!is_wanted(options, c)) {
-        continue;
-      }
-      for (std::size_t a = 0; a < anchors; ++a) {
-        float score = value(rows, a, first_class + c);
-        if (shape_.layout == Layout::with_objectness) {
-          score *= value(rows, a, 4);
+        break;
+      case Layout::with_objectness:
+        for (std::size_t a = 0; a < rows_in_memory; ++a) {
+          const float* row = values + a * columns_in_memory;
+          if (row[4] > floor) {
+            for_each_above(
+                shape_.classes, floor, [&](std::size_t c) { return row[4] * row[5 + c]; },
+                [&](std::size_t c, float score) {
+                  if (is_wanted(options, c)) {
+                    add_centred(a, c, score);
+                  }
+                });
+          }
         }
-        if (!(score >= floor)) {
-          continue;
+        break;
+      case Layout::final_boxes:
+        for (std::size_t a = 0; a < rows_in_memory; ++a) {
+          const float* row = values + a * columns_in_memory;
+          // Rows without an object are padding, all zero.
+          if (!(row[4] > floor) || row[4] == 0) {
+            continue;
+          }
+          if (!(row[5] >= 0 && row[5] < static_cast<float>(shape_.classes))) {
+            throw Error(ErrorCode::bad_model, fmt::format("the model gave class {} of {}", row[5], shape_.classes));
+          }
+          if (is_wanted(options, static_cast<std::size_t>(row[5]))) {
+            raw.add(row[0], row[1], row[2], row[3], row[4], static_cast<std::int32_t>(row[5]), static_cast<std::uint32_t>(a));
+          }
         }
-        const float cx = value(rows, a, 0);
-        const float cy = value(rows, a, 1);
-        const float half_w = value(rows, a, 2) / 2;
-        const float half_h = value(rows, a, 3) / 2;
-        raw.add(cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, static_cast<std::int32_t>(c), static_cast<std::uint32_t>(a));
-      }
+        break;
     }
     return raw;
   }
@@ -177,66 +236,17 @@ class Ultralytics final : public LetterboxDetector {
     return order;
   }
 
-  /// The mask in the upright image: coefficients times prototypes, the padding cut off, bilinearly enlarged as torch does without
-  /// aligned corners, positive logits inside the box.
-  Rle mask_of(const OutputView& rows, std::size_t anchor, const OutputView& prototypes, const Box& box, const InputTransform& transform) const {
-    const auto height = static_cast<int>(prototypes.shape[1]);
-    const auto width = static_cast<int>(prototypes.shape[2]);
-    const auto pixels = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-    const std::size_t first = (shape_.layout == Layout::columns_first ? 4 : shape_.layout == Layout::with_objectness ? 5 : 6) +
-                              (shape_.layout == Layout::final_boxes ? 0 : shape_.classes);
-    std::vector<float> logits(pixels, 0);
-    for (std::size_t k = 0; k < shape_.mask_coefficients; ++k) {
-      const float coefficient = value(rows, anchor, first + k);
-      const float* prototype = prototypes.values.data() + k * pixels;
-      for (std::size_t i = 0; i < pixels; ++i) {
-        logits[i] += coefficient * prototype[i];
-      }
+  /// The numbers about an anchor that weigh the prototypes.
+  std::vector<float> coefficients_of(const OutputView& rows, std::size_t anchor) const {
+    std::size_t first = 6;
+    if (shape_.layout != Layout::final_boxes) {
+      first = (shape_.layout == Layout::columns_first ? 4 : 5) + shape_.classes;
     }
-    const int image_w = transform.image_width;
-    const int image_h = transform.image_height;
-    const double gain = std::min(static_cast<double>(height) / image_h, static_cast<double>(width) / image_w);
-    const double pad_w = (width - std::nearbyint(image_w * gain)) / 2;
-    const double pad_h = (height - std::nearbyint(image_h * gain)) / 2;
-    const int left = static_cast<int>(std::nearbyint(pad_w - 0.1));
-    const int top = static_cast<int>(std::nearbyint(pad_h - 0.1));
-    const int inner_w = width - static_cast<int>(std::nearbyint(pad_w + 0.1)) - left;
-    const int inner_h = height - static_cast<int>(std::nearbyint(pad_h + 0.1)) - top;
-    std::vector<std::uint8_t> bitmap(static_cast<std::size_t>(image_w) * static_cast<std::size_t>(image_h), 0);
-    if (inner_w <= 0 || inner_h <= 0) {
-      return rle_from_bitmap(bitmap, static_cast<std::uint32_t>(image_h), static_cast<std::uint32_t>(image_w));
+    std::vector<float> coefficients(shape_.mask_coefficients);
+    for (std::size_t i = 0; i < coefficients.size(); ++i) {
+      coefficients[i] = value(rows, anchor, first + i);
     }
-    const auto first_inside = [](double edge) { return static_cast<int>(std::ceil(edge)); };
-    const int x_begin = std::clamp(first_inside(box.x), 0, image_w);
-    const int x_end = std::clamp(first_inside(box.x + box.w), 0, image_w);
-    const int y_begin = std::clamp(first_inside(box.y), 0, image_h);
-    const int y_end = std::clamp(first_inside(box.y + box.h), 0, image_h);
-    struct Tap {
-      int low;
-      int high;
-      float weight;
-    };
-    const auto tap = [](int target, int inner, int outer) {
-      const float at = std::max(0.0F, (static_cast<float>(target) + 0.5F) * (static_cast<float>(inner) / static_cast<float>(outer)) - 0.5F);
-      const int low = std::min(static_cast<int>(at), inner - 1);
-      return Tap{low, std::min(low + 1, inner - 1), at - static_cast<float>(low)};
-    };
-    std::vector<Tap> vertical;
-    for (int y = y_begin; y < y_end; ++y) {
-      vertical.push_back(tap(y, inner_h, image_h));
-    }
-    const auto logit = [&](int y, int x) { return logits[static_cast<std::size_t>(top + y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(left + x)]; };
-    for (int x = x_begin; x < x_end; ++x) {
-      const Tap across = tap(x, inner_w, image_w);
-      std::uint8_t* column = bitmap.data() + static_cast<std::size_t>(x) * static_cast<std::size_t>(image_h);
-      for (int y = y_begin; y < y_end; ++y) {
-        const Tap& down = vertical[static_cast<std::size_t>(y - y_begin)];
-        const float upper = logit(down.low, across.low) * (1 - across.weight) + logit(down.low, across.high) * across.weight;
-        const float lower = logit(down.high, across.low) * (1 - across.weight) + logit(down.high, across.high) * across.weight;
-        column[y] = upper * (1 - down.weight) + lower * down.weight > 0 ? 1 : 0;
-      }
-    }
-    return rle_from_bitmap(bitmap, static_cast<std::uint32_t>(image_h), static_cast<std::uint32_t>(image_w));
+    return coefficients;
   }
 
   Shape shape_;
@@ -244,25 +254,36 @@ class Ultralytics final : public LetterboxDetector {
 
 }  // namespace
 
-std::unique_ptr<LetterboxDetector> make_ultralytics(const ModelSource& source) {
+std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source) {
   const GraphInfo& graph = source.graph;
   const auto& inputs = graph.inputs;
-  if (inputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || graph.outputs.empty() || graph.outputs.size() > 2 ||
-      !graph.metadata.contains("names")) {
+  if (inputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || graph.outputs.empty() ||
+      graph.outputs.size() > 2) {
+    return nullptr;
+  }
+  // Tools that simplify graphs drop the metadata; the names of the tensors stay.
+  const bool has_names = graph.metadata.contains("names");
+  if (!has_names && source.manifest.family != "ultralytics" && (inputs[0].name != "images" || graph.outputs[0].name != "output0")) {
     return nullptr;
   }
   const std::string task = metadata_of(graph, "task");
   if (!task.empty() && task != "detect" && task != "segment") {
-    throw Error(ErrorCode::bad_model, fmt::format("the graph says that its task is '{}'; only detect and segment can be used", task));
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the graph says that its task is '{}'; only detect and segment can be used", task));
   }
-  auto names = class_names_from_python(metadata_of(graph, "names"));
+  std::optional<std::vector<std::string>> names;
+  std::optional<std::size_t> name_count;
+  if (source.manifest.class_names) {
+    name_count = source.manifest.class_names->size();
+  } else if (has_names) {
+    names = class_names_from_python(metadata_of(graph, "names"));
+    name_count = names->size();
+  }
   const int side = side_from(graph);
   const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : side;
   const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : side;
-  if (!shape_of(graph, names.size(), height, width)) {
-    return nullptr;
-  }
-  return std::make_unique<Ultralytics>(source, std::move(names), height, width);
+  const std::optional<Shape> shape = shape_of(graph, name_count, height, width);
+  return shape ? std::make_unique<Ultralytics>(source, std::move(names), *shape) : nullptr;
 }
 
 }  // namespace verilabel

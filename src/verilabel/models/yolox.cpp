@@ -1,6 +1,7 @@
 // YOLOX (Megvii): one output of [batch, anchors, 5 + classes] with 4 box numbers, objectness and class scores, the scores already
 // through their sigmoid. Boxes are offsets within the cells of strides 8, 16, 32, unless exported with --decode_in_inference. Every
-// class of an anchor is a candidate of its own, and boxes are cut at the image before suppression: the reference figures come out so.
+// class of an anchor is a candidate of its own, and boxes are cut at the image before suppression: the reference figures come out
+// so.
 
 #include <array>
 #include <cmath>
@@ -25,12 +26,12 @@ std::int64_t anchors_of(std::int64_t height, std::int64_t width) {
   return anchors;
 }
 
-class Yolox final : public LetterboxDetector {
+class Yolox final : public ImageDetector {
  public:
   explicit Yolox(const ModelSource& source)
-      : LetterboxDetector(source, "yolox",
-                          {false, false, 114, OpencvInterpolation::linear, OpencvInterpolation::linear}, {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}},
-                          kDefaultSide) {
+      : ImageDetector(source, "yolox",
+                      {Fit::letterbox_corner, false, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
+                      {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}}, kDefaultSide) {
     const auto columns = source.graph.outputs.front().shape[2];
     classes_ = static_cast<std::size_t>(columns) - 5;
     take_class_names(source, std::nullopt, classes_);
@@ -44,17 +45,24 @@ class Yolox final : public LetterboxDetector {
     }
   }
 
-  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform, const DetectOptions& options) const override {
+  std::vector<std::vector<std::int64_t>> output_shapes() const override {
+    return {{static_cast<std::int64_t>(cells_.size()), static_cast<std::int64_t>(5 + classes_)}};
+  }
+
+  std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
+                                        const DetectOptions& options) const override {
     const std::span<const float> values = outputs[0].values;
     const std::size_t columns = 5 + classes_;
     bool is_decoded = false;
     for (std::size_t i = 0; i < cells_.size() && !is_decoded; ++i) {
       is_decoded = values[i * columns + 2] > kLeastDecodedSide || values[i * columns + 3] > kLeastDecodedSide;
     }
+    const float floor = float_floor(options.floor);
     RawCandidates raw;
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       const float* row = values.data() + i * columns;
-      if (row[4] < options.floor) {
+      const float objectness = row[4];
+      if (!(objectness > floor)) {
         continue;  // no class score is above 1
       }
       const Cell& cell = cells_[i];
@@ -62,22 +70,16 @@ class Yolox final : public LetterboxDetector {
       const float cy = is_decoded ? row[1] : (row[1] + cell.y) * cell.stride;
       const float w = is_decoded ? row[2] : std::exp(row[2]) * cell.stride;
       const float h = is_decoded ? row[3] : std::exp(row[3]) * cell.stride;
-      for (std::size_t c = 0; c < classes_; ++c) {
-        const float score = row[4] * row[5 + c];
-        if (score >= options.floor && is_wanted(options, c)) {
-          raw.add(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, score, static_cast<std::int32_t>(c), static_cast<std::uint32_t>(i));
-        }
-      }
+      for_each_above(
+          classes_, floor, [&](std::size_t c) { return objectness * row[5 + c]; },
+          [&](std::size_t c, float score) {
+            if (is_wanted(options, c)) {
+              raw.add(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, score, static_cast<std::int32_t>(c),
+                      static_cast<std::uint32_t>(i));
+            }
+          });
     }
-    clip_to_image(raw, transform);
-    std::vector<Candidate> candidates;
-    for (const std::uint32_t i : suppress(raw, options)) {
-      const Box box = box_in_image(raw, i, transform);
-      if (has_area(box)) {
-        candidates.push_back({raw.classes[i], box, raw.scores[i], std::nullopt});
-      }
-    }
-    return candidates;
+    return suppressed_in_image(std::move(raw), transform, options);
   }
 
  private:
@@ -92,15 +94,20 @@ class Yolox final : public LetterboxDetector {
 
 }  // namespace
 
-std::unique_ptr<LetterboxDetector> make_yolox(const ModelSource& source) {
+std::unique_ptr<ImageDetector> make_yolox(const ModelSource& source) {
   const auto& [inputs, outputs, metadata] = source.graph;
-  if (inputs.size() != 1 || outputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || outputs[0].shape.size() != 3 ||
+  if (inputs.size() != 1 || outputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 ||
+      outputs[0].shape.size() != 3 || (inputs[0].name != "images" && source.manifest.family != "yolox") ||
       outputs[0].shape[2] < 6 || metadata.contains("names")) {
     return nullptr;
   }
   const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : kDefaultSide;
   const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : kDefaultSide;
   if (outputs[0].shape[1] > 0 && outputs[0].shape[1] != anchors_of(height, width)) {
+    return nullptr;
+  }
+  // A NanoDet-m of one tensor has the same rows; the exporters differ in what they call the input.
+  if (inputs[0].name != "images" && source.manifest.family != "yolox") {
     return nullptr;
   }
   return std::make_unique<Yolox>(source);
