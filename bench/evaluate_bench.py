@@ -1,9 +1,10 @@
 """COCO evaluation against its peers on the same random data in one run: evaluate_bench.py BUILD_DIR [IMAGES] [--pycocotools].
 
-Peers are those of hotcoco, faster-coco-eval and pycocotools (only with the flag: it takes over a minute) that this Python can import.
-Two ratios, peer divided by ours, each from the fastest of several rounds: everything after loading, where ours is
-BUILD_DIR/bench/evaluate_bench and includes outcomes and thresholds; and from JSON files to numbers as a whole process, where ours is
-BUILD_DIR/verilabel (left out when it is not built). The twelve numbers are compared as well: exit status 1 when they differ by more than 1e-9.
+Peers are those of hotcoco, faster-coco-eval and pycocotools (only with the flag: it takes over a minute) that this Python can
+import. Two ratios, peer divided by ours, each from the fastest of several rounds: everything after loading, where ours is
+BUILD_DIR/bench/evaluate_bench and includes outcomes and thresholds; and from JSON files to numbers as a whole process, where ours
+is BUILD_DIR/verilabel (left out when it is not built). The twelve numbers are compared as well: exit status 1 when they differ by
+more than 1e-9.
 """
 
 import contextlib

@@ -44,7 +44,10 @@ class ProgramCase(unittest.TestCase):
 
     def command(self, *words, project=None, as_json=True):
         line = [PROGRAM, "--project", project or self.project]
-        return [str(word) if isinstance(word, int | float) else os.fspath(word) for word in [*line, *(["--json"] if as_json else []), *words]]
+        return [
+            str(word) if isinstance(word, int | float) else os.fspath(word)
+            for word in [*line, *(["--json"] if as_json else []), *words]
+        ]
 
     def run_program(self, *words, status=0, project=None, as_json=True, cwd=None, env=None):
         """Runs to the end; fails the test when the exit status is another one (None: any)."""
@@ -61,9 +64,7 @@ class ProgramCase(unittest.TestCase):
         return Answer(done)
 
     def start_program(self, *words, project=None):
-        return subprocess.Popen(
-            self.command(*words, project=project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        return subprocess.Popen(self.command(*words, project=project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def init(self, project=None):
         self.run_program("init", project=project)
@@ -75,15 +76,12 @@ class ProgramCase(unittest.TestCase):
     def exported(self, label_set, *words, project=None):
         """The project's labels of a set as a list that can be compared: image, class, box, score."""
         path = self.scratch / "exported.json"
-        self.run_program(
-            "export", "--set", label_set, "--format", "coco", "--output", path, *words, project=project
-        )
+        self.run_program("export", "--set", label_set, "--format", "coco", "--output", path, *words, project=project)
         document = json.loads(path.read_text())
         names = {image["id"]: image["file_name"] for image in document["images"]}
         classes = {category["id"]: category["name"] for category in document["categories"]}
         return sorted(
-            (names[a["image_id"]], classes[a["category_id"]], *a["bbox"], a.get("score", -1.0))
-            for a in document["annotations"]
+            (names[a["image_id"]], classes[a["category_id"]], *a["bbox"], a.get("score", -1.0)) for a in document["annotations"]
         )
 
 

@@ -46,9 +46,7 @@ class Importing(ProgramCase):
         report = self.run_program("import", "--images", self.images, status=1).json
         self.assertEqual(report["files"], 5)
         self.assertEqual((report["added"], report["ignored"], report["failed"]), (2, 1, 2))
-        self.assertEqual(
-            sorted(os.path.basename(failure["path"]) for failure in report["failures"]), ["broken.png", "empty.jpg"]
-        )
+        self.assertEqual(sorted(os.path.basename(failure["path"]) for failure in report["failures"]), ["broken.png", "empty.jpg"])
         for failure in report["failures"]:
             self.assertTrue(failure["message"])
         again = self.run_program("import", "--images", self.images, status=1).json
@@ -83,11 +81,11 @@ class Importing(ProgramCase):
             {**annotation(6, 2), "bbox": "wide"},
         ]
         text = json.dumps(coco([image(1), image(2)], rows))
-        text = text.replace('"annotations": [', '"annotations": [{"id": 8, "image_id": 1, "category_id": 1, "bbox": [NaN, 0, 1, 1]}, ')
+        text = text.replace(
+            '"annotations": [', '"annotations": [{"id": 8, "image_id": 1, "category_id": 1, "bbox": [NaN, 0, 1, 1]}, '
+        )
         path.write_text(text)
-        report = self.run_program(
-            "import", "--images", self.images, "--labels", path, "--format", "coco", status=1
-        ).json
+        report = self.run_program("import", "--images", self.images, "--labels", path, "--format", "coco", status=1).json
         self.assertEqual(report["labels"], 1)
         self.assertEqual(report["labels_rejected"], 7)
         self.assertEqual(len(report["rejections"]), 7)
@@ -141,7 +139,10 @@ class Importing(ProgramCase):
         write_bitmap(self.images / "1.bmp")
         document = coco(
             [image(17, "1.bmp", flickr_url="http://x/é", license=4)],
-            [annotation(900, 17, track={"id": 3}, iscrowd=0, area=15.5), annotation(901, 17, box=(0.1, 0.2, 3.3, 1e-3), area=0.5, iscrowd=1)],
+            [
+                annotation(900, 17, track={"id": 3}, iscrowd=0, area=15.5),
+                annotation(901, 17, box=(0.1, 0.2, 3.3, 1e-3), area=0.5, iscrowd=1),
+            ],
             info={"year": 2017},
             licenses=[{"id": 4, "name": "by"}],
         )
@@ -162,12 +163,12 @@ class Importing(ProgramCase):
         for name in ("a", "b", "c"):
             write_bitmap(folder / "images" / f"{name}.bmp", 10, 20)
         (folder / "labels").mkdir()
-        (folder / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.1\n1 0.5 0.5 0.2\n1 0.5 0.5 0.2 0.1 0.75\nx 1 2 3 4\n7 0.5 0.5 0.1 0.1\n0 0.5 0.5 nan 0.1\n")
+        (folder / "labels" / "a.txt").write_text(
+            "0 0.5 0.5 0.2 0.1\n1 0.5 0.5 0.2\n1 0.5 0.5 0.2 0.1 0.75\nx 1 2 3 4\n7 0.5 0.5 0.1 0.1\n0 0.5 0.5 nan 0.1\n"
+        )
         (folder / "labels" / "b.txt").write_text("")
         (folder / "data.yaml").write_text("path: .\ntrain: images\nval: images\nnames: [cat, 'traffic light']\n")
-        report = self.run_program(
-            "import", "--images", folder / "images", "--labels", folder, "--format", "yolo", status=1
-        ).json
+        report = self.run_program("import", "--images", folder / "images", "--labels", folder, "--format", "yolo", status=1).json
         self.assertEqual((report["labels"], report["labels_rejected"]), (2, 4))
         self.assertEqual(sorted(rejection["line"] for rejection in report["rejections"]), [2, 4, 5, 6])
         labelled = self.run_program("samples", "--where", "labelled:ground_truth").json["samples"]

@@ -170,9 +170,7 @@ class Labelling(ProgramCase):
         files = sum(len(names) for _, _, names in os.walk(folder))
         imported = self.run_program("import", "--images", folder, status=1).json
         self.assertEqual(imported["files"], files)
-        self.assertEqual(
-            imported["added"] + imported["unchanged"] + imported["ignored"] + imported["failed"], imported["files"]
-        )
+        self.assertEqual(imported["added"] + imported["unchanged"] + imported["ignored"] + imported["failed"], imported["files"])
         self.assertEqual(len(imported["failures"]), imported["failed"])
         run = self.run_program("label", "--model", self.model(NANODET), "--set", "auto", status=None).json
         self.assertEqual(run["samples"], imported["added"])
@@ -246,7 +244,9 @@ class Labelling(ProgramCase):
         self.run_program("label", *words[:-1], "0.6", "--classes", "person")
         after = self.exported("auto")
         self.assertEqual([row for row in after if row[1] != "person"], [row for row in before if row[1] != "person"])
-        self.assertEqual([row for row in after if row[1] == "person"], [row for row in before if row[1] == "person" and row[-1] > 0.6])
+        self.assertEqual(
+            [row for row in after if row[1] == "person"], [row for row in before if row[1] == "person" and row[-1] > 0.6]
+        )
 
     def test_a_reader_follows_a_writer(self):
         self.import_photographs()

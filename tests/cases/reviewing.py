@@ -42,7 +42,9 @@ class Reviewing(ProgramCase):
         path = write_json(self.scratch / "t.json", {"threshold": 0.05, "per_class": {"cat": {"threshold": 0.6}}})
         self.assertEqual(self.scores("--thresholds", path), [0.9, 0.5])
         path.write_text('{"per_class": {"unicorn": {"threshold": 0.6}}}')
-        self.error("export", "--set", "auto", "--format", "coco", "--output", self.scratch / "o.json", "--thresholds", path, status=4)
+        self.error(
+            "export", "--set", "auto", "--format", "coco", "--output", self.scratch / "o.json", "--thresholds", path, status=4
+        )
 
     def test_undo_and_redo_walk_over_bulk_decisions(self):
         first = self.run_program("review", "reject", "--where", "set:auto class:cat").json
@@ -67,13 +69,23 @@ class Reviewing(ProgramCase):
         self.error("review", "undo", status=7)
 
     def test_mistakes_in_views_name_the_position(self):
-        for text, position in (("set:auto confidense>1", 10), ("(set:auto", 1), ("set:nothing", 5), ("confidence>", 12), ("class:cat |", 12)):
+        for text, position in (
+            ("set:auto confidense>1", 10),
+            ("(set:auto", 1),
+            ("set:nothing", 5),
+            ("confidence>", 12),
+            ("class:cat |", 12),
+        ):
             error = self.error("labels", "--where", text, status=2)
             self.assertEqual(str(error["context"]["position"]), str(position), text)
 
     def test_samples_and_labels_answer_the_same_view(self):
-        self.assertEqual([s["name"] for s in self.run_program("samples", "--where", "class:cat confidence>0.5").json["samples"]], ["1.bmp"])
-        self.assertEqual([s["name"] for s in self.run_program("samples", "--where", "count(auto,cat)=0").json["samples"]], ["3.bmp"])
+        self.assertEqual(
+            [s["name"] for s in self.run_program("samples", "--where", "class:cat confidence>0.5").json["samples"]], ["1.bmp"]
+        )
+        self.assertEqual(
+            [s["name"] for s in self.run_program("samples", "--where", "count(auto,cat)=0").json["samples"]], ["3.bmp"]
+        )
         labels = self.run_program("labels", "--where", "set:auto -sort:confidence limit:2").json["labels"]
         self.assertEqual([label["confidence"] for label in labels], [0.9, 0.5])
         self.assertEqual(labels[0]["bbox"], [1, 1, 10, 10])
@@ -96,7 +108,9 @@ class Reviewing(ProgramCase):
         self.run_program("export", "--set", "auto", "--format", "yolo", "--output", output)
         again = self.scratch / "again"
         self.init(again)
-        report = self.run_program("import", "--images", output, "--labels", output, "--format", "yolo", "--set", "auto", project=again).json
+        report = self.run_program(
+            "import", "--images", output, "--labels", output, "--format", "yolo", "--set", "auto", project=again
+        ).json
         self.assertEqual((report["labels"], report["labels_rejected"]), (3, 0))
         error = self.error("export", "--set", "auto", "--format", "yolo", "--output", output, status=7)
         self.assertIn("yolo", json.dumps(error))

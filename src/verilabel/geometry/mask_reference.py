@@ -58,7 +58,9 @@ def polygons(rng):
     rings = [ring(rng, height, width) for _ in range(int(rng.integers(1, 4)))]
     rle = coco.merge(coco.frPyObjects(rings, height, width))
     parts = [word for r in rings for word in [len(r), *r]]
-    return words("polygons", height, width, len(rings), *parts, rle["counts"].decode(), int(coco.area(rle)), *floats(coco.toBbox(rle)))
+    return words(
+        "polygons", height, width, len(rings), *parts, rle["counts"].decode(), int(coco.area(rle)), *floats(coco.toBbox(rle))
+    )
 
 
 def masks(rng):

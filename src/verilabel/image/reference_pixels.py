@@ -1,8 +1,8 @@
 """Pixels that Pillow and OpenCV make, for resize_test and decode_test.
 
-    reference_pixels.py resize FOLDER       reads IN-<i>.bgr and cases.txt (lines KIND METHOD WIDTH HEIGHT NEW_WIDTH NEW_HEIGHT),
-                                            writes OUT-<i>.bgr
-    reference_pixels.py decode LIST FOLDER  reads paths from LIST, one a line; writes <i>.bgr, upright, after a line "WIDTH HEIGHT"
+reference_pixels.py resize FOLDER       reads IN-<i>.bgr and cases.txt (lines KIND METHOD WIDTH HEIGHT NEW_WIDTH NEW_HEIGHT),
+                                        writes OUT-<i>.bgr
+reference_pixels.py decode LIST FOLDER  reads paths from LIST, one a line; writes <i>.bgr, upright, after a line "WIDTH HEIGHT"
 """
 
 import sys
