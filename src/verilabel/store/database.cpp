@@ -176,10 +176,14 @@ void Database::execute(const std::string& sql) {
   check(connection_.get(), sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr));
 }
 
+void Database::execute_unheard(const std::string& sql) noexcept {
+  sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+}
+
 void Database::roll_back() noexcept {
   // After some errors (a full disk) SQLite has rolled back already.
   if (sqlite3_get_autocommit(connection_.get()) == 0) {
-    sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    execute_unheard("ROLLBACK");
   }
 }
 
@@ -188,6 +192,16 @@ std::int64_t Database::last_id() const {
 }
 std::int64_t Database::changed_rows() const {
   return sqlite3_changes64(connection_.get());
+}
+
+PragmaScope::PragmaScope(Database& database, std::string_view inside, std::string_view afterwards)
+    : database_(database), afterwards_(fmt::format("PRAGMA {}", afterwards)) {
+  database_.execute(fmt::format("PRAGMA {}", inside));
+}
+
+// Switching a setting needs neither disk nor lock, so it does not fail.
+PragmaScope::~PragmaScope() {
+  database_.execute_unheard(afterwards_);
 }
 
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {

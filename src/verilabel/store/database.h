@@ -91,7 +91,9 @@ class Database {
   bool is_read_only() const { return is_read_only_; }
 
  private:
+  friend class PragmaScope;
   friend class Transaction;
+  void execute_unheard(const std::string& sql) noexcept;
   void roll_back() noexcept;
 
   struct Close {
@@ -99,6 +101,20 @@ class Database {
   };
   std::unique_ptr<sqlite3, Close> connection_;
   bool is_read_only_ = false;
+};
+
+/// A setting of the connection for as long as this lives; both texts are what PRAGMA takes. Not to be made within a transaction,
+/// where SQLite does not listen.
+class PragmaScope {
+ public:
+  PragmaScope(Database& database, std::string_view inside, std::string_view afterwards);
+  PragmaScope(const PragmaScope&) = delete;
+  PragmaScope& operator=(const PragmaScope&) = delete;
+  ~PragmaScope();
+
+ private:
+  Database& database_;
+  std::string afterwards_;
 };
 
 /// All or nothing: rolled back unless committed. `write` takes the writer's lock at once, waiting for others.

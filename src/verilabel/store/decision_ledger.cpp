@@ -22,15 +22,15 @@ namespace {
 enum class GroupKind : std::uint8_t { decisions, undo, redo };
 
 /// Decisions are a person's work: on disk before anybody is told that they were taken, whatever happens to the machine.
-class FullSynchronisation {
+class DecisionTransaction {
  public:
-  explicit FullSynchronisation(Database& database) : database_(database) { database_.execute("PRAGMA synchronous = FULL"); }
-  FullSynchronisation(const FullSynchronisation&) = delete;
-  FullSynchronisation& operator=(const FullSynchronisation&) = delete;
-  ~FullSynchronisation() { database_.execute("PRAGMA synchronous = NORMAL"); }
+  explicit DecisionTransaction(Database& database)
+      : synchronous_(database, "synchronous = FULL", "synchronous = NORMAL"), transaction_(database, Transaction::Kind::write) {}
+  void commit() { transaction_.commit(); }
 
  private:
-  Database& database_;
+  store::PragmaScope synchronous_;
+  Transaction transaction_;
 };
 
 std::int64_t add_group(Database& database, GroupKind kind, std::optional<std::int64_t> target, const DecisionNote& note) {
@@ -160,8 +160,7 @@ std::int64_t turn(Database& database, GroupKind kind, std::int64_t group, const 
 
 DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note) {
   Database& database = project.database();
-  const FullSynchronisation full(database);
-  Transaction transaction(database, Transaction::Kind::write);
+  DecisionTransaction transaction(database);
   StandingFinder finder(database);
   std::optional<GroupWriter> group;
   DecisionCounts counts;
@@ -186,8 +185,7 @@ DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, 
 
 DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note) {
   Database& database = project.database();
-  const FullSynchronisation full(database);
-  Transaction transaction(database, Transaction::Kind::write);
+  DecisionTransaction transaction(database);
   const auto before = LabelSelector(database, LabelSelector::Form::effective).find(label);
   if (!before) {
     throw no_such_label(label);
@@ -209,8 +207,7 @@ DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit
 
 std::int64_t undo_decisions(Project& project, const std::string& who) {
   Database& database = project.database();
-  const FullSynchronisation full(database);
-  Transaction transaction(database, Transaction::Kind::write);
+  DecisionTransaction transaction(database);
   const auto group = first_number(database, "SELECT id FROM standing_groups ORDER BY id DESC LIMIT 1");
   if (!group) {
     throw Error(ErrorCode::conflict, "there is no decision to take back");
@@ -227,8 +224,7 @@ std::int64_t undo_decisions(Project& project, const std::string& who) {
 
 std::int64_t redo_decisions(Project& project, const std::string& who) {
   Database& database = project.database();
-  const FullSynchronisation full(database);
-  Transaction transaction(database, Transaction::Kind::write);
+  DecisionTransaction transaction(database);
   // Taken back, and nothing decided since: of those the oldest is the one that was taken back last.
   const auto group =
       first_number(database,

@@ -109,18 +109,13 @@ void widen(IdType& first, IdType& last, IdType id) {
 /// SQLite as long as to store the label.
 class BulkTransaction {
  public:
-  explicit BulkTransaction(Database& database) : switch_(database), transaction_(database, Transaction::Kind::write) {}
+  explicit BulkTransaction(Database& database)
+      : without_references_(database, "foreign_keys = OFF", "foreign_keys = ON"),
+        transaction_(database, Transaction::Kind::write) {}
   void commit() { transaction_.commit(); }
 
  private:
-  struct Switch {
-    explicit Switch(Database& on) : database(on) { database.execute("PRAGMA foreign_keys = OFF"); }
-    Switch(const Switch&) = delete;
-    Switch& operator=(const Switch&) = delete;
-    ~Switch() { database.execute("PRAGMA foreign_keys = ON"); }
-    Database& database;
-  };
-  Switch switch_;  // before the transaction: within one the switch does not move
+  store::PragmaScope without_references_;
   Transaction transaction_;
 };
 
