@@ -41,7 +41,7 @@ NMS_IOU = 0.7
 MAX_DETECTIONS = 300
 SIDE = 160
 # What Python's repr does to names: quotes of either kind, both in one name, backslashes, letters beyond ASCII.
-NAMES = ["person", "d'og", 'a "large" cat', "it's \"both\"", "back\\slash", "日本 café"]
+NAMES = ["person", "d'og", 'a "large" cat', 'it\'s "both"', "back\\slash", "日本 café"]
 IMAGE_SIZES_WH = [(160, 160), (320, 240), (240, 321), (97, 61), (500, 40), (31, 200)]
 
 
@@ -143,7 +143,10 @@ def export_known(name, case, folder, rng):
     fresh.names = dict(enumerate(NAMES))
     make_random(fresh, rng)
     yolo.model = fresh
-    with tempfile.TemporaryDirectory(dir=folder) as workplace, contextlib.chdir(workplace):  # it names the file after the architecture
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as workplace,
+        contextlib.chdir(workplace),
+    ):  # it names the file after the architecture
         written = yolo.export(format="onnx", imgsz=list(case.imgsz), max_det=MAX_DETECTIONS, verbose=False, **case.export)
         Path(written).rename(folder / f"{name}.onnx")
 
@@ -201,7 +204,13 @@ def export_repository_layout(name, case, folder, rng):
     path = folder / f"{name}.onnx"
     outputs = ["output0", "output1"][: 2 if model.mask_coefficients else 1]
     torch.onnx.export(
-        model, torch.zeros(1, 3, *case.imgsz), str(path), input_names=["images"], output_names=outputs, dynamo=False, opset_version=17
+        model,
+        torch.zeros(1, 3, *case.imgsz),
+        str(path),
+        input_names=["images"],
+        output_names=outputs,
+        dynamo=False,
+        opset_version=17,
     )
     graph = onnx.load(path)
     names = dict(enumerate(NAMES)) if model.mask_coefficients else NAMES  # newer and older versions
@@ -270,9 +279,7 @@ def main():
     for name in chosen:
         case = CASES[name]
         torch.manual_seed(7)
-        export, predict = (
-            (export_known, predict_known) if case.config else (export_repository_layout, predict_repository_layout)
-        )
+        export, predict = (export_known, predict_known) if case.config else (export_repository_layout, predict_repository_layout)
         export(name, case, folder, np.random.default_rng(8))
         detections = list(predict(folder / f"{name}.onnx", case, image_paths))
         expected = {

@@ -36,7 +36,7 @@ struct GraphInfo {
 };
 
 struct CompileOptions {
-  std::string device = "cpu";  ///< in the engine's words, in capitals or not
+  std::string device = "cpu";                           ///< in the engine's words, in capitals or not
   std::vector<std::vector<std::int64_t>> input_shapes;  ///< one an input, all positive: what dynamic sizes are fixed to
   int threads = 0;                                      ///< 0: all processors
 };
@@ -51,8 +51,8 @@ class InferRequest {
   virtual std::span<const float> output(std::size_t index) = 0;
   /// The real shape of output `index`, valid likewise.
   virtual std::vector<std::int64_t> output_shape(std::size_t index) = 0;
-  /// Begins the inference; `done` is called once from a thread of the engine, with the failure if there was one. `done` must not throw,
-  /// and must not call `start` itself.
+  /// Begins the inference; `done` is called once from a thread of the engine, with the failure if there was one. `done` must not
+  /// throw, and must not call `start` itself.
   virtual void start(std::function<void(std::exception_ptr)> done) = 0;
 };
 
@@ -70,9 +70,9 @@ class CompiledModel {
 };
 
 /// An inference engine. Reading a graph and compiling it throw `not_found`; `bad_model` for what is no model, is truncated, or has
-/// operations that the engine does not know. Compiling throws `engine` for a device that is not there, listing those that are, or that
-/// cannot run the graph; `wrong_use` for shapes that do not fit what the graph declares; `unsupported` for inputs or outputs that are not
-/// numbers.
+/// operations that the engine does not know. Compiling throws `engine` for a device that is not there, listing those that are, or
+/// that cannot run the graph; `wrong_use` for shapes that do not fit what the graph declares; `unsupported` for inputs or outputs
+/// that are not numbers.
 class Engine {
  public:
   virtual ~Engine() = default;

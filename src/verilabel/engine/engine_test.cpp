@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <numeric>
 #include <set>
 
 #include "verilabel/base/error.h"
@@ -175,6 +176,37 @@ TEST_F(EngineTest, RunsInTheMemoryOfTheRequest) {
       EXPECT_EQ(output[i], std::max(0.0F, input[i])) << i;
     }
   }
+}
+
+// What one-to-one heads with masks do: rows of a slice, picked by an index that is as wide as the slice. OpenVINO alone refuses it.
+TEST_F(EngineTest, RunsAGatherFromASliceAtTheBeginning) {
+  const auto integers = [](const std::string& name, const std::vector<std::uint64_t>& sizes,
+                           const std::vector<std::uint64_t>& values) {
+    std::string dims;
+    for (const std::uint64_t size : sizes) {
+      dims += number(1, size);
+    }
+    std::string packed;
+    for (const std::uint64_t value : values) {
+      packed += varint(value);
+    }
+    return bytes(5, dims + number(2, kOnnxInt64) + bytes(7, packed) + bytes(8, name));
+  };
+  const std::string slice =
+      bytes(1, "images") + bytes(1, "from") + bytes(1, "to") + bytes(1, "axes") + bytes(2, "part") + bytes(4, "Slice");
+  const std::string axis = bytes(1, "axis") + number(3, 1) + number(20, 2);
+  const std::string gather =
+      bytes(1, "part") + bytes(1, "rows") + bytes(2, "output0") + bytes(4, "GatherElements") + bytes(5, axis);
+  const std::string graph = bytes(1, slice) + bytes(1, gather) + bytes(2, "picking") + integers("from", {1}, {0}) +
+                            integers("to", {1}, {2}) + integers("axes", {1}, {2}) + integers("rows", {1, 2, 2}, {2, 2, 0, 0}) +
+                            bytes(11, value_info("images", kOnnxFloat, {"1", "3", "5"})) +
+                            bytes(12, value_info("output0", kOnnxFloat, {"1", "2", "2"}));
+  const auto path = written("picking.onnx", number(1, 8) + bytes(7, graph) + bytes(8, bytes(1, "") + number(2, 17)));
+  const auto model = engine_->compile(path, {.input_shapes = {{1, 3, 5}}});
+  const auto request = model->create_request();
+  std::iota(request->input(0).begin(), request->input(0).end(), 0.0F);
+  run(*request);
+  EXPECT_THAT(request->output(0), ElementsAre(10, 11, 0, 1));
 }
 
 TEST_F(EngineTest, RequestsRunIndependently) {

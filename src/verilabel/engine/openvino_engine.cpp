@@ -8,7 +8,13 @@
 #include <cerrno>
 #include <cstring>
 #include <openvino/frontend/manager.hpp>
+#include <openvino/op/constant.hpp>
+#include <openvino/op/gather_elements.hpp>
+#include <openvino/op/slice.hpp>
+#include <openvino/op/variadic_split.hpp>
 #include <openvino/openvino.hpp>
+#include <openvino/pass/constant_folding.hpp>
+#include <openvino/pass/manager.hpp>
 #include <utility>
 
 #include "verilabel/base/error.h"
@@ -239,6 +245,7 @@ class OpenvinoEngine final : public Engine {
     std::shared_ptr<ov::Model> graph = read_graph(model);
     fix_input_shapes(*graph, model, options.input_shapes);
     convert_to_f32(graph, model);
+    protect_slices(graph);
 
     // As many streams as processors, which is what keeps a CPU busiest with images that do not depend on each other.
     ov::AnyMap properties = {ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT)};
@@ -354,6 +361,47 @@ class OpenvinoEngine final : public Engine {
     } catch (const std::exception& error) {
       throw model_error(model, fmt::format("the inputs and outputs of the graph cannot be converted to f32: {}", reason_of(error)));
     }
+  }
+
+  // OpenVINO 2026.4 takes a Slice from 0 before a GatherElements for superfluous. The sizes then differ in more than the axis,
+  // which its own check refuses, so that one-to-one graphs that segment (YOLO26) do not compile. A split of the same numbers is
+  // left alone.
+  static void protect_slices(const std::shared_ptr<ov::Model>& graph) {
+    const auto slice_before = [](const std::shared_ptr<ov::Node>& node) {
+      const bool is_gather = ov::is_type<ov::op::v6::GatherElements>(node);
+      return is_gather ? ov::as_type_ptr<ov::op::v8::Slice>(node->get_input_node_shared_ptr(0)) : nullptr;
+    };
+    const auto is_one_number = [](const ov::Output<ov::Node>& bound, std::int64_t wanted) {
+      const auto constant = ov::as_type_ptr<ov::op::v0::Constant>(bound.get_node_shared_ptr());
+      return constant && constant->cast_vector<std::int64_t>() == std::vector<std::int64_t>{wanted};
+    };
+    const std::vector<std::shared_ptr<ov::Node>> nodes = graph->get_ordered_ops();
+    if (std::ranges::none_of(nodes, [&](const auto& node) { return slice_before(node) != nullptr; })) {
+      return;
+    }
+    ov::pass::Manager passes;
+    passes.register_pass<ov::pass::ConstantFolding>();  // so that bounds are numbers
+    passes.run_passes(graph);
+    for (const std::shared_ptr<ov::Node>& gather : graph->get_ordered_ops()) {
+      const auto slice = slice_before(gather);
+      if (!slice || !is_one_number(slice->input_value(1), 0) || !is_one_number(slice->input_value(3), 1)) {
+        continue;
+      }
+      const ov::PartialShape from = slice->input_value(0).get_partial_shape();
+      const ov::PartialShape to = slice->output(0).get_partial_shape();
+      for (std::size_t axis = 0; from.is_static() && to.is_static() && axis < from.size(); ++axis) {
+        if (from[axis] == to[axis]) {
+          continue;
+        }
+        const std::int64_t kept = to[axis].get_length();
+        const auto split = std::make_shared<ov::op::v1::VariadicSplit>(
+            slice->input_value(0), ov::op::v0::Constant::create(ov::element::i64, {}, {axis}),
+            ov::op::v0::Constant::create(ov::element::i64, {2}, {kept, from[axis].get_length() - kept}));
+        gather->input(0).replace_source_output(split->output(0));
+        break;  // one start is one axis
+      }
+    }
+    graph->validate_nodes_and_infer_types();
   }
 
   ov::Core core_;

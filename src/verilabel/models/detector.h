@@ -37,7 +37,7 @@ struct DetectOptions {
   double floor = 0.05;  ///< candidates with a score above it are kept
   double nms_iou = 0.65;
   int max_detections = 100;
-  std::vector<std::uint8_t> is_class_wanted;  ///< one a class; empty for all
+  std::vector<std::uint8_t> is_class_wanted = {};  ///< one a class; empty for all
 };
 
 /// One output tensor of one image: its batch dimension is gone.

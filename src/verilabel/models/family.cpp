@@ -63,12 +63,33 @@ bool is_of_shape(const OutputView& output, std::span<const std::int64_t> wanted)
 
 }  // namespace
 
-ImageDetector::ImageDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, int dynamic_side)
-    : style_(style), scaling_(scaling) {
+bool takes_one_image(const GraphInfo& graph) {
+  return graph.inputs.size() == 1 && graph.inputs[0].shape.size() == 4 && graph.inputs[0].shape[1] == 3;
+}
+
+InputSize input_size_of(const ModelSource& source, InputSize usual) {
+  const std::vector<std::int64_t>& shape = source.graph.inputs.front().shape;
+  const InputSize wanted = source.manifest.input_size.value_or(usual);
+  const auto side = [&](std::int64_t of_graph, int otherwise) {
+    if (of_graph > 0 && source.manifest.input_size && of_graph != otherwise) {
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("the manifest says input_size [{}, {}], but the graph takes {}", wanted.height, wanted.width,
+                              text_of(source.graph.inputs.front())),
+                  {{"file", source.manifest.path.native()}, {"key", "input_size"}});
+    }
+    return of_graph > 0 ? static_cast<int>(of_graph) : otherwise;
+  };
+  return {side(shape[2], wanted.height), side(shape[3], wanted.width)};
+}
+
+ImageDetector::ImageDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size)
+    : style_(style), scaling_(scaling), input_width_(size.width), input_height_(size.height) {
   const TensorInfo& input = source.graph.inputs.front();
   fixed_batch_ = input.shape[0] > 0 ? static_cast<int>(input.shape[0]) : 0;
-  input_height_ = input.shape[2] > 0 ? static_cast<int>(input.shape[2]) : dynamic_side;
-  input_width_ = input.shape[3] > 0 ? static_cast<int>(input.shape[3]) : dynamic_side;
+  if ((input.shape[2] <= 0 || input.shape[3] <= 0) && !source.manifest.input_size) {
+    add_note(fmt::format("the graph takes images of any size; {} x {} is used. Another can be given as input_size in a manifest",
+                         input_width_, input_height_));
+  }
   const Manifest& manifest = source.manifest;
   scaling_.order = manifest.channel_order.value_or(scaling_.order);
   for (std::size_t channel = 0; channel < 3; ++channel) {

@@ -29,6 +29,13 @@ struct FitStyle {
   OpencvInterpolation when_growing = OpencvInterpolation::linear;
 };
 
+/// Whether the graph has one input and that takes three channels: [batch, 3, height, width].
+bool takes_one_image(const GraphInfo& graph);
+
+/// The size of that input; where it is dynamic the manifest's, else `usual`. Throws `bad_data` when the manifest contradicts the
+/// graph.
+InputSize input_size_of(const ModelSource& source, InputSize usual);
+
 /// Behind the interface, what every family here has: names, card, and one image as input, brought to its size and scaled.
 class ImageDetector : public Detector {
  public:
@@ -47,8 +54,8 @@ class ImageDetector : public Detector {
   ModelCard& card_to_complete() { return card_; }
 
  protected:
-  /// Takes size and batch from the graph's only input, [batch, 3, height, width]; a dynamic height or width becomes `dynamic_side`.
-  ImageDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, int dynamic_side);
+  /// Takes the batch from the graph's only input, [batch, 3, height, width].
+  ImageDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size);
   /// Names from the manifest, else from the graph, else COCO's where 80 classes allow it. Throws `bad_model` when their number is
   /// wrong.
   void take_class_names(const ModelSource& source, std::optional<std::vector<std::string>> graph_names, std::size_t count);
@@ -58,6 +65,8 @@ class ImageDetector : public Detector {
   /// As `decode`, on outputs of those shapes.
   virtual std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                                 const DetectOptions& options) const = 0;
+
+  void add_note(std::string note) { notes_.push_back(std::move(note)); }
 
   ModelCard card_;
   double nms_iou_ = 0.65;

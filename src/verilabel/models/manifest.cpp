@@ -16,8 +16,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = 64 << 20;
+constexpr int kMaxSide = 16384;
 constexpr std::string_view kKeys =
-    "family, class_names, channel_order, mean, std, fit, padding, interpolation, nms_iou, max_detections";
+    "family, class_names, channel_order, mean, std, input_size, fit, padding, interpolation, nms_iou, max_detections";
 
 [[noreturn]] void refuse(const std::string& key, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"key", key}});
@@ -76,6 +77,14 @@ void set_key(Manifest& manifest, const std::string& key, const json& value) {
                                                           {"linear", OpencvInterpolation::linear},
                                                           {"cubic", OpencvInterpolation::cubic},
                                                           {"area", OpencvInterpolation::area}});
+  } else if (key == "input_size") {
+    const auto is_side = [](const json& side) {
+      return side.is_number_integer() && side.get<double>() >= 1 && side.get<double>() <= kMaxSide;
+    };
+    if (!value.is_array() || value.size() != 2 || !std::ranges::all_of(value, is_side)) {
+      refuse(key, fmt::format("input_size must be [height, width], whole numbers from 1 to {}", kMaxSide));
+    }
+    manifest.input_size = InputSize{value[0].get<int>(), value[1].get<int>()};
   } else if (key == "fit") {
     manifest.fit = one_of<Fit>(
         key, value,

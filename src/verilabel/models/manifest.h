@@ -17,6 +17,13 @@ enum class Fit : std::uint8_t {
   stretch,           ///< fills the input
 };
 
+/// Pixels of the model's input.
+struct InputSize {
+  int height = 0;
+  int width = 0;
+  friend bool operator==(const InputSize&, const InputSize&) = default;
+};
+
 /// What a user says of a graph that does not say it itself; what is absent is left to the graph and its family. docs/models.md
 /// lists the keys.
 struct Manifest {
@@ -27,6 +34,7 @@ struct Manifest {
   std::optional<std::array<float, 3>> mean;  ///< in pixel values, in the channel order
   std::optional<std::array<float, 3>> std;
   std::optional<OpencvInterpolation> interpolation;
+  std::optional<InputSize> input_size;  ///< for a graph that takes images of any size
   std::optional<Fit> fit;
   std::optional<std::uint8_t> padding;  ///< pixel value around a letterboxed image
   std::optional<double> nms_iou;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kBins = 8;
 constexpr std::size_t kSideLogits = 4 * kBins;
-constexpr int kDefaultSide = 320;
+constexpr InputSize kUsualSize{320, 320};
 
 std::int64_t cells_of(std::int64_t height, std::int64_t width, int stride) {
   return ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
@@ -47,12 +47,7 @@ std::optional<Layout> one_tensor(const GraphInfo& graph, std::int64_t height, st
   if (graph.outputs.size() != 1 || shape.size() != 3 || shape[2] <= static_cast<std::int64_t>(kSideLogits)) {
     return std::nullopt;
   }
-  // With three strides a YOLOX graph of more classes has the same shape; what tells them apart is the name that exporters give the
-  // input.
   for (const bool is_plus : {false, true}) {
-    if (!is_plus && graph.inputs[0].name == "images") {
-      continue;
-    }
     Layout layout;
     layout.classes = static_cast<std::size_t>(shape[2]) - kSideLogits;
     layout.is_plus = is_plus;
@@ -127,7 +122,8 @@ class Nanodet final : public ImageDetector {
  public:
   Nanodet(const ModelSource& source, Layout layout)
       : ImageDetector(source, "nanodet", fit_of(layout),
-                      {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}}, kDefaultSide),
+                      {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}},
+                      input_size_of(source, kUsualSize)),
         layout_(std::move(layout)) {
     nms_iou_ = 0.6;
     take_class_names(source, std::nullopt, layout_.classes);
@@ -191,11 +187,10 @@ class Nanodet final : public ImageDetector {
 
 std::unique_ptr<ImageDetector> make_nanodet(const ModelSource& source) {
   const auto& inputs = source.graph.inputs;
-  if (inputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || source.graph.metadata.contains("names")) {
+  if (!takes_one_image(source.graph) || source.graph.metadata.contains("names")) {
     return nullptr;
   }
-  const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : kDefaultSide;
-  const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : kDefaultSide;
+  const auto [height, width] = input_size_of(source, kUsualSize);
   auto layout = six_tensors(source.graph, height, width);
   // Of one tensor the rows may be YOLOX's too; the exporters differ in what they call the input.
   if (!layout && (inputs[0].name != "images" || source.manifest.family == "nanodet")) {

@@ -22,8 +22,8 @@ Tap tap_at(int target, float pixels_per_target, int size) {
   return {low, std::min(low + 1, size - 1), at - static_cast<float>(low)};
 }
 
-/// A pixel of the image as a weighted sum of pixels of the prototypes. Two neighbours in an enlarged row lie between at most three in
-/// the row it was made from.
+/// A pixel of the image as a weighted sum of pixels of the prototypes. Two neighbours in an enlarged row lie between at most three
+/// in the row it was made from.
 struct Blend {
   int first = 0;
   std::array<float, 3> weights{};
@@ -45,7 +45,8 @@ Axis axis_of(int prototype_size, int image_size, double offset, double scale) {
   return {prototype_size, image_size, padding, content};
 }
 
-/// For the pixels [begin, end) of the image along an axis, when the prototypes are enlarged `enlargement` times before the padding is cut.
+/// For the pixels [begin, end) of the image along an axis, when the prototypes are enlarged `enlargement` times before the padding
+/// is cut.
 std::vector<Blend> blends_of(const Axis& axis, int enlargement, int begin, int end) {
   const int cut = axis.padding_px * enlargement / kPrototypeStride;
   const int content = axis.content_px * enlargement / kPrototypeStride;
@@ -104,11 +105,14 @@ class RleBuilder {
 
 }  // namespace
 
-Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& prototypes, const Box& box_xywh_px, const InputTransform& transform) {
+Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& prototypes, const Box& box_xywh_px,
+                         const InputTransform& transform) {
   const Axis down = axis_of(static_cast<int>(prototypes.shape[1]), transform.image_height, transform.offset_y, transform.scale_y);
   const Axis across = axis_of(static_cast<int>(prototypes.shape[2]), transform.image_width, transform.offset_x, transform.scale_x);
   RleBuilder builder(down.image_size, across.image_size);
-  const auto first_at_or_after = [](double edge, int size) { return static_cast<int>(std::clamp(std::ceil(edge), 0.0, static_cast<double>(size))); };
+  const auto first_at_or_after = [](double edge, int size) {
+    return static_cast<int>(std::clamp(std::ceil(edge), 0.0, static_cast<double>(size)));
+  };
   const int x_begin = first_at_or_after(box_xywh_px.x, across.image_size);
   const int x_end = first_at_or_after(box_xywh_px.x + box_xywh_px.w, across.image_size);
   const int y_begin = first_at_or_after(box_xywh_px.y, down.image_size);

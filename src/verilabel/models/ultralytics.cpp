@@ -5,6 +5,7 @@
 // and of `output1`, for masks, [B, nm, H/4, W/4]: prototypes that the coefficients mix into logits.
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -17,7 +18,6 @@
 namespace verilabel {
 namespace {
 
-constexpr int kDefaultSide = 640;
 /// Anchors are many, rows of numbers about one are few; tells [columns, anchors] from [anchors, columns].
 enum class Layout : std::uint8_t { columns_first, with_objectness, final_boxes };
 
@@ -34,11 +34,20 @@ std::string metadata_of(const GraphInfo& graph, const std::string& key) {
   return found == graph.metadata.end() ? std::string() : found->second;
 }
 
-/// The side of a dynamic input: `imgsz` is "[height, width]" or a number.
-int side_from(const GraphInfo& graph) {
+/// The size of a dynamic input, which `imgsz` states as "[height, width]" or one number; 640 where it does not.
+InputSize size_from(const GraphInfo& graph) {
   const std::string text = metadata_of(graph, "imgsz");
-  const auto digit = text.find_first_of("0123456789");
-  return digit == std::string::npos ? kDefaultSide : std::clamp(std::atoi(text.c_str() + digit), 32, 8192);
+  std::vector<int> sides;
+  for (const char* at = text.data(); at != text.data() + text.size();) {
+    int side = 0;
+    const auto [end, failure] = std::from_chars(at, text.data() + text.size(), side);
+    const bool is_side = failure == std::errc{} && side > 0;
+    if (is_side) {
+      sides.push_back(side);
+    }
+    at = is_side ? end : at + 1;
+  }
+  return sides.empty() || sides.size() > 2 ? InputSize{640, 640} : InputSize{sides.front(), sides.back()};
 }
 
 struct Shape {
@@ -101,13 +110,16 @@ std::string_view name_of(Layout layout) {
 class Ultralytics final : public ImageDetector {
  public:
   Ultralytics(const ModelSource& source, std::optional<std::vector<std::string>> names, Shape shape)
-      : ImageDetector(source, "ultralytics",
-                      {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-                      {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}, side_from(source.graph)),
+      : ImageDetector(
+            source, "ultralytics", {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
+            {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}, input_size_of(source, size_from(source.graph))),
         shape_(shape) {
     nms_iou_ = 0.7;
     max_detections_ = 300;
     take_class_names(source, std::move(names), shape_.classes);
+    if (shape_.layout == Layout::final_boxes) {
+      add_note("the graph chooses the final boxes itself: no other NMS threshold and no lower floor than its own has an effect");
+    }
     card_.layout = fmt::format("{}{}", name_of(shape_.layout), shape_.mask_coefficients > 0 ? ", masks" : "");
   }
 
@@ -257,8 +269,7 @@ class Ultralytics final : public ImageDetector {
 std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source) {
   const GraphInfo& graph = source.graph;
   const auto& inputs = graph.inputs;
-  if (inputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 || graph.outputs.empty() ||
-      graph.outputs.size() > 2) {
+  if (!takes_one_image(graph) || graph.outputs.empty() || graph.outputs.size() > 2) {
     return nullptr;
   }
   // Tools that simplify graphs drop the metadata; the names of the tensors stay.
@@ -279,9 +290,7 @@ std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source) {
     names = class_names_from_python(metadata_of(graph, "names"));
     name_count = names->size();
   }
-  const int side = side_from(graph);
-  const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : side;
-  const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : side;
+  const auto [height, width] = input_size_of(source, size_from(graph));
   const std::optional<Shape> shape = shape_of(graph, name_count, height, width);
   return shape ? std::make_unique<Ultralytics>(source, std::move(names), *shape) : nullptr;
 }

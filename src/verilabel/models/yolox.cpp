@@ -14,7 +14,7 @@ namespace verilabel {
 namespace {
 
 constexpr std::array kStrides = {8, 16, 32};
-constexpr int kDefaultSide = 640;
+constexpr InputSize kUsualSize{640, 640};
 /// Sizes are logarithms in a graph that leaves decoding to us; none comes near this. In a decoded one, in pixels, many are beyond.
 constexpr float kLeastDecodedSide = 20;
 
@@ -31,7 +31,7 @@ class Yolox final : public ImageDetector {
   explicit Yolox(const ModelSource& source)
       : ImageDetector(source, "yolox",
                       {Fit::letterbox_corner, false, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-                      {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}}, kDefaultSide) {
+                      {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}}, input_size_of(source, kUsualSize)) {
     const auto columns = source.graph.outputs.front().shape[2];
     classes_ = static_cast<std::size_t>(columns) - 5;
     take_class_names(source, std::nullopt, classes_);
@@ -96,18 +96,16 @@ class Yolox final : public ImageDetector {
 
 std::unique_ptr<ImageDetector> make_yolox(const ModelSource& source) {
   const auto& [inputs, outputs, metadata] = source.graph;
-  if (inputs.size() != 1 || outputs.size() != 1 || inputs[0].shape.size() != 4 || inputs[0].shape[1] != 3 ||
-      outputs[0].shape.size() != 3 || (inputs[0].name != "images" && source.manifest.family != "yolox") ||
-      outputs[0].shape[2] < 6 || metadata.contains("names")) {
-    return nullptr;
-  }
-  const std::int64_t height = inputs[0].shape[2] > 0 ? inputs[0].shape[2] : kDefaultSide;
-  const std::int64_t width = inputs[0].shape[3] > 0 ? inputs[0].shape[3] : kDefaultSide;
-  if (outputs[0].shape[1] > 0 && outputs[0].shape[1] != anchors_of(height, width)) {
+  if (!takes_one_image(source.graph) || outputs.size() != 1 || outputs[0].shape.size() != 3 || outputs[0].shape[2] < 6 ||
+      metadata.contains("names")) {
     return nullptr;
   }
   // A NanoDet-m of one tensor has the same rows; the exporters differ in what they call the input.
   if (inputs[0].name != "images" && source.manifest.family != "yolox") {
+    return nullptr;
+  }
+  const InputSize size = input_size_of(source, kUsualSize);
+  if (outputs[0].shape[1] > 0 && outputs[0].shape[1] != anchors_of(size.height, size.width)) {
     return nullptr;
   }
   return std::make_unique<Yolox>(source);

@@ -1,0 +1,102 @@
+#include "verilabel/models/manifest.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "verilabel/models/testing_engine.h"
+
+namespace verilabel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+TEST(Manifest, ReadsEveryKey) {
+  const ModelFolder folder;
+  folder.write("model.verilabel.json", R"({
+    "family": "nanodet", "class_names": ["cat", "Häher"], "channel_order": "rgb", "mean": [1, 2.5, 3], "std": [4, 5, 6],
+    "input_size": [320, 640], "fit": "stretch", "padding": 255, "interpolation": "cubic", "nms_iou": 0.5, "max_detections": 7})");
+  const Manifest manifest = manifest_of(folder.model(), std::nullopt);
+  EXPECT_EQ(manifest.path.filename(), "model.verilabel.json");
+  EXPECT_THAT(manifest.family, Optional(std::string("nanodet")));
+  EXPECT_THAT(manifest.class_names, Optional(ElementsAre("cat", "Häher")));
+  EXPECT_THAT(manifest.channel_order, Optional(ChannelOrder::rgb));
+  EXPECT_THAT(manifest.mean, Optional(ElementsAre(1.0F, 2.5F, 3.0F)));
+  EXPECT_THAT(manifest.std, Optional(ElementsAre(4.0F, 5.0F, 6.0F)));
+  EXPECT_THAT(manifest.input_size, Optional(InputSize{320, 640}));
+  EXPECT_THAT(manifest.fit, Optional(Fit::stretch));
+  EXPECT_THAT(manifest.padding, Optional(std::uint8_t{255}));
+  EXPECT_THAT(manifest.interpolation, Optional(OpencvInterpolation::cubic));
+  EXPECT_THAT(manifest.nms_iou, Optional(0.5));
+  EXPECT_THAT(manifest.max_detections, Optional(7));
+}
+
+TEST(Manifest, TheOneGivenComesFirstAndNoneIsEmpty) {
+  const ModelFolder folder;
+  EXPECT_TRUE(manifest_of(folder.model(), std::nullopt).path.empty());
+  folder.write("model.verilabel.json", R"({"nms_iou": 0.1})");
+  const auto given = folder.write("other.json", R"({"nms_iou": 0.2})");
+  EXPECT_THAT(manifest_of(folder.model(), given).nms_iou, Optional(0.2));
+  EXPECT_THAT(manifest_of(folder.model(), std::nullopt).nms_iou, Optional(0.1));
+  EXPECT_EQ(error_of([&] { manifest_of(folder.model(), folder.model().parent_path() / "missing.json"); }).code(),
+            ErrorCode::not_found);
+}
+
+struct Faulty {
+  const char* content;
+  const char* key;
+};
+
+TEST(Manifest, NamesTheKeyThatIsWrong) {
+  const ModelFolder folder;
+  for (const auto& [content, key] : {
+           Faulty{R"({"famly": "yolox"})", "famly"},
+           Faulty{R"({"family": "yolo"})", "family"},
+           Faulty{R"({"family": 7})", "family"},
+           Faulty{R"({"class_names": []})", "class_names"},
+           Faulty{R"({"class_names": "cat"})", "class_names"},
+           Faulty{R"({"class_names": ["cat", 3]})", "class_names"},
+           Faulty{R"({"class_names": ["cat", ""]})", "class_names"},
+           Faulty{R"({"class_names": ["cat", "cat"]})", "class_names"},
+           Faulty{R"({"channel_order": "grb"})", "channel_order"},
+           Faulty{R"({"mean": [1, 2]})", "mean"},
+           Faulty{R"({"mean": [1, 2, "3"]})", "mean"},
+           Faulty{R"({"std": [1, 0, 1]})", "std"},
+           Faulty{R"({"std": [1, -1, 1]})", "std"},
+           Faulty{R"({"input_size": 640})", "input_size"},
+           Faulty{R"({"input_size": [640, 0]})", "input_size"},
+           Faulty{R"({"input_size": [640, 1e9]})", "input_size"},
+           Faulty{R"({"fit": "crop"})", "fit"},
+           Faulty{R"({"padding": 256})", "padding"},
+           Faulty{R"({"padding": -1})", "padding"},
+           Faulty{R"({"padding": 1.5})", "padding"},
+           Faulty{R"({"interpolation": "lanczos"})", "interpolation"},
+           Faulty{R"({"nms_iou": 1.5})", "nms_iou"},
+           Faulty{R"({"nms_iou": "high"})", "nms_iou"},
+           Faulty{R"({"max_detections": 0})", "max_detections"},
+           Faulty{R"({"max_detections": 1.5})", "max_detections"},
+           Faulty{R"({"max_detections": 18446744073709551615})", "max_detections"},
+       }) {
+    folder.write("model.verilabel.json", content);
+    const Error error = error_of([&] { manifest_of(folder.model(), std::nullopt); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_data) << content;
+    EXPECT_THAT(error.what(), HasSubstr(key)) << content;
+    EXPECT_THAT(error.what(), HasSubstr("model.verilabel.json"));
+  }
+  // The misspelt key is answered with those that exist.
+  folder.write("model.verilabel.json", R"({"famly": "yolox"})");
+  EXPECT_THAT(error_of([&] { manifest_of(folder.model(), std::nullopt); }).message(), HasSubstr("class_names"));
+}
+
+TEST(Manifest, RefusesWhatIsNoJsonObject) {
+  const ModelFolder folder;
+  for (const char* content :
+       {"", "{", "[]", "7", "null", "{\"family\": \"yolox\"", "{\"family\": \"yo\xfflox\"}", "\xff\xfe", "{} {}"}) {
+    const auto path = folder.write("model.verilabel.json", content);
+    EXPECT_EQ(error_of([&] { manifest_of(folder.model(), std::nullopt); }).code(), ErrorCode::bad_data) << content;
+  }
+}
+
+}  // namespace
+}  // namespace verilabel
