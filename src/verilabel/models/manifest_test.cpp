@@ -93,7 +93,7 @@ TEST(Manifest, RefusesWhatIsNoJsonObject) {
   const ModelFolder folder;
   for (const char* content :
        {"", "{", "[]", "7", "null", "{\"family\": \"yolox\"", "{\"family\": \"yo\xfflox\"}", "\xff\xfe", "{} {}"}) {
-    const auto path = folder.write("model.verilabel.json", content);
+    folder.write("model.verilabel.json", content);
     EXPECT_EQ(error_of([&] { manifest_of(folder.model(), std::nullopt); }).code(), ErrorCode::bad_data) << content;
   }
 }

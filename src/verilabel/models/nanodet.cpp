@@ -174,8 +174,10 @@ class Nanodet final : public ImageDetector {
   std::array<float, 4> box_of(const Level& level, std::size_t cell, int columns, const float* sides) const {
     const auto stride = static_cast<float>(level.stride);
     const float to_centre = layout_.is_plus ? 0.0F : (stride - 1) / 2;
-    const float cx = static_cast<float>(static_cast<int>(cell) % columns) * stride + to_centre;
-    const float cy = static_cast<float>(static_cast<int>(cell) / columns) * stride + to_centre;
+    const int row = static_cast<int>(cell) / columns;
+    const int column = static_cast<int>(cell) % columns;
+    const float cx = static_cast<float>(column) * stride + to_centre;
+    const float cy = static_cast<float>(row) * stride + to_centre;
     const auto distance = [&](std::size_t side) { return expected_distance(sides + side * kBins) * stride; };
     return {cx - distance(0), cy - distance(1), cx + distance(2), cy + distance(3)};
   }

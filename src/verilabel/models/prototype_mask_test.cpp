@@ -140,9 +140,10 @@ TEST(PrototypeMask, EqualsTheDefinitionStepByStep) {
     std::vector<double> cut;
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        cut.push_back(sample(logits, kWidth, kHeight,
-                             (x + fit.left * fit.enlargement / kPrototypeStride + 0.5) / fit.enlargement - 0.5,
-                             (y + fit.top * fit.enlargement / kPrototypeStride + 0.5) / fit.enlargement - 0.5));
+        cut.push_back(
+            sample(logits, kWidth, kHeight,
+                   (static_cast<double>(x + fit.left * fit.enlargement / kPrototypeStride) + 0.5) / fit.enlargement - 0.5,
+                   (static_cast<double>(y + fit.top * fit.enlargement / kPrototypeStride) + 0.5) / fit.enlargement - 0.5));
       }
     }
     const InputTransform transform{static_cast<double>(fit.content_width) / fit.image_width,

@@ -151,8 +151,8 @@ class LabelRun : public testing::Test {
   static constexpr int kImages = 120;
 
   static void SetUpTestSuite() {
-    folder_ = fs::path(testing::TempDir()) / ("verilabel-label-run-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
+    folder = fs::path(testing::TempDir()) / ("verilabel-label-run-" + std::to_string(::getpid()));
+    fs::create_directories(folder);
     for (int i = 1; i <= kImages; ++i) {
       // One grey level survives JPEG at full quality as it is.
       Image image(2 + i % 7, 3);
@@ -160,8 +160,8 @@ class LabelRun : public testing::Test {
       replace_file(path_of(i), encode_jpeg(image, 100));
     }
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
-  static fs::path path_of(int i) { return folder_ / (std::to_string(i) + ".jpg"); }
+  static void TearDownTestSuite() { fs::remove_all(folder); }
+  static fs::path path_of(int i) { return folder / (std::to_string(i) + ".jpg"); }
 
   LabelSource images(int count) {
     return [this, count, next = 0]() mutable -> std::optional<LabelTask> {
@@ -193,7 +193,7 @@ class LabelRun : public testing::Test {
     EXPECT_EQ(outcome.image_height, 3);
   }
 
-  static inline fs::path folder_;
+  static inline fs::path folder;
   const std::thread::id caller_ = std::this_thread::get_id();
   FakeDetector detector_;
   LabelRunOptions options_;
@@ -238,15 +238,15 @@ TEST_F(LabelRun, NothingToDoEndsAtOnce) {
 }
 
 TEST_F(LabelRun, FailuresOfSingleImagesAreOutcomes) {
-  const fs::path empty = folder_ / "empty.jpg";
+  const fs::path empty = folder / "empty.jpg";
   replace_file(empty, "");
-  const fs::path broken = folder_ / "broken.jpg";
+  const fs::path broken = folder / "broken.jpg";
   replace_file(broken, read_file(path_of(1)).substr(0, 200));
   detector_.batch = 4;
   detector_.fail_preprocess_of = 5;
   detector_.fail_decode_of = 6;
   detector_.empty_for = 7;
-  const std::vector<fs::path> paths = {path_of(1), folder_ / "missing.jpg", empty, broken, path_of(5), path_of(6), path_of(7),
+  const std::vector<fs::path> paths = {path_of(1), folder / "missing.jpg", empty, broken, path_of(5), path_of(6), path_of(7),
                                        path_of(8)};
   FakeModel model({.batch = 4});
   std::size_t next = 0;
@@ -382,7 +382,6 @@ TEST_F(LabelRun, ASlowSinkMakesTheOthersWait) {
 
 TEST_F(LabelRun, ProgressEndsWithTheCounts) {
   std::vector<std::int64_t> done;
-  std::string stage;
   progress_ = [&](const Progress& progress) {
     EXPECT_EQ(std::this_thread::get_id(), caller_);
     EXPECT_EQ(progress.total, kImages);

@@ -62,7 +62,7 @@ class ProcessTest : public StoreTest {
     return folder_ / name;
   }
 
-  static Label label_number(int i) { return box_label({1}, {1.0 * (i % 1000), 1.0 * (i / 1000), 10, 10}); }
+  static Label label_number(int i) { return box_label({1}, {1.0 * (i % 1000), static_cast<double>(i / 1000), 10, 10}); }
 
   static void import_everything(const std::filesystem::path& directory) {
     Project project = Project::open(directory);

@@ -23,7 +23,6 @@ namespace verilabel {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 using ProjectTest = StoreTest;
 

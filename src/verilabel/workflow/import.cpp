@@ -298,7 +298,7 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
     Storing storing(project, options, report);
     try {
       while (auto work = queue.pop()) {
-        std::visit([&](auto&& part) { storing(std::move(part)); }, std::move(*work));
+        std::visit([&]<typename Part>(Part&& part) { storing(std::forward<Part>(part)); }, std::move(*work));
       }
       reader.join();
       reading_failure ? storing.stop() : storing.finish();
