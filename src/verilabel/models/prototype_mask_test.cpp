@@ -137,13 +137,13 @@ TEST(PrototypeMask, EqualsTheDefinitionStepByStep) {
     }
     const int width = fit.content_width * fit.enlargement / kPrototypeStride;
     const int height = fit.content_height * fit.enlargement / kPrototypeStride;
+    const int left = fit.left * fit.enlargement / kPrototypeStride;
+    const int top = fit.top * fit.enlargement / kPrototypeStride;
     std::vector<double> cut;
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
         cut.push_back(
-            sample(logits, kWidth, kHeight,
-                   (static_cast<double>(x + fit.left * fit.enlargement / kPrototypeStride) + 0.5) / fit.enlargement - 0.5,
-                   (static_cast<double>(y + fit.top * fit.enlargement / kPrototypeStride) + 0.5) / fit.enlargement - 0.5));
+            sample(logits, kWidth, kHeight, (x + left + 0.5) / fit.enlargement - 0.5, (y + top + 0.5) / fit.enlargement - 0.5));
       }
     }
     const InputTransform transform{static_cast<double>(fit.content_width) / fit.image_width,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -62,7 +63,10 @@ class ProcessTest : public StoreTest {
     return folder_ / name;
   }
 
-  static Label label_number(int i) { return box_label({1}, {1.0 * (i % 1000), static_cast<double>(i / 1000), 10, 10}); }
+  static Label label_number(int i) {
+    const std::div_t place = std::div(i, 1000);
+    return box_label({1}, {1.0 * place.rem, 1.0 * place.quot, 10, 10});
+  }
 
   static void import_everything(const std::filesystem::path& directory) {
     Project project = Project::open(directory);
