@@ -25,11 +25,14 @@ struct ExportImage {
   std::string source_json;  ///< as imported, or empty
   SampleState state = SampleState::labelled;
   bool is_missing = false;  ///< there is no file at `path`
+  std::vector<std::string> tags = {};
+  std::string fields_json = {};  ///< a JSON object of sample fields, whose values are texts, numbers, true and false; or empty
 };
 
 struct ExportLabel {
   std::int32_t class_index = 0;  ///< into `ExportSource::classes`
   Label label;                   ///< effective; `class_id` is not looked at
+  std::vector<std::string> tags = {};
 };
 
 /// What is to be exported. Writers ask for images by index in increasing order, and may start over.

@@ -18,6 +18,52 @@ void LossCounts::add(std::string_view what, std::int64_t count) {
   }
 }
 
+std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, const Label& label) {
+  if (label.is_crowd && !holds.crowds) {
+    return "crowd labels, which the format cannot tell from single objects, are left out";
+  }
+  switch (label.kind) {
+    case LabelKind::classification:
+      return holds.classifications ? std::nullopt
+                                   : std::optional<std::string_view>("labels that are classifications, which the format cannot hold, are left out");
+    case LabelKind::box:
+    case LabelKind::mask:
+      break;
+  }
+  return holds.boxes || (holds.masks && label.kind == LabelKind::mask)
+             ? std::nullopt
+             : std::optional<std::string_view>("labels that are boxes or masks, which the format cannot hold, are left out");
+}
+
+void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses) {
+  losses.add("fields about the dataset as a whole (info, licenses) are lost",
+             holds.ids_and_unknown_fields || source.dataset_json().empty() ? 0 : 1);
+}
+
+void count_image_losses(const FormatHolds& holds, const ExportImage& image, const WriteOptions& options, LossCounts& losses) {
+  const auto lose = [&](std::string_view what, bool is_there, bool is_held) { losses.add(what, is_there && !is_held ? 1 : 0); };
+  lose("images that are not labelled become images without objects", image.state == SampleState::not_labelled,
+       holds.unlabelled_images);
+  lose("images without a file, which cannot be copied or linked, are left out with their labels", image.is_missing,
+       options.images == ImageTransfer::reference);
+  lose("images lose the id and the fields of the file they came from", !image.source_json.empty(), holds.ids_and_unknown_fields);
+  lose("images lose their split", !image.split.empty(), holds.splits);
+  lose("images lose their tags", !image.tags.empty(), holds.sample_tags);
+  lose("images lose their fields", !image.fields_json.empty(), holds.sample_fields);
+}
+
+void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, LossCounts& losses) {
+  const Label& label = exported.label;
+  const auto lose = [&](std::string_view what, bool is_there, bool is_held) { losses.add(what, is_there && !is_held ? 1 : 0); };
+  const bool is_rle = label.mask && std::holds_alternative<Rle>(label.mask->shape);
+  lose("masks become their boxes", label.mask.has_value(), holds.masks);
+  lose("run-length masks become outlines", is_rle && holds.masks, holds.run_length_masks);
+  lose("labels lose their confidence", label.confidence.has_value(), holds.confidence);
+  lose("labels lose their attributes", !label.attributes_json.empty(), holds.attributes);
+  lose("labels lose the id and the fields of the file they came from", !label.source_json.empty(), holds.ids_and_unknown_fields);
+  lose("labels lose their tags", !exported.tags.empty(), holds.label_tags);
+}
+
 void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total) {
   constexpr std::int64_t kImagesBetweenReports = 256;
   if (options.cancel != nullptr && options.cancel->is_requested()) {

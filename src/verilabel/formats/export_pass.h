@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "verilabel/formats/export.h"
+#include "verilabel/formats/format_holds.h"
 
 namespace verilabel {
 
@@ -18,6 +20,16 @@ class LossCounts {
  private:
   std::vector<Loss> losses_;
 };
+
+/// Why the format cannot tell a label at all, so that it is left out: its kind, or that it is a crowd. Nothing when it can; a mask is
+/// then at least a box.
+std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, const Label& label);
+
+/// What the dataset as a whole, an image, a label (that is not left out) have and the format has no room for, in the same words for
+/// every format.
+void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses);
+void count_image_losses(const FormatHolds& holds, const ExportImage& image, const WriteOptions& options, LossCounts& losses);
+void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, LossCounts& losses);
 
 /// Whether options leave this image out of the export.
 inline bool is_left_out(const ExportImage& image, const WriteOptions& options) {

@@ -6,22 +6,10 @@
 #include <vector>
 
 #include "verilabel/formats/export.h"
+#include "verilabel/formats/format_holds.h"
 #include "verilabel/formats/import.h"
 
 namespace verilabel {
-
-/// What a format has room for. What it has not is lost on export, and counted first.
-struct FormatHolds {
-  bool boxes = false;
-  bool masks = false;
-  bool run_length_masks = false;  ///< as opposed to outlines only
-  bool classifications = false;
-  bool crowds = false;
-  bool confidence = false;
-  bool ids_and_unknown_fields = false;
-  bool unlabelled_images = false;  ///< can tell *not labelled* from *labelled, empty*
-  bool splits = false;
-};
 
 /// One row of the table of formats.
 struct Format {

@@ -28,6 +28,8 @@ struct SourceImage {
   std::optional<std::int32_t> width;  ///< pixels, as the file states them
   std::optional<std::int32_t> height;
   std::string split;        ///< train, val, test… or empty
+  std::vector<std::string> tags = {};  ///< of the sample
+  std::string fields_json = {};  ///< a JSON object of sample fields, whose values are texts, numbers, true and false; or empty
   bool is_labelled = true;  ///< labelled, perhaps as empty; false when the file says nothing about its labels
 };
 
@@ -50,6 +52,7 @@ struct ImportedLabel {
   std::int64_t image = 0;
   std::int32_t class_index = 0;
   Label label;  ///< without `class_id`; keeps the invariants of a `Label`
+  std::vector<std::string> tags = {};
 };
 
 enum class RejectedKind : std::uint8_t { label, image, label_class, field };

@@ -114,13 +114,15 @@ class MemorySource : public ExportSource {
       sample.image.height = item.height.value_or(sink.size_wh ? sink.size_wh->second : 0);
       sample.image.split = item.split;
       sample.image.source_json = item.source_json;
+      sample.image.tags = item.tags;
+      sample.image.fields_json = item.fields_json;
       sample.image.state = item.is_labelled ? SampleState::labelled_empty : SampleState::not_labelled;
       samples.push_back(std::move(sample));
     }
     for (const ImportedLabel& item : sink.labels) {
       Sample& sample = samples.at(static_cast<std::size_t>(item.image));
       sample.image.state = SampleState::labelled;
-      sample.labels.push_back({item.class_index, item.label});
+      sample.labels.push_back({item.class_index, item.label, item.tags});
     }
   }
 

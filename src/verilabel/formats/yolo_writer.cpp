@@ -22,7 +22,9 @@
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/formats/export_folder.h"
 #include "verilabel/formats/export_pass.h"
+#include "verilabel/formats/format.h"
 #include "verilabel/formats/yolo.h"
 #include "verilabel/geometry/mask_outline.h"
 
@@ -31,23 +33,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kClassifications = "labels that are classifications, which YOLO detection cannot hold, are left out";
-constexpr std::string_view kCrowds = "crowd labels, which YOLO cannot tell from single objects, are left out";
+constexpr std::string_view kUnlabelled = "images that are not labelled look like images without objects to a trainer";
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
 constexpr std::string_view kOutside = "labels that lie wholly outside their image are left out";
 constexpr std::string_view kSizeUnknown = "labels of images whose size is not known are left out";
 constexpr std::string_view kConfidence = "labels lose their confidence; ask for the confidence column to keep it";
-constexpr std::string_view kAttributes = "labels lose their attributes";
-constexpr std::string_view kSourceFields = "labels lose the id and the fields of the file they came from";
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: YOLO takes the box around the outline";
-constexpr std::string_view kOutlines = "run-length masks become outlines";
 constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kBridges = "masks of several parts become one outline, its parts joined by lines without width";
 constexpr std::string_view kClipped = "labels that reach beyond their image are cut at its border";
-constexpr std::string_view kUnlabelled = "images that are not labelled look like images without objects to a trainer";
-constexpr std::string_view kMissing = "images without a file, which cannot be copied or linked, are left out with their labels";
-constexpr std::string_view kImageFields = "images lose the id and the fields of the file they came from";
-constexpr std::string_view kDatasetFields = "fields about the dataset as a whole (info, licenses) are lost";
 
 std::string_view name_of_entry(const fs::path& path) {
   return path.native();
@@ -87,7 +81,8 @@ Polygon joined(std::span<const Polygon> parts) {
 
 class YoloWriter {
  public:
-  YoloWriter(ExportSource& source, const WriteOptions& options) : source_(source), options_(options), classes_(source.classes()) {}
+  YoloWriter(ExportSource& source, const WriteOptions& options)
+      : source_(source), options_(options), holds_(format("yolo").holds), classes_(source.classes()) {}
 
   std::vector<Loss> losses() {
     plan();
@@ -120,7 +115,7 @@ class YoloWriter {
       const fs::path& name = names_[static_cast<std::size_t>(index)];
       const std::string split = split_of(image);
       if (const std::optional<std::string> failure =
-              bring_image(image, folder / "images" / split / name, place / "images" / split / name)) {
+              bring(image, folder / "images" / split / name, place / "images" / split / name)) {
         report_.failures.push_back({image.name, *failure});
         continue;
       }
@@ -178,11 +173,10 @@ class YoloWriter {
                         printable(at->second), printable(image.name)),
             {{"file", "labels/" + printable(label_file.native())}});
       }
+      count_image_losses(holds_, image, options_, losses_);
       losses_.add(kUnlabelled, image.state == SampleState::not_labelled ? 1 : 0);
-      losses_.add(kMissing, image.is_missing && options_.images != ImageTransfer::reference ? 1 : 0);
-      losses_.add(kImageFields, image.source_json.empty() ? 0 : 1);
     }
-    losses_.add(kDatasetFields, source_.dataset_json().empty() ? 0 : 1);
+    count_dataset_losses(holds_, source_, losses_);
   }
 
   static void check_split(const ExportImage& image) {
@@ -192,12 +186,11 @@ class YoloWriter {
     }
   }
 
-  /// The image's name without what would lead outside, and without folders called `images`: the last of those is what trainers
-  /// replace by `labels`.
+  /// Without folders called `images`: the last of those is what trainers replace by `labels`.
   static fs::path relative_name(const ExportImage& image) {
     fs::path result;
-    for (const fs::path& part : fs::path(image.name).relative_path()) {
-      if (part != ".." && part != "." && part != "images") {
+    for (const fs::path& part : safe_relative_name(image)) {
+      if (part != "images") {
         result /= part;
       }
     }
@@ -221,11 +214,8 @@ class YoloWriter {
       losses_.add(why);
       return false;
     };
-    if (label.kind == LabelKind::classification) {
-      return leave_out(kClassifications);
-    }
-    if (label.is_crowd) {
-      return leave_out(kCrowds);
+    if (const auto reason = reason_to_leave_out(holds_, label)) {
+      return leave_out(*reason);
     }
     if (image.width <= 0 || image.height <= 0) {
       return leave_out(kSizeUnknown);
@@ -234,8 +224,7 @@ class YoloWriter {
     if (!coordinates) {
       return leave_out(label.mask ? kEmptyMasks : kOutside);
     }
-    losses_.add(kAttributes, label.attributes_json.empty() ? 0 : 1);
-    losses_.add(kSourceFields, label.source_json.empty() ? 0 : 1);
+    count_label_losses(holds_, exported, losses_);
     fmt::format_to(std::back_inserter(text), "{}", exported.class_index);
     for (const double coordinate : *coordinates) {
       fmt::format_to(std::back_inserter(text), " {}", coordinate);
@@ -280,7 +269,6 @@ class YoloWriter {
       if (traced.polygons.empty()) {
         return std::nullopt;
       }
-      losses_.add(kOutlines);
       losses_.add(kHoles, traced.hole_count > 0 ? 1 : 0);
       parts = std::move(traced.polygons);
     } else {
@@ -299,71 +287,14 @@ class YoloWriter {
     return outline;
   }
 
-  /// Why the image cannot be brought, or nothing. `final_file` is where `file` will be once the whole export is in place.
-  std::optional<std::string> bring_image(const ExportImage& image, const fs::path& file, const fs::path& final_file) {
-    if (options_.images == ImageTransfer::reference) {
-      const std::string& name = image.path.native();
-      if (name.find('\n') != std::string::npos || !is_utf8(name)) {
-        return "a list of images cannot hold this path (a line break, or bytes that are not UTF-8); copy or link the images "
-               "instead";
-      }
-      return std::nullopt;
+  /// Why the image cannot be brought, or nothing.
+  std::optional<std::string> bring(const ExportImage& image, const fs::path& file, const fs::path& final_file) const {
+    const std::string& name = image.path.native();
+    if (options_.images == ImageTransfer::reference && (name.find('\n') != std::string::npos || !is_utf8(name))) {
+      return "a list of images cannot hold this path (a line break, or bytes that are not UTF-8); copy or link the images "
+             "instead";
     }
-    if (image.is_missing || !fs::exists(image.path)) {
-      return "there is no such file";
-    }
-    make_folder(file.parent_path());
-    std::error_code error;
-    switch (options_.images) {
-      case ImageTransfer::copy:
-        fs::copy_file(image.path, file, error);
-        break;
-      case ImageTransfer::hard_link:
-        fs::create_hard_link(fs::canonical(image.path, error), file, error);
-        break;
-      case ImageTransfer::symbolic_link:
-        fs::create_symlink(fs::absolute(image.path), file, error);
-        break;
-      case ImageTransfer::relative_link:
-        fs::create_symlink(fs::absolute(image.path).lexically_relative(fs::absolute(final_file).parent_path().lexically_normal()),
-                           file, error);
-        break;
-      case ImageTransfer::reference:
-        break;
-    }
-    if (error == std::errc::no_space_on_device || error == std::errc::read_only_file_system) {
-      throw io_error("cannot write the file", file.native(), error.value());
-    }
-    if (error == std::errc::cross_device_link) {
-      throw Error(ErrorCode::wrong_use, "hard links cannot lead to another file system; copy the images or link them symbolically",
-                  {{"image", printable(image.path.native())}});
-    }
-    return error ? std::optional(error.message()) : std::nullopt;
-  }
-
-  static void make_folder(const fs::path& folder) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) {
-      throw io_error("cannot create the folder", folder.native(), error.value());
-    }
-  }
-
-  /// No care for what happens half-way: the folder is not in place yet.
-  static void write_new_file(const fs::path& path, std::string_view content) {
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor < 0) {
-      throw io_error("cannot create the file", path.native(), errno);
-    }
-    try {
-      write_all(descriptor, std::as_bytes(std::span(content)), path);
-    } catch (...) {
-      ::close(descriptor);
-      throw;
-    }
-    if (::close(descriptor) != 0) {
-      throw io_error("cannot write the file", path.native(), errno);
-    }
+    return bring_image(image, options_.images, file, final_file);
   }
 
   /// Trainers ask for both `train` and `val`; the one that is not there is the other.
@@ -402,59 +333,11 @@ class YoloWriter {
 
   ExportSource& source_;
   const WriteOptions& options_;
+  FormatHolds holds_;
   std::vector<ExportClass> classes_;
   std::vector<fs::path> names_;
   LossCounts losses_;
   WriteReport report_;
-};
-
-/// A folder beside its final place, removed with all in it unless it is put in place.
-class NewFolder {
- public:
-  explicit NewFolder(const fs::path& place) : place_(place) {
-    std::error_code error;
-    if (fs::exists(place) && (!fs::is_directory(place) || !fs::is_empty(place))) {
-      throw Error(ErrorCode::conflict, "there is something already; name a folder that does not exist or is empty",
-                  {{"path", place.native()}});
-    }
-    fs::create_directories(place.parent_path(), error);
-    std::string name = place.native() + ".XXXXXX";
-    if (error || ::mkdtemp(name.data()) == nullptr) {
-      throw io_error("cannot create a folder", place.native(), error ? error.value() : errno);
-    }
-    path_ = name;
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    ::chmod(path_.c_str(), 0777 & ~mask);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-  ~NewFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) {
-      fs::remove_all(path_, ignored);
-    }
-  }
-
-  const fs::path& path() const { return path_; }
-
-  void put_in_place() {
-    const int descriptor = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0 || ::syncfs(descriptor) != 0) {
-      const int reason = errno;
-      ::close(descriptor);
-      throw io_error("cannot write the folder", path_.native(), reason);
-    }
-    ::close(descriptor);
-    if (::rename(path_.c_str(), place_.c_str()) != 0) {
-      throw io_error("cannot put the new folder in place", place_.native(), errno);
-    }
-    path_.clear();
-  }
-
- private:
-  fs::path place_;
-  fs::path path_;
 };
 
 }  // namespace
