@@ -1,7 +1,8 @@
 """The label run against its bound, in one run: label_run_bench.py BUILD_DIR DATA_DIR [--help].
 
 DATA_DIR is the folder of VERILABEL_TEST_DATA. For each model, R rounds (5 by default) of these measurements in turn:
-  engine   benchmark_app -hint throughput on the same graph: inputs in memory, all processors
+  engine   benchmark_app -hint throughput on the same graph: inputs in memory, all processors, and float32 as in the label run (left
+           to itself OpenVINO computes in bfloat16 where the processor can, which is quicker and gives other scores)
   decode   reading, decoding and resizing the same images with the model's kernel, all processors
   run      the library's label run of these images
 The bound is what engine and decode take an image together; the ratio is run / bound, of the medians. Processor time is compared as
@@ -31,7 +32,7 @@ folders = [args.data / "coco128-val" / "images", args.data / "bccd"]
 
 
 def benchmark_app_ms(model):
-    command = [Path(sys.executable).parent / "benchmark_app", "-m", model, "-d", "CPU", "-hint", "throughput", "-t", "10"]
+    command = [Path(sys.executable).parent / "benchmark_app", "-m", model, "-d", "CPU", "-hint", "throughput", "-infer_precision", "f32", "-t", "10"]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     return 1e3 / float(re.search(r"Throughput:\s+([\d.]+) FPS", out.stdout).group(1))
 
