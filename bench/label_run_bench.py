@@ -32,7 +32,19 @@ folders = [args.data / "coco128-val" / "images", args.data / "bccd"]
 
 
 def benchmark_app_ms(model):
-    command = [Path(sys.executable).parent / "benchmark_app", "-m", model, "-d", "CPU", "-hint", "throughput", "-infer_precision", "f32", "-t", "10"]
+    command = [
+        Path(sys.executable).parent / "benchmark_app",
+        "-m",
+        model,
+        "-d",
+        "CPU",
+        "-hint",
+        "throughput",
+        "-infer_precision",
+        "f32",
+        "-t",
+        "10",
+    ]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     return 1e3 / float(re.search(r"Throughput:\s+([\d.]+) FPS", out.stdout).group(1))
 

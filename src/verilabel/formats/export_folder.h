@@ -10,8 +10,8 @@
 // What exports of many files share. Private to the module.
 namespace verilabel {
 
-/// A new folder beside its final place, removed with all in it unless it is put in place, so that an export is there whole or not at
-/// all.
+/// A new folder beside its final place, removed with all in it unless it is put in place, so that an export is there whole or not
+/// at all.
 class NewFolder {
  public:
   /// Throws `conflict` when `place` exists and is not an empty folder, `io`.
@@ -38,9 +38,9 @@ void write_new_file(const std::filesystem::path& path, std::string_view content)
 /// The image's name below the folder of an export: without what would lead outside it.
 std::filesystem::path safe_relative_name(const ExportImage& image);
 
-/// Copies or links the image's file to `file`; does nothing for `reference`. `final_file` is where `file` will be once the export is
-/// in place. Gives back why the image cannot be brought, or nothing; throws `io` for what no other image would survive either, and
-/// `wrong_use` for a hard link to another file system.
+/// Copies or links the image's file to `file`; does nothing for `reference`. `final_file` is where `file` will be once the export
+/// is in place. Gives back why the image cannot be brought, or nothing; throws `io` for what no other image would survive either,
+/// and `wrong_use` for a hard link to another file system.
 std::optional<std::string> bring_image(const ExportImage& image, ImageTransfer transfer, const std::filesystem::path& file,
                                        const std::filesystem::path& final_file);
 

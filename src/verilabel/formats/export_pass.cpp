@@ -24,8 +24,9 @@ std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, co
   }
   switch (label.kind) {
     case LabelKind::classification:
-      return holds.classifications ? std::nullopt
-                                   : std::optional<std::string_view>("labels that are classifications, which the format cannot hold, are left out");
+      return holds.classifications
+                 ? std::nullopt
+                 : std::optional<std::string_view>("labels that are classifications, which the format cannot hold, are left out");
     case LabelKind::box:
     case LabelKind::mask:
       break;

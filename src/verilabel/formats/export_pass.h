@@ -21,8 +21,8 @@ class LossCounts {
   std::vector<Loss> losses_;
 };
 
-/// Why the format cannot tell a label at all, so that it is left out: its kind, or that it is a crowd. Nothing when it can; a mask is
-/// then at least a box.
+/// Why the format cannot tell a label at all, so that it is left out: its kind, or that it is a crowd. Nothing when it can; a mask
+/// is then at least a box.
 std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, const Label& label);
 
 /// What the dataset as a whole, an image, a label (that is not left out) have and the format has no room for, in the same words for

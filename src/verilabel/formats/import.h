@@ -27,10 +27,10 @@ struct SourceImage {
   std::string source_json;  ///< a JSON object with the id and the unknown fields, verbatim, or empty
   std::optional<std::int32_t> width;  ///< pixels, as the file states them
   std::optional<std::int32_t> height;
-  std::string split;        ///< train, val, test… or empty
+  std::string split;                   ///< train, val, test… or empty
   std::vector<std::string> tags = {};  ///< of the sample
   std::string fields_json = {};  ///< a JSON object of sample fields, whose values are texts, numbers, true and false; or empty
-  bool is_labelled = true;  ///< labelled, perhaps as empty; false when the file says nothing about its labels
+  bool is_labelled = true;       ///< labelled, perhaps as empty; false when the file says nothing about its labels
 };
 
 /// Whether the project has what a file refers to.
