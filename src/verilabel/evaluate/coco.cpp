@@ -8,7 +8,7 @@
 #include <span>
 
 #include "verilabel/base/error.h"
-#include "verilabel/evaluate/parallel.h"
+#include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/score_index.h"
 
 namespace verilabel {

@@ -6,7 +6,6 @@
 #include <random>
 
 #include "verilabel/base/error.h"
-#include "verilabel/evaluate/parallel.h"
 #include "verilabel/evaluate/testing_input.h"
 
 namespace verilabel {
@@ -96,25 +95,6 @@ TEST(Evaluate, result_does_not_depend_on_the_number_of_threads) {
     }
   }
   EXPECT_GT(one.coco.map.value(), .1);
-}
-
-TEST(Parallel, each_call_is_made_once_and_the_first_failure_wins) {
-  for (const unsigned threads : {0U, 1U, 4U}) {
-    std::vector<int> calls(1000);
-    for_each_in_parallel(calls.size(), threads, [&](std::size_t i) { ++calls[i]; });
-    EXPECT_EQ(calls, std::vector<int>(1000, 1));
-    try {
-      for_each_in_parallel(1000, threads, [](std::size_t i) {
-        if (i >= 300) {
-          throw Error(ErrorCode::internal, std::to_string(i));
-        }
-      });
-      ADD_FAILURE() << "no error";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.message(), "300");
-    }
-  }
-  for_each_in_parallel(0, 2, [](std::size_t) { FAIL(); });
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
-#include "verilabel/evaluate/parallel.h"
+#include "verilabel/base/parallel.h"
 
 namespace verilabel {
 namespace {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/formats/coco_annotation_list.h"
 #include "verilabel/formats/coco_element.h"
 #include "verilabel/formats/json_stream.h"
 
@@ -24,6 +25,7 @@ class DetectionReader {
     }
     CocoTruth truth;
     std::optional<std::uint64_t> annotations_at;
+    std::optional<CocoAnnotationList> list;
     bool has_images = false;
     bool has_categories = false;
     stream_.enter_object();
@@ -36,11 +38,8 @@ class DetectionReader {
         read_categories(truth);
       } else if (*key == "annotations" && !annotations_at) {
         annotations_at = stream_.byte_offset();
-        if (has_images && has_categories) {
-          read_annotations(truth.detections);
-        } else {
-          stream_.skip_value();
-        }
+        list = read_coco_annotation_list(path_, *annotations_at, {.kind = CocoListKind::truth, .masks = masks_});
+        list ? stream_.seek(list->end_byte_offset) : stream_.skip_value();
       } else if (*key == "images" || *key == "categories" || *key == "annotations") {
         stream_.fail(stream_.byte_offset(), fmt::format("`{}` stands twice in the file", *key));
       } else {
@@ -53,7 +52,10 @@ class DetectionReader {
                                                                            : !has_categories ? "categories"
                                                                                              : "annotations"));
     }
-    if (!were_annotations_read_) {
+    if (list && is_sound(*list)) {
+      truth.detections = std::move(list->detections);
+    } else {
+      // Something is wrong in it, or is not as usual: element by element, to say what and where.
       stream_.seek(*annotations_at);
       read_annotations(truth.detections);
     }
@@ -64,6 +66,11 @@ class DetectionReader {
     if (stream_.peek() != '[') {
       stream_.fail(stream_.byte_offset(), "a COCO results list is needed: an array of detections");
     }
+    if (auto list = read_coco_annotation_list(path_, stream_.byte_offset(), {.kind = CocoListKind::results, .masks = masks_})) {
+      stream_.seek(list->end_byte_offset);
+      stream_.finish();
+      return std::move(list->detections);
+    }
     CocoDetections detections;
     CocoAnnotation annotation;
     read_list("", [&](const JsonSlice& slice) {
@@ -72,7 +79,7 @@ class DetectionReader {
         throw CocoFault{RejectionReason::missing_field, "score", "a detection of a results list needs a score"};
       }
       detections.score.push_back(*annotation.label.confidence);
-      append(detections, annotation);
+      append(CocoListKind::results, detections, annotation);
     });
     stream_.finish();
     return detections;
@@ -134,8 +141,20 @@ class DetectionReader {
     });
   }
 
+  /// Whether every image and category is known and no id stands twice.
+  bool is_sound(const CocoAnnotationList& list) const {
+    const CocoDetections& rows = list.detections;
+    CocoIdMap ids;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const bool is_known = images_.find({rows.image_id[i], {}}) && categories_.find({rows.category_id[i], {}});
+      if (!is_known || (!list.ids.empty() && ids.insert({list.ids[i], {}}, 0))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   void read_annotations(CocoDetections& detections) {
-    were_annotations_read_ = true;
     CocoAnnotation annotation;
     CocoIdMap annotation_ids;
     read_list("annotations", [&](const JsonSlice& slice) {
@@ -153,16 +172,18 @@ class DetectionReader {
                         fmt::format("no category of the file has the id {}", annotation.category_id.json())};
       }
       detections.is_crowd.push_back(annotation.label.is_crowd ? 1 : 0);
-      append(detections, annotation);
+      append(CocoListKind::truth, detections, annotation);
     });
   }
 
-  void append(CocoDetections& detections, CocoAnnotation& annotation) const {
+  void append(CocoListKind kind, CocoDetections& detections, CocoAnnotation& annotation) const {
     Label& label = annotation.label;
     detections.image_id.push_back(integer_id(annotation.image_id, "image_id"));
     detections.category_id.push_back(integer_id(annotation.category_id, "category_id"));
     detections.box_xywh_px.push_back(label.box_xywh_px);
-    detections.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
+    if (has_area_column(kind, masks_)) {
+      detections.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
+    }
     if (masks_ == CocoMasks::read) {
       detections.mask.push_back(label.mask ? std::move(*label.mask) : Mask{});
     }
@@ -174,7 +195,6 @@ class DetectionReader {
   CocoElementParser parser_;
   CocoIdMap images_;
   CocoIdMap categories_;
-  bool were_annotations_read_ = false;
 };
 
 }  // namespace

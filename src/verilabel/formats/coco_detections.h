@@ -10,14 +10,16 @@
 
 namespace verilabel {
 
+enum class CocoMasks : std::uint8_t { skip, read };
+
 /// Detections of a COCO file column by column, in the order of the file, for evaluation without a project. Every column has one row
 /// a detection.
 struct CocoDetections {
   std::vector<std::int64_t> image_id;
   std::vector<std::int64_t> category_id;
   std::vector<Box> box_xywh_px;
-  std::vector<double> area_px;         ///< as stated, else w · h
-  std::vector<double> score;           ///< results lists only; empty otherwise
+  std::vector<double> area_px;  ///< as stated, else w · h; empty for results whose masks are skipped, where nothing asks for it
+  std::vector<double> score;    ///< results lists only; empty otherwise
   std::vector<std::uint8_t> is_crowd;  ///< truth files only; empty otherwise
   std::vector<Mask> mask;              ///< only when asked for; a polygon list without parts where there is none
 
@@ -40,8 +42,6 @@ struct CocoTruth {
   std::vector<CocoCategory> categories;
   CocoDetections detections;
 };
-
-enum class CocoMasks : std::uint8_t { skip, read };
 
 /// Whether the file's first value is an array: a results list, as opposed to a truth file. Throws `not_found`, `io`, and `bad_data`
 /// when it is neither.

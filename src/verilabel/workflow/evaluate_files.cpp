@@ -1,5 +1,6 @@
 #include "verilabel/workflow/evaluate_files.h"
 
+#include <algorithm>
 #include <future>
 #include <string>
 #include <unordered_map>
@@ -14,7 +15,39 @@
 namespace verilabel {
 namespace {
 
-using IndexOfId = std::unordered_map<std::int64_t, std::uint32_t>;
+/// From an id to its place; a table where ids are not far larger than their number, which in files they mostly are not.
+class IndexOfId {
+ public:
+  static constexpr std::uint32_t kUnknown = UINT32_MAX;
+
+  explicit IndexOfId(const std::vector<std::int64_t>& ids) {
+    const std::int64_t greatest = ids.empty() ? 0 : std::ranges::max(ids);
+    if (!ids.empty() && std::ranges::min(ids) >= 0 && greatest < static_cast<std::int64_t>(kMostRoom * (ids.size() + kMostRoom))) {
+      table_.assign(static_cast<std::size_t>(greatest) + 1, kUnknown);
+    }
+    for (std::uint32_t i = 0; i < ids.size(); ++i) {
+      if (table_.empty()) {
+        map_.emplace(ids[i], i);
+      } else {
+        table_[static_cast<std::size_t>(ids[i])] = i;
+      }
+    }
+  }
+
+  std::uint32_t find(std::int64_t id) const {
+    if (!table_.empty()) {
+      return id >= 0 && static_cast<std::size_t>(id) < table_.size() ? table_[static_cast<std::size_t>(id)] : kUnknown;
+    }
+    const auto at = map_.find(id);
+    return at == map_.end() ? kUnknown : at->second;
+  }
+
+ private:
+  static constexpr std::size_t kMostRoom = 200;  ///< times the number of ids: COCO's image ids are 581,929 at most for 5,000
+
+  std::vector<std::uint32_t> table_;
+  std::unordered_map<std::int64_t, std::uint32_t> map_;
+};
 
 /// The grid that the masks of each image are compared on.
 Rle mask_on_image(const Mask& mask, const CocoImage& image) {
@@ -32,52 +65,80 @@ Rle mask_on_image(const Mask& mask, const CocoImage& image) {
   return rasterised(mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
 }
 
-EvaluationInput input_from(const CocoTruth& truth, IndexOfId& image_index, IndexOfId& class_index, bool with_masks) {
-  EvaluationInput input;
-  for (const CocoImage& image : truth.images) {
-    image_index.emplace(image.id, static_cast<std::uint32_t>(input.images.id.size()));
-    input.images.id.push_back(image.id);
-  }
-  for (const CocoCategory& category : truth.categories) {
-    class_index.emplace(category.id, static_cast<std::uint32_t>(input.classes.id.size()));
-    input.classes.id.push_back(category.id);
-    input.classes.name.push_back(category.name);
-  }
-  const CocoDetections& rows = truth.detections;
-  EvaluatedTruths& truths = input.truths;
+std::vector<Rle> masks_on_images(const CocoDetections& rows, const CocoTruth& truth, const std::vector<std::uint32_t>& images) {
+  std::vector<Rle> masks;
+  masks.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    truths.image.push_back(image_index.at(rows.image_id[i]));
-    truths.category.push_back(class_index.at(rows.category_id[i]));
+    masks.push_back(mask_on_image(rows.mask[i], truth.images[images[i]]));
   }
-  truths.box_xywh_px = rows.box_xywh_px;
-  truths.area_px = rows.area_px;
-  truths.is_crowd = rows.is_crowd;
-  for (std::size_t i = 0; with_masks && i < rows.size(); ++i) {
-    truths.mask.push_back(mask_on_image(rows.mask[i], truth.images[truths.image[i]]));
-  }
-  return input;
+  return masks;
 }
 
-/// Adds the results whose image and class the truth lists, and counts the others.
-void add_results(const CocoDetections& rows, const CocoTruth& truth, const IndexOfId& image_index, const IndexOfId& class_index,
-                 bool with_masks, SetEvaluation& result, EvaluationInput& input) {
-  EvaluatedPredictions& predictions = input.predictions;
+std::vector<std::uint32_t> indices_of(const std::vector<std::int64_t>& ids, const IndexOfId& index) {
+  std::vector<std::uint32_t> indices;
+  indices.reserve(ids.size());
+  for (const std::int64_t id : ids) {
+    indices.push_back(index.find(id));
+  }
+  return indices;
+}
+
+EvaluatedTruths truths_from(CocoDetections&& rows, const CocoTruth& truth, const IndexOfId& image_index,
+                            const IndexOfId& class_index, bool with_masks) {
+  EvaluatedTruths truths;
+  truths.image = indices_of(rows.image_id, image_index);
+  truths.category = indices_of(rows.category_id, class_index);
+  if (with_masks) {
+    truths.mask = masks_on_images(rows, truth, truths.image);
+  }
+  truths.box_xywh_px = std::move(rows.box_xywh_px);
+  truths.area_px = std::move(rows.area_px);
+  truths.is_crowd = std::move(rows.is_crowd);
+  return truths;
+}
+
+/// Leaves out the rows whose image or class the truth does not list, and counts them.
+void drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const IndexOfId& class_index, SetEvaluation& result) {
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto image = image_index.find(rows.image_id[i]);
-    const auto category = class_index.find(rows.category_id[i]);
-    if (image == image_index.end() || category == class_index.end()) {
-      ++(image == image_index.end() ? result.predictions_of_unknown_images : result.predictions_of_unknown_classes);
+    const bool has_image = image_index.find(rows.image_id[i]) != IndexOfId::kUnknown;
+    const bool has_class = class_index.find(rows.category_id[i]) != IndexOfId::kUnknown;
+    if (!has_image || !has_class) {
+      ++(has_image ? result.predictions_of_unknown_classes : result.predictions_of_unknown_images);
       continue;
     }
-    predictions.image.push_back(image->second);
-    predictions.category.push_back(category->second);
-    predictions.box_xywh_px.push_back(rows.box_xywh_px[i]);
-    predictions.score.push_back(rows.score[i]);
-    if (with_masks) {
-      predictions.area_px.push_back(rows.area_px[i]);
-      predictions.mask.push_back(mask_on_image(rows.mask[i], truth.images[image->second]));
+    if (kept != i) {
+      rows.image_id[kept] = rows.image_id[i];
+      rows.category_id[kept] = rows.category_id[i];
+      rows.box_xywh_px[kept] = rows.box_xywh_px[i];
+      rows.score[kept] = rows.score[i];
+      if (!rows.mask.empty()) {
+        rows.area_px[kept] = rows.area_px[i];
+        rows.mask[kept] = std::move(rows.mask[i]);
+      }
     }
+    ++kept;
   }
+  rows.image_id.resize(kept);
+  rows.category_id.resize(kept);
+  rows.box_xywh_px.resize(kept);
+  rows.score.resize(kept);
+  rows.area_px.resize(rows.area_px.empty() ? 0 : kept);
+  rows.mask.resize(rows.mask.empty() ? 0 : kept);
+}
+
+EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& truth, const IndexOfId& image_index,
+                                      const IndexOfId& class_index, bool with_masks) {
+  EvaluatedPredictions predictions;
+  predictions.image = indices_of(std::exchange(rows.image_id, {}), image_index);
+  predictions.category = indices_of(std::exchange(rows.category_id, {}), class_index);
+  if (with_masks) {
+    predictions.area_px = std::move(rows.area_px);
+    predictions.mask = masks_on_images(rows, truth, predictions.image);
+  }
+  predictions.box_xywh_px = std::move(rows.box_xywh_px);
+  predictions.score = std::move(rows.score);
+  return predictions;
 }
 
 }  // namespace
@@ -85,7 +146,7 @@ void add_results(const CocoDetections& rows, const CocoTruth& truth, const Index
 SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
   const bool with_masks = options.iou_type == IouType::mask;
   const CocoMasks masks = with_masks ? CocoMasks::read : CocoMasks::skip;
-  // The two files are read side by side: reading is most of the time that an evaluation of files takes.
+  // The two files are read side by side.
   auto reading = std::async(std::launch::async, [&] {
     if (!is_coco_results_list(options.predictions)) {
       throw Error(ErrorCode::bad_data,
@@ -95,14 +156,23 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
     }
     return read_coco_results(options.predictions, masks);
   });
-  const CocoTruth truth = read_coco_truth(options.truth, masks);
-  const CocoDetections results = reading.get();
+  CocoTruth truth = read_coco_truth(options.truth, masks);
+  CocoDetections rows = reading.get();
 
   SetEvaluation result;
-  IndexOfId image_index;
-  IndexOfId class_index;
-  EvaluationInput input = input_from(truth, image_index, class_index, with_masks);
-  add_results(results, truth, image_index, class_index, with_masks, result, input);
+  EvaluationInput input;
+  for (const CocoImage& image : truth.images) {
+    input.images.id.push_back(image.id);
+  }
+  for (CocoCategory& category : truth.categories) {
+    input.classes.id.push_back(category.id);
+    input.classes.name.push_back(std::move(category.name));
+  }
+  const IndexOfId image_index(input.images.id);
+  const IndexOfId class_index(input.classes.id);
+  input.truths = truths_from(std::move(truth.detections), truth, image_index, class_index, with_masks);
+  drop_unknown(rows, image_index, class_index, result);
+  input.predictions = predictions_from(std::move(rows), truth, image_index, class_index, with_masks);
   result.class_names = input.classes.name;
   result.coverage.samples = static_cast<std::int64_t>(input.images.size());
   result.coverage.truths = static_cast<std::int64_t>(input.truths.size());

@@ -1,4 +1,4 @@
-#include "verilabel/evaluate/parallel.h"
+#include "verilabel/base/parallel.h"
 
 #include <algorithm>
 #include <atomic>
