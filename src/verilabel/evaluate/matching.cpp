@@ -11,6 +11,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
 namespace {
@@ -194,16 +195,6 @@ class BlockMatcher {
     std::uint32_t truth;  ///< within the group
   };
 
-  [[noreturn]] void fail(std::string message, std::uint32_t image, ErrorContext more) const {
-    ErrorContext context;
-    if (!input_.images.name.empty()) {
-      context.emplace_back("sample", input_.images.name[image]);
-    }
-    context.emplace_back("image_id", fmt::to_string(input_.images.id[image]));
-    context.insert(context.end(), more.begin(), more.end());
-    throw Error(ErrorCode::bad_data, std::move(message), std::move(context));
-  }
-
   void check_category(std::uint32_t category) const {
     if (category >= slots_.size()) {
       throw Error(ErrorCode::internal, "a label to evaluate has a class that is not listed; please report this");
@@ -214,8 +205,8 @@ class BlockMatcher {
     const EvaluatedTruths& truths = input_.truths;
     check_category(truths.category[truth]);
     if (!is_finite(truths.box_xywh_px[truth]) || !std::isfinite(truths.area_px[truth])) {
-      fail("the box or the area of a truth is not a finite number; correct it or leave the label out", truths.image[truth],
-           {{"truth", fmt::to_string(truth)}});
+      throw label_error(input_, "the box or the area of a truth is not a finite number; correct it or leave the label out",
+                        truths.image[truth], {{"truth", fmt::to_string(truth)}});
     }
     CellMask ignored = truths.is_crowd[truth] != 0 ? all_cells_ : 0;
     for (std::size_t range = 0; range < options_.area_ranges.size(); ++range) {
@@ -232,9 +223,10 @@ class BlockMatcher {
     const Box& box = predictions.box_xywh_px[prediction];
     const double area_px = predictions.area_px.empty() ? box.w * box.h : predictions.area_px[prediction];
     if (!std::isfinite(predictions.score[prediction]) || !is_finite(box) || !std::isfinite(area_px)) {
-      fail("the score, the box or the area of a prediction is not a finite number; correct it or leave the label out",
-           predictions.image[prediction],
-           {{"prediction", fmt::to_string(prediction)}, {"score", fmt::to_string(predictions.score[prediction])}});
+      throw label_error(input_,
+                        "the score, the box or the area of a prediction is not a finite number; correct it or leave the label out",
+                        predictions.image[prediction],
+                        {{"prediction", fmt::to_string(prediction)}, {"score", fmt::to_string(predictions.score[prediction])}});
     }
     std::uint16_t ranges = 0;
     for (std::size_t range = 0; range < options_.area_ranges.size(); ++range) {
@@ -309,28 +301,11 @@ class BlockMatcher {
       if (is_apart(box, truth_box)) {
         continue;
       }
-      const double overlap = is_mask ? mask_overlap(prediction, truth) : box_overlap(prediction, truth);
+      const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
       if (overlap >= least_threshold_) {
         candidates_.push_back({overlap, i});
       }
     }
-  }
-
-  double box_overlap(std::uint32_t prediction, std::uint32_t truth) const {
-    const Box& a = input_.predictions.box_xywh_px[prediction];
-    const Box& b = input_.truths.box_xywh_px[truth];
-    return input_.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
-  }
-
-  double mask_overlap(std::uint32_t prediction, std::uint32_t truth) const {
-    const Rle& a = input_.predictions.mask[prediction];
-    const Rle& b = input_.truths.mask[truth];
-    if (a.height != b.height || a.width != b.width) {
-      fail(fmt::format("a predicted mask is {} × {} pixels and a true one {} × {}; bring both to the size of the image", a.width,
-                       a.height, b.width, b.height),
-           input_.truths.image[truth], {{"prediction", fmt::to_string(prediction)}, {"truth", fmt::to_string(truth)}});
-    }
-    return input_.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
   }
 
   /// All cells at once, a bit each. In one cell the reference takes the truth of greatest overlap that is free, the later of

@@ -1,0 +1,125 @@
+#include "verilabel/evaluate/confusion.h"
+
+#include <algorithm>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/image_groups.h"
+#include "verilabel/evaluate/outcome.h"
+#include "verilabel/evaluate/overlap.h"
+
+namespace verilabel {
+namespace {
+
+constexpr std::size_t kImagesOfABlock = 128;
+
+void check(const EvaluationInput& input, const PairingOptions& options) {
+  if (!(options.iou > 0 && options.iou <= 1)) {
+    throw Error(ErrorCode::wrong_use, fmt::format("the IoU of a pair must be above 0 and at most 1, not {}", options.iou));
+  }
+  if (options.iou_type == IouType::mask &&
+      (input.truths.mask.size() != input.truths.size() || input.predictions.mask.size() != input.predictions.size())) {
+    throw Error(ErrorCode::wrong_use, "masks are to be compared, but not every truth and every prediction has one; compare boxes");
+  }
+}
+
+class ImagePairer {
+ public:
+  ImagePairer(const EvaluationInput& input, const PairingOptions& options, Pairing& pairing)
+      : input_(input), options_(options), pairing_(pairing) {}
+
+  void pair(std::span<const std::uint32_t> truths, std::span<const std::uint32_t> predictions) {
+    const std::vector<double>& score = input_.predictions.score;
+    order_.assign(predictions.begin(), predictions.end());
+    std::sort(order_.begin(), order_.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });
+    for (std::size_t rank = 0; rank < order_.size(); ++rank) {
+      const bool takes_part = options_.max_detections == 0 || rank < options_.max_detections;
+      if (!takes_part || !take_best(truths, order_[rank])) {
+        pairing_.is_prediction_left_out[order_[rank]] = takes_part ? is_on_crowd(truths, order_[rank]) : 1;
+      }
+    }
+  }
+
+ private:
+  bool take_best(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
+    std::uint32_t best = kNoPartner;
+    double greatest = 0;
+    for (const std::uint32_t truth : truths) {
+      if (input_.truths.is_crowd[truth] != 0 || pairing_.prediction_of_truth[truth] != kNoPartner) {
+        continue;
+      }
+      const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
+      if (overlap >= options_.iou && overlap >= greatest) {
+        best = truth;
+        greatest = overlap;
+      }
+    }
+    if (best == kNoPartner) {
+      return false;
+    }
+    pairing_.truth_of_prediction[prediction] = best;
+    pairing_.prediction_of_truth[best] = prediction;
+    return true;
+  }
+
+  std::uint8_t is_on_crowd(std::span<const std::uint32_t> truths, std::uint32_t prediction) const {
+    return std::any_of(truths.begin(), truths.end(),
+                       [&](std::uint32_t truth) {
+                         return input_.truths.is_crowd[truth] != 0 &&
+                                input_.truths.category[truth] == input_.predictions.category[prediction] &&
+                                overlap_of(input_, options_.iou_type, prediction, truth) >= options_.iou;
+                       })
+               ? 1
+               : 0;
+  }
+
+  const EvaluationInput& input_;
+  const PairingOptions& options_;
+  Pairing& pairing_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace
+
+Pairing pair_across_classes(const EvaluationInput& input, const PairingOptions& options) {
+  check(input, options);
+  const ImageGroups truths(input.truths.image, input.images.size());
+  const ImageGroups predictions(input.predictions.image, input.images.size());
+  Pairing pairing;
+  pairing.truth_of_prediction.assign(input.predictions.size(), kNoPartner);
+  pairing.prediction_of_truth.assign(input.truths.size(), kNoPartner);
+  pairing.is_prediction_left_out.assign(input.predictions.size(), 0);
+  const std::vector<std::size_t> ends = range_ends(input.images.size(), kImagesOfABlock);
+  for_each_in_parallel(ends.size(), options.threads, [&](std::size_t block) {
+    ImagePairer pairer(input, options, pairing);
+    for (std::size_t image = block == 0 ? 0 : ends[block - 1]; image < ends[block]; ++image) {
+      pairer.pair(truths.of(image), predictions.of(image));
+    }
+  });
+  return pairing;
+}
+
+ConfusionMatrix confusion_at(const EvaluationInput& input, const Pairing& pairing, std::optional<double> threshold) {
+  ConfusionMatrix matrix(input.classes.size());
+  const auto counts = [&](std::uint32_t prediction) { return !threshold || input.predictions.score[prediction] >= *threshold; };
+  for (std::uint32_t i = 0; i < input.predictions.size(); ++i) {
+    if (pairing.is_prediction_left_out[i] != 0 || !counts(i)) {
+      continue;
+    }
+    const std::uint32_t truth = pairing.truth_of_prediction[i];
+    matrix.add(truth == kNoPartner ? matrix.background() : input.truths.category[truth], input.predictions.category[i]);
+  }
+  for (std::uint32_t i = 0; i < input.truths.size(); ++i) {
+    const std::uint32_t prediction = pairing.prediction_of_truth[i];
+    if (input.truths.is_crowd[i] == 0 && (prediction == kNoPartner || !counts(prediction))) {
+      matrix.add(input.truths.category[i], matrix.background());
+    }
+  }
+  return matrix;
+}
+
+}  // namespace verilabel

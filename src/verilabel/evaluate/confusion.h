@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "verilabel/evaluate/input.h"
+#include "verilabel/evaluate/matching.h"
+
+namespace verilabel {
+
+struct PairingOptions {
+  IouType iou_type = IouType::box;
+  double iou = 0.5;                  ///< least overlap of a pair; in (0, 1]
+  std::uint32_t max_detections = 0;  ///< best predictions of an image that take part; 0 for all
+  unsigned threads = 0;              ///< 0: one for each processor. The result does not depend on it.
+};
+
+/// Predictions and truths paired whatever their classes, which is what a confusion matrix counts.
+struct Pairing {
+  std::vector<std::uint32_t> truth_of_prediction;    ///< `kNoPartner` without one
+  std::vector<std::uint32_t> prediction_of_truth;    ///< likewise
+  std::vector<std::uint8_t> is_prediction_left_out;  ///< on a crowd of its class, or beyond `max_detections`
+};
+
+/// On each image the predictions, best scores first (ties: the order of their file), take in turn the free truth that they overlap
+/// most (ties: the later one), of any class. One that finds none and lies on a crowd of its class is left out. As every prediction
+/// chooses before those below it, leaving out all below a score changes no pair above it: one pass serves every threshold. Throws
+/// `wrong_use` for options out of range and for masks that are wanted and not there; `bad_data` for masks of different sizes.
+Pairing pair_across_classes(const EvaluationInput& input, const PairingOptions& options);
+
+/// How often a truth of one class was paired with a prediction of another; after the classes stands the background, for truths and
+/// predictions without a partner.
+class ConfusionMatrix {
+ public:
+  explicit ConfusionMatrix(std::size_t classes) : classes_(classes), counts_((classes + 1) * (classes + 1), 0) {}
+
+  std::size_t classes() const { return classes_; }
+  std::size_t background() const { return classes_; }
+  std::int64_t at(std::size_t true_class, std::size_t predicted_class) const {
+    return counts_[true_class * (classes_ + 1) + predicted_class];
+  }
+  void add(std::size_t true_class, std::size_t predicted_class) { ++counts_[true_class * (classes_ + 1) + predicted_class]; }
+
+ private:
+  std::size_t classes_;
+  std::vector<std::int64_t> counts_;
+};
+
+/// Counts predictions with a score at or above `threshold` (nothing: all). Crowds are in no cell.
+ConfusionMatrix confusion_at(const EvaluationInput& input, const Pairing& pairing, std::optional<double> threshold);
+
+}  // namespace verilabel

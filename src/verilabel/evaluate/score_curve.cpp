@@ -1,0 +1,124 @@
+#include "verilabel/evaluate/score_curve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/parallel.h"
+
+namespace verilabel {
+
+class ScoreCurveBuilder {
+ public:
+  struct Scored {
+    double score;
+    bool is_right;
+  };
+
+  static ScoreCurve build(std::vector<Scored> predictions, std::int64_t truths) {
+    std::sort(predictions.begin(), predictions.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+    ScoreCurve curve;
+    curve.truths_ = truths;
+    std::int64_t right = 0;
+    for (std::size_t i = 0; i < predictions.size(); ++i) {
+      right += predictions[i].is_right ? 1 : 0;
+      const bool is_last_of_score = i + 1 == predictions.size() || predictions[i + 1].score != predictions[i].score;
+      if (is_last_of_score) {
+        curve.thresholds_.push_back(predictions[i].score);
+        curve.true_positives_.push_back(right);
+        curve.false_positives_.push_back(static_cast<std::int64_t>(i) + 1 - right);
+      }
+    }
+    return curve;
+  }
+};
+
+Counts ScoreCurve::at(std::optional<double> threshold) const {
+  const auto end =
+      threshold ? std::upper_bound(thresholds_.begin(), thresholds_.end(), *threshold, std::greater<>()) : thresholds_.end();
+  return end == thresholds_.begin() ? Counts{0, 0, truths_} : counts(static_cast<std::size_t>(end - thresholds_.begin()) - 1);
+}
+
+ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes, unsigned threads) {
+  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
+    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
+  }
+  const std::size_t classes = input.classes.size();
+  std::vector<std::vector<ScoreCurveBuilder::Scored>> scored(classes + 1);  // the last is that of all
+  std::vector<std::int64_t> truths(classes + 1, 0);
+  for (std::size_t i = 0; i < input.predictions.size(); ++i) {
+    const Outcome outcome = outcomes.predictions[i].outcome;
+    if (outcome != Outcome::ignored) {
+      const ScoreCurveBuilder::Scored one{input.predictions.score[i], outcome == Outcome::tp};
+      scored[input.predictions.category[i]].push_back(one);
+      scored.back().push_back(one);
+    }
+  }
+  for (std::size_t i = 0; i < input.truths.size(); ++i) {
+    const std::int64_t counts = outcomes.truths[i].outcome == Outcome::ignored ? 0 : 1;
+    truths[input.truths.category[i]] += counts;
+    truths.back() += counts;
+  }
+  std::vector<ScoreCurve> curves(classes + 1);
+  // The largest first.
+  for_each_in_parallel(classes + 1, threads, [&](std::size_t i) {
+    const std::size_t k = classes - i;
+    curves[k] = ScoreCurveBuilder::build(std::move(scored[k]), truths[k]);
+  });
+  ScoreCurves result;
+  result.overall = std::move(curves.back());
+  curves.pop_back();
+  result.per_class = std::move(curves);
+  return result;
+}
+
+void ThresholdGoal::validate() const {
+  const bool is_good = kind == Kind::f_beta ? value > 0 && std::isfinite(value) : value > 0 && value <= 1;
+  if (!is_good) {
+    throw Error(ErrorCode::wrong_use,
+                kind == Kind::f_beta ? fmt::format("beta must be above 0, not {}", value)
+                                     : fmt::format("a wanted precision or recall must be above 0 and at most 1, not {}", value));
+  }
+}
+
+std::optional<double> f_beta(const Counts& counts, double beta) {
+  const double weight = beta * beta;
+  const double right = (1 + weight) * static_cast<double>(counts.true_positives);
+  const double divisor = right + weight * static_cast<double>(counts.false_negatives) + static_cast<double>(counts.false_positives);
+  return divisor == 0 ? std::nullopt : std::optional(right / divisor);
+}
+
+std::optional<OperatingPoint> point_for(const ScoreCurve& curve, const ThresholdGoal& goal) {
+  goal.validate();
+  std::optional<OperatingPoint> best;
+  double greatest = 0;
+  for (std::size_t i = 0; i < curve.size(); ++i) {
+    const Counts counts = curve.counts(i);
+    const OperatingPoint point{curve.thresholds()[i], counts};
+    switch (goal.kind) {
+      case ThresholdGoal::Kind::f_beta:
+        // A quotient of whole numbers is rounded once, so that equal F1 are equal doubles.
+        if (const double f = f_beta(counts, goal.value).value_or(0); f > greatest) {
+          greatest = f;
+          best = point;
+        }
+        break;
+      case ThresholdGoal::Kind::precision:
+        if (counts.true_positives > 0 && *counts.precision() >= goal.value) {
+          best = point;
+        }
+        break;
+      case ThresholdGoal::Kind::recall:
+        if (curve.truths() > 0 && *counts.recall() >= goal.value) {
+          return point;
+        }
+        break;
+    }
+  }
+  return best;
+}
+
+}  // namespace verilabel
