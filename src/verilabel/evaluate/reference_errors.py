@@ -2,9 +2,9 @@
 
 Confusion matrix, counts of the kinds of errors and calibration are hotcoco's. What each kind costs is worked out here by TIDE's
 definition, and where tidecv is installed (it brings plotting libraries along) by tidecv as well, which must say the same; hotcoco's
-own averages differ from tidecv's in the third digit. Written for reference_errors_test.cpp, which reads OUT: words and numbers separated
-by white space. No two predictions have one score, no two overlaps are equal: those ties are taken differently. Exit status 3 when hotcoco is
-not installed.
+own averages differ from tidecv's in the third digit. Written for reference_errors_test.cpp, which reads OUT: words and numbers
+separated by white space. No two predictions have one score and no two overlaps are equal: those ties are taken differently. Exit
+status 3 when hotcoco is not installed.
 """
 
 import contextlib
