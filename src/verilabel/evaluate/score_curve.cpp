@@ -91,34 +91,39 @@ std::optional<double> f_beta(const Counts& counts, double beta) {
   return divisor == 0 ? std::nullopt : std::optional(right / divisor);
 }
 
+bool ThresholdSearch::offer(const OperatingPoint& point) {
+  const Counts& counts = point.counts;
+  switch (goal_.kind) {
+    case ThresholdGoal::Kind::f_beta:
+      // A quotient of whole numbers is rounded once, so that equal F1 are equal doubles.
+      if (const double f = f_beta(counts, goal_.value).value_or(0); f > greatest_) {
+        greatest_ = f;
+        best_ = point;
+      }
+      return false;
+    case ThresholdGoal::Kind::precision:
+      if (counts.true_positives > 0 && *counts.precision() >= goal_.value) {
+        best_ = point;
+      }
+      return false;
+    case ThresholdGoal::Kind::recall:
+      if (truths_ > 0 && *counts.recall() >= goal_.value) {
+        best_ = point;
+      }
+      return best_.has_value();
+  }
+  return false;
+}
+
 std::optional<OperatingPoint> point_for(const ScoreCurve& curve, const ThresholdGoal& goal) {
   goal.validate();
-  std::optional<OperatingPoint> best;
-  double greatest = 0;
+  ThresholdSearch search(goal, curve.truths());
   for (std::size_t i = 0; i < curve.size(); ++i) {
-    const Counts counts = curve.counts(i);
-    const OperatingPoint point{curve.thresholds()[i], counts};
-    switch (goal.kind) {
-      case ThresholdGoal::Kind::f_beta:
-        // A quotient of whole numbers is rounded once, so that equal F1 are equal doubles.
-        if (const double f = f_beta(counts, goal.value).value_or(0); f > greatest) {
-          greatest = f;
-          best = point;
-        }
-        break;
-      case ThresholdGoal::Kind::precision:
-        if (counts.true_positives > 0 && *counts.precision() >= goal.value) {
-          best = point;
-        }
-        break;
-      case ThresholdGoal::Kind::recall:
-        if (curve.truths() > 0 && *counts.recall() >= goal.value) {
-          return point;
-        }
-        break;
+    if (search.offer({curve.thresholds()[i], curve.counts(i)})) {
+      break;
     }
   }
-  return best;
+  return search.best();
 }
 
 }  // namespace verilabel

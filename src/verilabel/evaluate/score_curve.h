@@ -55,6 +55,21 @@ struct ThresholdGoal {
 /// (1 + β²) tp / ((1 + β²) tp + β² fn + fp); nothing when all three are 0.
 std::optional<double> f_beta(const Counts& counts, double beta);
 
+/// Looks for the threshold that achieves a goal, from the highest down.
+class ThresholdSearch {
+ public:
+  ThresholdSearch(const ThresholdGoal& goal, std::int64_t truths) : goal_(goal), truths_(truths) {}
+  /// The next lower threshold and its counts. True when none below it can be better.
+  bool offer(const OperatingPoint& point);
+  const std::optional<OperatingPoint>& best() const { return best_; }
+
+ private:
+  ThresholdGoal goal_;
+  std::int64_t truths_;
+  std::optional<OperatingPoint> best_;
+  double greatest_ = 0;
+};
+
 /// The threshold that achieves the goal. Exact: every score is tried. Of equal F-beta the highest threshold wins; for a wanted
 /// precision the lowest threshold that has it; for a wanted recall the highest. Nothing when no threshold achieves it, or, for
 /// F-beta, when nothing is right whatever one chooses.
