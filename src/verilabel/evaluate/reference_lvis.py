@@ -1,7 +1,7 @@
 """Random federated data sets and what lvis-api 0.5 makes of them: reference_lvis.py OUT [COUNT].
 
-Wrote lvis_reference.txt, which lvis_test.cpp reads: words and numbers separated by white space. It is kept, because lvis-api asks for
-a name that NumPy 1.24 took away, which is given back here, and for plotting libraries that nothing here uses.
+Wrote lvis_reference.txt, which lvis_test.cpp reads: words and numbers separated by white space. It is kept, because lvis-api asks
+for a name that NumPy 1.24 took away, which is given back here, and for plotting libraries that nothing here uses.
 """
 
 import logging
