@@ -40,6 +40,20 @@ const std::array kCommands = {
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else
 
+bool g_is_json = false;  // NOLINT(readability-identifier-naming): likewise
+
+/// For commands that have nothing to finish. What they write is one transaction, which the database takes back.
+void end_at_once(int /*signal*/) {
+  constexpr std::string_view kJson =
+      "{\"error\":{\"code\":\"interrupted\",\"message\":\"the command was interrupted\",\"context\":{}}}\n";
+  constexpr std::string_view kText = "verilabel: the command was interrupted\n";
+  if (g_is_json) {
+    static_cast<void>(!::write(STDOUT_FILENO, kJson.data(), kJson.size()));
+  }
+  static_cast<void>(!::write(STDERR_FILENO, kText.data(), kText.size()));
+  ::_exit(verilabel::info(ErrorCode::interrupted).exit_status);
+}
+
 void request_stop(int /*signal*/) {
   g_cancel.request();
   std::signal(SIGINT, SIG_DFL);  // the second Ctrl-C ends the program at once
@@ -103,20 +117,30 @@ int run(int argc, char** argv, Console& console) {
   app.footer(
       "`verilabel COMMAND --help` explains one command. An unknown COMMAND runs the program verilabel-COMMAND from the PATH.");
 
-  std::vector<std::pair<CLI::App*, Action>> actions;
+  struct Configured {
+    const Command* command;
+    CLI::App* app;
+    Action action;
+  };
+  std::vector<Configured> configured;
   for (const Command* command : kCommands) {
     CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->summary));
     sub->footer(footer_of(*command));
-    actions.emplace_back(sub, command->configure(*sub));
+    configured.push_back({command, sub, command->configure(*sub)});
   }
 
   const int word = index_of_command_word(argc, argv);
   const bool is_known =
       word == argc || std::ranges::any_of(kCommands, [&](const Command* command) { return command->name == argv[word]; });
   if (!is_known) {
-    for (int i = 1; i + 1 < word; ++i) {
-      if (std::string_view(argv[i]) == "--project") {
-        project_dir = argv[i + 1];
+    for (int i = 1; i < word; ++i) {
+      const std::string_view option = argv[i];
+      if (option == "--project" && i + 1 < word) {
+        project_dir = argv[++i];
+      } else if (option.starts_with("--project=")) {
+        project_dir = option.substr(option.find('=') + 1);
+      } else if (option != "--json") {
+        throw Error(ErrorCode::wrong_use, fmt::format("there is no option {} (see verilabel --help)", option));
       }
     }
     run_external(argc, argv, word, std::filesystem::absolute(project_dir));
@@ -137,9 +161,15 @@ int run(int argc, char** argv, Console& console) {
     throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(),
                                                   is_known && word < argc ? fmt::format(" {}", argv[word]) : ""));
   }
-  for (const auto& [sub, action] : actions) {
+  for (const auto& [command, sub, action] : configured) {
     if (sub->parsed()) {
-      return action({std::filesystem::absolute(project_dir).lexically_normal(), console, g_cancel});
+      if (!command->polls_cancel) {
+        std::signal(SIGINT, end_at_once);
+        std::signal(SIGTERM, end_at_once);
+      }
+      const int status = action({std::filesystem::absolute(project_dir).lexically_normal(), console, g_cancel});
+      console.finish();
+      return status;
     }
   }
   throw Error(ErrorCode::internal, "a command was parsed and not found");
@@ -154,6 +184,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write, with a message, like a full disk
   // Known before parsing, because a mistake in the options must be answered in the form that was asked for.
   const bool is_json = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+  g_is_json = is_json;
   Console console(is_json);
   const auto end_with = [&](const Error& error) {
     console.fail(error);

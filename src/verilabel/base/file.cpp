@@ -63,6 +63,19 @@ std::size_t read_some(const Descriptor& file, std::span<char> buffer, const std:
 
 constexpr std::size_t kReadChunkBytes = 1 << 20;
 
+/// The file that a new one may take the place of: links followed, nothing but regular files.
+std::filesystem::path replaceable(const std::filesystem::path& place) {
+  std::error_code ignored;
+  const std::filesystem::path path = std::filesystem::is_symlink(place, ignored) && std::filesystem::exists(place, ignored)
+                                         ? std::filesystem::canonical(place, ignored)
+                                         : place;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
+    throw Error(ErrorCode::wrong_use, "this is no file but a device, a pipe or a folder, which is not replaced; name a file",
+                {{"path", place.native()}});
+  }
+  return path;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
@@ -97,7 +110,8 @@ void write_all(int descriptor, std::span<const std::byte> bytes, const std::file
   }
 }
 
-void replace_file(const std::filesystem::path& path, const std::function<void(int descriptor)>& write) {
+void replace_file(const std::filesystem::path& place, const std::function<void(int descriptor)>& write) {
+  const std::filesystem::path path = replaceable(place);
   std::string temporary = path.native() + ".XXXXXX";
   Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (file.get() < 0) {

@@ -14,8 +14,9 @@ namespace verilabel {
 /// The whole file. Throws `not_found`, `io`, or `bad_data` when it is larger than `max_bytes`.
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = UINT64_MAX);
 
-/// Writes beside `path` and renames over it once everything is on disk: readers see the old file or the new one, never a part.
-/// `write` gets the descriptor of the new file. Throws `io`; the old file then stays as it was.
+/// Writes beside `path` and renames over it once everything is on disk: readers see the old file or the new one, never a part. A
+/// symbolic link stays, and what it leads to is replaced. `write` gets the descriptor of the new file. Throws `io`, and `wrong_use`
+/// for a device, a pipe or a folder; the old file then stays as it was.
 void replace_file(const std::filesystem::path& path, const std::function<void(int descriptor)>& write);
 void replace_file(const std::filesystem::path& path, std::string_view content);
 

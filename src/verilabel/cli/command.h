@@ -31,6 +31,7 @@ struct Command {
   std::string_view details;                    ///< what the one line cannot say; may be empty
   std::span<const std::string_view> examples;  ///< whole command lines
   Action (*configure)(CLI::App& app);          ///< adds the options to `app`, whose callback is not used
+  bool polls_cancel = false;                   ///< whether it ends cleanly when it is asked to; others are ended at once
 };
 
 }  // namespace verilabel::cli

@@ -1,5 +1,6 @@
 #include "verilabel/cli/console.h"
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <iterator>
@@ -27,13 +28,30 @@ Console::Console(bool is_json) : is_json_(is_json), is_terminal_(::isatty(STDERR
 void Console::say(std::string_view line) {
   if (!is_json_) {
     end_progress();
-    write_line(stdout, line);
+    put(line);
+    put("\n");
   }
 }
 
 void Console::write_json(std::string_view json) {
   if (is_json_) {
-    std::fwrite(json.data(), 1, json.size(), stdout);
+    put(json);
+  }
+}
+
+void Console::put(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() && output_errno_ == 0) {
+    output_errno_ = errno;
+  }
+}
+
+void Console::finish() {
+  end_progress();
+  if (std::fflush(stdout) != 0 && output_errno_ == 0) {
+    output_errno_ = errno;
+  }
+  if (output_errno_ != 0 && output_errno_ != EPIPE) {
+    throw io_error("the answer could not be written", "standard output", output_errno_);
   }
 }
 

@@ -24,6 +24,8 @@ class Console {
   /// Something to know that is not the answer.
   void note(std::string_view line);
   void fail(const Error& error);
+  /// Brings out what was said. Throws `io` when standard output took less than that, unless whoever read it has gone.
+  void finish();
 
   /// A line that rewrites itself on a terminal: what is done, failed and left, the rate and the time left. Elsewhere a line every
   /// few seconds. The console must outlive the sink.
@@ -33,10 +35,12 @@ class Console {
 
  private:
   void show(const Progress& progress);
+  void put(std::string_view text);
 
   bool is_json_;
   bool is_terminal_;
   bool has_open_line_ = false;
+  int output_errno_ = 0;  ///< of the first write that failed
   std::string stage_;
   std::int64_t first_count_ = 0;
   std::chrono::steady_clock::time_point stage_started_;

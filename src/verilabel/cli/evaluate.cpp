@@ -1,4 +1,3 @@
-#include <map>
 #include <memory>
 #include <string>
 
@@ -7,9 +6,11 @@
 
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
+#include "verilabel/cli/choice.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/text.h"
 #include "verilabel/workflow/evaluate.h"
+#include "verilabel/workflow/output_file.h"
 
 namespace verilabel::cli {
 namespace {
@@ -18,9 +19,8 @@ void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
   app.add_option("--predictions", options.predictions, "The label set (or COCO file) that is judged")->required()->type_name("SET");
   app.add_option("--truth", options.truth, "The label set (or COCO file) that it is judged by")->required()->type_name("SET");
   app.add_option("--protocol", options.protocol, "The rules of the comparison")->capture_default_str();
-  app.add_option("--iou-type", options.iou_type, "Compare boxes or masks")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, IouType>{{"box", IouType::box}, {"mask", IouType::mask}}))
-      ->default_str("box");
+  add_choice<IouType>(app, "--iou-type", options.iou_type, {{"box", IouType::box}, {"mask", IouType::mask}},
+                      "Compare boxes or masks");
   app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1")->capture_default_str();
   app.add_option("--where", options.where, "Only these samples (a view of sample terms)")->type_name("VIEW");
 }
@@ -174,6 +174,9 @@ Action configure_threshold(CLI::App& app) {
   app.add_flag("--per-class", options->is_per_class, "Show the table by class as well (JSON always has it)");
   app.add_option("--output", options->output, "Also write the answer to this file, for export --thresholds")->type_name("FILE");
   return [options](const Invocation& invocation) {
+    if (!options->output.empty()) {
+      check_output_file(std::filesystem::absolute(options->output), invocation.project_dir);
+    }
     const SetEvaluation result = evaluate_sets(invocation.project_dir, options->sets);
     const Evaluation& evaluation = result.evaluation;
     const std::string document = thresholds_json(result);

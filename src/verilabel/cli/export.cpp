@@ -1,4 +1,3 @@
-#include <map>
 #include <memory>
 #include <string>
 
@@ -7,6 +6,7 @@
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/cli/choice.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/workflow/export.h"
@@ -69,18 +69,21 @@ Action configure(CLI::App& app) {
       ->type_name("FILE")
       ->excludes(threshold);
   app.add_flag("--include-unsure", options->include_unsure, "Also write labels marked unsure");
-  app.add_option("--images", options->write.images, "How image files get into an export that has a folder for them")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ImageTransfer>{{"reference", ImageTransfer::reference},
-                                                                               {"copy", ImageTransfer::copy},
-                                                                               {"hard_link", ImageTransfer::hard_link},
-                                                                               {"symbolic_link", ImageTransfer::symbolic_link},
-                                                                               {"relative_link", ImageTransfer::relative_link}}))
-      ->default_str("reference");
+  add_choice<ImageTransfer>(app, "--images", options->write.images,
+                            {{"reference", ImageTransfer::reference},
+                             {"copy", ImageTransfer::copy},
+                             {"hard_link", ImageTransfer::hard_link},
+                             {"symbolic_link", ImageTransfer::symbolic_link},
+                             {"relative_link", ImageTransfer::relative_link}},
+                            "How image files get into an export that has a folder for them");
   app.add_flag("--with-unlabelled", options->write.with_unlabelled, "Also list images that are not labelled");
   app.add_flag("--with-confidence", options->write.with_confidence, "Write confidences where the format leaves the choice (yolo)");
   app.add_option("--default-split", options->write.default_split, "Split of images without one, for formats that need it")
       ->capture_default_str();
   return [options, words](const Invocation& invocation) {
+    if (words->output.empty()) {
+      throw Error(ErrorCode::wrong_use, "--output needs the name of a file or folder");
+    }
     options->output = std::filesystem::absolute(words->output).lexically_normal();
     if (!words->thresholds.empty()) {
       options->thresholds = words->thresholds;
@@ -111,6 +114,7 @@ const Command kExportCommand{
     "never. What the format cannot hold is counted.",
     kExamples,
     &configure,
+    true,
 };
 
 }  // namespace verilabel::cli

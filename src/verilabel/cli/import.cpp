@@ -151,6 +151,7 @@ const Command kImportCommand{
     "again changes nothing, and completes an import that was cut off.",
     kExamples,
     &configure,
+    true,
 };
 
 }  // namespace verilabel::cli

@@ -97,6 +97,7 @@ const Command kLabelCommand{
     "undecided ones of an earlier run give way, and `runs undo` brings them back.",
     kExamples,
     &configure,
+    true,
 };
 
 }  // namespace verilabel::cli

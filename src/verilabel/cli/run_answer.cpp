@@ -36,9 +36,11 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
   }
   json.end_array().end_object();
   console.write_json(out + "\n");
-  console.say(fmt::format("run {}: {} of {} images done, {} failed; {} labels; {:.1f} images/s on {} ({})", report.run.value,
-                          report.done, report.samples, report.failed, report.labels, report.images_per_second, report.device,
-                          report.engine));
+  const std::string speed = report.images_per_second > 0 ? fmt::format("; {:.1f} images/s on {} ({})", report.images_per_second,
+                                                                       report.device, report.engine)
+                                                         : std::string();
+  console.say(fmt::format("run {}: {} of {} images done, {} failed; {} labels{}", report.run.value, report.done, report.samples,
+                          report.failed, report.labels, speed));
   if (report.superseded > 0) {
     console.say(
         fmt::format("  {} candidates repeat objects that a person has decided on, and stay in the background", report.superseded));

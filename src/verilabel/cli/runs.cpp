@@ -87,9 +87,9 @@ int show(const Invocation& invocation, RunId id) {
   console.say(fmt::format("  {} of {} images done, {} failed, {} left", run.done, run.samples, run.failed,
                           run.samples - run.done - run.failed));
   console.say(fmt::format("  {} labels, {} of them repeat what a person has decided on", run.labels, run.superseded));
-  console.say(fmt::format("  floor {}, on {} ({}), started {}, {}", run.request.floor,
-                          run.device.empty() ? "no device yet" : run.device, run.engine.empty() ? "no engine yet" : run.engine,
-                          run.started_at, run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
+  const std::string device = run.device.empty() ? "no inference yet" : fmt::format("on {} ({})", run.device, run.engine);
+  console.say(fmt::format("  floor {}, {}, started {}, {}", run.request.floor, device, run.started_at,
+                          run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
   console.say(fmt::format("  weights {}", run.request.weights_sha256));
   for (const RunFailure& failure : failures) {
     console.say(fmt::format("  failed {}: {}", printable(failure.path), failure.message));
@@ -149,6 +149,7 @@ const Command kRunsCommand{
     "A run keeps its model, the hash of its weights, what it was asked for, the device that ran, and the outcome of every image.",
     kExamples,
     &configure,
+    true,
 };
 
 }  // namespace verilabel::cli

@@ -43,7 +43,7 @@ class ExportIds {
     if (!id) {
       return std::nullopt;
     }
-    if (*id < 0 || *id == std::numeric_limits<std::int64_t>::max() || kept_.insert({*id, {}}, 0)) {
+    if (*id == std::numeric_limits<std::int64_t>::max() || kept_.insert({*id, {}}, 0)) {
       has_unusable_ = true;
       return std::nullopt;
     }

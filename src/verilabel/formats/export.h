@@ -69,7 +69,7 @@ struct WriteOptions {
 
 /// One kind of thing that the format cannot hold, and how often it occurs.
 struct Loss {
-  std::string what;  ///< a plural phrase that completes "4 …": "labels lose their confidence: pass with_confidence"
+  std::string what;  ///< a plural phrase that completes "4 …": "labels lose their attributes"
   std::int64_t count = 0;
 };
 

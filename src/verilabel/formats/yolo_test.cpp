@@ -308,7 +308,7 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
                                             "1 labels lose their attributes", "1 labels whose mask has no pixels are left out",
                                             "1 labels that reach beyond their image are cut at its border",
                                             "1 labels that lie wholly outside their image are left out",
-                                            "1 labels lose their confidence; ask for the confidence column to keep it"));
+                                            "1 labels lose their confidence; --with-confidence keeps it"));
   const WriteReport report = write_yolo(folder.path() / "out", source, {});
   EXPECT_EQ(report.labels, 3);
   EXPECT_EQ(report.labels_left_out, 4);

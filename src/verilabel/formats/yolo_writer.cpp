@@ -37,7 +37,7 @@ constexpr std::string_view kUnlabelled = "images that are not labelled look like
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
 constexpr std::string_view kOutside = "labels that lie wholly outside their image are left out";
 constexpr std::string_view kSizeUnknown = "labels of images whose size is not known are left out";
-constexpr std::string_view kConfidence = "labels lose their confidence; ask for the confidence column to keep it";
+constexpr std::string_view kConfidence = "labels lose their confidence; --with-confidence keeps it";
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: YOLO takes the box around the outline";
 constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kBridges = "masks of several parts become one outline, its parts joined by lines without width";
@@ -179,9 +179,12 @@ class YoloWriter {
     count_dataset_losses(holds_, source_, losses_);
   }
 
-  static void check_split(const ExportImage& image) {
-    if (image.split.find('/') != std::string::npos || image.split == "." || image.split == "..") {
-      throw Error(ErrorCode::wrong_use, fmt::format("the split `{}` cannot be the name of a folder", printable(image.split)),
+  void check_split(const ExportImage& image) const {
+    const std::string split = split_of(image);
+    const bool is_folder_name = !split.empty() && split != "." && split != ".." &&
+                                std::none_of(split.begin(), split.end(), [](char c) { return c == '/' || (c >= 0 && c < ' '); });
+    if (!is_folder_name) {
+      throw Error(ErrorCode::wrong_use, fmt::format("the split `{}` cannot be the name of a folder", printable(split)),
                   {{"image", printable(image.name)}});
     }
   }

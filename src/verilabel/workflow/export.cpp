@@ -11,6 +11,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/formats/format.h"
+#include "verilabel/workflow/output_file.h"
 #include "verilabel/workflow/thresholds.h"
 
 namespace verilabel {
@@ -164,6 +165,7 @@ void ExportOptions::validate() const {
 
 WriteReport export_set(Project& project, const ExportOptions& options) {
   options.validate();
+  check_output_file(options.output, project.directory());
   const Columns columns = project.columns();
   const auto set = columns.set_index(options.set);
   if (!set) {

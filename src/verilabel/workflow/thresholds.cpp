@@ -30,6 +30,11 @@ Thresholds thresholds_from(const json& document) {
   if (!document.is_object()) {
     throw Error(ErrorCode::bad_data, "a thresholds file is a JSON object with `threshold` and `per_class`");
   }
+  if (!document.contains("threshold") && !document.contains("per_class")) {
+    throw Error(
+        ErrorCode::bad_data,
+        "this is no thresholds file: it has neither `threshold` nor `per_class`; `verilabel threshold --output` writes one");
+  }
   Thresholds thresholds;
   thresholds.global = number_from(document.value("threshold", json()), "threshold");
   const json per_class = document.value("per_class", json::object());
@@ -54,6 +59,9 @@ Thresholds read_thresholds(const std::filesystem::path& path) {
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the thresholds file is not JSON",
                 {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
+  } catch (const json::exception& error) {
+    throw Error(ErrorCode::bad_data, fmt::format("the thresholds file cannot be read: {}", error.what()),
+                {{"file", path.native()}});
   } catch (const Error& error) {
     throw error.with("file", path.native());
   }

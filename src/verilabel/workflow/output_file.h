@@ -1,0 +1,12 @@
+#pragma once
+
+#include <filesystem>
+
+namespace verilabel {
+
+/// Looks at the place where a file is to be written before any work is done. Throws `wrong_use` for an empty name, and `conflict`
+/// for the project's own files and for a file that is there and holds neither text nor an archive: a photograph, a model, a
+/// database.
+void check_output_file(const std::filesystem::path& output, const std::filesystem::path& project_dir);
+
+}  // namespace verilabel
