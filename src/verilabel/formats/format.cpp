@@ -7,6 +7,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
+#include "verilabel/formats/voc.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -55,6 +56,27 @@ constexpr Format kFormats[] = {
         .read = read_yolo,
         .losses = losses_of_yolo,
         .write = write_yolo,
+    },
+    {
+        .name = "voc",
+        .summary = "Pascal VOC: Annotations/ with one .xml file an image, ImageSets/Main, JPEGImages",
+        .path = "a folder of .xml files, or one",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = false,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = false,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = false,
+                  .sample_tags = false,
+                  .sample_fields = false},
+        .read = read_voc,
+        .losses = losses_of_voc,
+        .write = write_voc,
     },
 };
 
