@@ -31,6 +31,10 @@ bool has_extension(const fs::path& path, std::string_view extension) {
   return lowered_extension(path) == extension;
 }
 
+bool stays_inside(const fs::path& name) {
+  return !name.empty() && name.is_relative() && std::find(name.begin(), name.end(), fs::path("..")) == name.end();
+}
+
 std::vector<fs::path> files_under(const fs::path& folder, bool (*is_wanted)(const fs::path&)) {
   std::vector<fs::path> files;
   try {

@@ -54,11 +54,6 @@ std::string stem_in(const fs::path& folder, const fs::path& file) {
   return without_extension(file.lexically_relative(folder));
 }
 
-/// A name that stays below the folder it is looked for in.
-bool is_inside(const fs::path& name) {
-  return !name.empty() && name.is_relative() && std::find(name.begin(), name.end(), fs::path("..")) == name.end();
-}
-
 /// A folder with `Annotations/`, or one of annotations only.
 struct VocFolder {
   fs::path images;                                     ///< JPEGImages; empty when there is none
@@ -480,7 +475,7 @@ class VocReader {
       image.path = path.lexically_normal().native();
     };
     const fs::path beside = file.file.parent_path();
-    if (!image.is_stem && is_inside(name)) {
+    if (!image.is_stem && stays_inside(name)) {
       if (!folder.images.empty()) {
         take(folder.images / name);
         take(folder.images / name.filename());
@@ -491,7 +486,7 @@ class VocReader {
       if (const auto at = folder.image_of.find(file.stem); at != folder.image_of.end()) {
         image.path = at->second.native();
         // A name without an extension, or of a file that was renamed with its annotations.
-        if (image.is_stem || is_inside(name)) {
+        if (image.is_stem || stays_inside(name)) {
           image.name = at->second.lexically_relative(folder.images).native();
           image.is_stem = false;
         }

@@ -33,16 +33,20 @@ struct Decimal {
   int exponent = 0;
 };
 
+constexpr Integer power_of_ten(int exponent) {
+  Integer power = 1;
+  for (int i = 0; i < exponent; ++i) {
+    power *= 10;
+  }
+  return power;
+}
+
 /// Digits · 10^places, when that has no more than `kMaxDigits` digits.
 std::optional<Integer> scaled(Integer digits, int places) {
-  constexpr Integer kTen = 10;
-  Integer bound = 1;
-  for (int i = 0; i < kMaxDigits; ++i) {
-    bound *= kTen;
-  }
+  constexpr Integer kBound = power_of_ten(kMaxDigits);
   for (int i = 0; i < places && digits != 0; ++i) {
-    digits *= kTen;
-    if (digits >= bound || digits <= -bound) {
+    digits *= 10;
+    if (digits >= kBound || digits <= -kBound) {
       return std::nullopt;
     }
   }
