@@ -7,6 +7,8 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
+#include "verilabel/formats/cvat.h"
+#include "verilabel/formats/voc.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -55,6 +57,48 @@ constexpr Format kFormats[] = {
         .read = read_yolo,
         .losses = losses_of_yolo,
         .write = write_yolo,
+    },
+    {
+        .name = "voc",
+        .summary = "Pascal VOC: Annotations/ with one .xml file an image, ImageSets/Main, JPEGImages",
+        .path = "a folder of .xml files, or one",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = false,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = false,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = false,
+                  .sample_tags = false,
+                  .sample_fields = false},
+        .read = read_voc,
+        .losses = losses_of_voc,
+        .write = write_voc,
+    },
+    {
+        .name = "cvat",
+        .summary = "CVAT for images 1.1: boxes, polygons, masks and tags in one XML file, alone or in a .zip",
+        .path = "an .xml file, a .zip, or a folder with annotations.xml",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = true,
+                  .crowds = false,
+                  .confidence = false,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = false,
+                  .splits = true,
+                  .label_tags = false,
+                  .sample_tags = false,
+                  .sample_fields = false},
+        .read = read_cvat,
+        .losses = losses_of_cvat,
+        .write = write_cvat,
     },
 };
 

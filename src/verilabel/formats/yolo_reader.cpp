@@ -21,6 +21,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/formats/image_files.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -33,29 +34,14 @@ constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{64} << 20;
 /// How far a normalised coordinate may lie outside [0, 1]: what rounding to six decimals can do.
 constexpr double kTolerance = 1e-6;
 
-constexpr std::string_view kImageExtensions[] = {".jpg",  ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff",
-                                                 ".heic", ".avif", ".jp2", ".dng", ".mpo",  ".pfm"};
-
 struct LineFault {
   RejectionReason reason = RejectionReason::malformed;
   std::string field;
   std::string message;
 };
 
-std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
-
-bool is_image(const fs::path& path) {
-  const std::string extension = lowered(path.extension().native());
-  return std::find(std::begin(kImageExtensions), std::end(kImageExtensions), extension) != std::end(kImageExtensions);
-}
-
 bool is_yaml(const fs::path& path) {
-  const std::string extension = lowered(path.extension().native());
-  return extension == ".yaml" || extension == ".yml";
+  return has_extension(path, ".yaml") || has_extension(path, ".yml");
 }
 
 /// The path with its last folder `images` turned into `labels`, as Ultralytics does; nothing when there is none.
@@ -76,18 +62,6 @@ std::optional<fs::path> in_labels(const fs::path& path) {
 /// Where the labels of an image are: beside it, unless it is under a folder `images`.
 fs::path label_path_of(const fs::path& image) {
   return in_labels(image.parent_path() / "").value_or(image.parent_path()) / image.filename().replace_extension(".txt");
-}
-
-std::vector<fs::path> files_under(const fs::path& folder, bool (*is_wanted)(const fs::path&)) {
-  std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(
-           folder, fs::directory_options::follow_directory_symlink | fs::directory_options::skip_permission_denied)) {
-    if (entry.is_regular_file() && is_wanted(entry.path())) {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 std::vector<std::string> lines_of(std::string_view text) {
@@ -314,7 +288,7 @@ class YoloReader {
     }
     try {
       if (fs::is_directory(place)) {
-        for (const fs::path& image : files_under(place, is_image)) {
+        for (const fs::path& image : files_under(place, is_image_name)) {
           add_image(image, split, items);
         }
       } else if (fs::is_regular_file(place)) {
