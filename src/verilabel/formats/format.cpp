@@ -7,6 +7,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
+#include "verilabel/formats/csv.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -55,6 +56,27 @@ constexpr Format kFormats[] = {
         .read = read_yolo,
         .losses = losses_of_yolo,
         .write = write_yolo,
+    },
+    {
+        .name = "csv",
+        .summary = "a table with one row a label and named columns, as spreadsheets have it",
+        .path = "a .csv file",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = true,
+                  .crowds = true,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_csv,
+        .losses = losses_of_csv,
+        .write = write_csv,
     },
 };
 
