@@ -8,6 +8,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/csv.h"
+#include "verilabel/formats/image_folders.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -77,6 +78,27 @@ constexpr Format kFormats[] = {
         .read = read_csv,
         .losses = losses_of_csv,
         .write = write_csv,
+    },
+    {
+        .name = "image_folders",
+        .summary = "images in a folder for each class, as ImageNet and torchvision have them: CLASS/ or SPLIT/CLASS/",
+        .path = "the folder of the class folders, or of the splits",
+        .holds = {.boxes = false,
+                  .masks = false,
+                  .run_length_masks = false,
+                  .classifications = true,
+                  .crowds = false,
+                  .confidence = false,
+                  .attributes = false,
+                  .ids_and_unknown_fields = false,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = false,
+                  .sample_tags = false,
+                  .sample_fields = false},
+        .read = read_image_folders,
+        .losses = losses_of_image_folders,
+        .write = write_image_folders,
     },
 };
 
