@@ -9,6 +9,7 @@
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/csv.h"
 #include "verilabel/formats/image_folders.h"
+#include "verilabel/formats/kitti.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -57,6 +58,27 @@ constexpr Format kFormats[] = {
         .read = read_yolo,
         .losses = losses_of_yolo,
         .write = write_yolo,
+    },
+    {
+        .name = "kitti",
+        .summary = "KITTI object detection: one text file an image, with the degrees of truncation and occlusion and the 3D box",
+        .path = "a folder with label_2/ (or labels/) and image_2/ (or images/)",
+        .holds = {.boxes = true,
+                  .masks = false,
+                  .run_length_masks = false,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = false,
+                  .ids_and_unknown_fields = false,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = false,
+                  .sample_tags = false,
+                  .sample_fields = false},
+        .read = read_kitti,
+        .losses = losses_of_kitti,
+        .write = write_kitti,
     },
     {
         .name = "csv",
