@@ -10,6 +10,7 @@
 #include "verilabel/formats/csv.h"
 #include "verilabel/formats/image_folders.h"
 #include "verilabel/formats/kitti.h"
+#include "verilabel/formats/open_images.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -79,6 +80,27 @@ constexpr Format kFormats[] = {
         .read = read_kitti,
         .losses = losses_of_kitti,
         .write = write_kitti,
+    },
+    {
+        .name = "open_images",
+        .summary = "Open Images: tables of boxes and of labels of images, with the names of the classes beside them",
+        .path = "the folder of the tables, or the table of boxes",
+        .holds = {.boxes = true,
+                  .masks = false,
+                  .run_length_masks = false,
+                  .classifications = true,
+                  .crowds = true,
+                  .confidence = true,
+                  .attributes = false,
+                  .ids_and_unknown_fields = false,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = false,
+                  .sample_tags = false,
+                  .sample_fields = false},
+        .read = read_open_images,
+        .losses = losses_of_open_images,
+        .write = write_open_images,
     },
     {
         .name = "csv",
