@@ -67,6 +67,28 @@ TEST(CsvStream, RecognisesTheSeparatorFromTheHeader) {
   }
 }
 
+TEST(CsvStream, ReadsARowThatAnyByteOfCrossesTheEndOfABlock) {
+  const TemporaryFolder folder;
+  const std::string row = "\"a\"\"b\r\nc\",\"\",é\r\n\r\n";
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  for (std::size_t before = 0; before <= row.size() + 1; ++before) {
+    std::string text = "a,b,c\n,,";
+    text += std::string(kBlock - before - text.size() - 1, 'x') + "\n";  // a block ends `before` bytes into the row
+    const std::string file = text + row + "1,2,3\n";
+    CsvStream stream(folder.write("a.csv", file));
+    ASSERT_TRUE(stream.next());
+    EXPECT_EQ(stream.fields()[2].size(), text.size() - 9);
+    ASSERT_TRUE(stream.next());
+    ASSERT_FALSE(stream.fault()) << stream.fault()->message;
+    EXPECT_THAT(fields_of(stream), ElementsAre("a\"b\r\nc", "", "é")) << before;
+    EXPECT_EQ(stream.line(), 3U);
+    ASSERT_TRUE(stream.next());
+    EXPECT_THAT(fields_of(stream), ElementsAre("1", "2", "3")) << before;
+    EXPECT_EQ(stream.line(), 6U) << before;
+    EXPECT_FALSE(stream.next());
+  }
+}
+
 TEST(CsvStream, TellsFaultsOfSingleRowsAndGoesOn) {
   const TemporaryFolder folder;
   const std::tuple<std::string_view, const char*, const char*> cases[] = {

@@ -239,6 +239,19 @@ TEST(CsvReader, RejectsLabelsOfImagesThatCannotBeTold) {
   EXPECT_EQ(sink.rejections[2].line, 4U);
 }
 
+TEST(CsvReader, StopsWhenItIsAskedTo) {
+  CancelToken cancel;
+  cancel.request();
+  ReadOptions options;
+  options.cancel = &cancel;
+  try {
+    read("image,label\na.jpg,cat\n", nullptr, options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::interrupted);
+  }
+}
+
 /// Takes labels and forgets them.
 class CountingSink : public ImportSink {
  public:

@@ -232,7 +232,7 @@ class OpenImagesReader {
     }
     reject(
         sink_, counts_, RejectedKind::field, {table.file.native(), 1, {}},
-        {RejectionReason::malformed, table.kind == TableKind::masks ? "MaskPath" : "",
+        {RejectionReason::unreadable_file, table.kind == TableKind::masks ? "MaskPath" : "",
          table.kind == TableKind::masks
              ? fmt::format("{} segmentations in files of their own (MaskPath) are not supported; they are passed over", rows)
              : fmt::format("the table holds neither boxes nor labels of images nor names of classes; its {} rows are passed over",

@@ -145,7 +145,9 @@ TEST(OpenImagesReader, NamesTablesThatItDoesNotRead) {
   ASSERT_EQ(sink.rejections.size(), 2U);
   EXPECT_THAT(sink.rejections[1].message, HasSubstr("2 segmentations"));
   EXPECT_THAT(sink.rejections[1].file, testing::EndsWith("segmentation.csv"));
+  EXPECT_EQ(sink.rejections[1].field, "MaskPath");
   EXPECT_THAT(sink.rejections[0].message, HasSubstr("1 rows"));
+  EXPECT_EQ(sink.rejections[0].reason, RejectionReason::unreadable_file);
 }
 
 TEST(OpenImagesReader, TellsDoubtfulNamesOfClasses) {
