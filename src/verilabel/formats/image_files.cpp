@@ -1,8 +1,13 @@
 #include "verilabel/formats/image_files.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include <sys/stat.h>
 
 #include "verilabel/base/error.h"
 
@@ -11,14 +16,43 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kImageExtensions[] = {".jpg",  ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff",
-                                                 ".heic", ".avif", ".jp2", ".dng", ".mpo",  ".pfm"};
+constexpr std::string_view kImageExtensions[] = {".jpg",  ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm",
+                                                 ".heic", ".avif", ".jp2", ".dng", ".mpo",  ".pfm", ".pgm",  ".pbm"};
 
 std::string lowered_extension(const fs::path& path) {
   std::string text = path.extension().native();
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
+}
+
+using FolderKey = std::pair<dev_t, ino_t>;
+
+FolderKey key_of(const fs::path& folder) {
+  struct stat found{};
+  if (::stat(folder.c_str(), &found) != 0) {
+    throw io_error("cannot list the folder", folder.native(), errno);
+  }
+  return {found.st_dev, found.st_ino};
+}
+
+/// `above` holds the folders on the way here.
+void collect(const fs::path& folder, std::vector<FolderKey>& above, std::vector<fs::path>& files) {
+  const FolderKey key = key_of(folder);
+  if (std::find(above.begin(), above.end(), key) != above.end()) {
+    return;
+  }
+  above.push_back(key);
+  for (fs::path& entry : entries_of(folder)) {
+    std::error_code ignored;
+    const fs::file_status status = fs::status(entry, ignored);
+    if (fs::is_directory(status)) {
+      collect(entry, above, files);
+    } else if (fs::is_regular_file(status) || !fs::exists(status)) {
+      files.push_back(std::move(entry));
+    }
+  }
+  above.pop_back();
 }
 
 }  // namespace
@@ -35,20 +69,32 @@ bool stays_inside(const fs::path& name) {
   return !name.empty() && name.is_relative() && std::find(name.begin(), name.end(), fs::path("..")) == name.end();
 }
 
-std::vector<fs::path> files_under(const fs::path& folder, bool (*is_wanted)(const fs::path&)) {
+std::vector<fs::path> files_under(const fs::path& folder) {
   std::vector<fs::path> files;
+  std::vector<FolderKey> above;
+  collect(folder, above, files);
+  return files;
+}
+
+std::vector<fs::path> files_under(const fs::path& folder, bool (*is_wanted)(const fs::path&)) {
+  std::vector<fs::path> files = files_under(folder);
+  std::erase_if(files, [&](const fs::path& file) { return !is_wanted(file); });
+  return files;
+}
+
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
   try {
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(
-             folder, fs::directory_options::follow_directory_symlink | fs::directory_options::skip_permission_denied)) {
-      if (entry.is_regular_file() && is_wanted(entry.path())) {
-        files.push_back(entry.path());
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+      if (!entry.path().filename().native().starts_with('.')) {
+        entries.push_back(entry.path());
       }
     }
   } catch (const fs::filesystem_error& error) {
-    throw io_error("cannot list the folder", error.path1().native(), error.code().value());
+    throw io_error("cannot list the folder", folder.native(), error.code().value());
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::sort(entries.begin(), entries.end());
+  return entries;
 }
 
 }  // namespace verilabel

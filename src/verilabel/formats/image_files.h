@@ -13,11 +13,17 @@ bool is_image_name(const std::filesystem::path& path);
 /// Whether the name ends with the extension (`.xml`), in capitals or not.
 bool has_extension(const std::filesystem::path& path, std::string_view extension);
 
-/// Whether the name, looked for in a folder, stays below it.
+/// Whether a name, taken below some folder, stays in it: it is relative and never goes up.
 bool stays_inside(const std::filesystem::path& name);
 
-/// All wanted files below the folder, links to folders followed, in the order of their paths. Throws `io`.
+/// The files under a folder and the folders in it, each folder's in the order of their names. Links are followed, but not back into
+/// a folder that leads to them; a link to nothing counts as a file. Names that begin with a dot are passed over. Throws `io`.
+std::vector<std::filesystem::path> files_under(const std::filesystem::path& folder);
+/// Those of them that are wanted.
 std::vector<std::filesystem::path> files_under(const std::filesystem::path& folder,
                                                bool (*is_wanted)(const std::filesystem::path&));
+
+/// What is directly in a folder, in the order of the names, without names that begin with a dot. Throws `io`.
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
 
 }  // namespace verilabel

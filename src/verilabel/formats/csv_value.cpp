@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "verilabel/base/json_writer.h"
+#include "verilabel/formats/csv.h"
+
+namespace verilabel {
+namespace {
+
+constexpr std::pair<std::string_view, CsvRole> kRoles[] = {
+    {"image", CsvRole::image},
+    {"filename", CsvRole::image},
+    {"file_name", CsvRole::image},
+    {"path", CsvRole::image},
+    {"image_path", CsvRole::image},
+    {"image_id", CsvRole::image},
+    {"image_width", CsvRole::image_width},
+    {"image_height", CsvRole::image_height},
+    {"split", CsvRole::split},
+    {"tags", CsvRole::tags},
+    {"labelled", CsvRole::labelled},
+    {"label", CsvRole::label},
+    {"class", CsvRole::label},
+    {"category", CsvRole::label},
+    {"name", CsvRole::label},
+    {"x", CsvRole::x},
+    {"bbox_x", CsvRole::x},
+    {"y", CsvRole::y},
+    {"bbox_y", CsvRole::y},
+    {"w", CsvRole::w},
+    {"bbox_w", CsvRole::w},
+    {"bbox_width", CsvRole::w},
+    {"h", CsvRole::h},
+    {"bbox_h", CsvRole::h},
+    {"bbox_height", CsvRole::h},
+    {"xmin", CsvRole::xmin},
+    {"x1", CsvRole::xmin},
+    {"ymin", CsvRole::ymin},
+    {"y1", CsvRole::ymin},
+    {"xmax", CsvRole::xmax},
+    {"x2", CsvRole::xmax},
+    {"ymax", CsvRole::ymax},
+    {"y2", CsvRole::ymax},
+    {"width", CsvRole::size_width},
+    {"height", CsvRole::size_height},
+    {"segmentation", CsvRole::segmentation},
+    {"confidence", CsvRole::confidence},
+    {"score", CsvRole::confidence},
+    {"crowd", CsvRole::crowd},
+    {"area", CsvRole::area},
+    {"label_tags", CsvRole::label_tags},
+};
+
+std::string lowered(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return result;
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/// RFC 8259, section 6.
+bool is_json_number(std::string_view text) {
+  std::size_t at = text.starts_with('-') ? 1 : 0;
+  const auto digits = [&] {
+    const std::size_t begin = at;
+    while (at < text.size() && is_digit(text[at])) {
+      ++at;
+    }
+    return at - begin;
+  };
+  const bool begins_with_zero = at < text.size() && text[at] == '0';
+  const std::size_t whole = digits();
+  if (whole == 0 || (begins_with_zero && whole > 1)) {
+    return false;
+  }
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (digits() == 0) {
+      return false;
+    }
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    at += at < text.size() && (text[at] == '+' || text[at] == '-') ? 1 : 0;
+    if (digits() == 0) {
+      return false;
+    }
+  }
+  return at == text.size();
+}
+
+/// Whether the text stands for itself, as opposed to a text in quotes.
+bool is_json_value(std::string_view text, bool may_nest) {
+  if (text == "true" || text == "false" || text == "null" || is_json_number(text)) {
+    return true;
+  }
+  const bool is_closed =
+      text.size() >= 2 && ((text.front() == '"' && text.back() == '"') || (may_nest && text.front() == '{' && text.back() == '}') ||
+                           (may_nest && text.front() == '[' && text.back() == ']'));
+  return is_closed && nlohmann::json::accept(text);
+}
+
+}  // namespace
+
+CsvRole csv_role(std::string_view column) {
+  const std::string name = lowered(column);
+  if (name.starts_with(kCsvAttributePrefix)) {
+    return CsvRole::attribute;
+  }
+  if (name.starts_with(kCsvFieldPrefix)) {
+    return CsvRole::field;
+  }
+  const std::size_t begin = std::min(name.find_first_not_of(' '), name.size());
+  const std::string_view trimmed = std::string_view(name).substr(begin, name.find_last_not_of(' ') + 1 - begin);
+  const auto* const at =
+      std::find_if(std::begin(kRoles), std::end(kRoles), [&](const auto& known) { return known.first == trimmed; });
+  return at == std::end(kRoles) ? CsvRole::unknown : at->second;
+}
+
+std::string json_from_csv(std::string_view text, bool may_nest) {
+  if (is_json_value(text, may_nest)) {
+    return std::string(text);
+  }
+  std::string out;
+  JsonWriter(out).value(text);
+  return out;
+}
+
+std::string csv_from_json(std::string_view json, bool may_nest) {
+  const std::optional<std::string> text = text_from_json(json);
+  const bool stands_bare = text && !text->empty() && text->find('\0') == std::string::npos && !is_json_value(*text, may_nest);
+  return stands_bare ? *text : std::string(json);
+}
+
+std::optional<std::string> text_from_json(std::string_view json) {
+  if (!json.starts_with('"')) {
+    return std::nullopt;
+  }
+  const nlohmann::json parsed = nlohmann::json::parse(json, nullptr, false);
+  return parsed.is_string() ? std::optional(parsed.get<std::string>()) : std::nullopt;
+}
+
+}  // namespace verilabel
