@@ -56,6 +56,27 @@ constexpr Format kFormats[] = {
         .losses = losses_of_yolo,
         .write = write_yolo,
     },
+    {
+        .name = "lvis",
+        .summary = "LVIS: COCO's JSON with images named by coco_url, frequencies, and classes known to be absent",
+        .path = "a .json file",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_lvis,
+        .losses = losses_of_lvis,
+        .write = write_lvis,
+    },
 };
 
 }  // namespace
