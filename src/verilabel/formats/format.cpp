@@ -7,6 +7,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
+#include "verilabel/formats/labelme.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -76,6 +77,27 @@ constexpr Format kFormats[] = {
         .read = read_lvis,
         .losses = losses_of_lvis,
         .write = write_lvis,
+    },
+    {
+        .name = "labelme",
+        .summary = "labelme: one JSON file an image with rectangles, polygons and masks",
+        .path = "a folder of .json files, or one of them",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_labelme,
+        .losses = losses_of_labelme,
+        .write = write_labelme,
     },
 };
 
