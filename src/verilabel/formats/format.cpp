@@ -7,6 +7,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/formats/coco.h"
+#include "verilabel/formats/label_studio.h"
 #include "verilabel/formats/labelme.h"
 #include "verilabel/formats/yolo.h"
 
@@ -98,6 +99,27 @@ constexpr Format kFormats[] = {
         .read = read_labelme,
         .losses = losses_of_labelme,
         .write = write_labelme,
+    },
+    {
+        .name = "label_studio",
+        .summary = "Label Studio: its JSON export with annotations or predictions; a labelling interface is written beside it",
+        .path = "a .json file",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = true,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_label_studio,
+        .losses = losses_of_label_studio,
+        .write = write_label_studio,
     },
 };
 
