@@ -11,6 +11,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/formats/json_scan.h"
 #include "verilabel/formats/json_stream.h"
+#include "verilabel/formats/source_fields.h"
 
 namespace verilabel {
 namespace {
@@ -150,26 +151,6 @@ std::string_view raw_key(const ondemand::raw_json_string& key) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-/// Collects unknown fields as one JSON object, byte for byte.
-class VerbatimFields {
- public:
-  explicit VerbatimFields(std::string& out) : out_(out) {}
-  void add(std::string_view raw_key, std::string_view raw_value) {
-    out_ += out_.empty() ? "{\"" : ",\"";
-    out_ += raw_key;
-    out_ += "\":";
-    out_ += raw_value;
-  }
-  void close() {
-    if (!out_.empty()) {
-      out_ += '}';
-    }
-  }
-
- private:
-  std::string& out_;
-};
-
 /// The id in front of the unknown fields.
 std::string with_id(const CocoId& id, std::string_view fields) {
   std::string result = "{\"id\":";
@@ -184,6 +165,12 @@ std::string with_id(const CocoId& id, std::string_view fields) {
 }
 
 }  // namespace
+
+std::string_view name_from_coco_url(std::string_view url) {
+  const std::size_t last = url.rfind('/');
+  const std::size_t before = last == std::string_view::npos || last == 0 ? std::string_view::npos : url.rfind('/', last - 1);
+  return before == std::string_view::npos ? url.substr(last + 1) : url.substr(before + 1);
+}
 
 std::size_t CocoIdMap::slot_of(std::int64_t key) const {
   // Fibonacci hashing: neighbouring ids spread, and neighbouring ids are what files have.
@@ -266,6 +253,26 @@ struct CocoElementParser::Implementation {
       check(field.unescaped_key().get(unescaped), key);
     }
     unknown.add(key, verbatim(value, key));
+  }
+
+  /// Takes a list of texts; one of another shape, or without any, is an unknown field like others.
+  void take_tags(ondemand::value value, std::string_view key, std::vector<std::string>& tags, VerbatimFields& unknown) {
+    const std::string_view raw = verbatim(value, key);
+    if (std::optional<std::vector<std::string>> texts = list_of_texts(raw)) {
+      tags = std::move(*texts);
+    } else {
+      unknown.add(key, raw);
+    }
+  }
+
+  /// Takes a flat object of scalars, likewise.
+  void take_fields(ondemand::value value, std::string_view key, std::string& fields_json, VerbatimFields& unknown) {
+    const std::string_view raw = verbatim(value, key);
+    if (is_flat_object(raw)) {
+      fields_json = raw;
+    } else {
+      unknown.add(key, raw);
+    }
   }
 
   /// The bytes of a value, checked.
@@ -516,7 +523,18 @@ class SeenFields {
   unsigned seen_ = 0;
 };
 
-enum KnownField : unsigned { id_field, image_id, category_id, bbox, segmentation, area_field, iscrowd, score, attributes };
+enum KnownField : unsigned {
+  id_field,
+  image_id,
+  category_id,
+  bbox,
+  segmentation,
+  area_field,
+  iscrowd,
+  score,
+  attributes,
+  tags_field
+};
 
 }  // namespace
 
@@ -531,6 +549,7 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
   Implementation& parse = *implementation_;
   annotation.id.reset();
   annotation.has_box = false;
+  annotation.tags.clear();
   Label& label = annotation.label = Label{};
   VerbatimFields unknown(label.source_json);
   SeenFields seen;
@@ -575,6 +594,9 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
       }
       seen.add(attributes, key);
       label.attributes_json = parse.verbatim(value, key);
+    } else if (key == "tags" && parse.keep == Keep::everything) {
+      seen.add(tags_field, key);
+      parse.take_tags(value, key, annotation.tags, unknown);
     } else {
       return false;
     }
@@ -602,12 +624,12 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
   }
 }
 
-void CocoElementParser::parse_image(std::string_view element, CocoId& id, SourceImage& image) {
+void CocoElementParser::parse_image(std::string_view element, CocoId& id, SourceImage& image, bool takes_urls) {
   Implementation& parse = *implementation_;
   image = {};
   std::string fields;
   VerbatimFields unknown(fields);
-  enum : unsigned { image_id_field, file_name, width, height };
+  enum : unsigned { image_id_field, file_name, width, height, tags_of_image, fields_of_image };
   SeenFields seen;
   parse.for_each_field(element, unknown, [&](std::string_view key, ondemand::value& value) {
     ondemand::json_type type;
@@ -628,6 +650,12 @@ void CocoElementParser::parse_image(std::string_view element, CocoId& id, Source
       image.split = parse.text(value, key);
     } else if (key == "labelled" && type == ondemand::json_type::boolean) {
       image.is_labelled = parse.flag(value, key);
+    } else if (key == "tags") {
+      seen.add(tags_of_image, key);
+      parse.take_tags(value, key, image.tags, unknown);
+    } else if (key == "fields") {
+      seen.add(fields_of_image, key);
+      parse.take_fields(value, key, image.fields_json, unknown);
     } else {
       return false;
     }
@@ -637,8 +665,14 @@ void CocoElementParser::parse_image(std::string_view element, CocoId& id, Source
   if (!seen.has(image_id_field)) {
     fail(RejectionReason::missing_field, "id", "the image has no id");
   }
+  if (image.name.empty() && takes_urls) {
+    if (const std::string_view url = source_field(fields, "coco_url"); !url.empty()) {
+      image.name = name_from_coco_url(JsonValue(url, "coco_url").text());
+    }
+  }
   if (image.name.empty()) {
-    fail(RejectionReason::missing_field, "file_name", "the image has no file_name");
+    fail(RejectionReason::missing_field, "file_name",
+         takes_urls ? "the image has neither coco_url nor file_name" : "the image has no file_name");
   }
   if (image.name.find('\0') != std::string::npos) {
     fail(RejectionReason::malformed, "file_name", "the name holds a zero byte, which no file name can");

@@ -10,15 +10,14 @@
 
 #include "verilabel/dataset/label.h"
 #include "verilabel/formats/import.h"
+#include "verilabel/formats/json_element.h"
 
 namespace verilabel {
 
-/// Why one element of a COCO file cannot be taken in. Thrown by `CocoElementParser` and caught by its callers, one element each.
-struct CocoFault {
-  RejectionReason reason = RejectionReason::malformed;
-  std::string field;  ///< inside the element, or empty for the element itself
-  std::string message;
-};
+using CocoFault = ElementFault;
+
+/// The name that an LVIS image has by its URL: the last two parts, `val2017/000000397133.jpg`, or the only one.
+std::string_view name_from_coco_url(std::string_view url);
 
 /// An id as COCO files have it: nearly always an integer, in some files a string.
 struct CocoId {
@@ -56,6 +55,7 @@ struct CocoAnnotation {
   CocoId category_id;
   bool has_box = false;
   Label label;  ///< without class
+  std::vector<std::string> tags;
 };
 
 /// Parses the elements of a COCO file one at a time. Every byte of an element is checked, unknown fields included, because they are
@@ -75,7 +75,8 @@ class CocoElementParser {
 
   /// Throws `CocoFault`, as do the other two. An annotation must have a box or a mask, and keeps the invariants of a `Label`.
   void parse_annotation(std::string_view element, CocoAnnotation& annotation);
-  void parse_image(std::string_view element, CocoId& id, SourceImage& image);
+  /// An image without `file_name` is named by its `coco_url`, which stays among the unknown fields, when `takes_urls`.
+  void parse_image(std::string_view element, CocoId& id, SourceImage& image, bool takes_urls = false);
   void parse_category(std::string_view element, CocoId& id, SourceClass& category);
   /// Whether these bytes are one valid JSON value.
   bool is_valid(std::string_view json);

@@ -20,8 +20,8 @@ constexpr std::size_t kMaxDatasetFieldBytes = std::size_t{4} << 20;
 
 class CocoReader {
  public:
-  CocoReader(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink)
-      : file_(path.native()), options_(options), sink_(sink), stream_(path) {}
+  CocoReader(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink, bool takes_urls)
+      : file_(path.native()), options_(options), sink_(sink), takes_urls_(takes_urls), stream_(path) {}
 
   ReadCounts read() {
     if (stream_.peek() == '{') {
@@ -146,7 +146,7 @@ class CocoReader {
     read_list("images", RejectedKind::image, [&](const JsonSlice& slice) {
       CocoId id;
       SourceImage image;
-      parser_.parse_image(slice.text, id, image);
+      parser_.parse_image(slice.text, id, image, takes_urls_);
       if (image_index_.insert(id, counts_.images)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", image.source_id)};
       }
@@ -193,7 +193,7 @@ class CocoReader {
                           fmt::format("the annotation at byte {} has the id {} too", *first, annotation.id->json())};
         }
       }
-      batch.push_back({image, static_cast<std::int32_t>(category), std::move(annotation.label)});
+      batch.push_back({image, static_cast<std::int32_t>(category), std::move(annotation.label), std::move(annotation.tags)});
       if (batch.size() == kBatch) {
         hand_over(batch);
       }
@@ -287,6 +287,7 @@ class CocoReader {
   std::string file_;
   const ReadOptions& options_;
   ImportSink& sink_;
+  bool takes_urls_;  // for the names of images
   JsonStream stream_;
   CocoElementParser parser_{CocoElementParser::Keep::everything};
   ReadCounts counts_;
@@ -299,7 +300,11 @@ class CocoReader {
 }  // namespace
 
 ReadCounts read_coco(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink) {
-  return CocoReader(path, options, sink).read();
+  return CocoReader(path, options, sink, false).read();
+}
+
+ReadCounts read_lvis(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink) {
+  return CocoReader(path, options, sink, true).read();
 }
 
 }  // namespace verilabel

@@ -15,6 +15,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/formats/buffered_file.h"
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/coco_element.h"
 #include "verilabel/formats/export_pass.h"
@@ -23,12 +24,11 @@
 namespace verilabel {
 namespace {
 
-constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
-
 constexpr std::string_view kClassifications = "labels that are classifications, which COCO cannot hold, are left out";
 constexpr std::string_view kImageIds = "images get a new id, because theirs is not a number or occurs twice";
 constexpr std::string_view kClassIds = "classes get a new id, because theirs is not a number or occurs twice";
 constexpr std::string_view kLabelIds = "labels get a new id, because theirs is not a number or occurs twice";
+constexpr std::string_view kCrowds = "crowd labels, which LVIS cannot tell from single objects, are left out";
 constexpr std::string_view kNames = "image names that are not UTF-8 are written with \\xNN for a byte";
 
 /// Ids of one kind in an export: one that came with the source stays when it is an integer and the first of its value, and the
@@ -82,27 +82,6 @@ class NumberedIds {
   std::vector<std::optional<std::int64_t>> ids_;
 };
 
-/// A file that is written in large pieces.
-class BufferedFile {
- public:
-  BufferedFile(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
-  std::string& text() { return text_; }
-  void flush_when_full() {
-    if (text_.size() >= kWriteBytes) {
-      flush();
-    }
-  }
-  void flush() {
-    write_all(descriptor_, std::as_bytes(std::span(text_)), path_);
-    text_.clear();
-  }
-
- private:
-  int descriptor_;
-  std::filesystem::path path_;
-  std::string text_;
-};
-
 /// Text set aside until the end, in a file without a name that goes when this goes.
 class Spool {
  public:
@@ -121,7 +100,7 @@ class Spool {
   /// `line` must hold no newline, which JSON as we write it never does: source fields are put on one line first.
   void add(std::string_view line) {
     pending_.append(line).push_back('\n');
-    if (pending_.size() >= kWriteBytes) {
+    if (pending_.size() >= BufferedFile::kPieceBytes) {
       write_all(descriptor_, std::as_bytes(std::span(pending_)), path_);
       pending_.clear();
       is_on_disk_ = true;
@@ -139,7 +118,7 @@ class Spool {
       throw io_error("cannot go back in the file", path_.native(), errno);
     }
     std::string text;
-    std::string chunk(kWriteBytes, '\0');
+    std::string chunk(BufferedFile::kPieceBytes, '\0');
     for (;;) {
       const ssize_t got = ::read(descriptor_, chunk.data(), chunk.size());
       if (got < 0 && errno == EINTR) {
@@ -173,18 +152,6 @@ class Spool {
   bool is_on_disk_ = false;
 };
 
-/// Fields that came with the source and that we do not write ourselves.
-void add_source_fields(std::string& out, std::string_view source_json, std::span<const std::string_view> ours) {
-  for (const SourceField& field : source_fields(source_json)) {
-    if (std::find(ours.begin(), ours.end(), field.key) != ours.end()) {
-      continue;
-    }
-    out.append(",\"").append(field.key).append("\":");
-    // White space that JSON allows between tokens may be newlines; inside strings there are none.
-    std::replace_copy(field.json.begin(), field.json.end(), std::back_inserter(out), '\n', ' ');
-  }
-}
-
 void add_mask(JsonWriter& json, const Mask& mask) {
   if (const auto* polygons = std::get_if<std::vector<Polygon>>(&mask.shape)) {
     json.begin_array();
@@ -212,6 +179,14 @@ void add_mask(JsonWriter& json, const Mask& mask) {
   json.end_object();
 }
 
+void add_tags(JsonWriter& json, const std::vector<std::string>& tags) {
+  json.key("tags").begin_array();
+  for (const std::string& tag : tags) {
+    json.value(tag);
+  }
+  json.end_array();
+}
+
 /// As stated; else the pixels of the mask where the image's size is known; else the box.
 double area_of(const Label& label, const ExportImage& image) {
   if (label.area_px) {
@@ -229,7 +204,9 @@ double area_of(const Label& label, const ExportImage& image) {
 }
 
 /// Everything of an annotation but `{"id":…`, closing brace included.
-std::string annotation_tail(const Label& label, const ExportImage& image, std::int64_t image_id, std::int64_t category_id) {
+std::string annotation_tail(const ExportLabel& exported, const ExportImage& image, std::int64_t image_id,
+                            std::int64_t category_id) {
+  const Label& label = exported.label;
   std::vector<std::string_view> ours = {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "score", "segmentation"};
   std::string out;
   JsonWriter json(out);
@@ -251,15 +228,35 @@ std::string annotation_tail(const Label& label, const ExportImage& image, std::i
     json.key("attributes").raw(attributes);
     ours.push_back("attributes");
   }
+  if (!exported.tags.empty()) {
+    add_tags(json, exported.tags);
+    ours.push_back("tags");
+  }
   add_source_fields(out, label.source_json, ours);
   out += '}';
   out.front() = ',';
   return out;
 }
 
+enum class Dialect : std::uint8_t { coco, lvis };
+
+/// How often a class of LVIS is seen: `r`are on at most 10 images, `c`ommon on at most 100, `f`requent.
+std::string_view frequency_of(std::int64_t image_count) {
+  constexpr std::int64_t kMaxRare = 10;
+  constexpr std::int64_t kMaxCommon = 100;
+  return image_count <= kMaxRare ? "r" : image_count <= kMaxCommon ? "c" : "f";
+}
+
+/// Whether LVIS's readers find the name of the image by its `coco_url`.
+bool is_named_by_url(const ExportImage& image) {
+  const std::string_view url = source_field(image.source_json, "coco_url");
+  return url.size() > 1 && url.front() == '"' && name_from_coco_url(url.substr(1, url.size() - 2)) == image.name;
+}
+
 class CocoWriter {
  public:
-  CocoWriter(ExportSource& source, const WriteOptions& options) : source_(source), options_(options), classes_(source.classes()) {}
+  CocoWriter(ExportSource& source, const WriteOptions& options, Dialect dialect)
+      : source_(source), options_(options), dialect_(dialect), classes_(source.classes()) {}
 
   /// Ids of images and classes, before anything is written.
   void number() {
@@ -267,7 +264,7 @@ class CocoWriter {
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
       const ExportImage image = source_.image(index);
-      if (is_left_out(image, options_)) {
+      if (is_left_out(image)) {
         image_ids_.add({}, losses_, kImageIds);
         continue;
       }
@@ -279,6 +276,9 @@ class CocoWriter {
     }
     image_ids_.number_the_rest();
     class_ids_.number_the_rest();
+    if (dialect_ == Dialect::lvis) {
+      count_images_of_classes();
+    }
   }
 
   std::vector<Loss> losses() {
@@ -287,12 +287,11 @@ class CocoWriter {
     ExportIds label_ids;
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "checking", index, count);
-      if (is_left_out(source_.image(index), options_)) {
+      if (is_left_out(source_.image(index))) {
         continue;
       }
       for (const ExportLabel& exported : source_.labels(index)) {
-        if (exported.label.kind == LabelKind::classification) {
-          losses_.add(kClassifications);
+        if (is_left_out(exported.label)) {
           continue;
         }
         label_ids.keep(exported.label.source_json);
@@ -315,6 +314,30 @@ class CocoWriter {
   }
 
  private:
+  /// Counts the label when it is left out.
+  bool is_left_out(const Label& label) {
+    const bool is_crowd = label.is_crowd && dialect_ == Dialect::lvis;
+    const bool is_classification = label.kind == LabelKind::classification;
+    losses_.add(is_classification ? kClassifications : kCrowds, is_classification || is_crowd ? 1 : 0);
+    return is_classification || is_crowd;
+  }
+  bool is_left_out(const ExportImage& image) const { return verilabel::is_left_out(image, options_); }
+
+  void count_images_of_classes() {
+    images_of_class_.assign(classes_.size(), 0);
+    std::vector<std::int64_t> last_image(classes_.size(), -1);
+    const std::int64_t count = source_.image_count();
+    for (std::int64_t index = 0; index < count; ++index) {
+      if (is_left_out(source_.image(index))) {
+        continue;
+      }
+      for (const ExportLabel& exported : source_.labels(index)) {
+        const auto class_index = static_cast<std::size_t>(exported.class_index);
+        images_of_class_[class_index] += std::exchange(last_image[class_index], index) == index ? 0 : 1;
+      }
+    }
+  }
+
   void write_head(std::string& out) {
     const std::string dataset = source_.dataset_json();
     const std::vector<SourceField> fields = source_fields(dataset);
@@ -340,6 +363,9 @@ class CocoWriter {
     for (std::size_t i = 0; i < classes_.size(); ++i) {
       json.begin_object().field("id", class_ids_[i]).field("name", classes_[i].name);
       add_source_fields(out, classes_[i].source_json, kOurs);
+      if (dialect_ == Dialect::lvis && source_field(classes_[i].source_json, "frequency").empty()) {
+        json.field("frequency", frequency_of(images_of_class_[i]));
+      }
       json.end_object();
     }
     json.end_array();
@@ -350,14 +376,17 @@ class CocoWriter {
     file.text() += ",\n\"images\":[";
     for (std::int64_t index = 0; index < count; ++index) {
       const ExportImage image = source_.image(index);
-      if (is_left_out(image, options_)) {
+      if (is_left_out(image)) {
         ++report_.images_left_out;
         continue;
       }
       file.text() += report_.images == 0 ? "\n" : ",\n";
       std::vector<std::string_view> ours = {"id", "file_name", "width", "height"};
       JsonWriter json(file.text());
-      json.begin_object().field("id", image_ids_[static_cast<std::size_t>(index)]).field("file_name", image.name);
+      json.begin_object().field("id", image_ids_[static_cast<std::size_t>(index)]);
+      if (dialect_ == Dialect::coco || !is_named_by_url(image)) {
+        json.field("file_name", image.name);
+      }
       if (image.width > 0 && image.height > 0) {
         json.field("width", image.width).field("height", image.height);
       }
@@ -369,6 +398,21 @@ class CocoWriter {
         json.field("labelled", false);
         ours.push_back("labelled");
         ++report_.images_unlabelled;
+      }
+      if (!image.tags.empty()) {
+        add_tags(json, image.tags);
+        ours.push_back("tags");
+      }
+      if (!image.fields_json.empty()) {
+        json.key("fields").raw(image.fields_json);
+        ours.push_back("fields");
+      }
+      if (dialect_ == Dialect::lvis) {
+        for (const std::string_view list : {"neg_category_ids", "not_exhaustive_category_ids"}) {
+          if (source_field(image.source_json, list).empty()) {
+            json.key(list).begin_array().end_array();
+          }
+        }
       }
       add_source_fields(file.text(), image.source_json, ours);
       json.end_object();
@@ -392,16 +436,15 @@ class CocoWriter {
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "writing", index, count);
       const ExportImage image = source_.image(index);
-      if (is_left_out(image, options_)) {
+      if (is_left_out(image)) {
         continue;
       }
       for (const ExportLabel& exported : source_.labels(index)) {
-        if (exported.label.kind == LabelKind::classification) {
-          losses_.add(kClassifications);
+        if (is_left_out(exported.label)) {
           ++report_.labels_left_out;
           continue;
         }
-        const std::string tail = annotation_tail(exported.label, image, image_ids_[static_cast<std::size_t>(index)],
+        const std::string tail = annotation_tail(exported, image, image_ids_[static_cast<std::size_t>(index)],
                                                  class_ids_[static_cast<std::size_t>(exported.class_index)]);
         const std::optional<std::int64_t> id = ids.keep(exported.label.source_json);
         losses_.add(kLabelIds, ids.lost_one() ? 1 : 0);
@@ -418,20 +461,20 @@ class CocoWriter {
 
   ExportSource& source_;
   const WriteOptions& options_;
+  Dialect dialect_;
   std::vector<ExportClass> classes_;
+  std::vector<std::int64_t> images_of_class_;  // for LVIS only
   NumberedIds image_ids_;
   NumberedIds class_ids_;
   LossCounts losses_;
   WriteReport report_;
 };
 
-}  // namespace
-
-std::vector<Loss> losses_of_coco(ExportSource& source, const WriteOptions& options) {
-  return CocoWriter(source, options).losses();
+std::vector<Loss> losses(ExportSource& source, const WriteOptions& options, Dialect dialect) {
+  return CocoWriter(source, options, dialect).losses();
 }
 
-WriteReport write_coco(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options) {
+WriteReport write(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options, Dialect dialect) {
   if (options.images != ImageTransfer::reference) {
     throw Error(ErrorCode::wrong_use,
                 "a COCO export is one file and has no place for images; leave them where they are (`reference`)");
@@ -441,9 +484,27 @@ WriteReport write_coco(const std::filesystem::path& path, ExportSource& source, 
                 {{"path", path.native()}});
   }
   WriteReport report;
-  CocoWriter writer(source, options);
+  CocoWriter writer(source, options, dialect);
   replace_file(path, [&](int descriptor) { report = writer.write(descriptor, path); });
   return report;
+}
+
+}  // namespace
+
+std::vector<Loss> losses_of_coco(ExportSource& source, const WriteOptions& options) {
+  return losses(source, options, Dialect::coco);
+}
+
+WriteReport write_coco(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options) {
+  return write(path, source, options, Dialect::coco);
+}
+
+std::vector<Loss> losses_of_lvis(ExportSource& source, const WriteOptions& options) {
+  return losses(source, options, Dialect::lvis);
+}
+
+WriteReport write_lvis(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options) {
+  return write(path, source, options, Dialect::lvis);
 }
 
 }  // namespace verilabel

@@ -41,6 +41,11 @@ void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCo
              holds.ids_and_unknown_fields || source.dataset_json().empty() ? 0 : 1);
 }
 
+void count_class_losses(std::span<const ExportClass> classes, LossCounts& losses) {
+  losses.add("classes lose the id and the fields of the file they came from",
+             std::count_if(classes.begin(), classes.end(), [](const ExportClass& item) { return !item.source_json.empty(); }));
+}
+
 void count_image_losses(const FormatHolds& holds, const ExportImage& image, const WriteOptions& options, LossCounts& losses) {
   const auto lose = [&](std::string_view what, bool is_there, bool is_held) { losses.add(what, is_there && !is_held ? 1 : 0); };
   lose("images that are not labelled become images without objects", image.state == SampleState::not_labelled,

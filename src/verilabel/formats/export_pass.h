@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, co
 /// What the dataset as a whole, an image, a label (that is not left out) have and the format has no room for, in the same words for
 /// every format.
 void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses);
+/// For formats that know classes by their names alone.
+void count_class_losses(std::span<const ExportClass> classes, LossCounts& losses);
 void count_image_losses(const FormatHolds& holds, const ExportImage& image, const WriteOptions& options, LossCounts& losses);
 void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, LossCounts& losses);
 

@@ -11,6 +11,8 @@
 #include "verilabel/formats/cvat.h"
 #include "verilabel/formats/image_folders.h"
 #include "verilabel/formats/kitti.h"
+#include "verilabel/formats/label_studio.h"
+#include "verilabel/formats/labelme.h"
 #include "verilabel/formats/open_images.h"
 #include "verilabel/formats/voc.h"
 #include "verilabel/formats/yolo.h"
@@ -187,6 +189,69 @@ constexpr Format kFormats[] = {
         .read = read_image_folders,
         .losses = losses_of_image_folders,
         .write = write_image_folders,
+    },
+    {
+        .name = "lvis",
+        .summary = "LVIS: COCO's JSON with images named by coco_url, frequencies, and classes known to be absent",
+        .path = "a .json file",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_lvis,
+        .losses = losses_of_lvis,
+        .write = write_lvis,
+    },
+    {
+        .name = "labelme",
+        .summary = "labelme: one JSON file an image with rectangles, polygons and masks",
+        .path = "a folder of .json files, or one of them",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = false,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_labelme,
+        .losses = losses_of_labelme,
+        .write = write_labelme,
+    },
+    {
+        .name = "label_studio",
+        .summary = "Label Studio: its JSON export with annotations or predictions; a labelling interface is written beside it",
+        .path = "a .json file",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = true,
+                  .crowds = false,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .read = read_label_studio,
+        .losses = losses_of_label_studio,
+        .write = write_label_studio,
     },
 };
 

@@ -9,12 +9,12 @@ namespace verilabel {
 namespace {
 
 // One row for each enumerator, in its order.
-constexpr std::array<std::string_view, 12> kReasons = {
-    "malformed",     "missing_field",   "not_finite",         "out_of_range",  "duplicate_id",    "duplicate_name",
-    "unknown_image", "ambiguous_image", "image_size_unknown", "unknown_class", "unreadable_file", "too_large",
+constexpr std::array<std::string_view, 13> kReasons = {
+    "malformed",       "missing_field",      "not_finite",    "out_of_range",    "duplicate_id", "duplicate_name", "unknown_image",
+    "ambiguous_image", "image_size_unknown", "unknown_class", "unreadable_file", "too_large",    "unsupported",
 };
 constexpr std::array<std::string_view, 4> kKinds = {"label", "image", "class", "field"};
-static_assert(static_cast<std::size_t>(RejectionReason::too_large) + 1 == kReasons.size());
+static_assert(static_cast<std::size_t>(RejectionReason::unsupported) + 1 == kReasons.size());
 static_assert(static_cast<std::size_t>(RejectedKind::field) + 1 == kKinds.size());
 
 }  // namespace

@@ -70,6 +70,7 @@ enum class RejectionReason : std::uint8_t {
   unknown_class,
   unreadable_file,  ///< one file among many
   too_large,
+  unsupported,  ///< understood, and of a kind that labels here do not have: a keypoint, a circle, a rotated box
 };
 std::string_view name_of(RejectionReason reason);
 std::string_view name_of(RejectedKind kind);

@@ -1,6 +1,8 @@
 #include "verilabel/formats/source_fields.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "verilabel/formats/json_scan.h"
 
@@ -50,6 +52,23 @@ std::optional<std::int64_t> integer_id(const std::vector<SourceField>& fields) {
     }
   }
   return std::nullopt;
+}
+
+void add_source_fields(std::string& out, std::string_view source_json, std::span<const std::string_view> ours) {
+  for (const SourceField& field : source_fields(source_json)) {
+    if (std::find(ours.begin(), ours.end(), field.key) != ours.end()) {
+      continue;
+    }
+    out.append(",\"").append(field.key).append("\":");
+    // White space that JSON allows between tokens may be newlines; inside strings there are none.
+    std::replace_copy(field.json.begin(), field.json.end(), std::back_inserter(out), '\n', ' ');
+  }
+}
+
+std::string_view source_field(std::string_view source_json, std::string_view key) {
+  const std::vector<SourceField> fields = source_fields(source_json);
+  const auto at = std::find_if(fields.begin(), fields.end(), [&](const SourceField& field) { return field.key == key; });
+  return at == fields.end() ? std::string_view() : at->json;
 }
 
 }  // namespace verilabel

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +21,11 @@ std::vector<SourceField> source_fields(std::string_view object);
 
 /// The id among the fields when it is an integer that fits.
 std::optional<std::int64_t> integer_id(const std::vector<SourceField>& fields);
+
+/// Appends `,"key":value` for each field that came with the source, but for those that the caller writes itself, on one line.
+void add_source_fields(std::string& out, std::string_view source_json, std::span<const std::string_view> ours);
+
+/// The value of a field, verbatim; empty when there is none.
+std::string_view source_field(std::string_view source_json, std::string_view key);
 
 }  // namespace verilabel

@@ -92,4 +92,19 @@ void decode_png(std::span<const std::byte> content, Image& image) {
   }
 }
 
+std::string encode_gray_png(std::span<const std::uint8_t> pixels, std::uint32_t width, std::uint32_t height) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = PNG_FORMAT_GRAY;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string content(size, '\0');
+  if (png_image_write_to_memory(&image, content.data(), &size, 0, pixels.data(), 0, nullptr) == 0) {
+    throw Error(ErrorCode::internal, fmt::format("a PNG of {} × {} pixels cannot be written: {}", width, height, image.message));
+  }
+  content.resize(size);
+  return content;
+}
+
 }  // namespace verilabel
