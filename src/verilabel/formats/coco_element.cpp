@@ -9,6 +9,7 @@
 #include <simdjson.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/formats/json_scan.h"
 #include "verilabel/formats/json_stream.h"
 
@@ -268,6 +269,23 @@ struct CocoElementParser::Implementation {
     unknown.add(key, verbatim(value, key));
   }
 
+  /// Tags, when the value is a list of texts and none of them is empty.
+  std::optional<std::vector<std::string>> tags_from(std::string_view json) {
+    simdjson::dom::array list;
+    if (tree_parser.parse(json.data(), json.size()).get(list) != simdjson::SUCCESS) {
+      return std::nullopt;
+    }
+    std::vector<std::string> tags;
+    for (const simdjson::dom::element item : list) {
+      std::string_view tag;
+      if (item.get(tag) != simdjson::SUCCESS || tag.empty()) {
+        return std::nullopt;
+      }
+      tags.emplace_back(tag);
+    }
+    return tags;
+  }
+
   /// The bytes of a value, checked.
   std::string_view verbatim(ondemand::value value, std::string_view field) {
     ondemand::json_type type;
@@ -516,7 +534,28 @@ class SeenFields {
   unsigned seen_ = 0;
 };
 
-enum KnownField : unsigned { id_field, image_id, category_id, bbox, segmentation, area_field, iscrowd, score, attributes };
+enum KnownField : unsigned {
+  id_field,
+  image_id,
+  category_id,
+  bbox,
+  segmentation,
+  area_field,
+  iscrowd,
+  score,
+  attributes,
+  tags_field
+};
+
+/// Sample fields as one flat object, when the value is an object that holds nothing else.
+std::optional<std::string> fields_from(std::string_view json) {
+  const auto flat = flat_object(json);
+  const auto has_name = [](const Property& property) { return !property.name.empty(); };
+  if (!flat || !flat->nulls.empty() || !flat->lists.empty() || !std::ranges::all_of(flat->properties, has_name)) {
+    return std::nullopt;
+  }
+  return flat->properties.empty() ? std::string() : object_from(flat->properties);
+}
 
 }  // namespace
 
@@ -531,6 +570,7 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
   Implementation& parse = *implementation_;
   annotation.id.reset();
   annotation.has_box = false;
+  annotation.tags.clear();
   Label& label = annotation.label = Label{};
   VerbatimFields unknown(label.source_json);
   SeenFields seen;
@@ -575,6 +615,14 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
       }
       seen.add(attributes, key);
       label.attributes_json = parse.verbatim(value, key);
+    } else if (key == "tags" && parse.keep == Keep::everything) {
+      const std::string_view json = parse.verbatim(value, key);
+      if (auto tags = parse.tags_from(json)) {
+        seen.add(tags_field, key);
+        annotation.tags = std::move(*tags);
+      } else {
+        unknown.add(key, json);
+      }
     } else {
       return false;
     }
@@ -607,7 +655,7 @@ void CocoElementParser::parse_image(std::string_view element, CocoId& id, Source
   image = {};
   std::string fields;
   VerbatimFields unknown(fields);
-  enum : unsigned { image_id_field, file_name, width, height };
+  enum : unsigned { image_id_field, file_name, width, height, tags, sample_fields };
   SeenFields seen;
   parse.for_each_field(element, unknown, [&](std::string_view key, ondemand::value& value) {
     ondemand::json_type type;
@@ -628,6 +676,22 @@ void CocoElementParser::parse_image(std::string_view element, CocoId& id, Source
       image.split = parse.text(value, key);
     } else if (key == "labelled" && type == ondemand::json_type::boolean) {
       image.is_labelled = parse.flag(value, key);
+    } else if (key == "tags" && parse.keep == Keep::everything) {
+      const std::string_view json = parse.verbatim(value, key);
+      if (auto list = parse.tags_from(json)) {
+        seen.add(tags, key);
+        image.tags = std::move(*list);
+      } else {
+        unknown.add(key, json);
+      }
+    } else if (key == "fields" && parse.keep == Keep::everything) {
+      const std::string_view json = parse.verbatim(value, key);
+      if (auto flat = fields_from(json)) {
+        seen.add(sample_fields, key);
+        image.fields_json = std::move(*flat);
+      } else {
+        unknown.add(key, json);
+      }
     } else {
       return false;
     }

@@ -56,6 +56,7 @@ struct CocoAnnotation {
   CocoId category_id;
   bool has_box = false;
   Label label;  ///< without class
+  std::vector<std::string> tags;
 };
 
 /// Parses the elements of a COCO file one at a time. Every byte of an element is checked, unknown fields included, because they are

@@ -193,7 +193,7 @@ class CocoReader {
                           fmt::format("the annotation at byte {} has the id {} too", *first, annotation.id->json())};
         }
       }
-      batch.push_back({image, static_cast<std::int32_t>(category), std::move(annotation.label)});
+      batch.push_back({image, static_cast<std::int32_t>(category), std::move(annotation.label), std::move(annotation.tags)});
       if (batch.size() == kBatch) {
         hand_over(batch);
       }

@@ -185,6 +185,14 @@ void add_source_fields(std::string& out, std::string_view source_json, std::span
   }
 }
 
+void add_tags(JsonWriter& json, const std::vector<std::string>& tags) {
+  json.key("tags").begin_array();
+  for (const std::string& tag : tags) {
+    json.value(tag);
+  }
+  json.end_array();
+}
+
 void add_mask(JsonWriter& json, const Mask& mask) {
   if (const auto* polygons = std::get_if<std::vector<Polygon>>(&mask.shape)) {
     json.begin_array();
@@ -229,8 +237,10 @@ double area_of(const Label& label, const ExportImage& image) {
 }
 
 /// Everything of an annotation but `{"id":…`, closing brace included.
-std::string annotation_tail(const Label& label, const ExportImage& image, std::int64_t image_id, std::int64_t category_id) {
+std::string annotation_tail(const ExportLabel& exported, const ExportImage& image, std::int64_t image_id,
+                            std::int64_t category_id) {
   std::vector<std::string_view> ours = {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "score", "segmentation"};
+  const Label& label = exported.label;
   std::string out;
   JsonWriter json(out);
   const Box& box = label.box_xywh_px;
@@ -250,6 +260,10 @@ std::string annotation_tail(const Label& label, const ExportImage& image, std::i
     std::replace(attributes.begin(), attributes.end(), '\n', ' ');
     json.key("attributes").raw(attributes);
     ours.push_back("attributes");
+  }
+  if (!exported.tags.empty()) {
+    add_tags(json, exported.tags);
+    ours.push_back("tags");
   }
   add_source_fields(out, label.source_json, ours);
   out += '}';
@@ -365,6 +379,16 @@ class CocoWriter {
         json.field("split", image.split);
         ours.push_back("split");
       }
+      if (!image.tags.empty()) {
+        add_tags(json, image.tags);
+        ours.push_back("tags");
+      }
+      if (!image.fields_json.empty()) {
+        std::string fields = image.fields_json;
+        std::replace(fields.begin(), fields.end(), '\n', ' ');
+        json.key("fields").raw(fields);
+        ours.push_back("fields");
+      }
       if (image.state == SampleState::not_labelled) {
         json.field("labelled", false);
         ours.push_back("labelled");
@@ -401,7 +425,7 @@ class CocoWriter {
           ++report_.labels_left_out;
           continue;
         }
-        const std::string tail = annotation_tail(exported.label, image, image_ids_[static_cast<std::size_t>(index)],
+        const std::string tail = annotation_tail(exported, image, image_ids_[static_cast<std::size_t>(index)],
                                                  class_ids_[static_cast<std::size_t>(exported.class_index)]);
         const std::optional<std::int64_t> id = ids.keep(exported.label.source_json);
         losses_.add(kLabelIds, ids.lost_one() ? 1 : 0);

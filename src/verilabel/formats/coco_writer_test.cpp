@@ -86,6 +86,33 @@ TEST(CocoWriter, GivesBackWhatWasRead) {
   }
 }
 
+TEST(CocoWriter, KeepsTagsAndFields) {
+  const TemporaryFolder folder;
+  const RoundTrip trip = round_trip(
+      folder,
+      R"({"categories":[{"id":1,"name":"cat"}],"images":[)"
+      R"({"id":1,"file_name":"a.jpg","width":20,"height":10,"tags":["night","\u00e9 b"],"fields":{"scene":"city","gps":{"lat":1.5},"n":9007199254740993}},)"
+      R"({"id":2,"file_name":"b.jpg","width":20,"height":10,"tags":["x",7],"fields":{"list":[1]}},)"
+      R"({"id":3,"file_name":"c.jpg","width":20,"height":10,"tags":[""],"fields":"none"}],)"
+      R"("annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,2,3,4],"tags":["ask","hard"]},)"
+      R"({"id":2,"image_id":1,"category_id":1,"bbox":[1,2,3,4],"tags":{"a":1}}]})");
+  for (const RecordingSink* sink : {&trip.first, &trip.second}) {
+    ASSERT_EQ(sink->images.size(), 3u);
+    EXPECT_EQ(sink->images[0].tags, (std::vector<std::string>{"night", "é b"}));
+    EXPECT_EQ(sink->images[0].fields_json, R"({"gps.lat":1.5,"n":9007199254740993,"scene":"city"})");
+    EXPECT_EQ(sink->images[0].source_json, R"({"id":1})");
+    // What is neither stays what it was, an unknown field.
+    EXPECT_TRUE(sink->images[1].tags.empty() && sink->images[1].fields_json.empty());
+    EXPECT_EQ(sink->images[1].source_json, R"({"id":2,"tags":["x",7],"fields":{"list":[1]}})");
+    EXPECT_EQ(sink->images[2].source_json, R"({"id":3,"tags":[""],"fields":"none"})");
+    ASSERT_EQ(sink->labels.size(), 2u);
+    EXPECT_EQ(sink->labels[0].tags, (std::vector<std::string>{"ask", "hard"}));
+    EXPECT_TRUE(sink->labels[1].tags.empty());
+    EXPECT_EQ(sink->labels[1].label.source_json, R"({"id":2,"tags":{"a":1}})");
+  }
+  EXPECT_TRUE(trip.report.losses.empty());
+}
+
 TEST(CocoWriter, WritesTheSameBytesAgain) {
   const TemporaryFolder folder;
   const RoundTrip trip = round_trip(folder, kDataset);
