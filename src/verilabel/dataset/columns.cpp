@@ -32,6 +32,16 @@ void TextColumn::append(std::string_view text) {
   ends_.append(bytes_.size());
 }
 
+std::optional<PropertyColumns::Entries> PropertyColumns::entries_of(std::string_view wanted_name) const {
+  const auto found = std::ranges::lower_bound(names, wanted_name);
+  if (found == names.end() || *found != wanted_name) {
+    return std::nullopt;
+  }
+  const auto name_of_rows = name.rows();
+  const auto [first, last] = std::ranges::equal_range(name_of_rows, static_cast<std::int32_t>(found - names.begin()));
+  return Entries{static_cast<std::size_t>(first - name_of_rows.begin()), static_cast<std::size_t>(last - name_of_rows.begin())};
+}
+
 std::optional<std::int32_t> Columns::set_index(std::string_view name) const {
   return index_of(sets, name);
 }

@@ -101,6 +101,8 @@ struct SampleColumns {
   Column<std::int32_t> width;  ///< pixels of the upright image
   Column<std::int32_t> height;
   Column<std::uint8_t> is_missing;  ///< 1 when labels named it and no file was there at import
+  Column<std::int32_t> split;       ///< index into `Columns::splits`
+  Column<double> modified;          ///< when the file was, in seconds since 1970 in UTC; NaN when it is missing
 
   std::size_t size() const { return id.size(); }
 };
@@ -121,6 +123,7 @@ struct LabelColumns {
   Column<double> h;
   Column<double> area;          ///< px²: as stated by the source, else of the box
   Column<double> confidence;    ///< NaN when there is none
+  Column<double> decided;       ///< when the last decision that stands was made, in seconds since 1970 in UTC; NaN without one
   Column<std::int64_t> run;     ///< RunId, 0 when imported
   Column<std::int64_t> import;  ///< ImportId, 0 when from a run
 
@@ -139,12 +142,32 @@ struct TagColumns {
   Column<std::int32_t> tag;
 };
 
+/// Properties that only some rows have: the fields of samples, the attributes of labels. One entry for each row and name, by name
+/// and then by row, so that whoever asks for one name passes over the entries of that name and no others.
+struct PropertyColumns {
+  std::vector<std::string> names;  ///< sorted; each has entries
+  TextColumn texts;                ///< every text once
+  Column<std::int32_t> name;       ///< index into `names`, like what follows one an entry
+  Column<std::int32_t> row;
+  Column<std::int32_t> text;  ///< index into `texts`; −1 when the value is a number
+  Column<double> number;      ///< finite; 0 when the value is a text
+
+  std::size_t size() const { return row.size(); }
+  struct Entries {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  /// Of one of `names`; nothing when it has no such name.
+  std::optional<Entries> entries_of(std::string_view name) const;
+};
+
 /// Everything that views, evaluation and statistics ask, held column by column. A plain value: built and brought up to date by
 /// `store`, read by everyone. Reading from several threads is safe while nobody changes it.
 struct Columns {
   std::int64_t change = 0;  ///< number of the newest change of the project that these columns contain
   std::vector<NamedId> sets;
   std::vector<NamedId> classes;
+  std::vector<std::string> splits;  ///< the first is empty: no split
   SampleColumns samples;
   LabelColumns labels;
   /// (sample row, set index) of every sample that is labelled, or labelled empty, in a set; sorted by set, then sample.
@@ -154,6 +177,8 @@ struct Columns {
   TagColumns sample_tags;  ///< rows of `samples`
   std::vector<std::string> label_tag_names;
   TagColumns label_tags;                   ///< rows of `labels`
+  PropertyColumns sample_fields;           ///< rows of `samples`; true and false are the texts `true` and `false`
+  PropertyColumns label_attributes;        ///< rows of `labels`, likewise
   std::shared_ptr<const void> keep_alive;  ///< owns what borrowed columns point into
 
   std::optional<std::int32_t> set_index(std::string_view name) const;

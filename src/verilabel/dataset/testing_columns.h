@@ -18,6 +18,8 @@ struct SampleRow {
   std::int32_t width = 640;
   std::int32_t height = 480;
   bool is_missing = false;
+  std::int32_t split = 0;
+  std::optional<double> modified = {};
 };
 
 struct LabelRow {
@@ -31,6 +33,7 @@ struct LabelRow {
   LabelStatus status = LabelStatus::active;
   LabelKind kind = LabelKind::box;
   std::int64_t run = 0;
+  std::optional<double> decided = {};
 };
 
 inline void append(SampleColumns& samples, const SampleRow& row) {
@@ -40,6 +43,8 @@ inline void append(SampleColumns& samples, const SampleRow& row) {
   samples.width.append(row.width);
   samples.height.append(row.height);
   samples.is_missing.append(static_cast<std::uint8_t>(row.is_missing));
+  samples.split.append(row.split);
+  samples.modified.append(row.modified.value_or(std::numeric_limits<double>::quiet_NaN()));
 }
 
 inline void append(LabelColumns& labels, const LabelRow& row) {
@@ -57,6 +62,7 @@ inline void append(LabelColumns& labels, const LabelRow& row) {
   labels.h.append(row.box_xywh_px.h);
   labels.area.append(row.box_xywh_px.w * row.box_xywh_px.h);
   labels.confidence.append(row.confidence.value_or(std::numeric_limits<double>::quiet_NaN()));
+  labels.decided.append(row.decided.value_or(std::numeric_limits<double>::quiet_NaN()));
   labels.run.append(row.run);
   labels.import.append(std::int64_t{row.run == 0 ? 1 : 0});
 }

@@ -43,7 +43,7 @@ LabelTest bind_to_labels(const ExpressionNode& node, const View::Expression& exp
   }
   bound.kind = node.kind;
   if (node.kind == Kind::term) {
-    bound.test = node.term.definition->bind({node.term, columns, expression.text});
+    bound.test = node.term.definition->bind({node.term, columns});
   }
   for (const ExpressionNode& child : node.children) {
     bound.children.push_back(bind_to_labels(child, expression, columns));
@@ -163,7 +163,7 @@ Flags flags_of_samples(const ExpressionNode& node, const View::Expression& expre
   };
   switch (node.kind) {
     case Kind::term:
-      node.term.definition->bind({node.term, columns, expression.text})({0, flags.size()}, flags.data());
+      node.term.definition->bind({node.term, columns})({0, flags.size()}, flags.data());
       break;
     case Kind::all_of:
       for (auto child = node.children.begin(); child != node.children.end();) {
@@ -263,9 +263,9 @@ std::size_t limit_of(const View::Expression& expression, std::size_t row_count) 
 
 /// Of a label's row, whether the sort column is the label's or its sample's.
 std::function<double(std::uint32_t row)> key_of_labels(const View::Expression& expression, const Columns& columns) {
-  auto value = expression.sort->bind(columns);
-  const bool is_descending = expression.is_descending;
-  if (expression.sort->subject != TermSubject::sample) {
+  auto value = expression.sort->column->bind(columns, *expression.sort);
+  const bool is_descending = expression.sort->is_descending;
+  if (expression.sort->column->subject != TermSubject::sample) {
     return [value = std::move(value), is_descending](std::uint32_t row) { return key_of(value(row), is_descending); };
   }
   return [value = std::move(value), is_descending, samples = columns.labels.sample.rows()](std::uint32_t row) {
@@ -328,9 +328,9 @@ void sort_by_labels(std::vector<std::uint32_t>& sample_rows, const View::Express
 
 View::View() : expression_(std::make_shared<const Expression>()) {}
 
-View View::parse(std::string_view text) {
+View View::parse(std::string_view text, const SavedViews& saved) {
   View view;
-  view.expression_ = std::make_shared<const Expression>(parse_view(text));
+  view.expression_ = std::make_shared<const Expression>(parse_view(text, saved));
   return view;
 }
 
@@ -339,7 +339,7 @@ const std::string& View::text() const {
 }
 
 bool View::has_label_terms() const {
-  return expression_->root.asks_labels || (expression_->sort != nullptr && expression_->sort->subject == TermSubject::label);
+  return expression_->root.asks_labels || (expression_->sort && expression_->sort->column->subject == TermSubject::label);
 }
 
 bool View::has_only_sample_terms() const {
@@ -350,7 +350,7 @@ std::vector<std::uint32_t> select_labels(const View& view, const Columns& column
   const View::Expression& expression = *view.expression();
   const LabelTest bound = bind_to_labels(expression.root, expression, columns);
   const std::size_t limit = limit_of(expression, columns.labels.size());
-  if (expression.sort != nullptr) {
+  if (expression.sort) {
     return select_sorted_labels(bound, expression, columns);
   }
   std::vector<std::uint32_t> selected;
@@ -369,13 +369,13 @@ std::vector<std::uint32_t> select_samples(const View& view, const Columns& colum
     return samples_of_labels(select_labels(view, columns), columns);
   }
   std::vector<std::uint32_t> selected = rows_with_flag(flags_of_samples(expression.root, expression, columns));
-  if (expression.sort != nullptr && expression.sort->subject == TermSubject::label) {
+  if (expression.sort && expression.sort->column->subject == TermSubject::label) {
     sort_by_labels(selected, expression, columns);
-  } else if (expression.sort != nullptr) {
-    const auto value = expression.sort->bind(columns);
+  } else if (expression.sort) {
+    const auto value = expression.sort->column->bind(columns, *expression.sort);
     FirstInOrder first(limit_of(expression, selected.size()));
     for (const std::uint32_t row : selected) {
-      first.add({key_of(value(row), expression.is_descending), row});
+      first.add({key_of(value(row), expression.sort->is_descending), row});
     }
     return first.take();
   }

@@ -12,12 +12,17 @@
 namespace verilabel {
 
 /// Whom a term of a view asks.
-enum class TermSubject : std::uint8_t { label, sample, whole };
+enum class TermSubject : std::uint8_t {
+  label,
+  sample,
+  saved,  ///< whom the saved view asks that it names
+  whole,  ///< nobody: sort and limit say something about the answer
+};
 
 /// One term of the view language, for help texts and for completion.
 struct ViewTerm {
   std::string_view name;
-  TermSubject subject;       ///< `whole`: sort and limit, which say something about the answer
+  TermSubject subject;
   std::string_view usage;    ///< as "class:NAME,…"
   std::string_view meaning;  ///< one sentence without a full stop
   std::string_view example;  ///< a view text that parses
@@ -25,6 +30,14 @@ struct ViewTerm {
 
 /// Every term that exists, labels' terms first.
 std::span<const ViewTerm> view_terms();
+
+/// A view that has a name, for use in others.
+struct SavedView {
+  std::string name;
+  std::string text;
+  std::string saved_at;  ///< ISO 8601
+};
+using SavedViews = std::vector<SavedView>;
 
 /// A filter over samples and labels, parsed from text (docs/views.md has the language). An immutable value, cheap to copy.
 ///
@@ -38,9 +51,10 @@ class View {
  public:
   /// Every sample and every active label.
   View();
-  /// Throws `wrong_use` with context `position` (1-based, in characters) and what was expected there. Names of sets, classes and
-  /// tags are not checked here: see `select_labels`.
-  static View parse(std::string_view text);
+  /// `saved` are the views that `view:NAME` may name; they become part of this one as they are now. Throws `wrong_use` with context
+  /// `position` (1-based, in characters) and what was expected there; for a mistake inside a saved view, the position of the term
+  /// that names it. Names of sets, classes, tags, splits, fields and attributes are not checked here: see `select_labels`.
+  static View parse(std::string_view text, const SavedViews& saved = {});
 
   const std::string& text() const;
   /// Whether any term is about labels, or `sort` names a label column: `limit` then counts labels.
@@ -56,7 +70,8 @@ class View {
 };
 
 /// Rows of `columns.labels` that the view selects, sorted and limited as it asks; by id otherwise and among equals. Throws
-/// `wrong_use` with the position for the name of a set, class or tag that does not exist, and lists those that do.
+/// `wrong_use` with the position for the name of a set, class, tag, split, field or attribute that does not exist, and lists those
+/// that do.
 std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns);
 
 /// Rows of `columns.samples`, likewise. When `limit` counts labels, the samples of the selected labels in order of first

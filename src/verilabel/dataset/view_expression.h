@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/columns.h"
+#include "verilabel/dataset/time.h"
 #include "verilabel/dataset/view.h"
 
 namespace verilabel {
@@ -28,19 +30,30 @@ enum class Comparison : std::uint8_t { equal, not_equal, less, less_or_equal, gr
 
 struct TermDefinition;
 
+/// The text that a term stands in: the view's own, or that of a saved view which it names, at any remove.
+struct ViewSource {
+  std::string text;
+  std::string saved_as;                            ///< empty for the view's own text
+  std::shared_ptr<const ViewSource> used_in = {};  ///< nothing for the view's own text
+  std::size_t used_at = 0;                         ///< offset of the name there
+};
+using ViewSourcePointer = std::shared_ptr<const ViewSource>;
+
 struct Term {
   const TermDefinition* definition = nullptr;
-  std::vector<TermValue> values;  ///< of names, choices, patterns; of count: the set, then the classes
+  ViewSourcePointer source;
+  std::vector<TermValue> values;  ///< of names, choices, patterns; of count: the set, then the classes; of a property: its values
   std::vector<std::int64_t> ids;  ///< sorted
-  Comparison comparison = Comparison::equal;
+  TermValue property;             ///< name of a field or attribute
+  std::optional<Comparison> comparison;  ///< always there but for a property that is only asked to exist
   double number = 0;
+  TimeSpan time;  ///< of a comparison with a date
 };
 
 /// A term bound to columns.
 struct BoundTerm {
   const Term& term;
   const Columns& columns;
-  std::string_view view_text;
 };
 
 struct RowRange {
@@ -54,10 +67,10 @@ struct RowRange {
 using RowTest = std::function<void(RowRange rows, std::uint8_t* mask)>;
 
 /// What stands behind the name of a term.
-enum class TermForm : std::uint8_t { names, choices, patterns, ids, comparison, count, sort, limit };
+enum class TermForm : std::uint8_t { names, choices, patterns, ids, comparison, date, count, property, saved, sort, limit };
 
 /// One row of the table of terms. `bind` makes the test over rows of labels or of samples, as `about.subject` says, and throws for
-/// names that do not exist; sort and limit have none.
+/// names that do not exist; view, sort and limit have none.
 struct TermDefinition {
   ViewTerm about;
   TermForm form;
@@ -68,12 +81,23 @@ struct TermDefinition {
 /// Nothing when no such term exists.
 const TermDefinition* find_term(std::string_view name);
 
-/// A column that `sort` knows. `bind` reads a label's row or a sample's, as `subject` says; `whole` is the row itself, whatever
-/// is asked for, because rows stand in the order of ids.
+struct SortColumn;
+
+/// What an answer is sorted by.
+struct Sort {
+  const SortColumn* column = nullptr;
+  ViewSourcePointer source;
+  TermValue property;  ///< name of the field or attribute, for the columns that take one
+  bool is_descending = false;
+};
+
+/// A column that `sort` knows. `bind` reads a label's row or a sample's, as `subject` says, NaN for none; `whole` is the row
+/// itself, whatever is asked for, because rows stand in the order of ids.
 struct SortColumn {
   std::string_view name;
   TermSubject subject;
-  std::function<double(std::uint32_t row)> (*bind)(const Columns&);
+  std::function<double(std::uint32_t row)> (*bind)(const Columns&, const Sort&);
+  bool takes_property = false;  ///< as in sort:field:NAME
 };
 std::span<const SortColumn> sort_columns();
 
@@ -90,18 +114,21 @@ struct View::Expression {
   std::string text;
   ExpressionNode root;  ///< all of nothing, which holds, when the text has no term
   bool sees_every_status = false;
-  const SortColumn* sort = nullptr;
-  bool is_descending = false;
+  std::optional<Sort> sort;
   std::optional<std::uint64_t> limit;
 };
 
-/// `wrong_use` at a byte of the view's text; the position in its context is counted in characters from 1.
-Error view_error(std::string_view view_text, std::size_t offset, std::string message);
+/// `wrong_use` at a byte of a view's text; the position in its context is counted in characters from 1. A mistake in a saved view
+/// is told by its place there and by the position of the term that names the view.
+Error view_error(const ViewSource& source, std::size_t offset, std::string message);
+
+/// Nothing unless all of the text is a finite number.
+std::optional<double> number_from(std::string_view text);
 
 /// "unknown WHAT "NAME"", then the existing name that looks most like it, if any does, then those that exist.
 std::string unknown_name_message(std::string_view what, std::string_view plural, std::string_view name,
                                  const std::vector<std::string_view>& existing);
 
-View::Expression parse_view(std::string_view text);
+View::Expression parse_view(std::string_view text, const SavedViews& saved);
 
 }  // namespace verilabel

@@ -29,8 +29,12 @@ bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+bool begins_comparison(char c) {
+  return c == '=' || c == '!' || c == '<' || c == '>';
+}
+
 /// Terms that other tools or later versions have: an answer that says so beats "unknown".
-constexpr std::array<std::string_view, 6> kReservedTerms = {"outcome", "error", "iou", "eval", "brightness", "field"};
+constexpr std::array<std::string_view, 5> kReservedTerms = {"outcome", "error", "iou", "eval", "brightness"};
 
 std::string list_of_terms() {
   std::string names;
@@ -47,7 +51,9 @@ std::string list_of_terms() {
 ///   factor = [ "-" ] ( term | "(" any_of ")" )
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  /// `depth` and `term_count` are those of the text that names this one: saved views inside each other are bounded as one text is.
+  Parser(ViewSourcePointer source, const SavedViews& saved, int depth, int& term_count)
+      : source_(std::move(source)), saved_(saved), outer_depth_(depth), term_count_(term_count), text_(source_->text) {}
 
   View::Expression parse() {
     require_utf8();
@@ -57,11 +63,12 @@ class Parser {
     if (!at_end()) {
       fail(at_, "this ) closes nothing; remove it, or quote the name that holds it");
     }
+    place_saved_sort_and_limit();
     return std::move(result_);
   }
 
  private:
-  [[noreturn]] void fail(std::size_t offset, std::string message) const { throw view_error(text_, offset, std::move(message)); }
+  [[noreturn]] void fail(std::size_t offset, std::string message) const { throw view_error(*source_, offset, std::move(message)); }
 
   /// "expected WHAT, found …"
   [[noreturn]] void fail_expecting(std::string_view what) const {
@@ -150,7 +157,7 @@ class Parser {
     const bool is_negated = take('-');
     std::optional<ExpressionNode> node;
     if (next_is('(')) {
-      if (depth == kMaxDepth) {
+      if (outer_depth_ + depth == kMaxDepth) {
         fail(at_, fmt::format("more than {} parentheses inside each other; write a flatter view", kMaxDepth));
       }
       const std::size_t opening = at_++;
@@ -190,14 +197,76 @@ class Parser {
       whole_term(*definition, begin, depth, is_negated);
       return std::nullopt;
     }
+    if (definition->about.subject == TermSubject::saved) {
+      return saved_views(*definition, depth);
+    }
     ExpressionNode node;
     node.kind = ExpressionNode::Kind::term;
     node.asks_labels = definition->about.subject == TermSubject::label;
     node.asks_samples = definition->about.subject == TermSubject::sample;
     node.term.definition = definition;
+    node.term.source = source_;
     read_operand(node.term);
     result_.sees_every_status |= definition->about.name == "status";
     return node;
+  }
+
+  /// Each view that is named, as a parenthesis with its text would be.
+  ExpressionNode saved_views(const TermDefinition& definition, int depth) {
+    expect_colon(definition);
+    ExpressionNode node;
+    node.kind = ExpressionNode::Kind::any_of;
+    do {
+      adopt(node, saved_view(value("the name of a saved view"), depth));
+    } while (take(','));
+    // With one name too it stays a node of its own: by that a text that is nothing but a name is told.
+    return node;
+  }
+
+  ExpressionNode saved_view(const TermValue& name, int depth) {
+    const auto found = std::ranges::find(saved_, name.text, &SavedView::name);
+    if (found == saved_.end()) {
+      std::vector<std::string_view> names;
+      for (const SavedView& view : saved_) {
+        names.push_back(view.name);
+      }
+      fail(name.offset, unknown_name_message("saved view", "the saved views", name.text, names));
+    }
+    std::string way = found->name;
+    for (const ViewSource* source = source_.get(); source != nullptr && !source->saved_as.empty(); source = source->used_in.get()) {
+      way = fmt::format("{} → {}", source->saved_as, way);
+      if (source->saved_as == found->name) {
+        fail(name.offset, fmt::format("a saved view cannot contain itself: {}", printable(way)));
+      }
+    }
+    if (outer_depth_ + depth == kMaxDepth) {
+      fail(name.offset, fmt::format("more than {} saved views and parentheses inside each other; write a flatter view", kMaxDepth));
+    }
+    auto source = std::make_shared<const ViewSource>(ViewSource{found->text, found->name, source_, name.offset});
+    View::Expression saved = Parser(std::move(source), saved_, outer_depth_ + depth + 1, term_count_).parse();
+    result_.sees_every_status |= saved.sees_every_status;
+    named_.push_back({name.offset, std::move(saved.sort), saved.limit});
+    return std::move(saved.root);
+  }
+
+  /// A view that is nothing but the name of another is the other. Beside other terms the limit of a saved view would mean something
+  /// else, and its order nothing.
+  void place_saved_sort_and_limit() {
+    const bool is_only_name =
+        named_.size() == 1 && result_.root.kind == ExpressionNode::Kind::any_of && result_.root.children.size() == 1;
+    const bool is_alone = is_only_name && !result_.sort && !result_.limit;
+    for (NamedView& named : named_) {
+      if (named.limit && !is_alone) {
+        fail(named.offset,
+             "this saved view has a limit, which means something else beside other terms; save it without limit:, or use it alone");
+      }
+      if (is_only_name && !result_.sort) {
+        result_.sort = std::move(named.sort);
+      }
+      if (is_alone) {
+        result_.limit = named.limit;
+      }
+    }
   }
 
   static std::string unknown_term(std::string_view name) {
@@ -237,9 +306,18 @@ class Parser {
       case TermForm::comparison:
         read_comparison(term);
         break;
+      case TermForm::date:
+        read_operator(term);
+        read_date(term);
+        break;
+      case TermForm::property:
+        expect_colon(definition);
+        read_property(term);
+        break;
       case TermForm::count:
         read_count(term);
         break;
+      case TermForm::saved:
       case TermForm::sort:
       case TermForm::limit:
         break;
@@ -252,7 +330,7 @@ class Parser {
     if (depth > 0) {
       fail(begin, fmt::format("{} is about the whole answer; expected it outside the parentheses", name));
     }
-    if (is_sort ? result_.sort != nullptr : result_.limit.has_value()) {
+    if (is_sort ? result_.sort.has_value() : result_.limit.has_value()) {
       fail(begin, fmt::format("a second {}; expected one at most", name));
     }
     if (is_negated && !is_sort) {
@@ -270,13 +348,20 @@ class Parser {
     for (const SortColumn& column : sort_columns()) {
       names.push_back(column.name);
     }
-    const TermValue wanted = value(fmt::format("one of {}", fmt::join(names, ", ")));
+    const TermValue wanted =
+        value(fmt::format("one of {}", fmt::join(names, ", ")), [](char c) { return ends_value(c) || c == ':'; });
     const auto found = std::ranges::find(sort_columns(), wanted.text, &SortColumn::name);
     if (found == sort_columns().end()) {
       fail(wanted.offset, unknown_name_message("sort column", "expected one of", wanted.text, names));
     }
-    result_.sort = &*found;
-    result_.is_descending = is_negated;
+    Sort sort{&*found, source_, {}, is_negated};
+    if (found->takes_property) {
+      if (!take(':')) {
+        fail_expecting(fmt::format("\":\" and a name directly after {0}, as in sort:{0}:NAME", found->name));
+      }
+      sort.property = value("a name");
+    }
+    result_.sort = std::move(sort);
   }
 
   void expect_colon(const TermDefinition& definition) {
@@ -302,10 +387,10 @@ class Parser {
   }
 
   /// One word; parts of it may stand in double quotes, and a backslash takes any next character as it is.
-  TermValue value(std::string_view what) {
+  TermValue value(std::string_view what, bool (*is_end)(char) = ends_value) {
     TermValue result;
     result.offset = at_;
-    while (!at_end() && !ends_value(text_[at_])) {
+    while (!at_end() && !is_end(text_[at_])) {
       if (next_is('"')) {
         const std::size_t opening = at_++;
         while (!next_is('"')) {
@@ -348,7 +433,7 @@ class Parser {
     return number;
   }
 
-  void read_comparison(Term& term) {
+  void read_operator(Term& term) {
     constexpr std::array<std::pair<std::string_view, Comparison>, 6> operators = {{
         {"!=", Comparison::not_equal},
         {"<=", Comparison::less_or_equal},
@@ -363,6 +448,10 @@ class Parser {
     }
     at_ += found->first.size();
     term.comparison = found->second;
+  }
+
+  void read_comparison(Term& term) {
+    read_operator(term);
     const TermValue written = value("a number");
     const char* end = written.text.data() + written.text.size();
     const auto [parsed, error] = std::from_chars(written.text.data(), end, term.number);
@@ -371,6 +460,34 @@ class Parser {
     }
     if (error != std::errc() || parsed != end || !std::isfinite(term.number)) {
       fail(written.offset, fmt::format("expected a number, found \"{}\"", shortened(written.text)));
+    }
+  }
+
+  void read_date(Term& term) {
+    constexpr std::string_view what = "a date such as 2024-05-01 or 2024-05-01T10:30:00Z";
+    const TermValue written = value(what);
+    const auto time = time_span_from(written.text);
+    if (!time) {
+      fail(written.offset, fmt::format("expected {}, found \"{}\"", what, shortened(written.text)));
+    }
+    term.time = *time;
+  }
+
+  /// NAME, NAME=VALUE,… or NAME<X, where X is a number or a date.
+  void read_property(Term& term) {
+    term.property = value("a name", [](char c) { return ends_value(c) || begins_comparison(c); });
+    if (at_end() || !begins_comparison(text_[at_])) {
+      return;
+    }
+    read_operator(term);
+    if (term.comparison == Comparison::equal || term.comparison == Comparison::not_equal) {
+      read_values(term, "a value");
+      return;
+    }
+    term.values.push_back(value("a number or a date"));
+    if (!number_from(term.values.front().text) && !time_span_from(term.values.front().text)) {
+      fail(term.values.front().offset,
+           fmt::format("expected a number or a date such as 2024-05-01, found \"{}\"", shortened(term.values.front().text)));
     }
   }
 
@@ -409,9 +526,20 @@ class Parser {
     return only;
   }
 
+  /// A saved view that this text names.
+  struct NamedView {
+    std::size_t offset = 0;
+    std::optional<Sort> sort;
+    std::optional<std::uint64_t> limit;
+  };
+
+  ViewSourcePointer source_;
+  const SavedViews& saved_;
+  int outer_depth_;
+  int& term_count_;
   std::string_view text_;
   std::size_t at_ = 0;
-  int term_count_ = 0;
+  std::vector<NamedView> named_;
   View::Expression result_;
 };
 
@@ -439,10 +567,28 @@ std::string lower_case(std::string_view text) {
 
 }  // namespace
 
-Error view_error(std::string_view view_text, std::size_t offset, std::string message) {
+Error view_error(const ViewSource& source, std::size_t offset, std::string message) {
   const auto is_first_byte = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80; };
-  const auto before = std::ranges::count_if(view_text.substr(0, offset), is_first_byte);
+  const auto before = std::ranges::count_if(std::string_view(source.text).substr(0, offset), is_first_byte);
+  if (source.used_in != nullptr) {
+    const ViewSource* outermost = &source;
+    std::size_t used_at = 0;
+    while (outermost->used_in != nullptr) {
+      used_at = outermost->used_at;
+      outermost = outermost->used_in.get();
+    }
+    return view_error(*outermost, used_at,
+                      fmt::format("in the saved view \"{}\", at {}: {}", printable(source.saved_as), before + 1, message));
+  }
   return Error(ErrorCode::wrong_use, std::move(message), {{"position", std::to_string(before + 1)}});
+}
+
+std::optional<double> number_from(std::string_view text) {
+  const std::string word(text);
+  double number = 0;
+  const char* end = word.data() + word.size();
+  const auto [parsed, error] = std::from_chars(word.data(), end, number);
+  return error == std::errc() && parsed == end && std::isfinite(number) ? std::optional(number) : std::nullopt;
 }
 
 std::string unknown_name_message(std::string_view what, std::string_view plural, std::string_view name,
@@ -480,8 +626,9 @@ std::string unknown_name_message(std::string_view what, std::string_view plural,
   return message;
 }
 
-View::Expression parse_view(std::string_view text) {
-  return Parser(text).parse();
+View::Expression parse_view(std::string_view text, const SavedViews& saved) {
+  int term_count = 0;
+  return Parser(std::make_shared<const ViewSource>(ViewSource{std::string(text), "", nullptr, 0}), saved, 0, term_count).parse();
 }
 
 }  // namespace verilabel

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "verilabel/dataset/properties.h"
 #include "verilabel/dataset/testing_columns.h"
 #include "verilabel/dataset/view.h"
 
@@ -23,17 +24,69 @@ int below(Random& random, int count) {
   return static_cast<int>(random() % static_cast<unsigned>(count));
 }
 
+constexpr double kDay = 86'400;
+
+/// In the first days of 1970.
+std::optional<double> random_moment(Random& random) {
+  return below(random, 3) == 0 ? std::nullopt : std::optional(below(random, 6) * kDay / 2);
+}
+
+void add_properties(Random& random, int row, PropertyBuilder& properties) {
+  for (const char* name : {"p", "a \"b\""}) {
+    switch (below(random, 4)) {
+      case 0:
+        properties.add(row, name, PropertyValue(static_cast<double>(below(random, 4))));
+        break;
+      case 1:
+        properties.add(row, name, PropertyValue(std::to_string(below(random, 4))));
+        break;
+      case 2:
+        properties.add(row, name, PropertyValue(fmt::format("1970-01-0{}", 1 + below(random, 4))));
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+/// A name that no row has is none that can be asked for; here it is one without entries.
+PropertyColumns with_both_names(PropertyColumns properties) {
+  if (std::ranges::find(properties.names, "a \"b\"") == properties.names.end()) {
+    for (std::size_t i = 0; i < properties.size(); ++i) {
+      properties.name.set(i, 1);
+    }
+  }
+  properties.names = {"a \"b\"", "p"};
+  return properties;
+}
+
+/// The value of one row, looked for among all entries.
+std::optional<PropertyValue> property_of(const PropertyColumns& properties, const std::string& name, std::size_t row) {
+  for (std::size_t i = 0; i < properties.size(); ++i) {
+    if (properties.names[static_cast<std::size_t>(properties.name[i])] == name &&
+        static_cast<std::size_t>(properties.row[i]) == row) {
+      return properties.text[i] < 0 ? PropertyValue(properties.number[i])
+                                    : PropertyValue(std::string(properties.texts[static_cast<std::size_t>(properties.text[i])]));
+    }
+  }
+  return std::nullopt;
+}
+
 Columns random_columns(Random& random) {
   Columns c;
   c.sets = {{1, "truth"}, {2, "auto"}};
   c.classes = {{1, "car"}, {2, "a b"}, {3, "c\"d"}};
   c.sample_tag_names = {"t0", "t1"};
   c.label_tag_names = {"l0", "l1"};
+  c.splits = {"", "train", "val"};
+  PropertyBuilder fields;
+  PropertyBuilder attributes;
   const int sample_count = below(random, 30);
   for (int i = 0; i < sample_count; ++i) {
     const std::string name = std::string(1, static_cast<char>('a' + below(random, 3))) + "/" + std::to_string(below(random, 20));
-    append(c.samples,
-           {5 + 2 * i, fmt::format("/root/{}", name), name, 100 * below(random, 4), 100 * below(random, 4), below(random, 4) == 0});
+    append(c.samples, {5 + 2 * i, fmt::format("/root/{}", name), name, 100 * below(random, 4), 100 * below(random, 4),
+                       below(random, 4) == 0, below(random, 3), random_moment(random)});
+    add_properties(random, i, fields);
     for (std::int32_t tag = 0; tag < 2; ++tag) {
       if (below(random, 3) == 0) {
         c.sample_tags.row.append(i);
@@ -58,6 +111,8 @@ Columns random_columns(Random& random) {
     row.status = static_cast<LabelStatus>(below(random, 2) == 0 ? 0 : below(random, 4));
     row.kind = static_cast<LabelKind>(below(random, 3));
     row.run = below(random, 4);
+    row.decided = random_moment(random);
+    add_properties(random, i, attributes);
     append(c.labels, row);
     labelled.emplace(row.set, row.sample);
     if (below(random, 5) == 0) {
@@ -69,6 +124,8 @@ Columns random_columns(Random& random) {
     c.labelled_set.append(set);
     c.labelled_sample.append(sample);
   }
+  c.sample_fields = with_both_names(fields.build());
+  c.label_attributes = with_both_names(attributes.build());
   return c;
 }
 
@@ -101,6 +158,47 @@ const std::vector<Operator> kOperators = {
     {">", [](double a, double b) { return a > b; }},  {">=", [](double a, double b) { return a >= b; }},
 };
 
+/// `column` gives the moment of a row, NaN for none.
+Question date_question(Random& random, const char* name, double (*column)(const Columns&, std::size_t)) {
+  Question q;
+  const int day = below(random, 4);
+  const int op = below(random, 6);
+  q.text = fmt::format("{}{}1970-01-0{}", name, kOperators[static_cast<std::size_t>(op)].text, day + 1);
+  q.holds = [=](const Columns& c, std::size_t row) {
+    // Whole days compare as whole days do.
+    const double moment = column(c, row);
+    return !std::isnan(moment) && kOperators[static_cast<std::size_t>(op)].holds(std::floor(moment / kDay), day);
+  };
+  return q;
+}
+
+/// Values that the columns hold: numbers from 0 to 3, the same as texts, and the first days of 1970.
+Question property_question(Random& random, const char* term, const PropertyColumns Columns::* properties) {
+  Question q;
+  const std::string name = below(random, 2) == 0 ? "p" : "a \"b\"";
+  const std::size_t op = static_cast<std::size_t>(below(random, 7));
+  const int a = below(random, 4);
+  const bool is_date = below(random, 2) == 0;
+  const std::string date = fmt::format("1970-01-0{}", a + 1);
+  const std::string word = is_date ? date : std::to_string(a);
+  q.text = fmt::format("{}:{}", term, quoted(name)) + (op < 6 ? kOperators[op].text + word : "");
+  q.holds = [=](const Columns& c, std::size_t row) {
+    const auto value = property_of(c.*properties, name, row);
+    if (!value || op == 6) {
+      return value.has_value();
+    }
+    if (const double* number = std::get_if<double>(&*value)) {
+      return is_date ? op == 1 : kOperators[op].holds(*number, a);
+    }
+    const std::string& text = std::get<std::string>(*value);
+    if (is_date && text.size() == date.size()) {
+      return kOperators[op].holds(text.back() - '1', a);
+    }
+    return op == 0 ? text == word : op == 1 && text != word;
+  };
+  return q;
+}
+
 Question random_label_term(Random& random) {
   Question q;
   q.asks_labels = true;
@@ -111,7 +209,16 @@ Question random_label_term(Random& random) {
     q.text = std::string(name) + op.text + std::to_string(number);
     q.holds = [=](const Columns& c, std::size_t row) { return op.holds(column(c.labels, row), number); };
   };
-  switch (below(random, 10)) {
+  switch (below(random, 13)) {
+    case 10:
+      q = date_question(random, "decided", [](const Columns& c, std::size_t row) { return c.labels.decided[row]; });
+      q.asks_labels = true;
+      break;
+    case 11:
+    case 12:
+      q = property_question(random, "attribute", &Columns::label_attributes);
+      q.asks_labels = true;
+      break;
     case 0:
       q.text = a == 0 ? "set:truth" : "set:auto";
       q.holds = [a](const Columns& c, std::size_t row) { return c.labels.set[row] == (a == 0 ? 0 : 1); };
@@ -172,7 +279,30 @@ Question random_sample_term(Random& random) {
   const Operator& op = kOperators[static_cast<std::size_t>(below(random, 6))];
   const int a = below(random, 3);
   const double number = 100 * below(random, 4);
-  switch (below(random, 7)) {
+  switch (below(random, 12)) {
+    case 7:
+      q = date_question(random, "modified", [](const Columns& c, std::size_t row) { return c.samples.modified[row]; });
+      q.asks_samples = true;
+      break;
+    case 8:
+    case 9:
+      q = property_question(random, "field", &Columns::sample_fields);
+      q.asks_samples = true;
+      break;
+    case 10:
+      q.text = a == 0 ? "split:\"\"" : a == 1 ? "split:train" : "split:val,train";
+      q.holds = [a](const Columns& c, std::size_t row) {
+        const std::int32_t split = c.samples.split[row];
+        return a == 0 ? split == 0 : split == 1 || (a == 2 && split == 2);
+      };
+      break;
+    case 11:
+      q.text = "text:T/B,\"t/A/1\"";
+      q.holds = [](const Columns& c, std::size_t row) {
+        const std::string_view name = c.samples.name[row];
+        return name[0] == 'b' || name.starts_with("a/1");
+      };
+      break;
     case 0:
       q.text = "tag:t1";
       q.holds = [](const Columns& c, std::size_t row) {
@@ -225,7 +355,8 @@ Question random_sample_term(Random& random) {
   return q;
 }
 
-Question random_question(Random& random, int depth) {
+/// `saved` grows by the views that the text names.
+Question random_question(Random& random, int depth, SavedViews& saved) {
   if (depth == 0 || below(random, 3) == 0) {
     return below(random, 3) == 0 ? random_sample_term(random) : random_label_term(random);
   }
@@ -233,9 +364,13 @@ Question random_question(Random& random, int depth) {
   q.join = "&&|-"[below(random, 4)];
   const int count = q.join == '-' ? 1 : 2 + below(random, 3);
   for (int i = 0; i < count; ++i) {
-    Question part = random_question(random, depth - 1);
+    Question part = random_question(random, depth - 1, saved);
     const bool needs_parentheses = part.join == '&' || part.join == '|' || (q.join == '-' && part.join == '-');
-    const std::string text = needs_parentheses ? fmt::format("({})", part.text) : part.text;
+    std::string text = needs_parentheses ? fmt::format("({})", part.text) : part.text;
+    if (below(random, 8) == 0) {
+      saved.push_back({fmt::format("v{}", saved.size()), part.text, ""});
+      text = "view:" + saved.back().name;
+    }
     q.text += i == 0 ? "" : q.join == '|' ? " | " : " ";
     q.text += q.join == '-' ? "-" : "";
     q.text += text;
@@ -303,9 +438,10 @@ TEST(ViewProperty, RandomViewsSelectWhatOneRowAtATimeSelects) {
   for (int round = 0; round < 60; ++round) {
     const Columns c = random_columns(random);
     for (int i = 0; i < (c.labels.size() > 1000 ? 4 : 40); ++i) {
-      const Question q = random_question(random, 3);
+      SavedViews saved;
+      const Question q = random_question(random, 3, saved);
       SCOPED_TRACE(q.text);
-      const View view = View::parse(q.text);
+      const View view = View::parse(q.text, saved);
       std::vector<std::uint32_t> labels;
       for (std::size_t row = 0; row < c.labels.size(); ++row) {
         if (c.labels.status[row] == LabelStatus::active && holds_for_label(q, c, row)) {
@@ -337,7 +473,7 @@ TEST(ViewProperty, RandomViewsSelectWhatOneRowAtATimeSelects) {
       sorted.resize(std::min(sorted.size(), limit));
       const std::string text =
           (q.join == 0 ? q.text : "(" + q.text + ")") + (is_descending ? " -sort:confidence" : " sort:confidence");
-      const View sorted_view = View::parse(text + " limit:" + std::to_string(limit));
+      const View sorted_view = View::parse(text + " limit:" + std::to_string(limit), saved);
       ASSERT_EQ(select_labels(sorted_view, c), sorted);
       std::vector<std::uint32_t> first_samples;
       for (const std::uint32_t row : sorted) {

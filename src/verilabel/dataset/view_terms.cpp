@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <limits>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -53,7 +56,7 @@ RowTest compares_with(std::span<const T> column, double number, Holds holds) {
 /// Never holds for NaN, which means absent.
 template <typename T>
 RowTest compares(std::span<const T> column, const Term& term) {
-  switch (term.comparison) {
+  switch (*term.comparison) {
     case Comparison::equal:
       return compares_with(column, term.number, [](double value, double number) { return value == number; });
     case Comparison::not_equal:
@@ -95,12 +98,12 @@ std::vector<std::string_view> names_of(const std::vector<std::string>& things) {
 
 /// One flag for each of `existing`.
 std::vector<std::uint8_t> wanted_among(const std::vector<std::string_view>& existing, std::span<const TermValue> values,
-                                       std::string_view what, std::string_view plural, std::string_view view_text) {
+                                       std::string_view what, std::string_view plural, const ViewSource& source) {
   std::vector<std::uint8_t> is_wanted(existing.size(), 0);
   for (const TermValue& value : values) {
     const auto found = std::ranges::find(existing, value.text);
     if (found == existing.end()) {
-      throw view_error(view_text, value.offset, unknown_name_message(what, plural, value.text, existing));
+      throw view_error(source, value.offset, unknown_name_message(what, plural, value.text, existing));
     }
     is_wanted[found - existing.begin()] = 1;
   }
@@ -108,11 +111,11 @@ std::vector<std::uint8_t> wanted_among(const std::vector<std::string_view>& exis
 }
 
 std::vector<std::uint8_t> wanted_sets(const BoundTerm& bound, std::span<const TermValue> values) {
-  return wanted_among(names_of(bound.columns.sets), values, "set", "the sets", bound.view_text);
+  return wanted_among(names_of(bound.columns.sets), values, "set", "the sets", *bound.term.source);
 }
 
 std::vector<std::uint8_t> wanted_classes(const BoundTerm& bound, std::span<const TermValue> values) {
-  return wanted_among(names_of(bound.columns.classes), values, "class", "the classes", bound.view_text);
+  return wanted_among(names_of(bound.columns.classes), values, "class", "the classes", *bound.term.source);
 }
 
 /// The enumerators of `Enum` are the indices of the term's choices.
@@ -137,7 +140,7 @@ std::vector<std::string_view> names_of_all(std::initializer_list<Enum> values) {
 
 RowTest has_tag(const TagColumns& tags, const std::vector<std::string>& tag_names, std::size_t row_count, const BoundTerm& bound,
                 std::string_view what, std::string_view plural) {
-  const auto is_wanted = wanted_among(names_of(tag_names), bound.term.values, what, plural, bound.view_text);
+  const auto is_wanted = wanted_among(names_of(tag_names), bound.term.values, what, plural, *bound.term.source);
   std::vector<std::uint8_t> flags(row_count, 0);
   const auto rows = tags.row.rows();
   const auto tag_of_rows = tags.tag.rows();
@@ -253,6 +256,176 @@ RowTest is_labelled(const BoundTerm& bound) {
   return has_flag(std::move(flags));
 }
 
+/// Whether a moment stands to a stretch of time as the term says: equal means within it. Never holds for NaN.
+bool compares_in_time(double moment, const TimeSpan& time, Comparison comparison) {
+  switch (comparison) {
+    case Comparison::equal:
+      return moment >= time.begin && moment < time.end;
+    case Comparison::not_equal:
+      return moment < time.begin || moment >= time.end;
+    case Comparison::less:
+      return moment < time.begin;
+    case Comparison::less_or_equal:
+      return moment < time.end;
+    case Comparison::greater:
+      return moment >= time.end;
+    case Comparison::greater_or_equal:
+      break;
+  }
+  return moment >= time.begin;
+}
+
+RowTest is_at(std::span<const double> column, const Term& term) {
+  return [column, time = term.time, comparison = *term.comparison](RowRange rows, std::uint8_t* mask) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      mask[i] &= static_cast<std::uint8_t>(compares_in_time(column[rows.begin + i], time, comparison));
+    }
+  };
+}
+
+bool compares_number(double value, double number, Comparison comparison) {
+  switch (comparison) {
+    case Comparison::equal:
+      return value == number;
+    case Comparison::not_equal:
+      return value != number;
+    case Comparison::less:
+      return value < number;
+    case Comparison::less_or_equal:
+      return value <= number;
+    case Comparison::greater:
+      return value > number;
+    case Comparison::greater_or_equal:
+      break;
+  }
+  return value >= number;
+}
+
+/// Whether the value of a property stands to a word of the view as its term says. A number compares with a number and a date with a
+/// date; beyond that there is only the same text, and another.
+class PropertyTest {
+ public:
+  PropertyTest(const TermValue& word, Comparison comparison)
+      : text_(word.text), number_(number_from(word.text)), time_(time_span_from(word.text)), comparison_(comparison) {}
+
+  bool holds(double value) const { return number_ ? compares_number(value, *number_, comparison_) : is_unequal(); }
+
+  bool holds(std::string_view value) const {
+    const auto time = time_ ? time_span_from(value) : std::nullopt;
+    if (time) {
+      return compares_in_time(time->begin, *time_, comparison_);
+    }
+    return comparison_ == Comparison::equal ? value == text_ : is_unequal() && value != text_;
+  }
+
+ private:
+  bool is_unequal() const { return comparison_ == Comparison::not_equal; }
+
+  std::string_view text_;
+  std::optional<double> number_;
+  std::optional<TimeSpan> time_;
+  Comparison comparison_;
+};
+
+struct PropertyKind {
+  std::string_view what;
+  std::string_view plural;
+};
+constexpr PropertyKind kFields{"field", "the fields"};
+constexpr PropertyKind kAttributes{"attribute", "the attributes"};
+
+PropertyColumns::Entries wanted_entries(const PropertyColumns& properties, const PropertyKind& kind, const TermValue& name,
+                                        const ViewSource& source) {
+  const auto entries = properties.entries_of(name.text);
+  if (!entries) {
+    throw view_error(source, name.offset, unknown_name_message(kind.what, kind.plural, name.text, names_of(properties.names)));
+  }
+  return *entries;
+}
+
+/// One pass over the entries of the name, and one look at each text that occurs among them.
+RowTest has_property(const PropertyColumns& properties, std::size_t row_count, const BoundTerm& bound, const PropertyKind& kind) {
+  const Term& term = bound.term;
+  const auto entries = wanted_entries(properties, kind, term.property, *term.source);
+  std::vector<std::uint8_t> flags(row_count, 0);
+  std::vector<PropertyTest> tests;
+  for (const TermValue& word : term.values) {
+    tests.emplace_back(word, *term.comparison);
+  }
+  const auto holds = [&](const auto& value) {
+    const auto test_holds = [&](const PropertyTest& test) { return test.holds(value); };
+    if (!term.comparison) {
+      return true;
+    }
+    // Other than each of the words, but equal to any of them.
+    return term.comparison == Comparison::not_equal ? std::ranges::all_of(tests, test_holds)
+                                                    : std::ranges::any_of(tests, test_holds);
+  };
+  enum class Answer : std::uint8_t { unknown, no, yes };
+  std::vector<Answer> answer_of_text(properties.texts.size(), Answer::unknown);
+  const auto rows = properties.row.rows();
+  const auto texts = properties.text.rows();
+  const auto numbers = properties.number.rows();
+  for (std::size_t i = entries.begin; i < entries.end; ++i) {
+    bool is_wanted = false;
+    if (texts[i] < 0) {
+      is_wanted = holds(numbers[i]);
+    } else {
+      Answer& answer = answer_of_text[static_cast<std::size_t>(texts[i])];
+      if (answer == Answer::unknown) {
+        answer = holds(properties.texts[static_cast<std::size_t>(texts[i])]) ? Answer::yes : Answer::no;
+      }
+      is_wanted = answer == Answer::yes;
+    }
+    flags[static_cast<std::size_t>(rows[i])] = static_cast<std::uint8_t>(is_wanted);
+  }
+  return has_flag(std::move(flags));
+}
+
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower;
+}
+
+RowTest has_text(const BoundTerm& bound) {
+  std::vector<std::string> words;
+  for (const TermValue& value : bound.term.values) {
+    words.push_back(in_lower_case(value.text));
+  }
+  const SampleColumns& samples = bound.columns.samples;
+  return [&samples, words = std::move(words)](RowRange rows, std::uint8_t* mask) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (mask[i] == 0) {
+        continue;
+      }
+      const std::string path = in_lower_case(samples.path[rows.begin + i]);
+      const std::string name = in_lower_case(samples.name[rows.begin + i]);
+      mask[i] = static_cast<std::uint8_t>(std::ranges::any_of(words, [&](const std::string& word) {
+        return path.find(word) != std::string::npos || name.find(word) != std::string::npos;
+      }));
+    }
+  };
+}
+
+RowTest is_of_split(const BoundTerm& bound) {
+  const Columns& columns = bound.columns;
+  std::vector<std::uint8_t> is_wanted(columns.splits.size(), 0);
+  for (const TermValue& value : bound.term.values) {
+    const auto found = std::ranges::find(columns.splits, value.text);
+    if (found == columns.splits.end() && !value.text.empty()) {
+      std::vector<std::string_view> names;
+      std::ranges::copy_if(columns.splits, std::back_inserter(names), [](const std::string& name) { return !name.empty(); });
+      std::ranges::sort(names);
+      throw view_error(*bound.term.source, value.offset, unknown_name_message("split", "the splits", value.text, names));
+    }
+    if (found != columns.splits.end()) {
+      is_wanted[static_cast<std::size_t>(found - columns.splits.begin())] = 1;
+    }
+  }
+  return is_one_of(columns.samples.split.rows(), std::move(is_wanted));
+}
+
 constexpr auto kLabel = TermSubject::label;
 constexpr auto kSample = TermSubject::sample;
 constexpr auto kWhole = TermSubject::whole;
@@ -295,6 +468,14 @@ constexpr TermDefinition kTerms[] = {
      [](const BoundTerm& b) {
        return has_tag(b.columns.label_tags, b.columns.label_tag_names, b.columns.labels.size(), b, "label tag", "the label tags");
      }},
+    {{"attribute", kLabel, "attribute:NAME=VALUE,…",
+      "the label has the attribute, with such a value; also != < <= > >=, or no value", "attribute:occluded=true"},
+     TermForm::property,
+     [](const BoundTerm& b) { return has_property(b.columns.label_attributes, b.columns.labels.size(), b, kAttributes); }},
+    {{"decided", kLabel, "decided>=DATE", "when the last decision on the label was made; never holds for a label without one",
+      "decided>=2026-11-01"},
+     TermForm::date,
+     [](const BoundTerm& b) { return is_at(b.columns.labels.decided.rows(), b.term); }},
     {{"run", kLabel, "run:ID,…", "one of these runs wrote the label; 0 for labels that no run wrote", "run:3"},
      TermForm::ids,
      [](const BoundTerm& b) { return is_of_run(b.columns.labels.run.rows(), b.term.ids); }},
@@ -313,6 +494,21 @@ constexpr TermDefinition kTerms[] = {
     {{"name", kSample, "name:PATTERN,…", "the name, relative to the folder imported, matches", "name:street/*.jpg"},
      TermForm::patterns,
      matches_name},
+    {{"text", kSample, "text:WORDS,…", "the path or the name contains this; upper and lower case of a to z do not differ",
+      "text:\"main street\""},
+     TermForm::names,
+     has_text},
+    {{"split", kSample, "split:NAME,…", "the sample belongs to one of these splits; \"\" is none", "split:train,val"},
+     TermForm::names,
+     is_of_split},
+    {{"field", kSample, "field:NAME=VALUE,…", "the sample has the field, with such a value; also != < <= > >=, or no value",
+      "field:scene=night"},
+     TermForm::property,
+     [](const BoundTerm& b) { return has_property(b.columns.sample_fields, b.columns.samples.size(), b, kFields); }},
+    {{"modified", kSample, "modified<DATE", "when the file was last changed, as of its import; never holds for a missing one",
+      "modified<2024-01-01"},
+     TermForm::date,
+     [](const BoundTerm& b) { return is_at(b.columns.samples.modified.rows(), b.term); }},
     {{"width", kSample, "width>=X", "width of the upright image in pixels", "width>=640"},
      TermForm::comparison,
      [](const BoundTerm& b) { return compares(b.columns.samples.width.rows(), b.term); }},
@@ -334,6 +530,9 @@ constexpr TermDefinition kTerms[] = {
     {{"sample", kSample, "sample:ID,…", "the sample is one of these", "sample:4,8"},
      TermForm::ids,
      [](const BoundTerm& b) { return has_id(b.columns.samples.id.rows(), b.term.ids); }},
+    {{"view", TermSubject::saved, "view:NAME,…", "one of these saved views holds, as if its text stood here in parentheses",
+      "view:unsure_cars"},
+     TermForm::saved},
     {{"sort", kWhole, "sort:COLUMN", "order of the answer, ascending; -sort:COLUMN descends; by id without it", "-sort:confidence"},
      TermForm::sort},
     {{"limit", kWhole, "limit:N", "the first N: labels when a label term or a label's sort column is there, else samples",
@@ -349,12 +548,13 @@ RowValue value_of(const Column<T>& column) {
 }
 
 /// Equal texts have equal ranks.
-RowValue rank_of(const TextColumn& column) {
+template <typename Texts>
+RowValue rank_of(const Texts& column) {
   std::vector<std::uint32_t> order(column.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
     order[i] = static_cast<std::uint32_t>(i);
   }
-  std::ranges::sort(order, {}, [&](std::uint32_t row) { return column[row]; });
+  std::ranges::sort(order, {}, [&](std::uint32_t row) { return std::string_view(column[row]); });
   std::vector<std::uint32_t> ranks(order.size());
   for (std::size_t i = 1; i < order.size(); ++i) {
     ranks[order[i]] = ranks[order[i - 1]] + (column[order[i]] == column[order[i - 1]] ? 0 : 1);
@@ -362,19 +562,59 @@ RowValue rank_of(const TextColumn& column) {
   return [ranks = std::move(ranks)](std::uint32_t row) { return static_cast<double>(ranks[row]); };
 }
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+RowValue rank_of_split(const Columns& columns) {
+  return [rank = rank_of(columns.splits), splits = columns.samples.split.rows(), &columns](std::uint32_t row) {
+    const auto split = static_cast<std::uint32_t>(splits[row]);
+    return columns.splits[split].empty() ? kNone : rank(split);
+  };
+}
+
+/// Numbers by their size, behind them texts.
+RowValue rank_of_property(const PropertyColumns& properties, std::size_t row_count, const Sort& sort, const PropertyKind& kind) {
+  const auto entries = wanted_entries(properties, kind, sort.property, *sort.source);
+  std::vector<std::uint32_t> order;
+  for (std::size_t i = entries.begin; i < entries.end; ++i) {
+    order.push_back(static_cast<std::uint32_t>(i));
+  }
+  const auto key = [&](std::uint32_t entry) {
+    const std::int32_t text = properties.text[entry];
+    return std::tuple(text >= 0, properties.number[entry],
+                      text >= 0 ? properties.texts[static_cast<std::size_t>(text)] : std::string_view());
+  };
+  std::ranges::sort(order, {}, key);
+  std::vector<double> rank_of_row(row_count, kNone);
+  double rank = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    rank += i > 0 && key(order[i]) != key(order[i - 1]) ? 1 : 0;
+    rank_of_row[static_cast<std::size_t>(properties.row[order[i]])] = rank;
+  }
+  return [ranks = std::move(rank_of_row)](std::uint32_t row) { return ranks[row]; };
+}
+
 }  // namespace
 
 std::span<const SortColumn> sort_columns() {
   static constexpr SortColumn table[] = {
-      {"confidence", kLabel, [](const Columns& c) { return value_of(c.labels.confidence); }},
-      {"area", kLabel, [](const Columns& c) { return value_of(c.labels.area); }},
-      {"box_width", kLabel, [](const Columns& c) { return value_of(c.labels.w); }},
-      {"box_height", kLabel, [](const Columns& c) { return value_of(c.labels.h); }},
-      {"width", kSample, [](const Columns& c) { return value_of(c.samples.width); }},
-      {"height", kSample, [](const Columns& c) { return value_of(c.samples.height); }},
-      {"path", kSample, [](const Columns& c) { return rank_of(c.samples.path); }},
-      {"name", kSample, [](const Columns& c) { return rank_of(c.samples.name); }},
-      {"id", kWhole, [](const Columns&) -> RowValue { return [](std::uint32_t row) { return static_cast<double>(row); }; }},
+      {"confidence", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.confidence); }},
+      {"area", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.area); }},
+      {"box_width", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.w); }},
+      {"box_height", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.h); }},
+      {"decided", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.decided); }},
+      {"attribute", kLabel,
+       [](const Columns& c, const Sort& sort) { return rank_of_property(c.label_attributes, c.labels.size(), sort, kAttributes); },
+       true},
+      {"width", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.width); }},
+      {"height", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.height); }},
+      {"path", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.path); }},
+      {"name", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.name); }},
+      {"split", kSample, [](const Columns& c, const Sort&) { return rank_of_split(c); }},
+      {"modified", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.modified); }},
+      {"field", kSample,
+       [](const Columns& c, const Sort& sort) { return rank_of_property(c.sample_fields, c.samples.size(), sort, kFields); }, true},
+      {"id", kWhole,
+       [](const Columns&, const Sort&) -> RowValue { return [](std::uint32_t row) { return static_cast<double>(row); }; }},
   };
   return table;
 }

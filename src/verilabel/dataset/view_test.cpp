@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <random>
 #include <sstream>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "verilabel/base/error.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/dataset/testing_columns.h"
 
 namespace verilabel {
@@ -23,6 +25,22 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Rows = std::vector<std::uint32_t>;
+
+constexpr double kMay1 = 19'844 * 86'400.0;  // 2024
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+const SavedViews kSaved = {{"cars", "class:car", ""},
+                           {"unsure_cars", "class:car confidence<0.5", ""},
+                           {"night", "tag:night", ""},
+                           {"night people", "tag:night (class:person | view:cars)", ""},
+                           {"inactive", "status:replaced,undone", ""},
+                           {"best", "set:auto -sort:confidence limit:2", ""},
+                           {"ordered", "set:auto -sort:confidence", ""},
+                           {"through", "view:best", ""},
+                           {"everything", "", ""},
+                           {"loop", "tag:night view:pool", ""},
+                           {"pool", "class:car | (view:loop)", ""},
+                           {"broken", "tag:night colour:red", ""}};
 
 /// Five samples and eleven labels; a row number is an id less ten, or less a hundred.
 Columns street_and_park() {
@@ -112,6 +130,37 @@ Columns street_and_park() {
   c.labelled_set = Column<std::int32_t>::owned({0, 0, 0, 1, 1, 1, 1});
   c.sample_tag_names = {"night", "needs work"};
   c.sample_tags = {Column<std::int32_t>::owned({4, 0, 1, 1}), Column<std::int32_t>::owned({0, 0, 0, 1})};
+  c.splits = {"", "train", "val"};
+  constexpr std::int32_t splits[] = {1, 2, 0, 1, 0};
+  constexpr double modified[] = {kMay1, kMay1 + 86'399, kNone, kMay1 + 86'400, kMay1 - 0.5};
+  for (std::size_t i = 0; i < 5; ++i) {
+    c.samples.split.set(i, splits[i]);
+    c.samples.modified.set(i, modified[i]);
+  }
+  c.labels.decided.set(1, kMay1 + 3600);
+  c.labels.decided.set(4, kMay1 + 2 * 86'400);
+  c.labels.decided.set(8, kMay1);
+  PropertyBuilder fields;
+  fields.add(0, "scene", PropertyValue("night"));
+  fields.add(1, "scene", PropertyValue("day, clear"));
+  fields.add(3, "scene", PropertyValue("2"));
+  fields.add(4, "scene", PropertyValue(2.0));
+  fields.add(0, "taken at", PropertyValue("2024-05-01T10:00:00Z"));
+  fields.add(1, "taken at", PropertyValue("2024-05-02T01:00:00+02:00"));  // 1 May, 23 hours in UTC
+  fields.add(2, "taken at", PropertyValue("2024-05-03"));
+  fields.add(3, "taken at", PropertyValue("yesterday"));
+  fields.add(1, "iso", PropertyValue(100.0));
+  fields.add(3, "iso", PropertyValue(1600.0));
+  fields.add(4, "iso", PropertyValue("auto"));
+  c.sample_fields = fields.build();
+  PropertyBuilder attributes;
+  attributes.add(0, "occluded", PropertyValue("true"));
+  attributes.add(2, "occluded", PropertyValue("false"));
+  attributes.add(3, "occluded", PropertyValue("true"));
+  attributes.add(5, "occluded", PropertyValue(3.0));
+  attributes.add(6, "occluded", PropertyValue("true"));
+  attributes.add(3, "a=b", PropertyValue(0.5));
+  c.label_attributes = attributes.build();
   c.label_tag_names = {"ask"};
   c.label_tags = {Column<std::int32_t>::owned({8, 2}), Column<std::int32_t>::owned({0, 0})};
   return c;
@@ -127,7 +176,7 @@ class ViewRows : public ::testing::TestWithParam<Case> {};
 
 TEST_P(ViewRows, AreAsTheTableSays) {
   const Columns columns = street_and_park();
-  const View view = View::parse(GetParam().text);
+  const View view = View::parse(GetParam().text, kSaved);
   EXPECT_EQ(select_labels(view, columns), GetParam().labels) << GetParam().text;
   EXPECT_EQ(select_samples(view, columns), GetParam().samples) << GetParam().text;
 }
@@ -170,6 +219,30 @@ const std::vector<Case> kLabelTerms = {
     {"run:2,1 class:car", {1, 5}, {0, 1}},
     {"run:0", {0, 7, 10}, {0, 2, 3}},
     {"id:104,100,999,106", {0, 4}, {0, 1}},
+    {"attribute:occluded", {0, 2, 3, 5}, {0, 1}},
+    {"attribute:occluded=true", {0, 3}, {0}},
+    {"attribute:occluded=true,3", {0, 3, 5}, {0, 1}},
+    {"attribute:occluded=3.0", {5}, {1}},
+    {"attribute:occluded!=true", {2, 5}, {0, 1}},
+    {"attribute:occluded!=true,3", {2}, {0}},
+    {"-attribute:occluded=true", {1, 2, 4, 5, 7, 8, 10}, {0, 1, 2, 3}},  // those without it too
+    {"attribute:occluded>2", {5}, {1}},
+    {"attribute:occluded>=\"3\"", {5}, {1}},
+    {"attribute:occluded<2024-05-01", {}, {}},
+    {"attribute:\"a=b\"<1", {3}, {0}},
+    {"attribute:a\\=b", {3}, {0}},
+    {"attribute:occluded=true status:replaced", {6}, {1}},
+    {"attribute:occluded=true confidence<0.5", {}, {}},  // of one and the same label
+    {"attribute:occluded=true confidence>0.5", {3}, {0}},
+    {"decided>=2024-05-01", {1, 4, 8}, {0, 1, 2}},
+    {"decided>2024-05-01", {4}, {1}},  // after that day
+    {"decided<=2024-05-01", {1, 8}, {0, 2}},
+    {"decided=2024-05-01", {1, 8}, {0, 2}},
+    {"decided!=2024-05-01", {4}, {1}},
+    {"decided<2024-05-01", {}, {}},
+    {"decided<2024-05-01T01:00", {8}, {2}},
+    {"decided=2024-05-01T03:00:00+02:00", {1}, {0}},
+    {"-decided>=1970-01-01", {0, 2, 3, 5, 7, 10}, {0, 1, 2, 3}},
 };
 const std::vector<Case> kSampleTerms = {
     {"tag:night", {0, 1, 2, 3, 4, 5}, {0, 1, 4}},
@@ -201,6 +274,36 @@ const std::vector<Case> kSampleTerms = {
     {"missing:no", {0, 1, 2, 3, 4, 5, 10}, {0, 1, 3, 4}},
     {"missing:yes,no", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
     {"sample:13,11,99", {4, 5, 10}, {1, 3}},
+    {"text:STREET", {0, 1, 2, 3, 4, 5}, {0, 1}},
+    {"text:\"My Photo\",.PNG", {4, 5, 7, 8}, {1, 2}},
+    {"text:data", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+    {"text:*", {}, {4}},  // no pattern
+    {"text:\"ÉTÉ\"", {}, {}},
+    {"split:train", {0, 1, 2, 3, 10}, {0, 3}},
+    {"split:train,val", {0, 1, 2, 3, 4, 5, 10}, {0, 1, 3}},
+    {"split:\"\"", {7, 8}, {2, 4}},
+    {"-split:train,val", {7, 8}, {2, 4}},
+    {"field:scene", {0, 1, 2, 3, 4, 5, 10}, {0, 1, 3, 4}},
+    {"-field:scene", {7, 8}, {2}},
+    {"field:scene=night", {0, 1, 2, 3}, {0}},
+    {"field:scene=\"day, clear\",night", {0, 1, 2, 3, 4, 5}, {0, 1}},
+    {"field:scene=2", {10}, {3, 4}},  // the number and the text
+    {"field:scene=2.0", {}, {4}},     // the number
+    {"field:scene!=night", {4, 5, 10}, {1, 3, 4}},
+    {"field:scene!=night,2", {4, 5}, {1}},
+    {"field:iso<=1600", {4, 5, 10}, {1, 3}},
+    {"field:iso<1600", {4, 5}, {1}},
+    {"field:iso>1e2", {10}, {3}},
+    {"field:iso>=100 field:scene=2", {10}, {3}},
+    {"field:\"taken at\"=2024-05-01", {0, 1, 2, 3, 4, 5}, {0, 1}},
+    {"field:taken\\ at>2024-05-01", {7, 8}, {2}},
+    {"field:\"taken at\"<2024-05-01T12:00", {0, 1, 2, 3}, {0}},
+    {"field:\"taken at\"!=2024-05-01", {7, 8, 10}, {2, 3}},
+    {"field:\"taken at\"=yesterday", {10}, {3}},
+    {"modified<2024-05-01", {}, {4}},
+    {"modified=2024-05-01", {0, 1, 2, 3, 4, 5}, {0, 1}},
+    {"modified>=2024-05-02", {10}, {3}},
+    {"-modified>=1970-01-01", {7, 8}, {2}},  // missing
 };
 const std::vector<Case> kCombinations = {
     {"class:car set:auto", {1, 5}, {0, 1}},
@@ -229,7 +332,35 @@ const std::vector<Case> kCombinations = {
     {"class:car status:active | id:106", {0, 1, 5, 6, 10}, {0, 1, 3}},
     {"status:undone count(auto)=0", {9}, {3}},
 };
+const std::vector<Case> kSavedViews = {
+    {"view:cars", {0, 1, 5, 10}, {0, 1, 3}},
+    {"view:unsure_cars", {5}, {1}},
+    {"view:cars set:auto", {1, 5}, {0, 1}},
+    {"view:cars verdict:rejected", {}, {}},  // one and the same label
+    {"-view:cars", {2, 3, 4, 7, 8}, {0, 1, 2}},
+    {"-view:night", {7, 8, 10}, {2, 3}},
+    {"view:cars,night", {0, 1, 2, 3, 4, 5, 10}, {0, 1, 3, 4}},
+    {"view:\"night people\"", {0, 1, 2, 3, 5}, {0, 1}},
+    {"class:bus | (view:night view:cars)", {0, 1, 5, 8}, {0, 1, 2}},
+    {"view:inactive", {6, 9}, {1, 3}},
+    {"view:everything", {0, 1, 2, 3, 4, 5, 7, 8, 10}, {0, 1, 2, 3, 4}},
+    {"view:best", {1, 3}, {0}},
+    {"view:through", {1, 3}, {0}},
+    {"view:ordered", {1, 3, 8, 4, 5, 2}, {0, 2, 1}},
+    {"view:ordered limit:3", {1, 3, 8}, {0, 2}},
+    {"view:ordered sort:confidence", {2, 4, 5, 8, 3, 1}, {0, 1, 2}},
+    {"view:ordered class:car", {1, 5}, {0, 1}},
+};
 const std::vector<Case> kSortAndLimit = {
+    {"sort:field:scene", {10, 4, 5, 0, 1, 2, 3, 7, 8}, {4, 3, 1, 0, 2}},   // numbers, texts, those without
+    {"-sort:field:scene", {0, 1, 2, 3, 4, 5, 10, 7, 8}, {0, 1, 3, 4, 2}},  // those without last again
+    {"sort:field:\"taken at\" limit:2", {0, 1}, {0, 1}},
+    {"-sort:field:iso limit:1", {10}, {4}},
+    {"-sort:attribute:occluded set:auto", {3, 2, 5, 1, 4, 8}, {0, 1, 2}},
+    {"-sort:decided limit:2", {4, 1}, {1, 0}},
+    {"sort:decided", {8, 1, 4, 0, 2, 3, 5, 7, 10}, {2, 0, 1, 3, 4}},
+    {"sort:split", {0, 1, 2, 3, 10, 4, 5, 7, 8}, {0, 3, 1, 2, 4}},
+    {"-sort:modified", {10, 4, 5, 0, 1, 2, 3, 7, 8}, {3, 1, 0, 4, 2}},
     {"limit:2", {0, 1}, {0, 1}},
     {"limit:0", {}, {}},
     {"limit:0 sort:confidence", {}, {}},
@@ -258,6 +389,7 @@ INSTANTIATE_TEST_SUITE_P(Everything, ViewRows, ::testing::ValuesIn(kEverything))
 INSTANTIATE_TEST_SUITE_P(LabelTerms, ViewRows, ::testing::ValuesIn(kLabelTerms));
 INSTANTIATE_TEST_SUITE_P(SampleTerms, ViewRows, ::testing::ValuesIn(kSampleTerms));
 INSTANTIATE_TEST_SUITE_P(Combinations, ViewRows, ::testing::ValuesIn(kCombinations));
+INSTANTIATE_TEST_SUITE_P(SavedViews, ViewRows, ::testing::ValuesIn(kSavedViews));
 INSTANTIATE_TEST_SUITE_P(SortAndLimit, ViewRows, ::testing::ValuesIn(kSortAndLimit));
 
 TEST(View, TellsWhatItIsAbout) {
@@ -267,8 +399,11 @@ TEST(View, TellsWhatItIsAbout) {
   };
   for (const About& about :
        {About{"", false}, About{"tag:night limit:3", false}, About{"count(auto)>1 sort:name", false}, About{"sort:id", false},
-        About{"tag:a | -(path:x class:car)", true}, About{"-sort:confidence", true}, About{"id:4", true}}) {
-    const View view = View::parse(about.text);
+        About{"tag:a | -(path:x class:car)", true}, About{"-sort:confidence", true}, About{"id:4", true},
+        About{"field:a=1 split:train", false}, About{"attribute:a", true}, About{"view:night", false},
+        About{"tag:a -(tag:b | view:\"night people\")", true}, About{"view:through", true}, About{"view:everything", false},
+        About{"sort:field:a", false}, About{"sort:attribute:a", true}}) {
+    const View view = View::parse(about.text, kSaved);
     EXPECT_EQ(view.has_label_terms(), about.has_label_terms) << about.text;
     EXPECT_EQ(view.has_only_sample_terms(), !about.has_label_terms) << about.text;
     EXPECT_EQ(view.text(), about.text);
@@ -332,7 +467,31 @@ TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {
       {"car", "1", "unknown term \"car\""},
       {"set:auto outcome:fp", "10", "\"outcome\" is not available yet; the terms are set, class,"},
       {"brightness<40", "1", "not available yet"},
-      {"field:scene=night", "1", "not available yet"},
+      {"field", "6", "expected \":\" directly after field"},
+      {"field:", "7", "expected a name, found the end"},
+      {"field:=3", "7", "expected a name, found \"=\""},
+      {"field:a=", "9", "expected a value, found the end"},
+      {"field:a<", "9", "expected a number or a date, found the end"},
+      {"field:a<night", "9", "expected a number or a date such as 2024-05-01, found \"night\""},
+      {"field:a<1,2", "10", "expected a space"},
+      {"field:a!3", "8", "expected one of = != < <= > >= directly after field"},
+      {"field:a,b", "8", "expected a space"},
+      {"decided:2024-05-01", "8", "expected one of = !="},
+      {"decided>2024", "9", "expected a date such as 2024-05-01 or 2024-05-01T10:30:00Z, found \"2024\""},
+      {"modified<=2024-02-30", "11", "expected a date"},
+      {"sort:field", "11", "expected \":\" and a name directly after field, as in sort:field:NAME"},
+      {"sort:field:", "12", "expected a name, found the end"},
+      {"sort:area:x", "10", "expected a space"},
+      {"view:nothing", "6", "unknown saved view \"nothing\"; the saved views: cars, unsure_cars,"},
+      {"tag:a view:cars,carz", "17", "did you mean \"cars\"?"},
+      {"été:1", "1", "expected a term"},
+      {"tag:a -(view:loop)", "14", "in the saved view \"pool\", at 19: a saved view cannot contain itself: loop → pool → loop"},
+      {"view:broken", "6", "in the saved view \"broken\", at 11: unknown term \"colour\""},
+      {"view:best class:car", "6", "this saved view has a limit"},
+      {"class:car view:night,best", "22", "this saved view has a limit"},
+      {"view:best limit:1", "6", "this saved view has a limit"},
+      {"view:best sort:area", "6", "this saved view has a limit"},
+      {"-view:best", "7", "this saved view has a limit"},
       {"class", "6", "expected \":\" directly after class, as in class:NAME,…, found the end"},
       {"class=car", "6", "found \"=\""},
       {"class :car", "6", "found a space"},
@@ -407,7 +566,7 @@ TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {
       {std::string("\0", 1), "1", "found \"\\x00\""},
   };
   for (const Mistake& mistake : mistakes) {
-    expect_mistake(mistake, [&] { View::parse(mistake.text); });
+    expect_mistake(mistake, [&] { View::parse(mistake.text, kSaved); });
   }
 }
 
@@ -431,10 +590,15 @@ TEST(ViewMistakes, OfNamesAreFoundWhereTheNamesAreKnown) {
       {"count(automatic)>1", "7", "unknown set \"automatic\""},
       {"count(auto,persons)>1", "12", "did you mean \"person\"?"},
       {"labelled:truth", "10", "unknown set \"truth\""},
+      {"tag:night split:tran", "17", "unknown split \"tran\"; did you mean \"train\"?; the splits: train, val"},
+      {"field:scenes=night", "7", "unknown field \"scenes\"; did you mean \"scene\"?; the fields: iso, scene, taken at"},
+      {"attribute:scene", "11", "unknown attribute \"scene\"; the attributes: a=b, occluded"},
+      {"class:car sort:field:place", "22", "unknown field \"place\""},
+      {"class:car view:gone", "16", "in the saved view \"gone\", at 5: unknown tag \"été\""},
       {fmt::format("tag:{}", std::string(200'000, 'x')), "5", "unknown tag \"xxx"},
   };
   for (const Mistake& mistake : mistakes) {
-    const View view = View::parse(mistake.text);
+    const View view = View::parse(mistake.text, {{"gone", "tag:été", ""}});
     expect_mistake(mistake, [&] { select_labels(view, columns); });
     expect_mistake(mistake, [&] { select_samples(view, columns); });
   }
@@ -468,6 +632,19 @@ TEST(ViewSize, DeepNestingIsAnErrorAtTheParenthesisThatIsTooMuch) {
   expect_mistake({nested(101), "202", "more than 100 parentheses inside each other"}, [&] { View::parse(nested(101)); });
   expect_mistake({nested(50'000), "202", "more than 100 parentheses"}, [&] { View::parse(nested(50'000)); });
   expect_mistake({repeated("(", 200'000), "101", "more than 100 parentheses"}, [&] { View::parse(repeated("(", 200'000)); });
+}
+
+TEST(ViewSize, SavedViewsAreBoundedAsOneTextIs) {
+  SavedViews chain;
+  SavedViews doubling;
+  for (int i = 0; i < 200; ++i) {
+    chain.push_back({fmt::format("v{}", i), i == 0 ? "tag:night" : fmt::format("view:v{}", i - 1), ""});
+    doubling.push_back({fmt::format("v{}", i), i == 0 ? "tag:night" : fmt::format("view:v{0} view:v{0}", i - 1), ""});
+  }
+  const Columns columns = street_and_park();
+  EXPECT_EQ(select_samples(View::parse("view:v99", chain), columns), select_samples(View::parse("tag:night"), columns));
+  expect_mistake({"view:v100", "6", "more than 100 saved views and parentheses"}, [&] { View::parse("view:v100", chain); });
+  expect_mistake({"view:v90", "6", "more than 10000 terms"}, [&] { View::parse("view:v90", doubling); });
 }
 
 TEST(ViewSize, LongTextsAreAnswered) {
@@ -520,10 +697,10 @@ TEST(ViewSize, RandomTextsAreAnsweredToo) {
 
 TEST(ViewTerms, HaveExamplesThatParse) {
   for (const ViewTerm& term : view_terms()) {
-    const View view = View::parse(term.example);
+    const View view = View::parse(term.example, kSaved);
     EXPECT_THAT(std::string(term.example), HasSubstr(std::string(term.name)));
     EXPECT_THAT(std::string(term.usage), HasSubstr(std::string(term.name)));
-    if (term.subject != TermSubject::whole) {
+    if (term.subject == TermSubject::label || term.subject == TermSubject::sample) {
       EXPECT_EQ(view.has_label_terms(), term.subject == TermSubject::label) << term.name;
     }
   }
@@ -544,7 +721,7 @@ TEST(ViewsPage, EveryExampleParses) {
     if (line.starts_with("```")) {
       is_example = line == "```view";
     } else if (is_example) {
-      EXPECT_NO_THROW(View::parse(line)) << line;
+      EXPECT_NO_THROW(View::parse(line, kSaved)) << line;
       ++examples;
     }
   }

@@ -15,6 +15,7 @@ enum class ChangeKind : std::uint8_t {
   run = 5,           ///< every sample of run first
   import = 6,        ///< every label and sample of import first
   tags = 7,          ///< all tags
+  fields = 8,        ///< fields of samples first to last
 };
 
 /// Belongs into the transaction that makes the change.

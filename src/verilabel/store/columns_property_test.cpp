@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "verilabel/dataset/lifecycle.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/store/columns_reader.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/decision_ledger.h"
@@ -55,7 +56,41 @@ std::set<std::pair<std::int32_t, std::string>> tags_of(const TagColumns& tags, c
   return pairs;
 }
 
+std::vector<std::string> splits_of(const Columns& columns) {
+  std::vector<std::string> splits;
+  for (const std::int32_t split : columns.samples.split) {
+    splits.push_back(columns.splits[static_cast<std::size_t>(split)]);
+  }
+  return splits;
+}
+
+std::vector<std::string> sorted(std::vector<std::string> texts) {
+  std::ranges::sort(texts);
+  return texts;
+}
+
+using PropertyTriple = std::tuple<std::string, std::int32_t, PropertyValue>;
+
+std::vector<PropertyTriple> properties_of(const PropertyColumns& properties) {
+  std::vector<PropertyTriple> triples;
+  for (std::size_t i = 0; i < properties.size(); ++i) {
+    const auto text = properties.text[i];
+    triples.emplace_back(properties.names[static_cast<std::size_t>(properties.name[i])], properties.row[i],
+                         text < 0 ? PropertyValue(properties.number[i])
+                                  : PropertyValue(std::string(properties.texts[static_cast<std::size_t>(text)])));
+  }
+  return triples;
+}
+
 void expect_equal(const Columns& a, const Columns& b) {
+  EXPECT_EQ(splits_of(a), splits_of(b));
+  EXPECT_EQ(sorted(a.splits), sorted(b.splits));
+  EXPECT_EQ(bits_of(a.samples.modified), bits_of(b.samples.modified));
+  EXPECT_EQ(bits_of(a.labels.decided), bits_of(b.labels.decided));
+  EXPECT_EQ(properties_of(a.sample_fields), properties_of(b.sample_fields));
+  EXPECT_EQ(a.sample_fields.names, b.sample_fields.names);
+  EXPECT_EQ(properties_of(a.label_attributes), properties_of(b.label_attributes));
+  EXPECT_EQ(a.label_attributes.names, b.label_attributes.names);
   EXPECT_EQ(a.change, b.change);
   EXPECT_EQ(pairs_of(a.sets), pairs_of(b.sets));
   EXPECT_EQ(pairs_of(a.classes), pairs_of(b.classes));
@@ -168,8 +203,20 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
       const SampleId sample = any_sample();
       writer.mark_labelled(sample);
       import.marked.insert(sample);
+      if (chance(40)) {
+        const std::vector<std::string> tags(static_cast<std::size_t>(pick(2)), chance(50) ? "night" : "imported");
+        const std::string fields = any_fields();
+        writer.describe_sample(sample, {any_split(), {}, tags, fields});
+        note_fields(sample, fields);
+      }
       for (int k = pick(3); k > 0; --k) {
-        writer.add_label(sample, chance(30) ? mask_label(any_class(), any_box()) : box_label(any_class(), any_box()));
+        Label label = chance(30) ? mask_label(any_class(), any_box()) : box_label(any_class(), any_box());
+        if (chance(40)) {
+          label.attributes_json = std::array{R"({"occluded":true,"n":1})", R"({"occluded":false,"deep":{"x":"y"},"list":[1]})",
+                                             "{}", R"({"huge":1e999})"}[static_cast<std::size_t>(pick(4))];
+        }
+        const std::vector<std::string> tags(static_cast<std::size_t>(pick(2)), chance(50) ? "ask" : "hard");
+        writer.add_label(sample, label, tags);
       }
     }
     if (chance(70)) {
@@ -309,7 +356,55 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     chance(60) ? project_->tag_samples(std::array{sample}, name) : project_->untag_samples(std::array{sample}, name);
   }
 
+  void tag_a_label() {
+    const std::vector<StoredLabel> labels = all_labels();
+    if (labels.empty()) {
+      return;
+    }
+    const LabelId label = labels[static_cast<std::size_t>(pick(static_cast<int>(labels.size())))].id;
+    const std::string name = chance(50) ? "ask" : "hard";
+    chance(60) ? project_->tag_labels(std::array{label}, name) : project_->untag_labels(std::array{label}, name);
+  }
+
+  std::string_view any_split() { return std::array{"", "train", "val", "test"}[static_cast<std::size_t>(pick(4))]; }
+
+  std::string any_fields() {
+    return std::array{R"({"scene":"night"})", R"({"scene":"day","gps":{"lat":1.5}})", R"({"scene":null,"iso":100})",
+                      R"({"iso":"auto"})", ""}[static_cast<std::size_t>(pick(5))];
+  }
+
+  void set_fields() {
+    const SampleId sample = any_sample();
+    const std::string fields = any_fields();
+    project_->set_fields(sample, fields);
+    note_fields(sample, fields);
+  }
+
+  /// Fields as a person would keep them, by hand: of each of the texts above.
+  void note_fields(SampleId sample, const std::string& fields) {
+    auto& known = fields_[sample];
+    if (fields.find("night") != std::string::npos) {
+      known["scene"] = PropertyValue("night");
+    } else if (fields.find("day") != std::string::npos) {
+      known["scene"] = PropertyValue("day");
+      known["gps.lat"] = PropertyValue(1.5);
+    } else if (fields.find("null") != std::string::npos) {
+      known.erase("scene");
+      known["iso"] = PropertyValue(100.0);
+    } else if (!fields.empty()) {
+      known["iso"] = PropertyValue("auto");
+    }
+  }
+
   void check_against_model(const Columns& columns) {
+    std::vector<PropertyTriple> fields;
+    for (const auto& [sample, known] : fields_) {
+      for (const auto& [name, value] : known) {
+        fields.emplace_back(name, static_cast<std::int32_t>(sample.value - 1), value);
+      }
+    }
+    std::ranges::sort(fields);
+    EXPECT_EQ(properties_of(columns.sample_fields), fields);
     std::set<std::pair<std::int32_t, std::int32_t>> labelled;
     for (const auto& [id, import] : model_.imports) {
       for (const SampleId sample : import.marked) {
@@ -345,6 +440,7 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
           EXPECT_EQ(columns.labels.status[row], statuses[i]) << "label " << labels[i].id.value;
           EXPECT_EQ(columns.labels.verdict[row], origins[i].verdict);
           EXPECT_EQ(labels[i].verdict, origins[i].verdict);
+          EXPECT_EQ(std::isnan(columns.labels.decided[row]), labels[i].verdict == Verdict::unreviewed);
           EXPECT_EQ(columns.labels.box_xywh_px(row), labels[i].label.box_xywh_px);
           EXPECT_EQ(columns.labels.kind[row], labels[i].label.kind);
           EXPECT_EQ(columns.labels.class_index[row], labels[i].label.class_id.value - 1);
@@ -375,6 +471,7 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
   std::vector<ClassId> classes_;
   std::map<LabelId, ClassId> written_class_;
   Model model_;
+  std::map<SampleId, std::map<std::string, PropertyValue>> fields_;
 };
 
 TEST_P(Story, FollowingChangesEqualsReadingEverything) {
@@ -388,7 +485,7 @@ TEST_P(Story, FollowingChangesEqualsReadingEverything) {
   }
   Columns followed = project_->columns();
   for (int step = 0; step < 60; ++step) {
-    switch (pick(9)) {
+    switch (pick(11)) {
       case 0:
         add_more_samples();
         break;
@@ -410,6 +507,12 @@ TEST_P(Story, FollowingChangesEqualsReadingEverything) {
         break;
       case 7:
         undo_a_run_or_import();
+        break;
+      case 8:
+        tag_a_label();
+        break;
+      case 9:
+        set_fields();
         break;
       default:
         tag();

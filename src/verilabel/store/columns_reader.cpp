@@ -1,6 +1,7 @@
 #include "verilabel/store/columns_reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/lifecycle.h"
+#include "verilabel/dataset/properties.h"
+#include "verilabel/dataset/time.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/label_rows.h"
 #include "verilabel/store/snapshot.h"
@@ -62,6 +65,7 @@ struct WrittenLabel {
   std::int64_t run = 0;
   std::int64_t import = 0;
   std::int64_t superseded_by = 0;
+  std::string attributes;  ///< JSON; read for labels that are new to the columns, since nothing changes them
 };
 
 constexpr std::string_view kWrittenColumns =
@@ -80,7 +84,15 @@ WrittenLabel written_from(const Statement& row) {
           row.integer(11) != 0,
           row.integer(12),
           row.integer(13),
-          row.integer(14)};
+          row.integer(14),
+          {}};
+}
+
+/// From `kWrittenColumns` and behind them `l.attributes`.
+WrittenLabel written_with_attributes(const Statement& row) {
+  WrittenLabel label = written_from(row);
+  label.attributes = row.text(15);
+  return label;
 }
 
 /// The decision on a label that stands, and the edit in force.
@@ -91,9 +103,11 @@ struct Decision {
   std::int64_t class_id = 0;
   Box box_xywh_px;
   double area = kNone;
+  double at = kNone;  ///< of the decision, in seconds since 1970
 };
 
-constexpr std::string_view kDecisionColumns = "d.verdict, e.kind, e.class_id, e.x, e.y, e.w, e.h, e.area";
+constexpr std::string_view kDecisionColumns =
+    "d.verdict, e.kind, e.class_id, e.x, e.y, e.w, e.h, e.area, (SELECT g.at FROM decision_groups g WHERE g.id = d.group_id)";
 
 /// From the columns of `kDecisionColumns`, which begin at `first`.
 Decision decision_from(const Statement& row, int first) {
@@ -105,6 +119,10 @@ Decision decision_from(const Statement& row, int first) {
     decision.class_id = row.integer(first + 2);
     decision.box_xywh_px = {row.real(first + 3), row.real(first + 4), row.real(first + 5), row.real(first + 6)};
     decision.area = row.is_null(first + 7) ? kNone : row.real(first + 7);
+  }
+  if (!row.is_null(first + 8)) {
+    const auto time = time_span_from(row.text(first + 8));
+    decision.at = time ? time->begin : kNone;
   }
   return decision;
 }
@@ -129,6 +147,7 @@ class Reader {
     read_all_labels();
     read_all_labelled();
     read_tags();
+    read_all_fields();
     columns_.change = newest_change();
   }
 
@@ -152,6 +171,9 @@ class Reader {
     for (const auto& [first, last] : sample_ranges) {
       read_samples(first, last);
     }
+    if (!sample_ranges.empty()) {
+      drop_unused_splits();
+    }
     read_run_infos();
     read_undone_imports();
     append_new_labels(label_ranges);
@@ -161,6 +183,7 @@ class Reader {
     if (has_tags) {
       read_tags();
     }
+    follow_fields();
     rows_changed += rows_to_follow_;
     columns_.change = newest;
     return true;
@@ -211,15 +234,21 @@ class Reader {
   std::int64_t last_label_id() const { return columns_.labels.size() == 0 ? 0 : columns_.labels.id.rows().back(); }
 
   void read_samples(std::int64_t first, std::int64_t last) {
-    Statement rows =
-        database_.prepare("SELECT id, path, name, width, height, is_missing FROM samples WHERE id BETWEEN ? AND ? ORDER BY id");
+    Statement rows = database_.prepare(
+        "SELECT id, path, name, width, height, is_missing, split, modified_ns FROM samples WHERE id BETWEEN ? AND "
+        "? ORDER BY id");
     rows.bind(first, last);
     SampleColumns& samples = columns_.samples;
+    if (columns_.splits.empty()) {
+      columns_.splits.emplace_back();
+    }
     while (rows.step()) {
       const std::int64_t id = rows.integer(0);
       const auto width = static_cast<std::int32_t>(rows.integer(3));
       const auto height = static_cast<std::int32_t>(rows.integer(4));
       const auto is_missing = static_cast<std::uint8_t>(rows.integer(5));
+      const std::int32_t split = index_of_split(rows.text(6));
+      const double modified = is_missing != 0 ? kNone : static_cast<double>(rows.integer(7)) / 1e9;
       if (id > last_sample_id()) {
         samples.id.append(id);
         samples.path.append(rows.text(1));
@@ -227,12 +256,48 @@ class Reader {
         samples.width.append(width);
         samples.height.append(height);
         samples.is_missing.append(is_missing);
+        samples.split.append(split);
+        samples.modified.append(modified);
       } else {
         const auto row = static_cast<std::size_t>(sample_row(id));
         samples.width.set(row, width);
         samples.height.set(row, height);
         samples.is_missing.set(row, is_missing);
+        samples.split.set(row, split);
+        samples.modified.set(row, modified);
       }
+    }
+  }
+
+  std::int32_t index_of_split(std::string_view name) {
+    const auto found = std::ranges::find(columns_.splits, name);
+    if (found == columns_.splits.end()) {
+      columns_.splits.emplace_back(name);
+      return static_cast<std::int32_t>(columns_.splits.size() - 1);
+    }
+    return static_cast<std::int32_t>(found - columns_.splits.begin());
+  }
+
+  /// A split that its last sample has left is none.
+  void drop_unused_splits() {
+    std::vector<std::int32_t> new_index(columns_.splits.size(), -1);
+    for (const std::int32_t split : columns_.samples.split.rows()) {
+      new_index[static_cast<std::size_t>(split)] = 0;
+    }
+    new_index.front() = 0;
+    if (std::ranges::find(new_index, -1) == new_index.end()) {
+      return;
+    }
+    std::vector<std::string> used;
+    for (std::size_t i = 0; i < new_index.size(); ++i) {
+      if (new_index[i] == 0) {
+        new_index[i] = static_cast<std::int32_t>(used.size());
+        used.push_back(std::move(columns_.splits[i]));
+      }
+    }
+    columns_.splits = std::move(used);
+    for (std::size_t row = 0; row < columns_.samples.size(); ++row) {
+      set_if_other(columns_.samples.split, row, new_index[static_cast<std::size_t>(columns_.samples.split[row])]);
     }
   }
 
@@ -270,8 +335,33 @@ class Reader {
     labels.h.append(label.box_xywh_px.h);
     labels.area.append(area_of(label.area, label.box_xywh_px));
     labels.confidence.append(label.confidence);
+    labels.decided.append(kNone);
     labels.run.append(label.run);
     labels.import.append(label.import);
+    if (!label.attributes.empty()) {
+      add_attributes(label.attributes);
+    }
+  }
+
+  /// Of the newest label. What is no object that can be read is not seen by views; export writes it as it came.
+  void add_attributes(const std::string& attributes) {
+    const auto flat = flat_object(attributes);
+    if (!flat) {
+      return;
+    }
+    const auto row = static_cast<std::int32_t>(columns_.labels.size() - 1);
+    for (const Property& property : flat->properties) {
+      if (const auto value = property_value(property.json)) {
+        attributes_.add(row, property.name, *value);
+      }
+    }
+  }
+
+  void store_attributes() {
+    if (!attributes_.empty()) {
+      attributes_.add_all(columns_.label_attributes, {});
+      columns_.label_attributes = attributes_.build();
+    }
   }
 
   static double area_of(double stated, const Box& box) { return stated == stated ? stated : area(box); }
@@ -282,6 +372,9 @@ class Reader {
     const Box& box = is_edited ? decision.box_xywh_px : written.box_xywh_px;
     LabelColumns& labels = columns_.labels;
     set_if_other(labels.verdict, row, decision.verdict);
+    if (!(std::isnan(labels.decided[row]) && std::isnan(decision.at))) {
+      set_if_other(labels.decided, row, decision.at);
+    }
     set_if_other(labels.kind, row, is_edited ? decision.kind : written.kind);
     set_if_other(labels.class_index, row, index_of(columns_.classes, is_edited ? decision.class_id : written.class_id));
     set_if_other(labels.x, row, box.x);
@@ -325,9 +418,9 @@ class Reader {
     // What the columns do not keep and statuses need, for labels of runs.
     std::vector<WrittenByRun> by_runs;
     std::vector<std::uint8_t> has_superseded(columns_.sets.size(), 0);
-    Statement rows = database_.prepare("SELECT " + std::string(kWrittenColumns) + " FROM labels l ORDER BY l.id");
+    Statement rows = database_.prepare("SELECT " + std::string(kWrittenColumns) + ", l.attributes FROM labels l ORDER BY l.id");
     while (rows.step()) {
-      const WrittenLabel label = written_from(rows);
+      const WrittenLabel label = written_with_attributes(rows);
       if (label.run != 0) {
         by_runs.push_back({columns_.labels.size(), label.class_id, label.superseded_by});
       }
@@ -344,6 +437,7 @@ class Reader {
       const WrittenLabel written = written_from(decisions);
       set_effective(label_row(written.id), written, decision_from(decisions, 15));
     }
+    store_attributes();
     set_simple_statuses();
     set_statuses_of_rivals(by_runs, has_superseded);
   }
@@ -520,6 +614,43 @@ class Reader {
          [&](std::int64_t id) { return static_cast<std::int32_t>(label_row(id)); });
   }
 
+  void add_fields(Statement& rows, PropertyBuilder& fields) const {
+    while (rows.step()) {
+      const auto value = property_value(rows.text(2));
+      if (!value) {
+        throw Error(ErrorCode::bad_data, "the project's database is damaged: the value of a field is none; restore a copy",
+                    {{"field", std::string(rows.text(0))}, {"sample", std::to_string(rows.integer(1))}});
+      }
+      fields.add(sample_row(rows.integer(1)), rows.text(0), *value);
+    }
+    rows.reset();
+  }
+
+  void read_all_fields() {
+    PropertyBuilder fields;
+    Statement rows = database_.prepare("SELECT name, sample_id, value FROM sample_fields");
+    add_fields(rows, fields);
+    columns_.sample_fields = fields.build();
+  }
+
+  void follow_fields() {
+    if (field_ranges_.empty()) {
+      return;
+    }
+    PropertyBuilder fields;
+    std::vector<std::uint8_t> is_read_anew(columns_.samples.size(), 0);
+    Statement rows = database_.prepare("SELECT name, sample_id, value FROM sample_fields WHERE sample_id BETWEEN ? AND ?");
+    for (const auto& [first, last] : field_ranges_) {
+      for (std::int64_t id = first; id <= last; ++id) {
+        is_read_anew[static_cast<std::size_t>(sample_row(id))] = 1;
+      }
+      rows.bind(first, last);
+      add_fields(rows, fields);
+    }
+    fields.add_all(columns_.sample_fields, is_read_anew);
+    columns_.sample_fields = fields.build();
+  }
+
   bool fits(std::size_t more) {
     rows_to_follow_ += more;
     return rows_to_follow_ <= std::max(kMostRowsToFollow, columns_.samples.size() / 4);
@@ -576,6 +707,10 @@ class Reader {
         case ChangeKind::tags:
           has_tags = true;
           break;
+        case ChangeKind::fields:
+          field_ranges_.emplace_back(first, last);
+          is_small = fits(size);
+          break;
       }
       if (!is_small) {
         return false;
@@ -590,19 +725,19 @@ class Reader {
   void append_new_labels(const std::vector<std::pair<std::int64_t, std::int64_t>>& label_ranges) {
     std::vector<WrittenLabel> added;
     const std::int64_t last_known = last_label_id();
-    const std::string select = "SELECT " + std::string(kWrittenColumns) + " FROM labels l WHERE ";
+    const std::string select = "SELECT " + std::string(kWrittenColumns) + ", l.attributes FROM labels l WHERE ";
     Statement in_range = database_.prepare(select + "l.id BETWEEN ? AND ?");
     for (const auto& [first, last] : label_ranges) {
       in_range.bind(std::max(first, last_known + 1), last);
       while (in_range.step()) {
-        added.push_back(written_from(in_range));
+        added.push_back(written_with_attributes(in_range));
       }
     }
     Statement of_sample = database_.prepare(select + "l.sample_id = ? AND l.id > ?");
     for (const std::int64_t sample : touched_) {
       of_sample.bind(sample, last_known);
       while (of_sample.step()) {
-        added.push_back(written_from(of_sample));
+        added.push_back(written_with_attributes(of_sample));
       }
     }
     std::ranges::sort(added, {}, &WrittenLabel::id);
@@ -611,6 +746,7 @@ class Reader {
     for (const WrittenLabel& label : added) {
       append(label);
     }
+    store_attributes();
     first_new_label_ = columns_.labels.size() - added.size();
   }
 
@@ -679,7 +815,9 @@ class Reader {
   std::vector<std::int64_t> undone_imports_;
   std::vector<std::int64_t> touched_;  ///< samples whose labels and states are to be looked at again
   std::vector<FinishedRun> finished_runs_;
-  std::size_t first_new_label_ = 0;  ///< row
+  std::vector<std::pair<std::int64_t, std::int64_t>> field_ranges_;  ///< samples whose fields are to be read again
+  PropertyBuilder attributes_;                                       ///< of new labels
+  std::size_t first_new_label_ = 0;                                  ///< row
   std::size_t rows_to_follow_ = 0;
 };
 

@@ -14,6 +14,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/database.h"
+#include "verilabel/store/field_writer.h"
 #include "verilabel/store/label_rows.h"
 #include "verilabel/store/locks.h"
 #include "verilabel/store/schema.h"
@@ -155,14 +156,18 @@ struct ImportWriter::State {
         complete_sample(database.prepare(
             "UPDATE samples SET width = ?, height = ?, format = ?, file_bytes = ?, modified_ns = ?, is_missing = ?, "
             "split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
-        describe_sample(
-            database.prepare("UPDATE samples SET split = coalesce(?, split), source_json = coalesce(source_json, ?) WHERE id = ?")),
+        describe_sample(database.prepare("UPDATE samples SET split = coalesce(?1, split), source_json = coalesce(source_json, ?2) "
+                                         "WHERE id = ?3 AND (split IS NOT "
+                                         "coalesce(?1, split) OR source_json IS NOT coalesce(source_json, ?2))")),
+        tag_sample(database.prepare("INSERT INTO sample_tags (tag, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
+        tag_label(database.prepare("INSERT INTO label_tags (tag, label_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
+        fields(database),
         insert_labelled(database.prepare("INSERT INTO import_samples (import_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
         insert_label(database),
         known_samples(database, "SELECT max(id) FROM samples", "sample"),
         known_classes(database, "SELECT max(id) FROM classes", "class"),
         select_earlier(database.prepare(
-            "SELECT import_id, class_id, kind, x, y, w, h, confidence, area, is_crowd, attributes, mask FROM labels "
+            "SELECT import_id, class_id, kind, x, y, w, h, confidence, area, is_crowd, attributes, mask, id FROM labels "
             "WHERE sample_id = ? AND set_id = ? AND id <= ? AND import_id IS NOT NULL")) {}
 
   void begin_if_needed() {
@@ -185,6 +190,11 @@ struct ImportWriter::State {
     if (first_sample) {
       store::record_change(database, ChangeKind::samples, first_sample.value, last_sample.value);
     }
+    record_changes(ChangeKind::samples, described);
+    record_changes(ChangeKind::fields, with_new_fields);
+    if (has_new_tags) {
+      store::record_change(database, ChangeKind::tags, 0, 0);
+    }
     if (labels > 0) {
       store::record_change(database, ChangeKind::labels, first_label.value, last_label.value);
       database.prepare("UPDATE imports SET labels = labels + ? WHERE id = ?").run_with(labels, import.value);
@@ -193,11 +203,34 @@ struct ImportWriter::State {
     transaction.reset();
     first_sample = last_sample = {};
     first_label = last_label = {};
+    described.clear();
+    with_new_fields.clear();
+    has_new_tags = false;
     labels = 0;
     rows = 0;
   }
 
-  using Multiset = std::unordered_map<ClaimHash, int, HashOfClaimHash>;
+  /// One change for each stretch of ids that follow each other.
+  void record_changes(ChangeKind kind, std::vector<std::int64_t>& ids) {
+    std::ranges::sort(ids);
+    for (std::size_t begin = 0; begin < ids.size();) {
+      std::size_t end = begin + 1;
+      while (end < ids.size() && ids[end] <= ids[end - 1] + 1) {
+        ++end;
+      }
+      store::record_change(database, kind, ids[begin], ids[end - 1]);
+      begin = end;
+    }
+  }
+
+  void add_tags(Statement& insert, std::int64_t id, std::span<const std::string> tags) {
+    for (const std::string& tag : tags) {
+      insert.run_with(tag, id);
+      has_new_tags |= database.changed_rows() > 0;
+    }
+  }
+
+  using Multiset = std::unordered_multimap<ClaimHash, LabelId, HashOfClaimHash>;
 
   /// What earlier imports brought to the sample and this one has not named yet.
   Multiset& earlier_labels_of(SampleId sample) {
@@ -208,9 +241,10 @@ struct ImportWriter::State {
       while (select_earlier.step()) {
         if (!undone_imports.contains({row.integer(0)})) {
           const auto mask = row.blob(11);
-          ++entry->second[claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
-                                     row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
-                                     {reinterpret_cast<const char*>(mask.data()), mask.size()})];
+          entry->second.emplace(claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
+                                           row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
+                                           {reinterpret_cast<const char*>(mask.data()), mask.size()}),
+                                LabelId{row.integer(12)});
         }
       }
     }
@@ -223,6 +257,9 @@ struct ImportWriter::State {
   Statement find_sample;
   Statement complete_sample;
   Statement describe_sample;
+  Statement tag_sample;
+  Statement tag_label;
+  store::FieldWriter fields;
   Statement insert_labelled;
   store::LabelInserter insert_label;
   KnownRows known_samples;
@@ -245,6 +282,9 @@ struct ImportWriter::State {
   SampleId last_sample;
   LabelId first_label;
   LabelId last_label;
+  std::vector<std::int64_t> described;        ///< samples that were there and whose row changed
+  std::vector<std::int64_t> with_new_fields;  ///< samples
+  bool has_new_tags = false;
 };
 
 ImportWriter::ImportWriter(Project& project) : state_(std::make_unique<State>(project)) {}
@@ -279,19 +319,31 @@ ImportWriter::AddedSample ImportWriter::add_sample(const Sample& sample) {
       widen(state.first_sample, state.last_sample, added.id);
     } else if (gets_split || gets_source) {
       state.describe_sample.run_with(unless_empty(sample.split), unless_empty(sample.source_json), added.id.value);
+      state.described.push_back(added.id.value);
     }
   }
   state.count_row();
   return added;
 }
 
-void ImportWriter::describe_sample(SampleId sample, std::string_view split, std::string_view source_json) {
-  if (split.empty() && source_json.empty()) {
+void ImportWriter::describe_sample(SampleId sample, const SampleDescription& description) {
+  const SampleDescription& said = description;
+  if (said.split.empty() && said.source_json.empty() && said.tags.empty() && said.fields_json.empty()) {
     return;
   }
   State& state = *state_;
+  state.known_samples.require(sample.value);
   state.begin_if_needed();
-  state.describe_sample.run_with(unless_empty(split), unless_empty(source_json), sample.value);
+  if (!said.split.empty() || !said.source_json.empty()) {
+    state.describe_sample.run_with(unless_empty(said.split), unless_empty(said.source_json), sample.value);
+    if (state.database.changed_rows() > 0) {
+      state.described.push_back(sample.value);
+    }
+  }
+  state.add_tags(state.tag_sample, sample.value, said.tags);
+  if (!said.fields_json.empty() && state.fields.write(sample, said.fields_json)) {
+    state.with_new_fields.push_back(sample.value);
+  }
   state.count_row();
 }
 
@@ -343,22 +395,31 @@ void ImportWriter::mark_labelled(SampleId sample) {
   state.count_row();
 }
 
-bool ImportWriter::add_label(SampleId sample, const Label& label) {
+bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<const std::string> tags) {
   State& state = *state_;
   state.known_samples.require(sample.value);
   state.known_classes.require(label.class_id.value);
   const std::string_view blob = store::mask_blob_of(label, state.blob);
   if (state.last_earlier_label > 0) {
     auto& earlier = state.earlier_labels_of(sample);
-    const auto same = earlier.find(claim_hash(label.class_id.value, static_cast<std::int64_t>(label.kind), label.box_xywh_px,
-                                              label.confidence, label.area_px, label.is_crowd, label.attributes_json, blob));
-    if (same != earlier.end() && same->second > 0) {
-      --same->second;
+    const auto [first, last] =
+        earlier.equal_range(claim_hash(label.class_id.value, static_cast<std::int64_t>(label.kind), label.box_xywh_px,
+                                       label.confidence, label.area_px, label.is_crowd, label.attributes_json, blob));
+    if (first != last) {
+      // Equal labels come again in the order in which they came.
+      const auto same = std::min_element(first, last, [](const auto& a, const auto& b) { return a.second < b.second; });
+      if (!tags.empty()) {
+        state.begin_if_needed();
+        state.add_tags(state.tag_label, same->second.value, tags);
+      }
+      earlier.erase(same);
       return false;
     }
   }
   state.begin_if_needed();
-  widen(state.first_label, state.last_label, state.insert_label.insert(sample, state.set, label, blob, {}, state.import, {}));
+  const LabelId id = state.insert_label.insert(sample, state.set, label, blob, {}, state.import, {});
+  widen(state.first_label, state.last_label, id);
+  state.add_tags(state.tag_label, id.value, tags);
   ++state.labels;
   state.count_row();
   return true;

@@ -2,11 +2,21 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "verilabel/store/project.h"
 
 namespace verilabel {
+
+/// What a labels file says of a sample beside its labels. What is empty says nothing.
+struct SampleDescription {
+  std::string_view split;             ///< replaces the one it had
+  std::string_view source_json;       ///< stays as it was if it had one
+  std::span<const std::string> tags;  ///< are added to those it had
+  std::string_view fields_json;       ///< as `Project::set_fields` takes it; replaces the fields that it names
+};
 
 /// Writes samples and labels in chunks of one transaction each. Samples belong to nobody; labels belong to an import, which can be
 /// undone as a whole. What was committed stays when the process dies, and repeating the import completes it. Between calls a chunk
@@ -30,9 +40,8 @@ class ImportWriter {
   /// Adds the sample, or completes the one of that path: a missing one whose file has turned up, a split or source_json that it had
   /// not.
   AddedSample add_sample(const Sample& sample);
-  /// What a labels file says of a sample that is there: the split replaces the one it had, source_json stays if it had one. Empty
-  /// texts say nothing.
-  void describe_sample(SampleId sample, std::string_view split, std::string_view source_json);
+  /// For a sample that is there. Throws as `Project::set_fields` does.
+  void describe_sample(SampleId sample, const SampleDescription& description);
 
   /// Begins the import that the labels which follow belong to, or goes on with one of the same words that was cut off. Once a
   /// writer. Throws `conflict` while another process imports into the set.
@@ -40,8 +49,9 @@ class ImportWriter {
   /// The sample is labelled, perhaps as empty. Counts once the import is finished: until then a sample is labelled when it has a
   /// label.
   void mark_labelled(SampleId sample);
-  /// False when the label was there before. Throws `not_found` for a sample or class that does not exist.
-  bool add_label(SampleId sample, const Label& label);
+  /// False when the label was there before; it then gets those of the tags that it had not. Throws `not_found` for a sample or
+  /// class that does not exist.
+  bool add_label(SampleId sample, const Label& label, std::span<const std::string> tags = {});
 
   /// Ends the import, if one was begun, and commits what is left.
   void finish(std::string_view dataset_json = {});

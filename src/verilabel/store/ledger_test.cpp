@@ -111,6 +111,78 @@ TEST_F(LedgerTest, RepeatingAnImportAddsNothingAndTwinsStayTwo) {
   EXPECT_EQ(added_, 5) << "another sample";
 }
 
+TEST_F(LedgerTest, ALabelThatComesAgainGetsTheTagsThatItHadNot) {
+  const auto import = [&](const std::vector<std::vector<std::string>>& tags_of_twins) {
+    ImportWriter writer(project_);
+    writer.begin(project_.ensure_set("ground_truth"), "coco", "/tags.json");
+    int added = 0;
+    for (const auto& tags : tags_of_twins) {
+      added += writer.add_label(samples_[0], box(car_), tags) ? 1 : 0;
+    }
+    writer.finish();
+    return added;
+  };
+  const auto labels_with = [&](const char* view) { return select_labels(View::parse(view), project_.columns()); };
+  EXPECT_EQ(import({{"ask"}, {"hard"}}), 2);
+  EXPECT_EQ(import({{"ask"}, {"hard", "new"}}), 0);
+  using Rows = std::vector<std::uint32_t>;
+  EXPECT_EQ(labels_with("label_tag:ask"), Rows{0});
+  EXPECT_EQ(labels_with("label_tag:hard"), Rows{1});
+  EXPECT_EQ(labels_with("label_tag:new"), Rows{1}) << "twins come again in their order";
+}
+
+TEST_F(LedgerTest, WhatAFileSaysOfASampleReachesTheColumns) {
+  Columns columns = project_.columns();
+  const std::vector<std::string> tags = {"night", "wet"};
+  {
+    ImportWriter writer(project_);
+    writer.describe_sample(samples_[1], {"val", {}, tags, R"({"scene":"city","gps":{"lat":1.25}})"});
+    writer.finish();
+  }
+  project_.refresh(columns);
+  using Rows = std::vector<std::uint32_t>;
+  for (const char* view : {"split:val", "tag:night tag:wet", "field:scene=city", "field:gps.lat=1.25"}) {
+    EXPECT_EQ(select_samples(View::parse(view), columns), Rows{1}) << view;
+  }
+  {
+    ImportWriter writer(project_);
+    writer.describe_sample(samples_[1], {"train", {}, {}, R"({"scene":"park"})"});
+    writer.finish();
+  }
+  project_.refresh(columns);
+  EXPECT_EQ(select_samples(View::parse("split:train field:scene=park field:gps.lat tag:night"), columns), Rows{1});
+  EXPECT_EQ(code_of([&] { select_samples(View::parse("split:val"), columns); }), ErrorCode::wrong_use) << "no sample is left in it";
+  const std::int64_t change = columns.change;
+  {
+    ImportWriter writer(project_);
+    writer.describe_sample(samples_[1], {"train", {}, tags, R"({"scene":"park"})"});
+    writer.finish();
+  }
+  project_.refresh(columns);
+  EXPECT_EQ(columns.change, change) << "what was known before is no change";
+  ImportWriter writer(project_);
+  EXPECT_EQ(code_of([&] { writer.describe_sample({99}, {"val", {}, {}, {}}); }), ErrorCode::not_found);
+  EXPECT_EQ(code_of([&] { writer.describe_sample(samples_[1], {{}, {}, {}, "[1]"}); }), ErrorCode::wrong_use);
+}
+
+TEST_F(LedgerTest, ADecisionHasItsDateUntilItIsUndone) {
+  ImportWriter writer(project_);
+  writer.begin(project_.ensure_set("ground_truth"), "coco", "/dates.json");
+  writer.add_label(samples_[0], box(car_));
+  writer.finish();
+  Columns columns = project_.columns();
+  EXPECT_TRUE(std::isnan(columns.labels.decided[0]));
+  const auto now = [] { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); };
+  const double before = now();
+  decide_labels(project_, std::vector<LabelId>{{1}}, Verdict::accepted, {"me", "", ""});
+  project_.refresh(columns);
+  EXPECT_GE(columns.labels.decided[0], before - 0.002);  // stored in milliseconds
+  EXPECT_LE(columns.labels.decided[0], now());
+  undo_decisions(project_, "me");
+  project_.refresh(columns);
+  EXPECT_TRUE(std::isnan(columns.labels.decided[0]));
+}
+
 TEST_F(LedgerTest, ADecidedOrEditedLabelIsStillTheOneThatWasImported) {
   import_labels({box(car_), box(dog_)}, samples_[0]);
   decide({{1}}, kRejected);
@@ -210,7 +282,7 @@ TEST_F(LedgerTest, AMissingSampleIsCompletedWhenItsFileTurnsUp) {
   Sample larger = sample_at("/images/late.jpg");
   larger.width = 1;
   EXPECT_TRUE(writer.add_sample(larger).has_new_size);
-  writer.describe_sample(id, "val", R"({"id":6})");
+  writer.describe_sample(id, {"val", R"({"id":6})", {}, {}});
   writer.finish();
   const Sample stored = project_.sample(id);
   EXPECT_FALSE(stored.is_missing);

@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/columns_reader.h"
 #include "verilabel/store/database.h"
+#include "verilabel/store/field_writer.h"
 #include "verilabel/store/label_rows.h"
 #include "verilabel/store/locks.h"
 #include "verilabel/store/schema.h"
@@ -55,6 +57,14 @@ Sample sample_from(const Statement& row) {
 constexpr std::string_view kSampleColumns =
     "id, path, name, width, height, format, file_bytes, modified_ns, is_missing, split, source_json";
 
+std::string names_of(const SavedViews& views) {
+  std::string names;
+  for (const SavedView& view : views) {
+    names += (names.empty() ? "" : ", ") + view.name;
+  }
+  return names;
+}
+
 /// Does also what the making or an import that was cut off has left to do.
 void prepare_for_writing(Database& database) {
   database.execute(kPragmas);
@@ -71,6 +81,8 @@ struct Project::State {
   std::filesystem::path directory;
   mutable Database database;
   std::optional<LabelSelector> label_selector;
+  std::optional<Statement> field_selector;
+  std::optional<Statement> attribute_selector;
 };
 
 Project::Project(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -114,6 +126,11 @@ Project Project::open(const std::filesystem::path& directory, Access access) {
   const bool is_read_only = access == Access::read_only;
   try {
     auto state = std::make_unique<State>(directory, is_read_only ? Database::Mode::read_only : Database::Mode::read_write);
+    if (is_read_only && store::is_of_older_version(state->database)) {
+      // Who only asks must not have to know that something has to be written first.
+      Database writable(directory / kDatabaseName, Database::Mode::read_write);
+      prepare_for_writing(writable);
+    }
     if (is_read_only) {
       state->database.execute(kPragmas);
       store::migrate(state->database);
@@ -257,30 +274,119 @@ std::int64_t Project::undo_import(ImportId import) {
   return labels;
 }
 
-std::int64_t Project::tag_samples(std::span<const SampleId> samples, std::string_view tag) {
-  Transaction transaction(database(), Transaction::Kind::write);
-  Statement insert = database().prepare("INSERT INTO sample_tags (tag, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING");
+namespace {
+
+/// Runs `sql`, of a tag and an id, for each thing; how many rows that changed.
+template <typename Ids>
+std::int64_t change_tags(Database& database, std::string_view sql, const Ids& ids, std::string_view tag) {
+  Transaction transaction(database, Transaction::Kind::write);
+  Statement statement = database.prepare(sql);
   std::int64_t changed = 0;
-  for (const SampleId sample : samples) {
-    insert.run_with(tag, sample.value);
-    changed += database().changed_rows();
+  for (const auto id : ids) {
+    statement.run_with(tag, id.value);
+    changed += database.changed_rows();
   }
-  store::record_change(database(), ChangeKind::tags, 0, 0);
+  store::record_change(database, ChangeKind::tags, 0, 0);
   transaction.commit();
   return changed;
 }
 
+}  // namespace
+
+std::int64_t Project::tag_samples(std::span<const SampleId> samples, std::string_view tag) {
+  return change_tags(database(), "INSERT INTO sample_tags (tag, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING", samples, tag);
+}
 std::int64_t Project::untag_samples(std::span<const SampleId> samples, std::string_view tag) {
+  return change_tags(database(), "DELETE FROM sample_tags WHERE tag = ? AND sample_id = ?", samples, tag);
+}
+std::int64_t Project::tag_labels(std::span<const LabelId> labels, std::string_view tag) {
+  return change_tags(database(), "INSERT INTO label_tags (tag, label_id) VALUES (?, ?) ON CONFLICT DO NOTHING", labels, tag);
+}
+std::int64_t Project::untag_labels(std::span<const LabelId> labels, std::string_view tag) {
+  return change_tags(database(), "DELETE FROM label_tags WHERE tag = ? AND label_id = ?", labels, tag);
+}
+
+void Project::set_fields(SampleId sample, std::string_view json) {
   Transaction transaction(database(), Transaction::Kind::write);
-  Statement remove = database().prepare("DELETE FROM sample_tags WHERE tag = ? AND sample_id = ?");
-  std::int64_t changed = 0;
-  for (const SampleId sample : samples) {
-    remove.run_with(tag, sample.value);
-    changed += database().changed_rows();
+  static_cast<void>(this->sample(sample));
+  if (store::FieldWriter(database()).write(sample, json)) {
+    store::record_change(database(), ChangeKind::fields, sample.value, sample.value);
   }
-  store::record_change(database(), ChangeKind::tags, 0, 0);
   transaction.commit();
-  return changed;
+}
+
+std::string Project::fields_of(SampleId sample) const {
+  if (!state_->field_selector) {
+    state_->field_selector.emplace(database().prepare("SELECT name, value FROM sample_fields WHERE sample_id = ? ORDER BY name"));
+  }
+  Statement& rows = *state_->field_selector;
+  const store::ResetAtEnd reset(rows);
+  rows.bind(sample.value);
+  std::vector<Property> properties;
+  while (rows.step()) {
+    properties.push_back({std::string(rows.text(0)), std::string(rows.text(1))});
+  }
+  return properties.empty() ? std::string() : object_from(properties);
+}
+
+std::string Project::attributes_of(LabelId label) const {
+  if (!state_->attribute_selector) {
+    state_->attribute_selector.emplace(database().prepare("SELECT attributes FROM labels WHERE id = ?"));
+  }
+  Statement& rows = *state_->attribute_selector;
+  const store::ResetAtEnd reset(rows);
+  return rows.bind(label.value).step() ? std::string(rows.text(0)) : std::string();
+}
+
+SavedViews Project::saved_views() const {
+  SavedViews views;
+  Statement rows = database().prepare("SELECT name, text, saved_at FROM saved_views ORDER BY name");
+  while (rows.step()) {
+    views.push_back({std::string(rows.text(0)), std::string(rows.text(1)), std::string(rows.text(2))});
+  }
+  return views;
+}
+
+void Project::save_view(std::string_view name, std::string_view text) {
+  if (name.empty()) {
+    throw Error(ErrorCode::wrong_use, "a saved view needs a name of at least one character");
+  }
+  Transaction transaction(database(), Transaction::Kind::write);
+  SavedViews views = saved_views();
+  std::erase_if(views, [&](const SavedView& view) { return view.name == name; });
+  views.push_back({std::string(name), std::string(text), {}});
+  // Also the others: one of them may name this one, which then must not name it in turn, and must not have gained a limit.
+  static_cast<void>(View::parse(text, views));
+  for (const SavedView& view : views) {
+    try {
+      static_cast<void>(View::parse(view.text, views));
+    } catch (const Error& error) {
+      throw error.with("saved view", view.name);
+    }
+  }
+  database()
+      .prepare(
+          "INSERT INTO saved_views VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text, saved_at = "
+          "excluded.saved_at")
+      .run_with(name, text, store::timestamp());
+  transaction.commit();
+}
+
+void Project::remove_view(std::string_view name) {
+  Transaction transaction(database(), Transaction::Kind::write);
+  SavedViews views = saved_views();
+  if (std::erase_if(views, [&](const SavedView& view) { return view.name == name; }) == 0) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no saved view '{}'", name), {{"saved views", names_of(views)}});
+  }
+  for (const SavedView& view : views) {
+    try {
+      static_cast<void>(View::parse(view.text, views));
+    } catch (const Error&) {
+      throw Error(ErrorCode::conflict, fmt::format("the saved view '{}' names '{}'; remove or change it first", view.name, name));
+    }
+  }
+  database().prepare("DELETE FROM saved_views WHERE name = ?").run_with(name);
+  transaction.commit();
 }
 
 void Project::save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set,

@@ -13,6 +13,7 @@
 #include "verilabel/base/ids.h"
 #include "verilabel/dataset/columns.h"
 #include "verilabel/dataset/label.h"
+#include "verilabel/dataset/view.h"
 
 namespace verilabel {
 
@@ -118,6 +119,27 @@ class Project {
   /// Returns how many did not have the tag before (had it, for removing).
   std::int64_t tag_samples(std::span<const SampleId> samples, std::string_view tag);
   std::int64_t untag_samples(std::span<const SampleId> samples, std::string_view tag);
+
+  std::int64_t tag_labels(std::span<const LabelId> labels, std::string_view tag);
+  std::int64_t untag_labels(std::span<const LabelId> labels, std::string_view tag);
+
+  /// Gives the sample the fields of a JSON object; those of an object inside it get names with dots, null takes a field away, and
+  /// fields that are not named stay. Throws `not_found`; `wrong_use` for what is no such object, and for lists, which no field can
+  /// hold; then nothing has changed.
+  void set_fields(SampleId sample, std::string_view json);
+  /// A flat JSON object of all fields of the sample, in the order of their names; empty when it has none.
+  std::string fields_of(SampleId sample) const;
+
+  /// The attributes of a label as a JSON object, as they came; empty when it has none, or there is no such label.
+  std::string attributes_of(LabelId label) const;
+
+  /// In the order of their names.
+  SavedViews saved_views() const;
+  /// Gives a view a name; one of that name is replaced. Throws `wrong_use` for an empty name, a text that is no view, and one that
+  /// would contain itself.
+  void save_view(std::string_view name, std::string_view text);
+  /// Throws `not_found`, and `conflict` when another saved view names it.
+  void remove_view(std::string_view name);
 
   /// Replaces the evaluation of that key.
   void save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set,

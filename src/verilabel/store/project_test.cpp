@@ -77,13 +77,31 @@ const char* const kVersion1Schema =
 #include "verilabel/store/schema_version_1.inc"
     ;
 
+const char* const kStepToVersion2 =
+#include "verilabel/store/schema_version_2.inc"
+    ;
+
+/// Version 1 never wrote fields; another program may have, as its schema said.
+constexpr const char* kVersion1Fields = R"sql(
+INSERT INTO sample_fields VALUES ('scene', 1, 'it''s "night"'), ('iso', 1, 100), ('exposure', 1, 0.125);
+)sql";
+constexpr const char* kVersion2Fields = R"sql(
+INSERT INTO sample_fields VALUES ('scene', 1, '"it''s \"night\""'), ('iso', 1, '100'), ('exposure', 1, '0.125');
+)sql";
+constexpr const char* kTagsAndViews = R"sql(
+INSERT INTO label_tags VALUES ('ask', 2);
+INSERT INTO saved_views VALUES ('cars', 'class:car', '2026-01-31T12:00:00.000Z');
+)sql";
+
 /// Raw SQL text, as frozen by the version that released it.
 struct ReleasedVersion {
   int version;
-  const char* schema;
-  const char* rows;
+  std::string schema;
+  std::string rows;
 };
-const ReleasedVersion kReleased[] = {{1, kVersion1Schema, kVersion1Rows}};
+const ReleasedVersion kReleased[] = {
+    {1, kVersion1Schema, std::string(kVersion1Rows) + kVersion1Fields + kTagsAndViews},
+    {2, std::string(kVersion1Schema) + kStepToVersion2, std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews}};
 
 TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
   ASSERT_EQ(static_cast<std::size_t>(store::newest_schema_version()), std::size(kReleased))
@@ -94,7 +112,13 @@ TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
     run_sql(directory / "verilabel.db", std::string("PRAGMA journal_mode = WAL;") + released.schema + released.rows +
                                             "PRAGMA application_id = " + std::to_string(0x766c6162) +
                                             "; PRAGMA user_version = " + std::to_string(released.version) + ";");
+    EXPECT_EQ(Project::open(directory, Project::Access::read_only).saved_views().size(), 1u)
+        << "who only asks brings it up to date";
     Project project = Project::open(directory);
+    EXPECT_EQ(project.fields_of({1}), R"({"exposure":0.125,"iso":100,"scene":"it's \"night\""})");
+    EXPECT_EQ(project.fields_of({2}), "");
+    const Columns columns = project.columns();
+    EXPECT_EQ(select_labels(View::parse("label_tag:ask decided=2026-01-31 field:iso=100 split:val"), columns).size(), 1u);
     EXPECT_EQ(project.sample({1}).split, "val");
     EXPECT_EQ(project.sample({1}).source_json, R"({"id":7})");
     EXPECT_TRUE(project.sample({2}).is_missing);
@@ -123,7 +147,7 @@ TEST_F(ProjectTest, ProjectsOfANewerVersionAreRefusedUntouched) {
   run_sql(folder_ / "p" / "verilabel.db", "PRAGMA user_version = 99");
   EXPECT_EQ(code_of([&] { Project::open(folder_ / "p"); }), ErrorCode::newer_version);
   EXPECT_EQ(code_of([&] { Project::open(folder_ / "p", Project::Access::read_only); }), ErrorCode::newer_version);
-  run_sql(folder_ / "p" / "verilabel.db", "PRAGMA user_version = 1");
+  run_sql(folder_ / "p" / "verilabel.db", "PRAGMA user_version = " + std::to_string(store::newest_schema_version()));
   EXPECT_NO_THROW(Project::open(folder_ / "p"));
 }
 
@@ -311,6 +335,67 @@ TEST_F(ProjectTest, ATagIsGivenAndTaken) {
   const Columns columns = project.columns();
   EXPECT_THAT(columns.sample_tag_names, ElementsAre("night"));
   EXPECT_THAT(columns.sample_tags.row, ElementsAre(0, 2));
+}
+
+TEST_F(ProjectTest, ALabelsTagIsGivenAndTaken) {
+  Project project = Project::create(folder_ / "p");
+  const auto samples = add_samples(project, 1);
+  ImportWriter writer(project);
+  writer.begin(project.ensure_set("truth"), "coco", "f");
+  const ClassId car = project.ensure_class("car");
+  writer.add_label(samples[0], box_label(car, {1, 2, 3, 4}));
+  writer.add_label(samples[0], box_label(car, {5, 6, 7, 8}));
+  writer.finish();
+  const std::vector<LabelId> both = {{1}, {2}};
+  EXPECT_EQ(project.tag_labels(both, "ask"), 2);
+  EXPECT_EQ(project.tag_labels(both, "ask"), 0);
+  EXPECT_EQ(project.untag_labels(std::vector<LabelId>{{1}}, "ask"), 1);
+  EXPECT_EQ(project.untag_labels(std::vector<LabelId>{{1}}, "ask"), 0);
+  EXPECT_THAT(select_labels(View::parse("label_tag:ask"), project.columns()), ElementsAre(1));
+  EXPECT_ANY_THROW(project.tag_labels(std::vector<LabelId>{{3}}, "ask"));
+}
+
+TEST_F(ProjectTest, FieldsAreSetReplacedAndTakenAway) {
+  Project project = Project::create(folder_ / "p");
+  const auto samples = add_samples(project, 2);
+  Columns columns = project.columns();
+  project.set_fields(samples[0], R"({"scene":"night","gps":{"lat":1.50},"id":9007199254740993,"day":false})");
+  EXPECT_EQ(project.fields_of(samples[0]), R"({"day":false,"gps.lat":1.5,"id":9007199254740993,"scene":"night"})");
+  EXPECT_EQ(project.fields_of(samples[1]), "");
+  project.set_fields(samples[0], R"({"scene":1,"day":null,"none":null})");
+  EXPECT_EQ(project.fields_of(samples[0]), R"({"gps.lat":1.5,"id":9007199254740993,"scene":1})");
+  project.refresh(columns);
+  EXPECT_THAT(columns.sample_fields.names, ElementsAre("gps.lat", "id", "scene"));
+  project.set_fields(samples[0], R"({"id":null})");
+  project.refresh(columns);
+  EXPECT_THAT(columns.sample_fields.names, ElementsAre("gps.lat", "scene"));
+  EXPECT_EQ(code_of([&] { project.set_fields({9}, R"({"a":1})"); }), ErrorCode::not_found);
+  for (const char* json : {"[]", "{", R"({"b":1,"a":[1]})", R"({"a":1e999})", R"({"b":1,"":2})"}) {
+    EXPECT_EQ(code_of([&] { project.set_fields(samples[1], json); }), ErrorCode::wrong_use) << json;
+    EXPECT_EQ(project.fields_of(samples[1]), "") << json;
+  }
+}
+
+TEST_F(ProjectTest, ViewsAreSavedUnderNamesAndStayViews) {
+  Project project = Project::create(folder_ / "p");
+  project.save_view("night", "tag:night");
+  project.save_view("both", "view:night confidence>0.5");
+  project.save_view("night", "tag:night | tag:dusk");
+  const SavedViews views = project.saved_views();
+  ASSERT_EQ(views.size(), 2u);
+  EXPECT_EQ(views[0].name, "both");
+  EXPECT_EQ(views[1].text, "tag:night | tag:dusk");
+  EXPECT_FALSE(views[1].saved_at.empty());
+  EXPECT_EQ(code_of([&] { project.save_view("", "tag:night"); }), ErrorCode::wrong_use);
+  EXPECT_EQ(code_of([&] { project.save_view("x", "colour:red"); }), ErrorCode::wrong_use);
+  EXPECT_EQ(code_of([&] { project.save_view("x", "view:x"); }), ErrorCode::wrong_use);
+  EXPECT_EQ(code_of([&] { project.save_view("night", "view:both"); }), ErrorCode::wrong_use) << "a circle";
+  EXPECT_EQ(code_of([&] { project.save_view("night", "tag:night limit:3"); }), ErrorCode::wrong_use) << "both could not use it";
+  EXPECT_EQ(code_of([&] { project.remove_view("night"); }), ErrorCode::conflict) << "both names it";
+  EXPECT_EQ(code_of([&] { project.remove_view("nihgt"); }), ErrorCode::not_found);
+  project.remove_view("both");
+  project.remove_view("night");
+  EXPECT_TRUE(project.saved_views().empty());
 }
 
 TEST_F(ProjectTest, AnEvaluationReplacesTheOneOfItsKey) {

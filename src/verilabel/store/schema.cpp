@@ -219,7 +219,13 @@ CREATE TABLE changes (                -- what readers in other processes have to
 ) STRICT;
 )sql";
 
-constexpr std::array kMigrations = {Migration{1, kVersion1}};
+// Values of sample fields are JSON from here on: what a file wrote as 1, 1.0, "1" or true goes out as such.
+constexpr std::string_view kVersion2 = R"sql(
+UPDATE sample_fields SET value = CASE typeof(value) WHEN 'text' THEN json_quote(value) ELSE CAST(value AS TEXT) END;
+CREATE INDEX sample_fields_by_sample ON sample_fields (sample_id);
+)sql";
+
+constexpr std::array kMigrations = {Migration{1, kVersion1}, Migration{2, kVersion2}};
 
 std::int64_t number(Database& database, std::string_view sql) {
   Statement statement = database.prepare(sql);
@@ -238,6 +244,10 @@ std::span<const Migration> migrations() {
 }
 int newest_schema_version() {
   return kMigrations.back().to;
+}
+
+bool is_of_older_version(Database& database) {
+  return pragma(database, "user_version") < newest_schema_version();
 }
 
 void migrate(Database& database) {

@@ -16,6 +16,9 @@ struct Migration {
 std::span<const Migration> migrations();
 int newest_schema_version();
 
+/// Whether `migrate` would have something to do.
+bool is_of_older_version(Database& database);
+
 /// Brings the database to the newest version, in one transaction a step. Throws `newer_version` when it is beyond it, `bad_data`
 /// when it is a database of something else, `io` when it would have to be changed and is read-only.
 void migrate(Database& database);

@@ -17,7 +17,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x02', '\n'};
+constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x03', '\n'};
 constexpr std::size_t kUuidBytes = 32;
 constexpr std::size_t kAlignment = 64;
 
@@ -101,6 +101,9 @@ void visit_sections(Archive& archive, SomeColumns& columns) {
   archive.column(columns.samples.width);
   archive.column(columns.samples.height);
   archive.column(columns.samples.is_missing);
+  archive.texts(columns.splits);
+  archive.column(columns.samples.split);
+  archive.column(columns.samples.modified);
   archive.column(columns.labels.id);
   archive.column(columns.labels.sample);
   archive.column(columns.labels.set);
@@ -115,6 +118,7 @@ void visit_sections(Archive& archive, SomeColumns& columns) {
   archive.column(columns.labels.h);
   archive.column(columns.labels.area);
   archive.column(columns.labels.confidence);
+  archive.column(columns.labels.decided);
   archive.column(columns.labels.run);
   archive.column(columns.labels.import);
   archive.column(columns.labelled_sample);
@@ -123,6 +127,14 @@ void visit_sections(Archive& archive, SomeColumns& columns) {
   archive.column(columns.sample_tags.tag);
   archive.column(columns.label_tags.row);
   archive.column(columns.label_tags.tag);
+  for (auto* properties : {&columns.sample_fields, &columns.label_attributes}) {
+    archive.texts(properties->names);
+    archive.text(properties->texts);
+    archive.column(properties->name);
+    archive.column(properties->row);
+    archive.column(properties->text);
+    archive.column(properties->number);
+  }
 }
 
 class Writing {
@@ -195,21 +207,29 @@ class Opening {
   bool is_good_ = true;
 };
 
+bool has_entries_of_one_length(const PropertyColumns& properties) {
+  const std::size_t entries = properties.row.size();
+  return properties.name.size() == entries && properties.text.size() == entries && properties.number.size() == entries;
+}
+
 bool has_columns_of_one_length(const Columns& columns) {
   const std::size_t samples = columns.samples.id.size();
   const std::size_t labels = columns.labels.id.size();
   const auto& l = columns.labels;
   const auto& s = columns.samples;
-  const std::size_t lengths[] = {l.sample.size(), l.set.size(),      l.class_index.size(), l.kind.size(), l.verdict.size(),
-                                 l.status.size(), l.is_crowd.size(), l.x.size(),           l.y.size(),    l.w.size(),
-                                 l.h.size(),      l.area.size(),     l.confidence.size(),  l.run.size(),  l.import.size()};
+  const std::size_t lengths[] = {l.sample.size(),     l.set.size(),    l.class_index.size(), l.kind.size(),
+                                 l.verdict.size(),    l.status.size(), l.is_crowd.size(),    l.x.size(),
+                                 l.y.size(),          l.w.size(),      l.h.size(),           l.area.size(),
+                                 l.confidence.size(), l.run.size(),    l.import.size(),      l.decided.size()};
   for (const std::size_t length : lengths) {
     if (length != labels) {
       return false;
     }
   }
   return s.path.size() == samples && s.name.size() == samples && s.width.size() == samples && s.height.size() == samples &&
-         s.is_missing.size() == samples && columns.labelled_sample.size() == columns.labelled_set.size() &&
+         s.is_missing.size() == samples && s.split.size() == samples && s.modified.size() == samples &&
+         has_entries_of_one_length(columns.sample_fields) && has_entries_of_one_length(columns.label_attributes) &&
+         columns.labelled_sample.size() == columns.labelled_set.size() &&
          columns.sample_tags.row.size() == columns.sample_tags.tag.size() &&
          columns.label_tags.row.size() == columns.label_tags.tag.size();
 }
@@ -222,14 +242,15 @@ bool has_highest_bit(Number number) {
   return (number >> (std::numeric_limits<Number>::digits - 1)) != 0;
 }
 
-/// Whether every value is at least 0 and below `limit`, which is at most half of what the type holds.
+/// Whether every value is at least `first`, 0 or −1, and below `limit`, which is at most half of what the type holds.
 template <typename T>
-bool is_below(const Column<T>& column, std::size_t limit) {
+bool is_below(const Column<T>& column, std::size_t limit, int first = 0) {
   using Number = std::make_unsigned_t<T>;
+  limit -= static_cast<std::size_t>(first);
   const auto last = static_cast<Number>(limit - 1);
   Number faults = 0;
   for (const T value : column.rows()) {
-    const auto number = static_cast<Number>(value);
+    const auto number = static_cast<Number>(static_cast<Number>(value) - static_cast<Number>(first));
     faults = static_cast<Number>(faults | number | static_cast<Number>(last - number));
   }
   return column.size() == 0 || (limit > 0 && !has_highest_bit(last) && !has_highest_bit(faults));
@@ -251,18 +272,22 @@ bool has_increasing_ids(const std::vector<NamedId>& names) {
   return std::ranges::is_sorted(names, std::ranges::less_equal{}, &NamedId::id);
 }
 
-/// By set, then by sample; none is negative.
-bool has_sorted_labelled_pairs(const Columns& columns) {
-  const auto sets = columns.labelled_set.rows();
-  const auto samples = columns.labelled_sample.rows();
+/// By the one, then by the other, without doubles; none is negative.
+bool has_sorted_pairs(std::span<const std::int32_t> ones, std::span<const std::int32_t> others) {
   const auto pair = [&](std::size_t i) {
-    return (static_cast<std::uint64_t>(sets[i]) << 32) | static_cast<std::uint64_t>(samples[i]);
+    return (static_cast<std::uint64_t>(ones[i]) << 32) | static_cast<std::uint64_t>(others[i]);
   };
   std::uint64_t faults = 0;
-  for (std::size_t i = 1; i < sets.size(); ++i) {
+  for (std::size_t i = 1; i < ones.size(); ++i) {
     faults |= pair(i) - pair(i - 1) - 1;
   }
   return !has_highest_bit(faults);
+}
+
+bool is_sound(const PropertyColumns& properties, std::size_t row_count) {
+  return is_increasing(properties.texts.ends(), 0) && is_below(properties.name, properties.names.size()) &&
+         is_below(properties.row, row_count) && is_below(properties.text, properties.texts.size(), -1) &&
+         has_sorted_pairs(properties.name.rows(), properties.row.rows()) && std::ranges::is_sorted(properties.names);
 }
 
 bool is_sound(const Columns& columns) {
@@ -277,9 +302,11 @@ bool is_sound(const Columns& columns) {
          is_below(labels.verdict, static_cast<std::size_t>(Verdict::edited) + 1) &&
          is_below(labels.status, static_cast<std::size_t>(LabelStatus::undone) + 1) && is_below(labels.is_crowd, 2) &&
          is_below(columns.labelled_sample, samples) && is_below(columns.labelled_set, columns.sets.size()) &&
-         has_sorted_labelled_pairs(columns) && is_below(columns.sample_tags.row, samples) &&
-         is_below(columns.sample_tags.tag, columns.sample_tag_names.size()) && is_below(columns.label_tags.row, labels.size()) &&
-         is_below(columns.label_tags.tag, columns.label_tag_names.size());
+         has_sorted_pairs(columns.labelled_set.rows(), columns.labelled_sample.rows()) &&
+         is_below(columns.sample_tags.row, samples) && is_below(columns.sample_tags.tag, columns.sample_tag_names.size()) &&
+         is_below(columns.label_tags.row, labels.size()) && is_below(columns.label_tags.tag, columns.label_tag_names.size()) &&
+         is_below(columns.samples.split, columns.splits.size()) && is_sound(columns.sample_fields, samples) &&
+         is_sound(columns.label_attributes, labels.size());
 }
 
 }  // namespace

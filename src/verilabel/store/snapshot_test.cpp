@@ -25,7 +25,14 @@ class SnapshotTest : public StoreTest {
     const ClassId car = project_.ensure_class("car");
     const ClassId dog = project_.ensure_class("dog");
     for (int i = 0; i < 60; ++i) {
-      writer.add_label(samples[static_cast<std::size_t>(i) % 7], box_label(i % 3 == 0 ? car : dog, {1.0 * i, 2, 3, 4}, 0.01 * i));
+      Label label = box_label(i % 3 == 0 ? car : dog, {1.0 * i, 2, 3, 4}, 0.01 * i);
+      if (i % 10 == 0) {
+        label.attributes_json = i == 0 ? R"({"occluded":3})" : R"({"occluded":true})";
+      }
+      writer.add_label(samples[static_cast<std::size_t>(i) % 7], label);
+    }
+    for (const SampleId sample : samples) {
+      writer.describe_sample(sample, {sample.value % 2 == 0 ? "val" : "train", {}, {}, R"({"scene":"night","iso":100})"});
     }
     writer.mark_labelled(samples[19]);
     writer.finish();
@@ -36,8 +43,10 @@ class SnapshotTest : public StoreTest {
   /// Asks about every column that is an index into something.
   static std::size_t ask(const Columns& columns) {
     std::size_t rows = 0;
-    for (const char* view : {"class:car", "set:ground_truth verdict:unreviewed", "tag:night", "path:*1*",
-                             "-sort:confidence limit:5", "count(ground_truth,car)>0", "status:active,replaced,superseded,undone"}) {
+    for (const char* view :
+         {"class:car", "set:ground_truth verdict:unreviewed", "tag:night", "path:*1*", "-sort:confidence limit:5",
+          "count(ground_truth,car)>0", "split:val", "field:scene=night", "attribute:occluded=true,3", "sort:field:iso",
+          "sort:split decided<2030-01-01", "modified<2030-01-01", "status:active,replaced,superseded,undone"}) {
       try {
         rows += select_labels(View::parse(view), columns).size() + select_samples(View::parse(view), columns).size();
       } catch (const Error& error) {
@@ -169,6 +178,18 @@ TEST_F(SnapshotTest, WhatRefersToNothingReadsAsNone) {
   EXPECT_TRUE(is_refused([](Columns& c) { c.sample_tags.tag.set(0, 1); }));
   EXPECT_TRUE(is_refused([](Columns& c) { c.sample_tags.row.set(0, 20); }));
   EXPECT_TRUE(is_refused([](Columns& c) { c.labels.x.append(1.0); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.samples.split.set(0, 3); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.samples.split.set(0, -1); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.splits.clear(); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.labels.decided.append(1.0); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.sample_fields.name.set(0, 2); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.sample_fields.row.set(0, 20); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.sample_fields.row.set(1, 0); })) << "two values of one field";
+  EXPECT_TRUE(is_refused([](Columns& c) { c.sample_fields.text.set(0, -2); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.sample_fields.text.set(0, 1); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { std::ranges::reverse(c.sample_fields.names); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.label_attributes.row.set(0, 60); }));
+  EXPECT_TRUE(is_refused([](Columns& c) { c.label_attributes.number.append(1.0); }));
 }
 
 }  // namespace

@@ -76,12 +76,12 @@ std::string json_from(const EvaluateSetsOptions& options, const Evaluation& eval
 }
 
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
-  const View view = View::parse(options.where);
+  Project project = Project::open(project_dir);
+  const View view = View::parse(options.where, project.saved_views());
   if (!view.has_only_sample_terms()) {
     throw Error(ErrorCode::wrong_use,
                 "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
   }
-  Project project = Project::open(project_dir);
   const Columns columns = project.columns();
   const std::int32_t predictions = set_index(project, columns, options.predictions);
   const std::int32_t truth = set_index(project, columns, options.truth);

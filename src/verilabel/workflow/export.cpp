@@ -67,7 +67,7 @@ class ProjectSource final : public ExportSource {
  public:
   ProjectSource(const Project& project, const ExportOptions& options, const Columns& columns, std::int32_t set)
       : project_(project), set_{columns.sets[static_cast<std::size_t>(set)].id} {
-    const View view = View::parse(options.where);
+    const View view = View::parse(options.where, project.saved_views());
     const LabelFilter filter(options, columns);
     std::vector<std::uint32_t> label_rows = select_labels(view, columns);
     std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
@@ -91,6 +91,9 @@ class ProjectSource final : public ExportSource {
       }
     }
     choose_classes(is_class_used, columns, set);
+    collect_tags(columns.sample_tags, columns.sample_tag_names, columns.samples.id, sample_tags_);
+    collect_tags(columns.label_tags, columns.label_tag_names, columns.labels.id, label_tags_);
+    has_fields_ = columns.sample_fields.size() > 0;
   }
 
   std::vector<ExportClass> classes() override { return classes_; }
@@ -100,8 +103,16 @@ class ProjectSource final : public ExportSource {
   ExportImage image(std::int64_t index) override {
     const ExportedImage& image = images_[static_cast<std::size_t>(index)];
     Sample sample = project_.sample(image.sample);
-    return {std::move(sample.name),  std::move(sample.path),        sample.width, sample.height,
-            std::move(sample.split), std::move(sample.source_json), image.state,  sample.is_missing};
+    return {std::move(sample.name),
+            std::move(sample.path),
+            sample.width,
+            sample.height,
+            std::move(sample.split),
+            std::move(sample.source_json),
+            image.state,
+            sample.is_missing,
+            tags_of(sample_tags_, image.sample),
+            has_fields_ ? project_.fields_of(image.sample) : std::string()};
   }
 
   std::vector<ExportLabel> labels(std::int64_t index) override {
@@ -113,7 +124,7 @@ class ProjectSource final : public ExportSource {
     auto next = image.labels.begin();
     for (StoredLabel& stored : project_.labels_of(image.sample, set_)) {
       if (next != image.labels.end() && stored.id == *next) {
-        labels.push_back({class_index_.at(stored.label.class_id), std::move(stored.label)});
+        labels.push_back({class_index_.at(stored.label.class_id), std::move(stored.label), tags_of(label_tags_, stored.id)});
         ++next;
       }
     }
@@ -126,6 +137,23 @@ class ProjectSource final : public ExportSource {
     SampleState state = SampleState::not_labelled;
     std::vector<LabelId> labels;
   };
+
+  template <typename IdType>
+  using TagsOf = std::unordered_map<IdType, std::vector<std::string>>;
+
+  template <typename IdType>
+  static void collect_tags(const TagColumns& tags, const std::vector<std::string>& names, const Column<std::int64_t>& ids,
+                           TagsOf<IdType>& tags_of_id) {
+    for (std::size_t i = 0; i < tags.row.size(); ++i) {
+      tags_of_id[IdType{ids[static_cast<std::size_t>(tags.row[i])]}].push_back(names[static_cast<std::size_t>(tags.tag[i])]);
+    }
+  }
+
+  template <typename IdType>
+  static std::vector<std::string> tags_of(const TagsOf<IdType>& tags, IdType id) {
+    const auto found = tags.find(id);
+    return found == tags.end() ? std::vector<std::string>() : found->second;
+  }
 
   /// The classes that a file of labels would list: those that the set's imports and runs knew, used or not, so that ids and indices
   /// stay what they were.
@@ -152,6 +180,9 @@ class ProjectSource final : public ExportSource {
   std::vector<ExportedImage> images_;
   std::vector<ExportClass> classes_;
   std::unordered_map<ClassId, std::int32_t> class_index_;
+  TagsOf<SampleId> sample_tags_;
+  TagsOf<LabelId> label_tags_;
+  bool has_fields_ = false;
 };
 
 }  // namespace

@@ -27,6 +27,8 @@ struct NamedImage {
   std::int64_t same_as = -1;    ///< the place of an earlier image that means the same sample
   std::string split;
   std::string source_json;
+  std::vector<std::string> tags;
+  std::string fields_json;
   bool is_labelled = false;
 };
 
@@ -124,6 +126,8 @@ class ReadingSink final : public ImportSink {
     NamedImage named;
     named.split = std::move(image.split);
     named.source_json = std::move(image.source_json);
+    named.tags = std::move(image.tags);
+    named.fields_json = std::move(image.fields_json);
     named.is_labelled = image.is_labelled;
     Resolution resolution = Resolution::found;
     if (found.match == SampleIndex::Match::none) {
@@ -199,8 +203,13 @@ class Storing {
       } else if (image.same_as >= 0) {
         sample = images_[static_cast<std::size_t>(image.same_as)];
       }
-      if (sample && !image.added) {
-        writer_.describe_sample(sample, image.split, image.source_json);
+      if (sample) {
+        SampleDescription said{{}, {}, image.tags, image.fields_json};
+        if (!image.added) {
+          said.split = image.split;
+          said.source_json = image.source_json;
+        }
+        writer_.describe_sample(sample, said);
       }
       if (sample && image.is_labelled) {
         writer_.mark_labelled(sample);
@@ -213,8 +222,8 @@ class Storing {
     begin();
     for (ImportedLabel& imported : labels) {
       imported.label.class_id = classes_[static_cast<std::size_t>(imported.class_index)];
-      ++(writer_.add_label(images_[static_cast<std::size_t>(imported.image)], imported.label) ? report_.labels
-                                                                                              : report_.labels_unchanged);
+      const SampleId sample = images_[static_cast<std::size_t>(imported.image)];
+      ++(writer_.add_label(sample, imported.label, imported.tags) ? report_.labels : report_.labels_unchanged);
     }
   }
 

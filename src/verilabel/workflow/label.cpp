@@ -244,7 +244,7 @@ void LabelOptions::validate() const {
 
 RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
   options.validate();
-  const View view = View::parse(options.where);
+  const View view = View::parse(options.where, project.saved_views());
   const Columns columns = project.columns();
   std::vector<SampleId> samples;
   std::int64_t missing = 0;

@@ -23,7 +23,7 @@ std::string current_user() {
 }  // namespace
 
 ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason) {
-  const View parsed = View::parse(view);
+  const View parsed = View::parse(view, project.saved_views());
   const Columns columns = project.columns();
   ReviewReport report;
   std::vector<LabelId> labels;
