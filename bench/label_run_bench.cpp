@@ -68,15 +68,15 @@ double status_megabytes(const std::string& field) {
   return 0;
 }
 
-void decode_only(const Detector& detector, OpencvInterpolation kernel, const std::vector<fs::path>& paths, std::size_t count) {
+void decode_only(const Labeller& labeller, OpencvInterpolation kernel, const std::vector<fs::path>& paths, std::size_t count) {
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     Image image;
     Image resized;
     for (std::size_t i = next++; i < count; i = next++) {
       decode(paths[i % paths.size()], image);
-      const double scale = std::min(static_cast<double>(detector.input_width()) / image.width(),
-                                    static_cast<double>(detector.input_height()) / image.height());
+      const double scale = std::min(static_cast<double>(labeller.input_width()) / image.width(),
+                                    static_cast<double>(labeller.input_height()) / image.height());
       resize_opencv(image, std::max(1, static_cast<int>(image.width() * scale)),
                     std::max(1, static_cast<int>(image.height() * scale)), kernel, resized);
     }
@@ -94,8 +94,8 @@ void decode_only(const Detector& detector, OpencvInterpolation kernel, const std
   fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
 }
 
-void engine_only(Engine& engine, const Detector& detector, const fs::path& model, std::size_t count) {
-  const auto compiled = compile_for_run(engine, model, detector, {});
+void engine_only(Engine& engine, const Labeller& labeller, const fs::path& model, std::size_t count) {
+  const auto compiled = compile_for_run(engine, model, labeller, {});
   std::vector<std::unique_ptr<InferRequest>> requests;
   for (int i = 0; i < compiled->optimal_requests(); ++i) {
     requests.push_back(compiled->create_request());
@@ -122,12 +122,12 @@ void engine_only(Engine& engine, const Detector& detector, const fs::path& model
   fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
 }
 
-void whole_run(Engine& engine, const Detector& detector, const fs::path& model, const std::vector<fs::path>& paths,
+void whole_run(Engine& engine, const Labeller& labeller, const fs::path& model, const std::vector<fs::path>& paths,
                std::size_t count) {
   LabelRunOptions options;
-  options.detect = detector.default_options();
-  options.detect.floor = .05;
-  const auto compiled = compile_for_run(engine, model, detector, options);
+  options.candidates = labeller.default_options();
+  options.candidates.floor = .05;
+  const auto compiled = compile_for_run(engine, model, labeller, options);
   const double cpu = cpu_seconds();
   std::size_t next = 0;
   const LabelSource source = [&]() -> std::optional<LabelTask> {
@@ -138,7 +138,7 @@ void whole_run(Engine& engine, const Detector& detector, const fs::path& model, 
     return LabelTask{SampleId{static_cast<std::int64_t>(next)}, paths[i % paths.size()]};
   };
   const CancelToken never;
-  const LabelRunReport report = run_labelling(detector, *compiled, options, source, [](TaskOutcome&&) {}, {}, never);
+  const LabelRunReport report = run_labelling(labeller, *compiled, options, source, [](TaskOutcome&&) {}, {}, never);
   fmt::print(
       "{{\"images\": {}, \"failed\": {}, \"candidates\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}, \"idle_seconds\": "
       "{:.4f}, "
@@ -162,13 +162,13 @@ int main(int argc, char** argv) {
     const std::size_t count = std::strtoull(argv[3], nullptr, 10);
     const std::vector<fs::path> paths = images_in({argv + 4, argv + argc});
     const auto engine = open_engine("openvino");
-    const auto detector = load_detector(*engine, model, std::nullopt);
+    const auto labeller = load_labeller(*engine, model, std::nullopt);
     if (mode == "decode-linear" || mode == "decode-area") {
-      decode_only(*detector, mode == "decode-area" ? OpencvInterpolation::area : OpencvInterpolation::linear, paths, count);
+      decode_only(*labeller, mode == "decode-area" ? OpencvInterpolation::area : OpencvInterpolation::linear, paths, count);
     } else if (mode == "engine") {
-      engine_only(*engine, *detector, model, count);
+      engine_only(*engine, *labeller, model, count);
     } else if (mode == "run") {
-      whole_run(*engine, *detector, model, paths, count);
+      whole_run(*engine, *labeller, model, paths, count);
     } else {
       throw Error(ErrorCode::wrong_use, "the mode is decode-linear, decode-area, engine or run");
     }

@@ -76,6 +76,31 @@ std::filesystem::path replaceable(const std::filesystem::path& place) {
   return path;
 }
 
+/// One SHA-256 in the making.
+class Sha256 {
+ public:
+  void add(std::string_view bytes) { is_good_ = is_good_ && EVP_DigestUpdate(state_.get(), bytes.data(), bytes.size()) == 1; }
+
+  /// In hexadecimal.
+  std::string finish() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    is_good_ = is_good_ && EVP_DigestFinal_ex(state_.get(), digest.data(), &size) == 1;
+    if (!is_good_) {
+      throw Error(ErrorCode::internal, "the cryptographic library refused to compute a SHA-256");
+    }
+    std::string text;
+    for (unsigned int i = 0; i < size; ++i) {
+      text += fmt::format("{:02x}", digest[i]);
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> state_{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  bool is_good_ = state_ && EVP_DigestInit_ex(state_.get(), EVP_sha256(), nullptr) == 1;
+};
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
@@ -221,23 +246,18 @@ FileLock::~FileLock() {
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   const Descriptor file = open_for_reading(path);
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> state(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  bool good = state && EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) == 1;
+  Sha256 digest;
   std::vector<char> chunk(kReadChunkBytes);
   while (const std::size_t got = read_some(file, chunk, path)) {
-    good = good && EVP_DigestUpdate(state.get(), chunk.data(), got) == 1;
+    digest.add({chunk.data(), got});
   }
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  good = good && EVP_DigestFinal_ex(state.get(), digest.data(), &size) == 1;
-  if (!good) {
-    throw Error(ErrorCode::internal, "the cryptographic library refused to compute a SHA-256");
-  }
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += fmt::format("{:02x}", digest[i]);
-  }
-  return text;
+  return digest.finish();
+}
+
+std::string sha256_of(std::string_view bytes) {
+  Sha256 digest;
+  digest.add(bytes);
+  return digest.finish();
 }
 
 }  // namespace verilabel

@@ -61,5 +61,7 @@ class FileLock {
 
 /// Hexadecimal SHA-256 of the file's bytes. Throws `not_found` or `io`.
 std::string sha256_of_file(const std::filesystem::path& path);
+/// Likewise of bytes in memory.
+std::string sha256_of(std::string_view bytes);
 
 }  // namespace verilabel

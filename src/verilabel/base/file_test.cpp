@@ -75,6 +75,7 @@ TEST_F(File, ALockIsHeldOnceAndFreedWithItsOwner) {
 TEST_F(File, Sha256OfKnownText) {
   replace_file(folder_ / "f", "abc");  // FIPS 180-4, example of one block
   EXPECT_EQ(sha256_of_file(folder_ / "f"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace

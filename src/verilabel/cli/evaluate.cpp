@@ -18,7 +18,8 @@ namespace {
 void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
   app.add_option("--predictions", options.predictions, "The label set (or COCO file) that is judged")->required()->type_name("SET");
   app.add_option("--truth", options.truth, "The label set (or COCO file) that it is judged by")->required()->type_name("SET");
-  app.add_option("--protocol", options.protocol, "The rules of the comparison")->capture_default_str();
+  app.add_option("--protocol", options.protocol, "The rules of the comparison: coco, or classification for classes of whole images")
+      ->capture_default_str();
   add_choice<IouType>(app, "--iou-type", options.iou_type, {{"box", IouType::box}, {"mask", IouType::mask}},
                       "Compare boxes or masks");
   app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1")->capture_default_str();
@@ -100,6 +101,78 @@ void say_coverage(Console& console, const SetEvaluation& result) {
   say_if(result.predictions_of_unknown_classes, "predictions name classes that the truth does not list and are left out");
 }
 
+std::string json_of(const SetClassification& classification) {
+  const ClassificationResult& result = classification.result;
+  const Coverage& coverage = classification.coverage;
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().key("metrics").begin_object().field("accuracy", result.accuracy());
+  for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
+    json.field(fmt::format("top_{}", k), result.top_k(k));
+  }
+  json.end_object().key("per_class").begin_object();
+  for (std::size_t i = 0; i < result.per_class.size(); ++i) {
+    const ClassificationOfClass& of_class = result.per_class[i];
+    const Counts& counts = of_class.counts;
+    json.key(classification.class_names[i]).begin_object();
+    json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
+    json.field("tp", counts.true_positives).field("fp", counts.false_positives).field("fn", counts.false_negatives);
+    json.field("truths", of_class.truths).field("predictions", of_class.predictions).end_object();
+  }
+  json.end_object().key("coverage").begin_object();
+  json.field("samples", coverage.samples);
+  json.field("without_prediction", result.images_without_prediction);
+  json.field("not_labelled_in_truth", coverage.samples_without_truth);
+  json.field("without_class_in_truth", coverage.samples_without_class);
+  json.field("not_labelled_in_predictions", coverage.samples_not_predicted);
+  json.field("labelled_in_predictions_only", coverage.samples_only_predicted);
+  json.field("truths", coverage.truths);
+  json.field("predictions", coverage.predictions);
+  json.field("predictions_outside", coverage.predictions_outside);
+  json.field("predictions_without_score", coverage.predictions_without_score);
+  json.field("truths_rejected", coverage.truths_rejected);
+  json.field("predictions_rejected", coverage.predictions_rejected);
+  json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+  json.end_object().end_object();
+  return out + "\n";
+}
+
+void say_classification(Console& console, const SetClassification& classification) {
+  const ClassificationResult& result = classification.result;
+  const Coverage& coverage = classification.coverage;
+  console.say(
+      fmt::format("{} samples evaluated, {} truths, {} predictions", coverage.samples, coverage.truths, coverage.predictions));
+  const auto say_if = [&](std::int64_t count, std::string_view what) {
+    if (count > 0) {
+      console.say(fmt::format("  {} {}", count, what));
+    }
+  };
+  say_if(result.images_without_prediction, "samples have no prediction and count as wrong");
+  say_if(coverage.samples_without_truth, "samples are not labelled in the truth and are left out");
+  say_if(coverage.samples_without_class, "samples have no class of the whole image in the truth and are left out");
+  say_if(coverage.predictions_outside, "predictions on samples without truth are left out");
+  say_if(coverage.predictions_rejected, "predictions were rejected by a person and are left out");
+  say_if(coverage.truths_rejected, "truths were rejected by a person and are left out");
+  say_if(coverage.predictions_without_score, "predictions have no confidence and count as 1");
+  say_if(coverage.labels_of_other_kinds, "labels with a box are left out");
+  Table numbers({"metric", "value"});
+  numbers.add({"accuracy", number_text(result.accuracy())});
+  for (std::size_t k = 2; k <= ClassificationResult::kLargestK; ++k) {
+    numbers.add({fmt::format("top-{}", k), number_text(result.top_k(k))});
+  }
+  console.say("\n" + numbers.text());
+  Table classes({"class", "truths", "predictions", "precision", "recall", "F1"});
+  for (std::size_t i = 0; i < result.per_class.size(); ++i) {
+    const ClassificationOfClass& of_class = result.per_class[i];
+    if (of_class.truths > 0 || of_class.predictions > 0) {
+      classes.add({classification.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
+                   number_text(of_class.counts.precision()), number_text(of_class.counts.recall()),
+                   number_text(of_class.counts.f1())});
+    }
+  }
+  console.say("\n" + classes.text());
+}
+
 void say_evaluation(Console& console, const SetEvaluation& result) {
   const Evaluation& evaluation = result.evaluation;
   say_coverage(console, result);
@@ -134,6 +207,15 @@ Action configure_evaluate(CLI::App& app) {
       ->capture_default_str()
       ->type_name("KEY");
   return [options](const Invocation& invocation) {
+    if (options->is_classification()) {
+      const SetClassification result = evaluate_classes_of_sets(invocation.project_dir, *options);
+      if (invocation.console.is_json()) {
+        invocation.console.write_json(json_of(result));
+      } else {
+        say_classification(invocation.console, result);
+      }
+      return 0;
+    }
     const SetEvaluation result = evaluate_sets(invocation.project_dir, *options);
     if (invocation.console.is_json()) {
       invocation.console.write_json(json_of(result));
@@ -210,6 +292,7 @@ constexpr std::string_view kEvaluateExamples[] = {
     "verilabel evaluate --predictions auto --truth ground_truth",
     "verilabel evaluate --predictions auto --truth ground_truth --threshold 0.4 --where tag:night",
     "verilabel --json evaluate --predictions results.json --truth instances_val2017.json",
+    "verilabel evaluate --predictions auto --truth ground_truth --protocol classification",
 };
 constexpr std::string_view kThresholdExamples[] = {
     "verilabel threshold --predictions auto --truth ground_truth --per-class",
@@ -220,7 +303,7 @@ constexpr std::string_view kThresholdExamples[] = {
 
 const Command kEvaluateCommand{
     "evaluate",
-    "Compare predictions with truth: COCO's twelve numbers, precision, recall, F1",
+    "Compare predictions with truth: COCO's twelve numbers, or accuracy of classes; precision, recall, F1",
     "SET is a label set of the project, or a COCO file when it contains / or ends in .json; files need no project.\n"
     "Evaluated are the samples that are labelled, or labelled empty, in the truth. Rejected labels count on neither side.",
     kEvaluateExamples,

@@ -44,7 +44,7 @@ std::vector<std::string> names_from_file(const std::string& path) {
 Action configure(CLI::App& app) {
   auto options = std::make_shared<LabelOptions>();
   auto words = std::make_shared<Words>();
-  auto* model = app.add_option("--model", words->model, "An .onnx file")->type_name("MODEL");
+  auto* model = app.add_option("--model", words->model, "An .onnx file, or a folder in Hugging Face's layout")->type_name("MODEL");
   app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
       ->type_name("FILE");
   auto* classes =

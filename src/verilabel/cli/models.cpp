@@ -9,7 +9,8 @@
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/text.h"
 #include "verilabel/engine/engine.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
+#include "verilabel/models/model_files.h"
 
 namespace verilabel::cli {
 namespace {
@@ -25,7 +26,9 @@ int list(const Invocation& invocation) {
   }
   json.end_array().end_object();
   invocation.console.write_json(out + "\n");
-  invocation.console.say("Any .onnx file of these families can be given to `label --model`:\n\n" + table.text());
+  invocation.console.say(
+      "Any .onnx file of these families, or a folder in Hugging Face's layout, can be given to `label --model`:\n\n" +
+      table.text());
   return 0;
 }
 
@@ -39,11 +42,11 @@ void write_tensors(JsonWriter& json, std::string_view name, const std::vector<Te
 
 int show(const Invocation& invocation, const std::string& model, const std::string& manifest) {
   const auto engine = open_engine("openvino");
-  const GraphInfo graph = engine->inspect(model);
-  const auto detector =
-      load_detector(*engine, model, manifest.empty() ? std::nullopt : std::optional<std::filesystem::path>(manifest));
-  const ModelCard& card = detector->card();
-  const DetectOptions defaults = detector->default_options();
+  const GraphInfo graph = engine->inspect(find_model_files(model).graph);
+  const auto labeller =
+      load_labeller(*engine, model, manifest.empty() ? std::nullopt : std::optional<std::filesystem::path>(manifest));
+  const ModelCard& card = labeller->card();
+  const CandidateOptions defaults = labeller->default_options();
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("family", card.family).field("layout", card.layout).field("preprocessing", card.preprocessing);
@@ -52,17 +55,17 @@ int show(const Invocation& invocation, const std::string& model, const std::stri
   write_tensors(json, "inputs", graph.inputs);
   write_tensors(json, "outputs", graph.outputs);
   json.key("classes").begin_array();
-  for (const std::string& name : detector->class_names()) {
+  for (const std::string& name : labeller->class_names()) {
     json.value(name);
   }
   json.end_array().key("notes").begin_array();
-  for (const std::string& note : detector->notes()) {
+  for (const std::string& note : labeller->notes()) {
     json.value(note);
   }
   json.end_array().end_object();
   Console& console = invocation.console;
   console.write_json(out + "\n");
-  console.say(fmt::format("{} ({}), {} classes ({})", card.family, card.layout, detector->class_names().size(), card.class_source));
+  console.say(fmt::format("{} ({}), {} classes ({})", card.family, card.layout, labeller->class_names().size(), card.class_source));
   console.say(fmt::format("  {}", card.preprocessing));
   for (const TensorInfo& tensor : graph.inputs) {
     console.say("  input  " + text_of(tensor));
@@ -72,7 +75,7 @@ int show(const Invocation& invocation, const std::string& model, const std::stri
   }
   console.say(fmt::format("  by default NMS at IoU {}, {} detections an image", defaults.nms_iou, defaults.max_detections));
   console.say(fmt::format("  weights {}", card.weights_sha256));
-  for (const std::string& note : detector->notes()) {
+  for (const std::string& note : labeller->notes()) {
     console.say("  " + note);
   }
   return 0;
@@ -88,7 +91,7 @@ Action configure(CLI::App& app) {
   app.require_subcommand(0, 1);
   app.add_subcommand("list", "The families of models that can be used (what `models` alone does)");
   CLI::App* info_app = app.add_subcommand("info", "What a model file is: family, inputs and outputs, classes, preprocessing");
-  info_app->add_option("MODEL", words->model, "An .onnx file")->required();
+  info_app->add_option("MODEL", words->model, "An .onnx file, or a folder in Hugging Face's layout")->required();
   info_app->add_option("--manifest", words->manifest, "What the graph does not say about itself")->type_name("FILE");
   return [=](const Invocation& invocation) {
     return info_app->parsed() ? show(invocation, words->model, words->manifest) : list(invocation);

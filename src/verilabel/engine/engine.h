@@ -18,6 +18,11 @@ namespace verilabel {
 enum class ElementType : std::uint8_t { f32, f16, f64, i64, i32, u8, i8, boolean, other };
 std::string_view name_of(ElementType type);
 
+/// Whether a request gives an input of this type as i64, not as f32.
+constexpr bool takes_i64(ElementType type) {
+  return type == ElementType::i64 || type == ElementType::i32;
+}
+
 /// A named input or output of a graph.
 struct TensorInfo {
   std::string name;
@@ -45,8 +50,11 @@ struct CompileOptions {
 class InferRequest {
  public:
   virtual ~InferRequest() = default;
-  /// The request's own memory of input `index`, to be filled in place. f32 only.
+  /// The request's own memory of input `index`, to be filled in place, as f32: whatever the graph takes, it converts. For inputs
+  /// that are not `takes_i64`.
   virtual std::span<float> input(std::size_t index) = 0;
+  /// Likewise, for inputs that the graph declares as i64 or i32: sizes, masks, indices.
+  virtual std::span<std::int64_t> input_i64(std::size_t index) = 0;
   /// Valid after the callback, until the next `start`. f32 only; f16 outputs are converted by the graph.
   virtual std::span<const float> output(std::size_t index) = 0;
   /// The real shape of output `index`, valid likewise.

@@ -41,6 +41,7 @@ std::string bytes(int field, const std::string& content) {
 
 constexpr int kOnnxFloat = 1;
 constexpr int kOnnxUint8 = 2;
+constexpr int kOnnxInt32 = 6;
 constexpr int kOnnxInt64 = 7;
 constexpr int kOnnxString = 8;
 constexpr int kOnnxHalf = 10;
@@ -236,9 +237,20 @@ TEST_F(EngineTest, ConvertsOtherElementTypes) {
 
   const auto whole = engine_->compile(written("whole.onnx", onnx_of({.type = kOnnxInt64})), {.input_shapes = {{1, 3, 2, 2}}});
   const auto whole_request = whole->create_request();
-  std::ranges::fill(whole_request->input(0), 7.0F);
+  ASSERT_EQ(whole_request->input_i64(0).size(), 12U);
+  std::iota(whole_request->input_i64(0).begin(), whole_request->input_i64(0).end(), -2);
   run(*whole_request);
-  EXPECT_EQ(whole_request->output(0)[0], 7.0F);
+  EXPECT_THAT(whole_request->output(0).first(5), ElementsAre(0, 0, 0, 1, 2));
+  // Each kind of memory is had by its own name.
+  EXPECT_EQ(error_of([&] { whole_request->input(0); }).code(), ErrorCode::engine);
+  EXPECT_EQ(error_of([&] { request->input_i64(0); }).code(), ErrorCode::engine);
+
+  // i32 is widened; numbers beyond the 24 bits of a float pass as they are.
+  const auto narrow = engine_->compile(written("narrow.onnx", onnx_of({.type = kOnnxInt32})), {.input_shapes = {{1, 3, 2, 2}}});
+  const auto narrow_request = narrow->create_request();
+  std::ranges::fill(narrow_request->input_i64(0), (1 << 24) + 2);
+  run(*narrow_request);
+  EXPECT_EQ(narrow_request->output(0)[0], 16777218.0F);
 
   const auto text = written("string.onnx", onnx_of({.operation = "Identity", .type = kOnnxString}));
   EXPECT_EQ(error_of([&] { engine_->compile(text, {.input_shapes = {{1, 3, 2, 2}}}); }).code(), ErrorCode::unsupported);

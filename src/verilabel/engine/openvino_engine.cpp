@@ -177,6 +177,13 @@ class OpenvinoRequest final : public InferRequest {
     });
   }
 
+  std::span<std::int64_t> input_i64(std::size_t index) override {
+    return guarded([&] {
+      ov::Tensor tensor = request_.get_input_tensor(index);
+      return std::span<std::int64_t>(tensor.data<std::int64_t>(), tensor.get_size());
+    });
+  }
+
   std::span<const float> output(std::size_t index) override {
     return guarded([&] {
       const ov::Tensor tensor = request_.get_output_tensor(index);
@@ -244,7 +251,7 @@ class OpenvinoEngine final : public Engine {
     const std::string device = available_device(options.device);
     std::shared_ptr<ov::Model> graph = read_graph(model);
     fix_input_shapes(*graph, model, options.input_shapes);
-    convert_to_f32(graph, model);
+    convert_ends(graph, model);
     protect_slices(graph);
 
     // As many streams as processors, which is what keeps a CPU busiest with images that do not depend on each other.
@@ -338,8 +345,8 @@ class OpenvinoEngine final : public Engine {
     }
   }
 
-  // Requests carry f32 only; the graph itself converts what it takes and gives.
-  static void convert_to_f32(std::shared_ptr<ov::Model>& graph, const std::filesystem::path& model) {
+  // Requests carry f32, and i64 for inputs that count; the graph itself converts what it takes and gives.
+  static void convert_ends(std::shared_ptr<ov::Model>& graph, const std::filesystem::path& model) {
     for (const std::vector<TensorInfo>& tensors : {inputs_of(*graph), outputs_of(*graph)}) {
       for (const TensorInfo& tensor : tensors) {
         if (tensor.type == ElementType::other) {
@@ -352,14 +359,15 @@ class OpenvinoEngine final : public Engine {
     try {
       ov::preprocess::PrePostProcessor conversion(graph);
       for (std::size_t i = 0; i < graph->inputs().size(); ++i) {
-        conversion.input(i).tensor().set_element_type(ov::element::f32);
+        const bool is_whole = takes_i64(element_type_of(graph->input(i).get_element_type()));
+        conversion.input(i).tensor().set_element_type(is_whole ? ov::element::i64 : ov::element::f32);
       }
       for (std::size_t i = 0; i < graph->outputs().size(); ++i) {
         conversion.output(i).tensor().set_element_type(ov::element::f32);
       }
       graph = conversion.build();
     } catch (const std::exception& error) {
-      throw model_error(model, fmt::format("the inputs and outputs of the graph cannot be converted to f32: {}", reason_of(error)));
+      throw model_error(model, fmt::format("the inputs and outputs of the graph cannot be converted: {}", reason_of(error)));
     }
   }
 

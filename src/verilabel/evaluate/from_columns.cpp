@@ -104,4 +104,85 @@ ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std
   return built;
 }
 
+ClassificationColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
+                                                     std::span<const std::uint32_t> sample_rows) {
+  ClassificationColumnsInput built;
+  Coverage& coverage = built.coverage;
+  ClassificationInput& input = built.input;
+  for (const NamedId& one : columns.classes) {
+    input.classes.id.push_back(one.id);
+    input.classes.name.push_back(one.name);
+  }
+  std::vector<std::uint8_t> is_asked;
+  const std::vector<std::uint32_t> labelled = choose_samples(columns, prediction_set, truth_set, sample_rows, is_asked, coverage);
+  const LabelColumns& labels = columns.labels;
+  const auto set = labels.set.rows();
+  const auto status = labels.status.rows();
+  const auto sample = labels.sample.rows();
+  const auto counts = [&](std::uint32_t row) {
+    return status[row] == LabelStatus::active && labels.verdict[row] != Verdict::rejected &&
+           labels.kind[row] == LabelKind::classification;
+  };
+  std::vector<std::uint8_t> has_class(columns.samples.size(), 0);
+  for (std::uint32_t row = 0; row < set.size(); ++row) {
+    if (set[row] == truth_set && counts(row)) {
+      has_class[static_cast<std::size_t>(sample[row])] = 1;
+    }
+  }
+  const std::vector<std::uint8_t> has_predictions = columns.labelled_in(prediction_set);
+  std::vector<std::uint32_t> image_of(columns.samples.size(), kNotEvaluated);
+  coverage.samples_not_predicted = 0;
+  for (const std::uint32_t row : labelled) {
+    if (has_class[row] == 0) {
+      ++coverage.samples_without_class;
+      continue;
+    }
+    coverage.samples_not_predicted += has_predictions[row] == 0 ? 1 : 0;
+    image_of[row] = static_cast<std::uint32_t>(input.images.size());
+    input.images.id.push_back(columns.samples.id[row]);
+  }
+  coverage.samples = static_cast<std::int64_t>(input.images.size());
+
+  for (std::uint32_t row = 0; row < set.size(); ++row) {
+    const bool is_truth = set[row] == truth_set;
+    const bool is_prediction = set[row] == prediction_set;
+    if ((!is_truth && !is_prediction) || status[row] != LabelStatus::active) {
+      continue;
+    }
+    const auto sample_row = static_cast<std::size_t>(sample[row]);
+    const std::uint32_t image = image_of[sample_row];
+    const bool is_rejected = labels.verdict[row] == Verdict::rejected;
+    if (image == kNotEvaluated) {
+      coverage.predictions_outside += is_prediction && counts(row) && is_asked[sample_row] != 0 ? 1 : 0;
+      continue;
+    }
+    if (is_rejected) {
+      coverage.truths_rejected += is_truth ? 1 : 0;
+      coverage.predictions_rejected += is_prediction ? 1 : 0;
+      continue;
+    }
+    if (!counts(row)) {
+      ++coverage.labels_of_other_kinds;
+      continue;
+    }
+    const auto category = static_cast<std::uint32_t>(labels.class_index[row]);
+    if (is_truth) {
+      input.truths.image.push_back(image);
+      input.truths.category.push_back(category);
+      built.truth_label.push_back(row);
+    }
+    if (is_prediction) {
+      const bool has_score = !std::isnan(labels.confidence[row]);
+      coverage.predictions_without_score += has_score ? 0 : 1;
+      input.predictions.image.push_back(image);
+      input.predictions.category.push_back(category);
+      input.predictions.score.push_back(has_score ? labels.confidence[row] : 1.0);
+      built.prediction_label.push_back(row);
+    }
+  }
+  coverage.truths = static_cast<std::int64_t>(built.truth_label.size());
+  coverage.predictions = static_cast<std::int64_t>(built.prediction_label.size());
+  return built;
+}
+
 }  // namespace verilabel

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "verilabel/dataset/columns.h"
+#include "verilabel/evaluate/classification.h"
 #include "verilabel/evaluate/input.h"
 
 namespace verilabel {
@@ -21,7 +22,10 @@ struct Coverage {
   std::int64_t predictions_without_score = 0;  ///< drawn by hand or imported without confidence: counted with score 1
   std::int64_t truths_rejected = 0;            ///< rejected by a person, on evaluated samples: no truth
   std::int64_t predictions_rejected = 0;       ///< likewise: no prediction
-  std::int64_t labels_of_other_kinds = 0;      ///< active labels of the two sets on evaluated samples that have no box: left out
+  /// Active labels of the two sets on evaluated samples that the protocol does not compare: left out. Without a box, or, where
+  /// classes of whole images are compared, with one.
+  std::int64_t labels_of_other_kinds = 0;
+  std::int64_t samples_without_class = 0;  ///< labelled in the truth set, but with no class of the whole image: left out
 };
 
 struct ColumnsInput {
@@ -38,5 +42,16 @@ struct ColumnsInput {
 /// must exist.
 ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
                         std::span<const std::uint32_t> sample_rows);
+
+struct ClassificationColumnsInput {
+  ClassificationInput input;               ///< classes in the order of `columns.classes`; image ids are sample ids
+  std::vector<std::uint32_t> truth_label;  ///< row in `columns.labels` of each truth
+  std::vector<std::uint32_t> prediction_label;
+  Coverage coverage;
+};
+
+/// Likewise for classes of whole images, on those samples that have one in the truth set.
+ClassificationColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
+                                                     std::span<const std::uint32_t> sample_rows);
 
 }  // namespace verilabel

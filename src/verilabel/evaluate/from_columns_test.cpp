@@ -143,6 +143,41 @@ TEST_F(FromColumns, what_has_no_score_or_no_box_is_counted) {
   EXPECT_THAT(built.truth_label, ElementsAre(3));
 }
 
+// Sample 0 has a class in the truth, 1 a box only, 2 is labelled empty, 3 is not labelled.
+TEST_F(FromColumns, classes_of_whole_images_are_built_from_samples_that_have_one) {
+  for (const std::int32_t sample : {0, 1, 2}) {
+    labelled(kTruth, sample);
+  }
+  labelled(kAuto, 1);
+  constexpr LabelKind kClass = LabelKind::classification;
+  label({.sample = 0, .set = kTruth, .class_index = 1, .kind = kClass});
+  label({.sample = 1, .set = kTruth});
+  label({.sample = 0, .set = kTruth, .verdict = Verdict::rejected, .kind = kClass});
+  label({.sample = 0, .set = kAuto, .confidence = .5, .kind = kClass});
+  label({.sample = 0, .set = kAuto, .class_index = 1, .kind = kClass});
+  label({.sample = 0, .set = kAuto, .confidence = .5});
+  label({.sample = 0, .set = kAuto, .confidence = .9, .status = LabelStatus::replaced, .kind = kClass});
+  label({.sample = 1, .set = kAuto, .confidence = .5, .kind = kClass});
+  label({.sample = 0, .set = kOther, .kind = kClass});
+  const ClassificationColumnsInput built =
+      build_classification_from(columns_, kAuto, kTruth, std::vector<std::uint32_t>{0, 1, 2, 3});
+  EXPECT_THAT(built.input.images.id, ElementsAre(101));
+  EXPECT_THAT(built.truth_label, ElementsAre(0));
+  EXPECT_THAT(built.input.truths.category, ElementsAre(1));
+  EXPECT_THAT(built.prediction_label, ElementsAre(3, 4));
+  EXPECT_THAT(built.input.predictions.category, ElementsAre(0, 1));
+  EXPECT_THAT(built.input.predictions.score, ElementsAre(.5, 1));
+  const Coverage& coverage = built.coverage;
+  EXPECT_EQ(coverage.samples, 1);
+  EXPECT_EQ(coverage.samples_without_class, 2);
+  EXPECT_EQ(coverage.samples_without_truth, 1);
+  EXPECT_EQ(coverage.samples_not_predicted, 1);
+  EXPECT_EQ(coverage.predictions_outside, 1);
+  EXPECT_EQ(coverage.predictions_without_score, 1);
+  EXPECT_EQ(coverage.truths_rejected, 1);
+  EXPECT_EQ(coverage.labels_of_other_kinds, 1);
+}
+
 TEST_F(FromColumns, set_may_be_compared_with_itself) {
   labelled(kTruth, 0);
   label({.sample = 0, .set = kTruth});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -32,9 +33,19 @@ struct PixelScaling {
   float scale[3] = {1, 1, 1};
 };
 
+/// What each pixel value becomes, whatever the function: one table a channel, in `order`.
+struct PixelTables {
+  ChannelOrder order = ChannelOrder::rgb;
+  std::array<std::array<float, 256>, 3> values{};
+  std::array<float, 3> padding{};  ///< around the image
+};
+
+/// The tables of a scaling; `padding` is a pixel value that is scaled like the others.
+PixelTables tables_of(const PixelScaling& scaling, std::uint8_t padding);
+
 /// Writes the image into a planar float tensor of 3 × `canvas_height` × `canvas_width`, its top left corner at (`left`, `top`), and
-/// fills what is around it with `padding`, a pixel value that is scaled like the others. The image must fit.
-void write_planar(const Image& image, const PixelScaling& scaling, int canvas_width, int canvas_height, int left, int top,
-                  std::uint8_t padding, std::span<float> chw);
+/// fills what is around it. What lies outside the canvas is cut off.
+void write_planar(const Image& image, const PixelTables& tables, int canvas_width, int canvas_height, int left, int top,
+                  std::span<float> chw);
 
 }  // namespace verilabel

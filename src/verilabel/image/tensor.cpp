@@ -6,20 +6,6 @@
 #include "verilabel/image/resize.h"
 
 namespace verilabel {
-namespace {
-
-/// The whole function of a pixel value, so that a value costs one load from the first cache whatever the scaling is.
-using ValueTable = std::array<float, 256>;
-
-ValueTable make_table(float mean, float scale) {
-  ValueTable table;
-  for (int value = 0; value < 256; ++value) {
-    table[static_cast<std::size_t>(value)] = (static_cast<float>(value) - mean) * scale;
-  }
-  return table;
-}
-
-}  // namespace
 
 void crop(const Image& source, int x, int y, int width, int height, Image& result) {
   assert(x >= 0 && y >= 0 && width >= 0 && height >= 0 && width <= source.width() - x && height <= source.height() - y);
@@ -29,39 +15,49 @@ void crop(const Image& source, int x, int y, int width, int height, Image& resul
   }
 }
 
-void write_planar(const Image& image, const PixelScaling& scaling, int canvas_width, int canvas_height, int left, int top,
-                  std::uint8_t padding, std::span<float> chw) {
-  const auto plane = static_cast<std::size_t>(canvas_width) * static_cast<std::size_t>(canvas_height);
-  assert(chw.size() == plane * Image::kChannels);
-  assert(left >= 0 && top >= 0 && image.width() <= canvas_width - left && image.height() <= canvas_height - top);
-  std::array<ValueTable, Image::kChannels> tables;
-  std::array<float*, Image::kChannels> planes{};
-  std::array<std::size_t, Image::kChannels> plane_of_channel{};  // of blue, green, red
+PixelTables tables_of(const PixelScaling& scaling, std::uint8_t padding) {
+  PixelTables tables;
+  tables.order = scaling.order;
   for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
-    plane_of_channel[channel] = scaling.order == ChannelOrder::bgr ? channel : 2 - channel;
-    const std::size_t position = plane_of_channel[channel];
-    tables[channel] = make_table(scaling.mean[position], scaling.scale[position]);
-    planes[channel] = chw.data() + position * plane;
-    const float fill = tables[channel][padding];
-    const std::size_t above = static_cast<std::size_t>(top) * static_cast<std::size_t>(canvas_width);
-    const std::size_t below = static_cast<std::size_t>(top + image.height()) * static_cast<std::size_t>(canvas_width);
-    std::fill(planes[channel], planes[channel] + above, fill);
-    std::fill(planes[channel] + below, planes[channel] + plane, fill);
+    for (std::size_t value = 0; value < 256; ++value) {
+      tables.values[channel][value] = (static_cast<float>(value) - scaling.mean[channel]) * scaling.scale[channel];
+    }
+    tables.padding[channel] = tables.values[channel][padding];
   }
-  const auto width = static_cast<std::size_t>(image.width());
+  return tables;
+}
+
+void write_planar(const Image& image, const PixelTables& tables, int canvas_width, int canvas_height, int left, int top,
+                  std::span<float> chw) {
   const auto canvas = static_cast<std::size_t>(canvas_width);
-  for (int y = 0; y < image.height(); ++y) {
-    const std::uint8_t* pixels = image.row(y);
-    const std::size_t row = static_cast<std::size_t>(top + y) * canvas;
+  const std::size_t plane = canvas * static_cast<std::size_t>(canvas_height);
+  assert(chw.size() == plane * Image::kChannels);
+  // The part of the canvas that the image covers, and the pixel of the image that comes first there.
+  const int begin_x = std::clamp(left, 0, canvas_width);
+  const int end_x = std::clamp(left + image.width(), begin_x, canvas_width);
+  const int begin_y = std::clamp(top, 0, canvas_height);
+  const int end_y = std::clamp(top + image.height(), begin_y, canvas_height);
+  const auto width = static_cast<std::size_t>(end_x - begin_x);
+  const std::size_t first = width == 0 ? 0 : static_cast<std::size_t>(begin_x - left) * Image::kChannels;
+  std::array<std::size_t, Image::kChannels> position_of{};  // of blue, green, red
+  for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
+    position_of[channel] = tables.order == ChannelOrder::bgr ? channel : 2 - channel;
+    float* const to = chw.data() + channel * plane;
+    std::fill(to, to + static_cast<std::size_t>(begin_y) * canvas, tables.padding[channel]);
+    std::fill(to + static_cast<std::size_t>(end_y) * canvas, to + plane, tables.padding[channel]);
+  }
+  for (int y = begin_y; y < end_y; ++y) {
+    const std::uint8_t* const pixels = image.row(y - top) + first;
     for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
-      float* to = planes[channel] + row;
-      const ValueTable& table = tables[channel];
-      std::fill(to, to + left, table[padding]);
-      float* inside = to + left;
+      const std::size_t position = position_of[channel];
+      const std::array<float, 256>& table = tables.values[position];
+      float* const row = chw.data() + position * plane + static_cast<std::size_t>(y) * canvas;
+      float* const inside = row + begin_x;
+      std::fill(row, inside, tables.padding[position]);
       for (std::size_t x = 0; x < width; ++x) {
         inside[x] = table[pixels[x * Image::kChannels + channel]];
       }
-      std::fill(inside + width, to + canvas, table[padding]);
+      std::fill(inside + width, row + canvas, tables.padding[position]);
     }
   }
 }

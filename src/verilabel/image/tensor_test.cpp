@@ -26,7 +26,7 @@ TEST(Tensor, PixelsAndPaddingLandWhereTheyShould) {
     scaling.scale[channel] = 2;
   }
   std::vector<float> chw(3 * 3 * 4, -1);
-  write_planar(image, scaling, 4, 3, 1, 1, 10, chw);
+  write_planar(image, tables_of(scaling, 10), 4, 3, 1, 1, chw);
   // Red: (2 - 0) * 2 and (5 - 0) * 2; green: (1 - 1) * 2 and (4 - 1) * 2; blue: (0 - 2) * 2 and (3 - 2) * 2.
   const std::vector<float> expected = {20, 20, 20, 20, 20, 4,  10, 20, 20, 20, 20, 20, 18, 18, 18, 18, 18, 0,
                                        6,  18, 18, 18, 18, 18, 16, 16, 16, 16, 16, -4, 2,  16, 16, 16, 16, 16};
@@ -34,8 +34,22 @@ TEST(Tensor, PixelsAndPaddingLandWhereTheyShould) {
   scaling = {};
   scaling.order = ChannelOrder::bgr;
   std::vector<float> tight(6);
-  write_planar(image, scaling, 2, 1, 0, 0, 0, tight);
+  write_planar(image, tables_of(scaling, 0), 2, 1, 0, 0, tight);
   EXPECT_EQ(tight, (std::vector<float>{0, 3, 1, 4, 2, 5}));
+}
+
+TEST(Tensor, WhatLiesOutsideTheCanvasIsCutOff) {
+  const Image image = numbered_image(4, 3);  // blue of row y and column x: 12 y + 3 x
+  PixelTables tables = tables_of({.order = ChannelOrder::bgr}, 0);
+  tables.padding = {-1, -2, -3};
+  std::vector<float> chw(3 * 2 * 3);
+  write_planar(image, tables, 3, 2, -2, 1, chw);  // columns 2 and 3 of row 0 below a row of padding
+  EXPECT_EQ(chw, (std::vector<float>{-1, -1, -1, 6, 9, -1, -2, -2, -2, 7, 10, -2, -3, -3, -3, 8, 11, -3}));
+  std::vector<float> inside(3);
+  write_planar(image, tables, 1, 1, -1, -2, inside);
+  EXPECT_EQ(inside, (std::vector<float>{27, 28, 29}));
+  write_planar(image, tables, 1, 1, 5, 0, inside);
+  EXPECT_EQ(inside, (std::vector<float>{-1, -2, -3}));
 }
 
 TEST(Tensor, CropTakesTheNamedPixels) {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "verilabel/models/family.h"
 
 namespace verilabel {
@@ -18,6 +21,18 @@ const std::vector<std::string>& coco_class_names() {
       "teddy bear",     "hair drier", "toothbrush",
   };
   return kNames;
+}
+
+std::vector<std::string> coco_names_by_category() {
+  constexpr std::array kWithout = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83};
+  constexpr int kCategories = 91;
+  std::vector<std::string> names;
+  auto next = coco_class_names().begin();
+  for (int category = 0; category < kCategories; ++category) {
+    const bool has_class = std::ranges::find(kWithout, category) == kWithout.end();
+    names.push_back(has_class ? *next++ : std::string());
+  }
+  return names;
 }
 
 }  // namespace verilabel

@@ -1,4 +1,4 @@
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,8 +42,8 @@ struct Output {
   }
 };
 
-std::vector<Candidate> decoded(const Detector& detector, const std::vector<Output>& outputs, const InputTransform& transform,
-                               const DetectOptions& options) {
+std::vector<Candidate> decoded(const Labeller& detector, const std::vector<Output>& outputs, const InputTransform& transform,
+                               const CandidateOptions& options) {
   std::vector<OutputView> views;
   for (const Output& output : outputs) {
     views.push_back({output.values, output.shape});
@@ -69,7 +69,7 @@ GraphInfo yolox_graph(std::int64_t classes = 2) {
 constexpr const char* kTwoNames = R"({"class_names": ["cat", "dog"]})";
 
 TEST(Yolox, DecodesOffsetsAndLogarithms) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   EXPECT_EQ(detector->card().family, "yolox");
   EXPECT_EQ(detector->default_options().nms_iou, 0.65);
   EXPECT_EQ(detector->default_options().max_detections, 100);
@@ -94,7 +94,7 @@ TEST(Yolox, DecodesOffsetsAndLogarithms) {
 }
 
 TEST(Yolox, KeepsScoresAboveTheFloorOnly) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Output output({84, 7});
   output.set_row(0, {0.5F, 0.5F, 0, 0, 0.5F, 0.5F, 0});
   EXPECT_THAT(decoded(*detector, {output}, unchanged(64), {.floor = 0.2499}), SizeIs(1));
@@ -106,7 +106,7 @@ TEST(Yolox, KeepsScoresAboveTheFloorOnly) {
 }
 
 TEST(Yolox, LeavesBoxesOfADecodedGraphAsTheyAre) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Output output({84, 7});
   output.set_row(40, {30, 20, 24, 16, 1, 0.5F, 0});
   const auto found = decoded(*detector, {output}, unchanged(64), {});
@@ -116,7 +116,7 @@ TEST(Yolox, LeavesBoxesOfADecodedGraphAsTheyAre) {
 
 // Corners 20, 2, 36, 34 in the input; half the size of the image, which is 128 x 40: doubled, then cut at its lower edge.
 TEST(Yolox, BoxesAreInTheImageAndCutAtItsBorder) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Output output({84, 7});
   output.set_row(2 * 8 + 3, {0.5F, 0.25F, std::log(2.0F), std::log(4.0F), 1, 0.75F, 0});
   // Wholly in the padding below row 20 of the input: corners 0, 24, 8, 32.
@@ -127,7 +127,7 @@ TEST(Yolox, BoxesAreInTheImageAndCutAtItsBorder) {
 }
 
 TEST(Yolox, SuppressesWithinAClass) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Output output({84, 7});
   // The same box 16 x 16 around (16, 16) from two cells of stride 8, and once as the other class.
   const float twice = std::log(2.0F);
@@ -145,7 +145,7 @@ TEST(Yolox, SuppressesWithinAClass) {
 }
 
 TEST(Yolox, NumbersThatAreNoneMakeNoCandidates) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Output output({84, 7});
   const float nan = std::nanf("");
   const float infinity = std::numeric_limits<float>::infinity();
@@ -158,14 +158,14 @@ TEST(Yolox, NumbersThatAreNoneMakeNoCandidates) {
 }
 
 TEST(Yolox, PreparesBgrInTheTopLeftCorner) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Image image(101, 50);
   for (std::size_t i = 0; i < image.pixels().size(); ++i) {
     image.pixels()[i] = static_cast<std::uint8_t>(10 * (i % 3 + 1));
   }
   std::vector<float> input(std::size_t{3} * 64 * 64, -1);
   Image scratch;
-  const InputTransform transform = detector->preprocess(image, input, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
   // Ratio 64 / 101 = .6337; 50 * .6337 = 31.68, truncated to 31 rows.
   EXPECT_DOUBLE_EQ(transform.scale_x, 64.0 / 101);
   EXPECT_DOUBLE_EQ(transform.scale_y, 64.0 / 101);
@@ -202,7 +202,7 @@ void set_sides(Output& output, std::size_t row, std::size_t first, std::array<st
 }
 
 TEST(Nanodet, DecodesDistributionsOfSixTensors) {
-  const auto detector = detector_of(nanodet_graph(), kTwoNames);
+  const auto detector = labeller_of(nanodet_graph(), kTwoNames);
   EXPECT_EQ(detector->card().family, "nanodet");
   EXPECT_EQ(detector->default_options().nms_iou, 0.6);
   std::vector<Output> outputs = {Output({16, 2}),  Output({4, 2}),  Output({1, 2}),
@@ -225,7 +225,7 @@ TEST(Nanodet, DecodesDistributionsOfSixTensors) {
 TEST(Nanodet, OfOneTensorTheInputsNameTellsItFromYolox) {
   // 21 rows at 32 x 32 are YOLOX's too.
   const GraphInfo nanodet{{{"data", kF32, {1, 3, 32, 32}}}, {{"output", kF32, {1, 21, 34}}}, {}};
-  const auto detector = detector_of(nanodet, kTwoNames);
+  const auto detector = labeller_of(nanodet, kTwoNames);
   EXPECT_EQ(detector->card().family, "nanodet");
   Output output({21, 34});
   output.set_row(16 + 3, {0, 0.5F});  // stride 16, column 1, row 1: centre (16 + 7.5, 16 + 7.5)
@@ -242,14 +242,14 @@ TEST(Nanodet, OfOneTensorTheInputsNameTellsItFromYolox) {
   GraphInfo yolox = nanodet;
   yolox.inputs[0].name = "images";
   yolox.outputs[0].shape[2] = 7;
-  EXPECT_EQ(detector_of(yolox, kTwoNames)->card().family, "yolox");
+  EXPECT_EQ(labeller_of(yolox, kTwoNames)->card().family, "yolox");
   yolox.outputs[0].shape[2] = 34;
-  EXPECT_EQ(detector_of(yolox, R"({"family": "nanodet", "class_names": ["cat", "dog"]})")->card().family, "nanodet");
+  EXPECT_EQ(labeller_of(yolox, R"({"family": "nanodet", "class_names": ["cat", "dog"]})")->card().family, "nanodet");
 }
 
 TEST(Nanodet, PlusHasFourStridesCornersAndStretchedImages) {
   // 64 x 64: 64 + 16 + 4 + 1 cells.
-  const auto detector = detector_of({{{"data", kF32, {1, 3, 64, 64}}}, {{"output", kF32, {1, 85, 34}}}, {}}, kTwoNames);
+  const auto detector = labeller_of({{{"data", kF32, {1, 3, 64, 64}}}, {{"output", kF32, {1, 85, 34}}}, {}}, kTwoNames);
   Output output({85, 34});
   output.set_row(2 * 8 + 3, {0.5F, 0});  // stride 8, column 3, row 2: (24, 16)
   set_sides(output, 2 * 8 + 3, 2, {1, 1, 2, 3});
@@ -260,7 +260,7 @@ TEST(Nanodet, PlusHasFourStridesCornersAndStretchedImages) {
   Image scratch;
   Image image(128, 32);
   std::ranges::fill(image.pixels(), std::uint8_t{0});
-  const InputTransform transform = detector->preprocess(image, input, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
   EXPECT_EQ(transform.scale_x, 0.5);
   EXPECT_EQ(transform.scale_y, 2);
   EXPECT_FLOAT_EQ(input[0], -103.53F / 57.375F);
@@ -268,12 +268,12 @@ TEST(Nanodet, PlusHasFourStridesCornersAndStretchedImages) {
 }
 
 TEST(Nanodet, PreparesACentredLetterbox) {
-  const auto detector = detector_of(nanodet_graph(), kTwoNames);
+  const auto detector = labeller_of(nanodet_graph(), kTwoNames);
   Image image(64, 38);
   std::ranges::fill(image.pixels(), std::uint8_t{200});
   std::vector<float> input(std::size_t{3} * 32 * 32);
   Image scratch;
-  const InputTransform transform = detector->preprocess(image, input, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
   // 38 / 2 = 19 rows; 13 are left over, 6 of them above.
   EXPECT_EQ(transform.offset_x, 0);
   EXPECT_EQ(transform.offset_y, 6);
@@ -292,7 +292,7 @@ GraphInfo ultralytics_graph(std::vector<std::int64_t> shape, std::map<std::strin
 const std::map<std::string, std::string> kDetect = {{"task", "detect"}, {"names", "{0: 'cat', 1: 'dog'}"}, {"stride", "32"}};
 
 TEST(Ultralytics, DecodesColumnsFirst) {
-  const auto detector = detector_of(ultralytics_graph({1, 6, 21}, kDetect));
+  const auto detector = labeller_of(ultralytics_graph({1, 6, 21}, kDetect));
   EXPECT_EQ(detector->card().family, "ultralytics");
   EXPECT_THAT(detector->class_names(), ElementsAre("cat", "dog"));
   EXPECT_THAT(detector->notes(), IsEmpty());
@@ -319,7 +319,7 @@ TEST(Ultralytics, DecodesColumnsFirst) {
 }
 
 TEST(Ultralytics, DecodesYolov5WithObjectness) {
-  const auto detector = detector_of(ultralytics_graph({1, 63, 7}, {{"names", "['cat', 'dog']"}, {"stride", "32"}}));
+  const auto detector = labeller_of(ultralytics_graph({1, 63, 7}, {{"names", "['cat', 'dog']"}, {"stride", "32"}}));
   Output output({63, 7});
   output.set_row(50, {10, 12, 8, 4, 0.5F, 0.5F, 0});
   const auto found = decoded(*detector, {output}, unchanged(32), {});
@@ -329,14 +329,14 @@ TEST(Ultralytics, DecodesYolov5WithObjectness) {
 }
 
 TEST(Ultralytics, OneClassOfYolov5IsNotTakenForFinalBoxes) {
-  const auto detector = detector_of(ultralytics_graph({1, 63, 6}, {{"names", "['cat']"}, {"stride", "32"}}));
+  const auto detector = labeller_of(ultralytics_graph({1, 63, 6}, {{"names", "['cat']"}, {"stride", "32"}}));
   EXPECT_THAT(detector->card().layout, HasSubstr("5 + classes"));
 }
 
 TEST(Ultralytics, TakesFinalBoxesAsTheyAre) {
   auto metadata = kDetect;
   metadata["end2end"] = "True";
-  const auto detector = detector_of(ultralytics_graph({1, 5, 6}, metadata));
+  const auto detector = labeller_of(ultralytics_graph({1, 5, 6}, metadata));
   Output output({5, 6});
   output.set_row(0, {4, 4, 12, 12, 0.25F, 0});
   output.set_row(1, {4, 4, 12, 12, 0.5F, 0});  // nothing is suppressed
@@ -357,7 +357,7 @@ TEST(Ultralytics, ReadsTheSizeOfADynamicGraphFromItsMetadata) {
   auto metadata = kDetect;
   metadata["imgsz"] = "[64, 96]";
   const GraphInfo graph{{{"images", kF32, {-1, 3, -1, -1}}}, {{"output0", kF32, {-1, 6, -1}}}, metadata};
-  const auto detector = detector_of(graph);
+  const auto detector = labeller_of(graph);
   EXPECT_EQ(detector->input_height(), 64);
   EXPECT_EQ(detector->input_width(), 96);
   EXPECT_EQ(detector->fixed_batch(), 0);
@@ -367,7 +367,7 @@ TEST(Ultralytics, ReadsTheSizeOfADynamicGraphFromItsMetadata) {
 TEST(Ultralytics, MixesMasksFromPrototypes) {
   GraphInfo graph = ultralytics_graph({1, 4 + 2 + 2, 21}, {{"task", "segment"}, {"names", "{0: 'cat', 1: 'dog'}"}});
   graph.outputs.push_back({"output1", kF32, {1, 2, 8, 8}});
-  const auto detector = detector_of(graph);
+  const auto detector = labeller_of(graph);
   EXPECT_THAT(detector->card().layout, HasSubstr("masks"));
   Output output({8, 21});
   Output prototypes({2, 8, 8});
@@ -401,14 +401,14 @@ TEST(Ultralytics, MixesMasksFromPrototypes) {
 }
 
 TEST(Ultralytics, PreparesRgbFromZeroToOneAndRoundsHalfToEven) {
-  const auto detector = detector_of(ultralytics_graph({1, 6, 21}, kDetect));
+  const auto detector = labeller_of(ultralytics_graph({1, 6, 21}, kDetect));
   Image image(64, 37);  // 18.5 rows: 18
   for (std::size_t i = 0; i < image.pixels().size(); ++i) {
     image.pixels()[i] = static_cast<std::uint8_t>(51 * (i % 3 + 1));
   }
   std::vector<float> input(std::size_t{3} * 32 * 32);
   Image scratch;
-  const InputTransform transform = detector->preprocess(image, input, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
   EXPECT_EQ(transform.offset_y, 7);
   EXPECT_DOUBLE_EQ(transform.scale_y, 18.0 / 37);
   EXPECT_FLOAT_EQ(input[std::size_t{6} * 32], 114 / 255.0F);
@@ -419,9 +419,9 @@ TEST(Ultralytics, PreparesRgbFromZeroToOneAndRoundsHalfToEven) {
 
 TEST(Ultralytics, WithoutMetadataShapesAndTheManifestDecide) {
   const GraphInfo columns = ultralytics_graph({1, 6, 21}, {});
-  EXPECT_THAT(error_of([&] { detector_of(columns); }).message(), HasSubstr("class_names"));
-  EXPECT_THAT(detector_of(columns, kTwoNames)->class_names(), ElementsAre("cat", "dog"));
-  const Error error = error_of([&] { detector_of(columns, R"({"class_names": ["cat", "dog", "cow"]})"); });
+  EXPECT_THAT(error_of([&] { labeller_of(columns); }).message(), HasSubstr("class_names"));
+  EXPECT_THAT(labeller_of(columns, kTwoNames)->class_names(), ElementsAre("cat", "dog"));
+  const Error error = error_of([&] { labeller_of(columns, R"({"class_names": ["cat", "dog", "cow"]})"); });
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
   EXPECT_THAT(error.message(), AllOf(HasSubstr("2 classes"), HasSubstr("3 names")));
 }
@@ -430,12 +430,12 @@ TEST(Ultralytics, OtherTasksAreRefused) {
   for (const char* task : {"pose", "obb", "classify"}) {
     auto metadata = kDetect;
     metadata["task"] = task;
-    EXPECT_THAT(error_of([&] { detector_of(ultralytics_graph({1, 6, 21}, metadata)); }).message(), HasSubstr(task));
+    EXPECT_THAT(error_of([&] { labeller_of(ultralytics_graph({1, 6, 21}, metadata)); }).message(), HasSubstr(task));
   }
 }
 
-TEST(Detector, OutputsOfAnotherShapeAreNotRead) {
-  const auto detector = detector_of(yolox_graph(), kTwoNames);
+TEST(Labeller, OutputsOfAnotherShapeAreNotRead) {
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
   for (const auto& outputs : {std::vector<Output>{}, std::vector<Output>{Output({83, 7})}, std::vector<Output>{Output({84, 8})},
                               std::vector<Output>{Output({588})}}) {
     const Error error = error_of([&] { decoded(*detector, outputs, unchanged(64), {}); });
@@ -447,22 +447,22 @@ TEST(Detector, OutputsOfAnotherShapeAreNotRead) {
   EXPECT_EQ(error_of([&] { decoded(*detector, {cut_off}, unchanged(64), {}); }).code(), ErrorCode::bad_model);
 }
 
-TEST(Detector, EightyClassesWithoutNamesAreCocos) {
-  const auto detector = detector_of(yolox_graph(80));
+TEST(Labeller, EightyClassesWithoutNamesAreCocos) {
+  const auto detector = labeller_of(yolox_graph(80));
   ASSERT_THAT(detector->class_names(), SizeIs(80));
   EXPECT_EQ(detector->class_names().front(), "person");
   EXPECT_EQ(detector->class_names()[62], "tv");
   EXPECT_EQ(detector->class_names().back(), "toothbrush");
   ASSERT_THAT(detector->notes(), SizeIs(1));
   EXPECT_THAT(detector->notes()[0], HasSubstr("COCO"));
-  const Error error = error_of([] { detector_of(yolox_graph(79)); });
+  const Error error = error_of([] { labeller_of(yolox_graph(79)); });
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
   EXPECT_THAT(error.what(),
               AllOf(HasSubstr("79 classes"), HasSubstr("class_names"), HasSubstr("verilabel.json"), HasSubstr("model.onnx")));
 }
 
-TEST(Detector, TheManifestOverridesTheFamily) {
-  const auto detector = detector_of(yolox_graph(), R"({"class_names": ["cat", "dog"], "channel_order": "rgb", "mean": [10, 20, 30],
+TEST(Labeller, TheManifestOverridesTheFamily) {
+  const auto detector = labeller_of(yolox_graph(), R"({"class_names": ["cat", "dog"], "channel_order": "rgb", "mean": [10, 20, 30],
       "std": [2, 4, 5], "fit": "letterbox_centre", "padding": 0, "nms_iou": 0.3, "max_detections": 9})");
   EXPECT_EQ(detector->default_options().nms_iou, 0.3);
   EXPECT_EQ(detector->default_options().max_detections, 9);
@@ -474,29 +474,29 @@ TEST(Detector, TheManifestOverridesTheFamily) {
   std::ranges::fill(image.pixels(), std::uint8_t{50});
   std::vector<float> input(std::size_t{3} * 64 * 64);
   Image scratch;
-  EXPECT_EQ(detector->preprocess(image, input, scratch).offset_y, 16);
+  EXPECT_EQ(detector->preprocess(image, std::array{InputView{input, {}}}, scratch).offset_y, 16);
   EXPECT_EQ(input[0], -5);                                               // (0 - 10) / 2
   EXPECT_EQ(input[std::size_t{16} * 64], 20);                            // (50 - 10) / 2
   EXPECT_EQ(input[std::size_t{2} * 64 * 64 + std::size_t{16} * 64], 4);  // (50 - 30) / 5
 }
 
-TEST(Detector, ADynamicGraphTakesItsSizeFromTheManifest) {
+TEST(Labeller, ADynamicGraphTakesItsSizeFromTheManifest) {
   const GraphInfo dynamic{{{"images", kF32, {-1, 3, -1, -1}}}, {{"output", kF32, {-1, -1, 7}}}, {}};
-  const auto usual = detector_of(dynamic, kTwoNames);
+  const auto usual = labeller_of(dynamic, kTwoNames);
   EXPECT_EQ(usual->input_width(), 640);
   ASSERT_THAT(usual->notes(), SizeIs(1));
   EXPECT_THAT(usual->notes()[0], HasSubstr("input_size"));
-  const auto stated = detector_of(dynamic, R"({"class_names": ["cat", "dog"], "input_size": [32, 64]})");
+  const auto stated = labeller_of(dynamic, R"({"class_names": ["cat", "dog"], "input_size": [32, 64]})");
   EXPECT_EQ(stated->input_height(), 32);
   EXPECT_EQ(stated->input_width(), 64);
   EXPECT_THAT(stated->notes(), IsEmpty());
   EXPECT_THAT(decoded(*stated, {Output({32 + 8 + 2, 7})}, unchanged(64), {}), IsEmpty());
-  const Error error = error_of([] { detector_of(yolox_graph(80), R"({"input_size": [64, 96]})"); });
+  const Error error = error_of([] { labeller_of(yolox_graph(80), R"({"input_size": [64, 96]})"); });
   EXPECT_EQ(error.code(), ErrorCode::bad_data);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("[64, 96]"), HasSubstr("images f32 [1, 3, 64, 64]")));
 }
 
-TEST(Detector, AGraphThatFitsNoFamilyIsRefusedWithItsRealInputsAndOutputs) {
+TEST(Labeller, AGraphThatFitsNoFamilyIsRefusedWithItsRealInputsAndOutputs) {
   const std::vector<GraphInfo> strange = {
       {{{"input", kF32, {-1, 3, 224, 224}}}, {{"logits", kF32, {-1, 1000}}}, {}},
       {{{"images", kF32, {1, 3, 64, 64}}}, {{"output", kF32, {1, 85, 7}}}, {}},
@@ -506,20 +506,20 @@ TEST(Detector, AGraphThatFitsNoFamilyIsRefusedWithItsRealInputsAndOutputs) {
       {{}, {{"output0", kF32, {1, 84, 7}}}, {}},
   };
   for (const GraphInfo& graph : strange) {
-    const Error error = error_of([&] { detector_of(graph); });
+    const Error error = error_of([&] { labeller_of(graph); });
     EXPECT_EQ(error.code(), ErrorCode::bad_model);
     EXPECT_THAT(error.what(), HasSubstr(text_of(graph.outputs[0])));
     for (const ModelFamily& family : model_families()) {
       EXPECT_THAT(error.what(), HasSubstr(std::string(family.name)));
     }
   }
-  const Error forced = error_of([] { detector_of(yolox_graph(), R"({"family": "ultralytics"})"); });
+  const Error forced = error_of([] { labeller_of(yolox_graph(), R"({"family": "ultralytics"})"); });
   EXPECT_EQ(forced.code(), ErrorCode::bad_model);
   EXPECT_THAT(forced.what(), AllOf(HasSubstr("ultralytics"), HasSubstr("output f32 [1, 84, 7]")));
 }
 
-TEST(Detector, AFaultyManifestIsBadData) {
-  const Error error = error_of([] { detector_of(yolox_graph(80), R"({"clas_names": []})"); });
+TEST(Labeller, AFaultyManifestIsBadData) {
+  const Error error = error_of([] { labeller_of(yolox_graph(80), R"({"clas_names": []})"); });
   EXPECT_EQ(error.code(), ErrorCode::bad_data);
   EXPECT_THAT(error.what(), HasSubstr("clas_names"));
 }
@@ -536,15 +536,15 @@ class RealModels : public ::testing::Test {
     engine_ = open_engine("openvino");
   }
 
-  std::vector<Candidate> detected(const std::string& model, const std::string& image_name, DetectOptions options) {
+  std::vector<Candidate> detected(const std::string& model, const std::string& image_name, CandidateOptions options) {
     const auto path = data_ / "models" / model;
-    const auto detector = load_detector(*engine_, path, std::nullopt);
+    const auto detector = load_labeller(*engine_, path, std::nullopt);
     const auto compiled = engine_->compile(path, {.input_shapes = input_shapes_of(*detector, 1)});
     const auto request = compiled->create_request();
     Image image;
     Image scratch;
     decode(data_ / "coco128-val/images" / image_name, image);
-    const InputTransform transform = detector->preprocess(image, request->input(0), scratch);
+    const InputTransform transform = detector->preprocess(image, std::array{InputView{request->input(0), {}}}, scratch);
     std::promise<std::exception_ptr> done;
     request->start([&](const std::exception_ptr& failure) { done.set_value(failure); });
     if (const std::exception_ptr failure = done.get_future().get()) {
@@ -582,7 +582,7 @@ void expect_best(const std::vector<Candidate>& found, std::size_t count, const s
 }
 
 TEST_F(RealModels, YoloxNano) {
-  const DetectOptions options{.floor = 0.001, .nms_iou = 0.65, .max_detections = 100};
+  const CandidateOptions options{.floor = 0.001, .nms_iou = 0.65, .max_detections = 100};
   expect_best(detected("yolox_nano.onnx", "000000000139.jpg", options), 100,
               {{62, {5.86, 165.78, 149.91, 98.83}, 0.8996},
                {0, {427.10, 163.95, 41.02, 130.96}, 0.6876},
@@ -593,7 +593,7 @@ TEST_F(RealModels, YoloxNano) {
 }
 
 TEST_F(RealModels, NanodetM) {
-  const DetectOptions options{.floor = 0.05, .nms_iou = 0.6, .max_detections = 100};
+  const CandidateOptions options{.floor = 0.05, .nms_iou = 0.6, .max_detections = 100};
   expect_best(detected("nanodet_m_320.onnx", "000000000285.jpg", options), 30,
               {{21, {2.40, 62.49, 576.11, 577.51}, 0.7103},
                {16, {3.52, 62.81, 574.28, 577.19}, 0.3806},
@@ -601,9 +601,9 @@ TEST_F(RealModels, NanodetM) {
                {6, {3.52, 62.81, 574.28, 577.19}, 0.1565}});
 }
 
-TEST_F(RealModels, AClassifierIsRefused) {
+TEST_F(RealModels, AClassifierWithoutAManifestIsRefused) {
   const auto path = data_ / "models/mobilenet_v2_int8.onnx";
-  const Error error = error_of([&] { load_detector(*engine_, path, std::nullopt); });
+  const Error error = error_of([&] { load_labeller(*engine_, path, std::nullopt); });
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("input f32 [?, 3, 224, 224]"), HasSubstr("output f32 [?, 1000]"),
                                   HasSubstr("mobilenet_v2_int8.onnx"), HasSubstr("nanodet")));

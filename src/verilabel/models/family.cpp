@@ -1,14 +1,27 @@
 #include "verilabel/models/family.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "verilabel/base/error.h"
 
 namespace verilabel {
+
+std::size_t InputPart::size() const {
+  std::size_t size = 1;
+  for (const std::int64_t side : shape) {
+    size *= static_cast<std::size_t>(side);
+  }
+  return size;
+}
+
 namespace {
 
 /// Python's round: half to even.
@@ -63,56 +76,76 @@ bool is_of_shape(const OutputView& output, std::span<const std::int64_t> wanted)
 
 }  // namespace
 
+bool takes_image(const TensorInfo& input) {
+  return input.shape.size() == 4 && (input.shape[1] == 3 || input.shape[1] < 0) && !takes_i64(input.type);
+}
+
 bool takes_one_image(const GraphInfo& graph) {
-  return graph.inputs.size() == 1 && graph.inputs[0].shape.size() == 4 && graph.inputs[0].shape[1] == 3;
+  return graph.inputs.size() == 1 && takes_image(graph.inputs[0]) && graph.inputs[0].shape[1] == 3;
+}
+
+const TensorInfo* tensor_named(std::span<const TensorInfo> tensors, std::string_view name) {
+  const auto found = std::ranges::find(tensors, name, &TensorInfo::name);
+  return found == tensors.end() ? nullptr : &*found;
 }
 
 InputSize input_size_of(const ModelSource& source, InputSize usual) {
-  const std::vector<std::int64_t>& shape = source.graph.inputs.front().shape;
+  return input_size_of(source, source.graph.inputs.front(), usual);
+}
+
+InputSize input_size_of(const ModelSource& source, const TensorInfo& input, InputSize usual) {
   const InputSize wanted = source.manifest.input_size.value_or(usual);
   const auto side = [&](std::int64_t of_graph, int otherwise) {
     if (of_graph > 0 && source.manifest.input_size && of_graph != otherwise) {
-      throw Error(ErrorCode::bad_data,
-                  fmt::format("the manifest says input_size [{}, {}], but the graph takes {}", wanted.height, wanted.width,
-                              text_of(source.graph.inputs.front())),
-                  {{"file", source.manifest.path.native()}, {"key", "input_size"}});
+      throw Error(
+          ErrorCode::bad_data,
+          fmt::format("the manifest says input_size [{}, {}], but the graph takes {}", wanted.height, wanted.width, text_of(input)),
+          {{"file", source.manifest.path.native()}, {"key", "input_size"}});
     }
     return of_graph > 0 ? static_cast<int>(of_graph) : otherwise;
   };
-  return {side(shape[2], wanted.height), side(shape[3], wanted.width)};
+  return {side(input.shape[2], wanted.height), side(input.shape[3], wanted.width)};
 }
 
-ImageDetector::ImageDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size)
-    : style_(style), scaling_(scaling), input_width_(size.width), input_height_(size.height) {
-  const TensorInfo& input = source.graph.inputs.front();
-  fixed_batch_ = input.shape[0] > 0 ? static_cast<int>(input.shape[0]) : 0;
-  if ((input.shape[2] <= 0 || input.shape[3] <= 0) && !source.manifest.input_size) {
-    add_note(fmt::format("the graph takes images of any size; {} x {} is used. Another can be given as input_size in a manifest",
-                         input_width_, input_height_));
+void require_keys(const Manifest& manifest, std::string_view family, std::span<const std::string_view> known) {
+  for (const std::string& key : manifest.keys) {
+    if (std::ranges::find(known, key) == known.end()) {
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("'{}' in the manifest means nothing for a model of the family {}; it may have: {}", key, family,
+                              fmt::join(known, ", ")),
+                  {{"file", manifest.path.native()}, {"key", key}});
+    }
   }
-  const Manifest& manifest = source.manifest;
-  scaling_.order = manifest.channel_order.value_or(scaling_.order);
-  for (std::size_t channel = 0; channel < 3; ++channel) {
-    scaling_.mean[channel] = manifest.mean ? (*manifest.mean)[channel] : scaling_.mean[channel];
-    scaling_.scale[channel] = manifest.std ? 1 / (*manifest.std)[channel] : scaling_.scale[channel];
-  }
-  style_.when_shrinking = manifest.interpolation.value_or(style_.when_shrinking);
-  style_.when_growing = manifest.interpolation.value_or(style_.when_growing);
-  style_.fit = manifest.fit.value_or(style_.fit);
-  style_.padding = manifest.padding.value_or(style_.padding);
+}
+
+FamilyLabeller::FamilyLabeller(const ModelSource& source, std::string family, const TensorInfo& input, InputSize size)
+    : image_input_(static_cast<std::size_t>(&input - source.graph.inputs.data())), size_(size) {
   card_.family = std::move(family);
-  card_.preprocessing =
-      fmt::format("{} x {} {}, {} when shrinking, {} when growing, {}, mean {:.6g} {:.6g} {:.6g}, scale {:.6g} {:.6g} {:.6g}",
-                  input_width_, input_height_, text_of(style_), name_of(style_.when_shrinking), name_of(style_.when_growing),
-                  scaling_.order == ChannelOrder::rgb ? "RGB" : "BGR", scaling_.mean[0], scaling_.mean[1], scaling_.mean[2],
-                  scaling_.scale[0], scaling_.scale[1], scaling_.scale[2]);
+  fixed_batch_ = input.shape[0] > 0 ? static_cast<int>(input.shape[0]) : 0;
+  inputs_.resize(source.graph.inputs.size());
+  set_input(source, input.name, {Image::kChannels, size.height, size.width});
 }
 
-void ImageDetector::take_class_names(const ModelSource& source, std::optional<std::vector<std::string>> graph_names,
-                                     std::size_t count) {
+void FamilyLabeller::set_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape) {
+  const TensorInfo* input = tensor_named(source.graph.inputs, name);
+  inputs_[static_cast<std::size_t>(input - source.graph.inputs.data())] = {std::move(shape), takes_i64(input->type)};
+}
+
+void FamilyLabeller::take_limits(const Manifest& manifest) {
+  nms_iou_ = manifest.nms_iou.value_or(nms_iou_);
+  max_detections_ = manifest.max_detections.value_or(max_detections_);
+}
+
+void FamilyLabeller::take_class_names(const ModelSource& source, std::optional<std::vector<std::string>> graph_names,
+                                      std::size_t count) {
   if (source.manifest.class_names) {
     class_names_ = *source.manifest.class_names;
     card_.class_source = fmt::format("manifest {}", source.manifest.path.native());
+    const std::set<std::string> distinct(class_names_.begin(), class_names_.end());
+    if (distinct.size() != class_names_.size()) {
+      throw Error(ErrorCode::bad_data, "a name of a class occurs twice",
+                  {{"file", source.manifest.path.native()}, {"key", std::string(source.manifest.names_key())}});
+    }
   } else if (graph_names) {
     class_names_ = std::move(*graph_names);
     card_.class_source = "the graph's metadata";
@@ -134,20 +167,97 @@ void ImageDetector::take_class_names(const ModelSource& source, std::optional<st
                 fmt::format("the graph has {} classes, but {} names are given for them", count, class_names_.size()),
                 {{"names from", card_.class_source}});
   }
-  nms_iou_ = source.manifest.nms_iou.value_or(nms_iou_);
-  max_detections_ = source.manifest.max_detections.value_or(max_detections_);
+  take_limits(source.manifest);
 }
 
-DetectOptions ImageDetector::default_options() const {
-  DetectOptions options;
+void FamilyLabeller::take_output_names(const ModelSource& source, std::optional<std::vector<std::string>> names,
+                                       std::string_view origin, std::size_t count) {
+  card_.class_source = origin;
+  if (source.manifest.class_names) {
+    names = source.manifest.class_names;
+    std::ranges::replace(*names, "N/A", "");
+    card_.class_source = fmt::format("manifest {}", source.manifest.path.native());
+  }
+  if (!names) {
+    throw Error(
+        ErrorCode::bad_model,
+        fmt::format("the model has {} classes and nothing names them; name them in NAME.verilabel.json beside the graph, as "
+                    "{{\"class_names\": […]}} or, one a line of a file, {{\"class_names_file\": \"names.txt\"}}",
+                    count));
+  }
+  if (names->size() != count) {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the graph has {} classes, but {} names are given for them", count, names->size()),
+                {{"names from", card_.class_source}});
+  }
+  std::map<std::string, int> uses;
+  for (const std::string& name : *names) {
+    ++uses[name];
+  }
+  std::string unused;
+  std::string repeated;
+  for (std::size_t output = 0; output < count; ++output) {
+    const std::string& name = (*names)[output];
+    if (name.empty()) {
+      unused += fmt::format("{}{}", unused.empty() ? "" : ", ", output);
+      class_of_output_.push_back(-1);
+      continue;
+    }
+    class_of_output_.push_back(static_cast<std::int32_t>(class_names_.size()));
+    class_names_.push_back(uses[name] == 1 ? name : fmt::format("{} ({})", name, output));
+    if (uses[name] > 1) {
+      repeated += fmt::format("{}{}", repeated.empty() ? "" : ", ", class_names_.back());
+    }
+  }
+  if (!unused.empty()) {
+    add_note(fmt::format("the numbers {} stand for no class: what the model gives them is no label", unused));
+  }
+  if (!repeated.empty()) {
+    add_note(fmt::format("several classes have one name and are told apart by their numbers: {}", repeated));
+  }
+  take_limits(source.manifest);
+}
+
+CandidateOptions FamilyLabeller::default_options() const {
+  CandidateOptions options;
   options.nms_iou = nms_iou_;
   options.max_detections = max_detections_;
   return options;
 }
 
-InputTransform ImageDetector::preprocess(const Image& image, std::span<float> input_chw, Image& scratch) const {
+LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling,
+                                     InputSize size)
+    : FamilyLabeller(source, std::move(family), source.graph.inputs.front(), size), style_(style) {
+  constexpr std::array<std::string_view, 12> kKeys = {"family",  "class_names",   "class_names_file", "channel_order",
+                                                      "mean",    "std",           "input_size",       "fit",
+                                                      "padding", "interpolation", "nms_iou",          "max_detections"};
+  require_keys(source.manifest, card_.family, kKeys);
+  const TensorInfo& input = source.graph.inputs.front();
+  if ((input.shape[2] <= 0 || input.shape[3] <= 0) && !source.manifest.input_size) {
+    add_note(fmt::format("the graph takes images of any size; {} x {} is used. Another can be given as input_size in a manifest",
+                         size.width, size.height));
+  }
+  const Manifest& manifest = source.manifest;
+  scaling.order = manifest.channel_order.value_or(scaling.order);
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    scaling.mean[channel] = manifest.mean ? static_cast<float>((*manifest.mean)[channel]) : scaling.mean[channel];
+    scaling.scale[channel] = manifest.std ? 1 / static_cast<float>((*manifest.std)[channel]) : scaling.scale[channel];
+  }
+  style_.when_shrinking = manifest.interpolation.value_or(style_.when_shrinking);
+  style_.when_growing = manifest.interpolation.value_or(style_.when_growing);
+  style_.fit = manifest.fit.value_or(style_.fit);
+  style_.padding = manifest.padding.value_or(style_.padding);
+  tables_ = tables_of(scaling, style_.padding);
+  card_.preprocessing =
+      fmt::format("{} x {} {}, {} when shrinking, {} when growing, {}, mean {:.6g} {:.6g} {:.6g}, scale {:.6g} {:.6g} {:.6g}",
+                  size.width, size.height, text_of(style_), name_of(style_.when_shrinking), name_of(style_.when_growing),
+                  scaling.order == ChannelOrder::rgb ? "RGB" : "BGR", scaling.mean[0], scaling.mean[1], scaling.mean[2],
+                  scaling.scale[0], scaling.scale[1], scaling.scale[2]);
+}
+
+InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const {
   const double ratio =
-      std::min(static_cast<double>(input_width_) / image.width(), static_cast<double>(input_height_) / image.height());
+      std::min(static_cast<double>(input_width()) / image.width(), static_cast<double>(input_height()) / image.height());
   const auto side = [&](int pixels, int limit) {
     if (style_.fit == Fit::stretch) {
       return limit;
@@ -155,18 +265,18 @@ InputTransform ImageDetector::preprocess(const Image& image, std::span<float> in
     const double exact = pixels * ratio;
     return std::clamp(style_.is_rounded ? rounded(exact) : static_cast<int>(exact), 1, limit);
   };
-  const int width = side(image.width(), input_width_);
-  const int height = side(image.height(), input_height_);
+  const int width = side(image.width(), input_width());
+  const int height = side(image.height(), input_height());
   // Of an odd padding the smaller half goes left and above.
-  const int left = style_.fit == Fit::letterbox_centre ? (input_width_ - width) / 2 : 0;
-  const int top = style_.fit == Fit::letterbox_centre ? (input_height_ - height) / 2 : 0;
+  const int left = style_.fit == Fit::letterbox_centre ? (input_width() - width) / 2 : 0;
+  const int top = style_.fit == Fit::letterbox_centre ? (input_height() - height) / 2 : 0;
   const Image* resized = &image;
   if (width != image.width() || height != image.height()) {
     const bool is_shrinking = width < image.width() || height < image.height();
     resize_opencv(image, width, height, is_shrinking ? style_.when_shrinking : style_.when_growing, scratch);
     resized = &scratch;
   }
-  write_planar(*resized, scaling_, input_width_, input_height_, left, top, style_.padding, input_chw);
+  write_planar(*resized, tables_, input_width(), input_height(), left, top, inputs[image_input()].f32);
   const bool has_one_ratio = style_.fit == Fit::letterbox_corner;
   return {has_one_ratio ? ratio : static_cast<double>(width) / image.width(),
           has_one_ratio ? ratio : static_cast<double>(height) / image.height(),
@@ -176,8 +286,8 @@ InputTransform ImageDetector::preprocess(const Image& image, std::span<float> in
           image.height()};
 }
 
-std::vector<Candidate> ImageDetector::decode(std::span<const OutputView> outputs, const InputTransform& transform,
-                                             const DetectOptions& options) const {
+std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> outputs, const InputTransform& transform,
+                                              const CandidateOptions& options) const {
   const auto wanted = output_shapes();
   bool is_fitting = outputs.size() >= wanted.size();
   for (std::size_t i = 0; is_fitting && i < wanted.size(); ++i) {
@@ -205,7 +315,7 @@ void RawCandidates::add(float x1, float y1, float x2, float y2, float score, std
   anchors.push_back(anchor);
 }
 
-bool is_wanted(const DetectOptions& options, std::size_t class_index) {
+bool is_wanted(const CandidateOptions& options, std::size_t class_index) {
   return options.is_class_wanted.empty() || options.is_class_wanted[class_index] != 0;
 }
 
@@ -225,7 +335,7 @@ void clip_to_image(RawCandidates& raw, const InputTransform& transform) {
   }
 }
 
-std::vector<std::uint32_t> suppress(const RawCandidates& raw, const DetectOptions& options) {
+std::vector<std::uint32_t> suppress(const RawCandidates& raw, const CandidateOptions& options) {
   return nms({raw.boxes_xyxy, raw.scores, raw.classes}, {options.nms_iou, true, static_cast<std::size_t>(options.max_detections)});
 }
 
@@ -246,13 +356,13 @@ bool has_area(const Box& box) {
   return box.w > 0 && box.h > 0;
 }
 
-std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const DetectOptions& options) {
+std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const CandidateOptions& options) {
   clip_to_image(raw, transform);
   std::vector<Candidate> candidates;
   for (const std::uint32_t i : suppress(raw, options)) {
     const Box box = box_in_image(raw, i, transform);
     if (has_area(box)) {
-      candidates.push_back({raw.classes[i], box, raw.scores[i], std::nullopt});
+      candidates.push_back({raw.classes[i], box, raw.scores[i]});
     }
   }
   return candidates;

@@ -8,16 +8,19 @@
 
 #include "verilabel/engine/engine.h"
 #include "verilabel/geometry/nms.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/image_processor.h"
+#include "verilabel/models/labeller.h"
 #include "verilabel/models/manifest.h"
+#include "verilabel/models/model_files.h"
 
-// What the families of detectors share. Private to the module.
+// What the families share. Private to the module.
 namespace verilabel {
 
 /// What a family is made from.
 struct ModelSource {
   GraphInfo graph;
   Manifest manifest;
+  ModelFiles files;
 };
 
 /// How an image is brought to the size of the input, in pixels.
@@ -29,42 +32,67 @@ struct FitStyle {
   OpencvInterpolation when_growing = OpencvInterpolation::linear;
 };
 
-/// Whether the graph has one input and that takes three channels: [batch, 3, height, width].
+/// Whether the input takes an image of three channels: [batch, 3, height, width]. What Hugging Face's exporters call dynamic may be
+/// any of these.
+bool takes_image(const TensorInfo& input);
+/// Whether the graph has one input and that takes an image.
 bool takes_one_image(const GraphInfo& graph);
 
-/// The size of that input; where it is dynamic the manifest's, else `usual`. Throws `bad_data` when the manifest contradicts the
-/// graph.
+/// The input or output of that name; nothing when there is none.
+const TensorInfo* tensor_named(std::span<const TensorInfo> tensors, std::string_view name);
+
+/// The size of an input that takes an image; where it is dynamic the manifest's, else `usual`. Throws `bad_data` when the manifest
+/// contradicts the graph.
+InputSize input_size_of(const ModelSource& source, const TensorInfo& input, InputSize usual);
+/// Of the first input.
 InputSize input_size_of(const ModelSource& source, InputSize usual);
 
-/// Behind the interface, what every family here has: names, card, and one image as input, brought to its size and scaled.
-class ImageDetector : public Detector {
+/// Throws `bad_data` for each key of the manifest that is not among `known`, which the family makes nothing of.
+void require_keys(const Manifest& manifest, std::string_view family, std::span<const std::string_view> known);
+
+/// Behind the interface, what every family has: names, card, inputs, and outputs of known shapes.
+class FamilyLabeller : public Labeller {
  public:
   const ModelCard& card() const final { return card_; }
   const std::vector<std::string>& class_names() const final { return class_names_; }
   const std::vector<std::string>& notes() const final { return notes_; }
-  DetectOptions default_options() const final;
-  int input_width() const final { return input_width_; }
-  int input_height() const final { return input_height_; }
+  CandidateOptions default_options() const final;
+  int input_width() const final { return size_.width; }
+  int input_height() const final { return size_.height; }
+  const std::vector<InputPart>& inputs() const final { return inputs_; }
   int fixed_batch() const final { return fixed_batch_; }
-  InputTransform preprocess(const Image& image, std::span<float> input_chw, Image& scratch) const final;
   /// Checks the outputs' shapes, so that no family reads beyond what the graph gave. Throws `bad_model`.
   std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
-                                const DetectOptions& options) const final;
+                                const CandidateOptions& options) const final;
 
   ModelCard& card_to_complete() { return card_; }
 
  protected:
-  /// Takes the batch from the graph's only input, [batch, 3, height, width].
-  ImageDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size);
+  /// `input` is the one that takes the image; the batch comes from it. Other inputs are declared with `set_input`.
+  FamilyLabeller(const ModelSource& source, std::string family, const TensorInfo& input, InputSize size);
+
+  /// What one image takes of an input, by its name in the graph.
+  void set_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape);
+  std::size_t image_input() const { return image_input_; }
+
   /// Names from the manifest, else from the graph, else COCO's where 80 classes allow it. Throws `bad_model` when their number is
   /// wrong.
   void take_class_names(const ModelSource& source, std::optional<std::vector<std::string>> graph_names, std::size_t count);
+
+  /// Names of `count` outputs of which some stand for no class: from the manifest, else `names` (empty where there is none) from
+  /// `origin`. Names that occur more than once are told apart by their number. Throws `bad_model` when their number is wrong or
+  /// there are none.
+  void take_output_names(const ModelSource& source, std::optional<std::vector<std::string>> names, std::string_view origin,
+                         std::size_t count);
+  /// Of an output: an index into `class_names`, or −1 when it stands for no class. After `take_output_names`.
+  std::int32_t class_of_output(std::size_t output) const { return class_of_output_[output]; }
+  std::size_t output_count() const { return class_of_output_.size(); }
 
   /// What each output must be, without its batch dimension; −1 for any size.
   virtual std::vector<std::vector<std::int64_t>> output_shapes() const = 0;
   /// As `decode`, on outputs of those shapes.
   virtual std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
-                                                const DetectOptions& options) const = 0;
+                                                const CandidateOptions& options) const = 0;
 
   void add_note(std::string note) { notes_.push_back(std::move(note)); }
 
@@ -73,13 +101,28 @@ class ImageDetector : public Detector {
   int max_detections_ = 100;
 
  private:
-  FitStyle style_;
-  PixelScaling scaling_;
-  int input_width_ = 0;
-  int input_height_ = 0;
+  void take_limits(const Manifest& manifest);
+
+  std::vector<InputPart> inputs_;
+  std::size_t image_input_ = 0;
+  InputSize size_;
   int fixed_batch_ = 1;
   std::vector<std::string> class_names_;
+  std::vector<std::int32_t> class_of_output_;
   std::vector<std::string> notes_;
+};
+
+/// One image as the only input, brought to its size with OpenCV's kernels and scaled.
+class LetterboxDetector : public FamilyLabeller {
+ public:
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const final;
+
+ protected:
+  LetterboxDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size);
+
+ private:
+  FitStyle style_;
+  PixelTables tables_;
 };
 
 /// Candidates before suppression, in pixels of the model's input.
@@ -93,7 +136,7 @@ struct RawCandidates {
   std::size_t size() const { return scores.size(); }
 };
 
-bool is_wanted(const DetectOptions& options, std::size_t class_index);
+bool is_wanted(const CandidateOptions& options, std::size_t class_index);
 
 /// The greatest float that is not above the floor: a float is above the one exactly when it is above the other.
 float float_floor(double floor);
@@ -125,7 +168,7 @@ void for_each_above(std::size_t count, float floor, const Score& score, const Fo
 void clip_to_image(RawCandidates& raw, const InputTransform& transform);
 
 /// The survivors of class-aware suppression, best first.
-std::vector<std::uint32_t> suppress(const RawCandidates& raw, const DetectOptions& options);
+std::vector<std::uint32_t> suppress(const RawCandidates& raw, const CandidateOptions& options);
 
 /// A candidate's box in the upright image, cut at its borders.
 Box box_in_image(const RawCandidates& raw, std::size_t index, const InputTransform& transform);
@@ -135,14 +178,25 @@ Box box_in_image(const RawCandidates& raw, std::size_t index, const InputTransfo
 bool has_area(const Box& box);
 
 /// Candidates without masks, cut at the image and then suppressed, best first; those without area are none.
-std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const DetectOptions& options);
+std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const CandidateOptions& options);
 
 /// Each returns nothing when the graph is none of its family's.
-std::unique_ptr<ImageDetector> make_yolox(const ModelSource& source);
-std::unique_ptr<ImageDetector> make_nanodet(const ModelSource& source);
-std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_yolox(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_nanodet(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_ultralytics(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_transformers_classifier(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_ultralytics_classifier(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_classifier(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_transformers_detr(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_detr_export(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_rf_detr(const ModelSource& source);
+
+/// The input size that an Ultralytics graph states as `imgsz`; 640 where it does not.
+InputSize ultralytics_size_of(const GraphInfo& graph);
 
 /// The 80 classes of COCO in the order in which detectors number them.
 const std::vector<std::string>& coco_class_names();
+/// The same classes by their numbers in COCO's files, 0 to 90; empty where COCO has none.
+std::vector<std::string> coco_names_by_category();
 
 }  // namespace verilabel

@@ -9,6 +9,8 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/base/utf8.h"
+#include "verilabel/models/family.h"
 
 namespace verilabel {
 namespace {
@@ -17,14 +19,20 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = 64 << 20;
 constexpr int kMaxSide = 16384;
+constexpr std::string_view kNoClass = "N/A";
+constexpr std::string_view kNamesFile = "class_names_file";
 constexpr std::string_view kKeys =
-    "family, class_names, channel_order, mean, std, input_size, fit, padding, interpolation, nms_iou, max_detections";
+    "family, class_names, class_names_file, channel_order, mean, std, input_size, fit, padding, interpolation, nms_iou, "
+    "max_detections, task, resize, filter, crop, scale, activation";
 
 [[noreturn]] void refuse(const std::string& key, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"key", key}});
 }
 
 std::vector<std::string> names_from(const json& value) {
+  if (value == "coco") {
+    return coco_class_names();
+  }
   if (!value.is_array() || value.empty() || !std::ranges::all_of(value, [](const json& name) { return name.is_string(); })) {
     refuse("class_names", "class_names must be a list of names in the order of the model's classes");
   }
@@ -32,20 +40,69 @@ std::vector<std::string> names_from(const json& value) {
   if (std::ranges::find(names, "") != names.end()) {
     refuse("class_names", "class_names holds an empty name");
   }
-  if (std::set<std::string>(names.begin(), names.end()).size() != names.size()) {
-    refuse("class_names", "class_names holds a name twice");
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    if (name != kNoClass && !seen.insert(name).second) {
+      refuse("class_names", fmt::format("class_names holds the name '{}' twice", name));
+    }
   }
   return names;
 }
 
-std::array<float, 3> three_numbers(const std::string& key, const json& value) {
+/// One name a line; only the last line may be empty.
+std::vector<std::string> names_in(const std::filesystem::path& file) {
+  const std::string text = read_file(file, kMaxBytes);
+  std::vector<std::string> names;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string name = text.substr(begin, end - begin);
+    if (name.ends_with('\r')) {
+      name.pop_back();
+    }
+    if (name.empty() || !is_utf8(name)) {
+      throw Error(ErrorCode::bad_data,
+                  name.empty() ? "the file of class names has an empty line" : "the file of class names is not UTF-8",
+                  {{"file", file.native()}, {"line", std::to_string(names.size() + 1)}});
+    }
+    names.push_back(std::move(name));
+    begin = end + 1;
+  }
+  if (names.empty()) {
+    throw Error(ErrorCode::bad_data, "the file of class names is empty", {{"file", file.native()}});
+  }
+  return names;
+}
+
+bool is_side(const json& side) {
+  return side.is_number_integer() && side.get<double>() >= 1 && side.get<double>() <= kMaxSide;
+}
+
+InputSize size_from(const std::string& key, const json& value) {
+  if (!value.is_array() || value.size() != 2 || !std::ranges::all_of(value, is_side)) {
+    refuse(key, fmt::format("{} must be [height, width], whole numbers from 1 to {}", key, kMaxSide));
+  }
+  return {value[0].get<int>(), value[1].get<int>()};
+}
+
+ResizeRule resize_from(const json& value) {
+  if (value.is_object() && value.size() == 1 && value.contains("shortest_edge") && is_side(value["shortest_edge"])) {
+    return {value["shortest_edge"].get<int>(), {}};
+  }
+  if (value.is_object() && value.size() == 2 && value.contains("height") && value.contains("width") && is_side(value["height"]) &&
+      is_side(value["width"])) {
+    return {0, {value["height"].get<int>(), value["width"].get<int>()}};
+  }
+  refuse("resize", R"(resize must be {"shortest_edge": pixels} or {"height": pixels, "width": pixels})");
+}
+
+std::array<double, 3> three_numbers(const std::string& key, const json& value) {
   const bool is_good = value.is_array() && value.size() == 3 && std::ranges::all_of(value, [](const json& number) {
                          return number.is_number() && std::isfinite(number.get<double>());
                        });
   if (!is_good || (key == "std" && std::ranges::any_of(value, [](const json& number) { return number.get<double>() <= 0; }))) {
     refuse(key, fmt::format("{} must be three {}numbers, in pixel values from 0 to 255", key, key == "std" ? "positive " : ""));
   }
-  return {value[0].get<float>(), value[1].get<float>(), value[2].get<float>()};
+  return value.get<std::array<double, 3>>();
 }
 
 template <typename T>
@@ -60,9 +117,20 @@ T one_of(const std::string& key, const json& value, std::initializer_list<std::p
   refuse(key, fmt::format("{} must be one of: {}", key, names));
 }
 
+std::string family_from(const json& value) {
+  std::string names;
+  for (const ModelFamily& family : model_families()) {
+    if (value == family.name) {
+      return std::string(family.name);
+    }
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", family.name);
+  }
+  refuse("family", fmt::format("family must be one of: {}", names));
+}
+
 void set_key(Manifest& manifest, const std::string& key, const json& value) {
   if (key == "family") {
-    manifest.family = one_of<std::string>(key, value, {{"yolox", "yolox"}, {"nanodet", "nanodet"}, {"ultralytics", "ultralytics"}});
+    manifest.family = family_from(value);
   } else if (key == "class_names") {
     manifest.class_names = names_from(value);
   } else if (key == "channel_order") {
@@ -78,13 +146,7 @@ void set_key(Manifest& manifest, const std::string& key, const json& value) {
                                                           {"cubic", OpencvInterpolation::cubic},
                                                           {"area", OpencvInterpolation::area}});
   } else if (key == "input_size") {
-    const auto is_side = [](const json& side) {
-      return side.is_number_integer() && side.get<double>() >= 1 && side.get<double>() <= kMaxSide;
-    };
-    if (!value.is_array() || value.size() != 2 || !std::ranges::all_of(value, is_side)) {
-      refuse(key, fmt::format("input_size must be [height, width], whole numbers from 1 to {}", kMaxSide));
-    }
-    manifest.input_size = InputSize{value[0].get<int>(), value[1].get<int>()};
+    manifest.input_size = size_from(key, value);
   } else if (key == "fit") {
     manifest.fit = one_of<Fit>(
         key, value,
@@ -104,12 +166,38 @@ void set_key(Manifest& manifest, const std::string& key, const json& value) {
       refuse(key, "max_detections must be a whole number from 1 to 1000000");
     }
     manifest.max_detections = value.get<int>();
+  } else if (key == "task") {
+    manifest.is_classification = one_of<bool>(key, value, {{"classification", true}, {"detection", false}});
+  } else if (key == "resize") {
+    manifest.resize = resize_from(value);
+  } else if (key == "filter") {
+    manifest.filter = one_of<PillowFilter>(key, value,
+                                           {{"nearest", PillowFilter::nearest},
+                                            {"box", PillowFilter::box},
+                                            {"bilinear", PillowFilter::bilinear},
+                                            {"hamming", PillowFilter::hamming},
+                                            {"bicubic", PillowFilter::bicubic},
+                                            {"lanczos", PillowFilter::lanczos}});
+  } else if (key == "crop") {
+    manifest.crop = size_from(key, value);
+  } else if (key == "scale") {
+    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
+      refuse(key, "scale must be a positive number");
+    }
+    manifest.scale = value.get<double>();
+  } else if (key == "activation") {
+    manifest.activation = one_of<Activation>(
+        key, value, {{"softmax", Activation::softmax}, {"sigmoid", Activation::sigmoid}, {"none", Activation::none}});
   } else {
     refuse(key, fmt::format("a manifest has no key '{}'; it may have: {}", key, kKeys));
   }
 }
 
 }  // namespace
+
+bool Manifest::has(std::string_view key) const {
+  return std::ranges::find(keys, key) != keys.end();
+}
 
 Manifest manifest_of(const std::filesystem::path& model, const std::optional<std::filesystem::path>& given) {
   std::filesystem::path path = given ? *given : std::filesystem::path(model).replace_extension(".verilabel.json");
@@ -125,7 +213,20 @@ Manifest manifest_of(const std::filesystem::path& model, const std::optional<std
     Manifest manifest;
     manifest.path = path;
     for (const auto& [key, value] : document.items()) {
-      set_key(manifest, key, value);
+      manifest.keys.push_back(key);
+      if (key != kNamesFile) {
+        set_key(manifest, key, value);
+      }
+    }
+    if (manifest.has(kNamesFile)) {
+      if (manifest.class_names) {
+        refuse(std::string(kNamesFile), "class_names and class_names_file are both given; one of them is to be left out");
+      }
+      const json& file = document.at(std::string(kNamesFile));
+      if (!file.is_string()) {
+        refuse(std::string(kNamesFile), "class_names_file must be the name of a file");
+      }
+      manifest.class_names = names_in(path.parent_path() / file.get<std::string>());
     }
     return manifest;
   } catch (const json::parse_error& error) {

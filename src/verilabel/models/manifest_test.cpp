@@ -32,6 +32,28 @@ TEST(Manifest, ReadsEveryKey) {
   EXPECT_THAT(manifest.max_detections, Optional(7));
 }
 
+TEST(Manifest, ReadsWhatClassifiersNeed) {
+  const ModelFolder folder;
+  folder.write("names.txt", "ant\nbee\n");
+  folder.write("model.verilabel.json", R"({
+    "task": "classification", "class_names_file": "names.txt", "resize": {"shortest_edge": 256}, "filter": "hamming",
+    "crop": [224, 192], "scale": 0.5, "activation": "sigmoid"})");
+  const Manifest manifest = manifest_of(folder.model(), std::nullopt);
+  EXPECT_TRUE(manifest.is_classification);
+  EXPECT_THAT(manifest.class_names, Optional(ElementsAre("ant", "bee")));
+  EXPECT_EQ(manifest.names_key(), "class_names_file");
+  EXPECT_EQ(manifest.resize->shortest_edge, 256);
+  EXPECT_THAT(manifest.filter, Optional(PillowFilter::hamming));
+  EXPECT_THAT(manifest.crop, Optional(InputSize{224, 192}));
+  EXPECT_THAT(manifest.scale, Optional(0.5));
+  EXPECT_THAT(manifest.activation, Optional(Activation::sigmoid));
+  folder.write("model.verilabel.json", R"({"class_names": "coco", "resize": {"height": 7, "width": 9}})");
+  EXPECT_EQ(manifest_of(folder.model(), std::nullopt).class_names->at(79), "toothbrush");
+  EXPECT_EQ(manifest_of(folder.model(), std::nullopt).resize->exact, (InputSize{7, 9}));
+  folder.write("model.verilabel.json", R"({"class_names_file": "missing.txt"})");
+  EXPECT_EQ(error_of([&] { manifest_of(folder.model(), std::nullopt); }).code(), ErrorCode::not_found);
+}
+
 TEST(Manifest, TheOneGivenComesFirstAndNoneIsEmpty) {
   const ModelFolder folder;
   EXPECT_TRUE(manifest_of(folder.model(), std::nullopt).path.empty());
@@ -77,6 +99,16 @@ TEST(Manifest, NamesTheKeyThatIsWrong) {
            Faulty{R"({"max_detections": 0})", "max_detections"},
            Faulty{R"({"max_detections": 1.5})", "max_detections"},
            Faulty{R"({"max_detections": 18446744073709551615})", "max_detections"},
+           Faulty{R"({"task": "pose"})", "task"},
+           Faulty{R"({"resize": 256})", "resize"},
+           Faulty{R"({"resize": {"shortest_edge": 0}})", "resize"},
+           Faulty{R"({"resize": {"height": 5}})", "resize"},
+           Faulty{R"({"filter": "linear"})", "filter"},
+           Faulty{R"({"crop": 224})", "crop"},
+           Faulty{R"({"scale": 0})", "scale"},
+           Faulty{R"({"activation": "relu"})", "activation"},
+           Faulty{R"({"class_names_file": 3})", "class_names_file"},
+           Faulty{R"({"class_names": ["a"], "class_names_file": "names.txt"})", "class_names_file"},
        }) {
     folder.write("model.verilabel.json", content);
     const Error error = error_of([&] { manifest_of(folder.model(), std::nullopt); });

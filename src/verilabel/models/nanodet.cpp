@@ -118,12 +118,12 @@ FitStyle fit_of(const Layout& layout) {
   return {Fit::letterbox_centre, false, 0, OpencvInterpolation::area, OpencvInterpolation::linear};
 }
 
-class Nanodet final : public ImageDetector {
+class Nanodet final : public LetterboxDetector {
  public:
   Nanodet(const ModelSource& source, Layout layout)
-      : ImageDetector(source, "nanodet", fit_of(layout),
-                      {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}},
-                      input_size_of(source, kUsualSize)),
+      : LetterboxDetector(source, "nanodet", fit_of(layout),
+                          {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}},
+                          input_size_of(source, kUsualSize)),
         layout_(std::move(layout)) {
     nms_iou_ = 0.6;
     take_class_names(source, std::nullopt, layout_.classes);
@@ -141,7 +141,7 @@ class Nanodet final : public ImageDetector {
   }
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
-                                        const DetectOptions& options) const override {
+                                        const CandidateOptions& options) const override {
     RawCandidates raw;
     const float floor = float_floor(options.floor);
     for (const Level& level : layout_.levels) {
@@ -187,7 +187,7 @@ class Nanodet final : public ImageDetector {
 
 }  // namespace
 
-std::unique_ptr<ImageDetector> make_nanodet(const ModelSource& source) {
+std::unique_ptr<FamilyLabeller> make_nanodet(const ModelSource& source) {
   const auto& inputs = source.graph.inputs;
   if (!takes_one_image(source.graph) || source.graph.metadata.contains("names")) {
     return nullptr;

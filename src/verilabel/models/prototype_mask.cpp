@@ -173,4 +173,36 @@ Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& 
   return builder.finish();
 }
 
+Rle mask_of_logits(const OutputView& logits, std::size_t index, const InputTransform& transform) {
+  const auto height = static_cast<int>(logits.shape[1]);
+  const auto width = static_cast<int>(logits.shape[2]);
+  const auto stride = static_cast<std::size_t>(width);
+  const float* map = logits.values.data() + index * stride * static_cast<std::size_t>(height);
+  const float down = static_cast<float>(height) / static_cast<float>(transform.image_height);
+  const float across = static_cast<float>(width) / static_cast<float>(transform.image_width);
+  std::vector<Tap> rows;
+  for (int y = 0; y < transform.image_height; ++y) {
+    rows.push_back(tap_at(y, down, height));
+  }
+  RleBuilder builder(transform.image_height, transform.image_width);
+  std::vector<float> column(static_cast<std::size_t>(height));
+  std::uint32_t position = 0;
+  for (int x = 0; x < transform.image_width; ++x) {
+    const Tap tap = tap_at(x, across, width);
+    for (std::size_t y = 0; y < column.size(); ++y) {
+      const float* row = map + y * stride;
+      column[y] = (1 - tap.weight) * row[tap.low] + tap.weight * row[tap.high];
+    }
+    for (const Tap& row : rows) {
+      const float logit =
+          (1 - row.weight) * column[static_cast<std::size_t>(row.low)] + row.weight * column[static_cast<std::size_t>(row.high)];
+      if (logit > 0) {
+        builder.add(position);
+      }
+      ++position;
+    }
+  }
+  return builder.finish();
+}
+
 }  // namespace verilabel

@@ -4,7 +4,7 @@
 
 #include "verilabel/geometry/box.h"
 #include "verilabel/geometry/mask.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 // Private to the module.
 namespace verilabel {
@@ -19,5 +19,9 @@ constexpr int kPrototypeStride = 4;
 /// pixel centres. This is how Ultralytics 8.4 makes masks at the size of the image (`retina_masks=True`).
 Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& prototypes, const Box& box_xywh_px,
                          const InputTransform& transform);
+
+/// The mask of query `index` of [queries, height, width] logits: enlarged to the image, bilinearly between pixel centres and
+/// without antialiasing (PyTorch's `interpolate`), and what is above 0.
+Rle mask_of_logits(const OutputView& logits, std::size_t index, const InputTransform& transform);
 
 }  // namespace verilabel

@@ -10,7 +10,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/engine/engine.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 namespace verilabel {
 
@@ -54,13 +54,13 @@ class ModelFolder {
 };
 
 /// The detector of a graph, with the manifest beside the model when there is one.
-inline std::unique_ptr<Detector> detector_of(GraphInfo graph, const std::string& manifest = "") {
+inline std::unique_ptr<Labeller> labeller_of(GraphInfo graph, const std::string& manifest = "") {
   const ModelFolder folder;
   if (!manifest.empty()) {
     folder.write("model.verilabel.json", manifest);
   }
   StatedGraphEngine engine(std::move(graph));
-  return load_detector(engine, folder.model(), std::nullopt);
+  return load_labeller(engine, folder.model(), std::nullopt);
 }
 
 /// The error that an action ends with; one of code `internal` when it ends with none.

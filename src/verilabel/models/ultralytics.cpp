@@ -34,22 +34,6 @@ std::string metadata_of(const GraphInfo& graph, const std::string& key) {
   return found == graph.metadata.end() ? std::string() : found->second;
 }
 
-/// The size of a dynamic input, which `imgsz` states as "[height, width]" or one number; 640 where it does not.
-InputSize size_from(const GraphInfo& graph) {
-  const std::string text = metadata_of(graph, "imgsz");
-  std::vector<int> sides;
-  for (const char* at = text.data(); at != text.data() + text.size();) {
-    int side = 0;
-    const auto [end, failure] = std::from_chars(at, text.data() + text.size(), side);
-    const bool is_side = failure == std::errc{} && side > 0;
-    if (is_side) {
-      sides.push_back(side);
-    }
-    at = is_side ? end : at + 1;
-  }
-  return sides.empty() || sides.size() > 2 ? InputSize{640, 640} : InputSize{sides.front(), sides.back()};
-}
-
 struct Shape {
   Layout layout = Layout::columns_first;
   std::size_t classes = 0;
@@ -107,12 +91,13 @@ std::string_view name_of(Layout layout) {
   return "";
 }
 
-class Ultralytics final : public ImageDetector {
+class Ultralytics final : public LetterboxDetector {
  public:
   Ultralytics(const ModelSource& source, std::optional<std::vector<std::string>> names, Shape shape)
-      : ImageDetector(
-            source, "ultralytics", {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-            {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}}, input_size_of(source, size_from(source.graph))),
+      : LetterboxDetector(source, "ultralytics",
+                          {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
+                          {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}},
+                          input_size_of(source, ultralytics_size_of(source.graph))),
         shape_(shape) {
     nms_iou_ = 0.7;
     max_detections_ = 300;
@@ -145,7 +130,7 @@ class Ultralytics final : public ImageDetector {
   }
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
-                                        const DetectOptions& options) const override {
+                                        const CandidateOptions& options) const override {
     const OutputView& rows = outputs[0];
     RawCandidates raw = candidates_above(rows, options);
     std::vector<std::uint32_t> kept;
@@ -156,7 +141,7 @@ class Ultralytics final : public ImageDetector {
     }
     std::vector<Candidate> candidates;
     for (const std::uint32_t i : kept) {
-      Candidate candidate{raw.classes[i], box_in_image(raw, i, transform), raw.scores[i], std::nullopt};
+      Candidate candidate{raw.classes[i], box_in_image(raw, i, transform), raw.scores[i]};
       if (!has_area(candidate.box_xywh_px)) {
         continue;
       }
@@ -166,6 +151,7 @@ class Ultralytics final : public ImageDetector {
           continue;  // as Ultralytics' own predictor does
         }
         candidate.mask = Mask{std::move(mask), true};
+        candidate.kind = LabelKind::mask;
       }
       candidates.push_back(std::move(candidate));
     }
@@ -179,7 +165,7 @@ class Ultralytics final : public ImageDetector {
     return shape_.layout == Layout::columns_first ? rows.values[column * second + anchor] : rows.values[anchor * second + column];
   }
 
-  RawCandidates candidates_above(const OutputView& rows, const DetectOptions& options) const {
+  RawCandidates candidates_above(const OutputView& rows, const CandidateOptions& options) const {
     RawCandidates raw;
     const float floor = float_floor(options.floor);
     const auto rows_in_memory = static_cast<std::size_t>(rows.shape[0]);
@@ -266,7 +252,23 @@ class Ultralytics final : public ImageDetector {
 
 }  // namespace
 
-std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source) {
+InputSize ultralytics_size_of(const GraphInfo& graph) {
+  // "[height, width]" or one number.
+  const std::string text = metadata_of(graph, "imgsz");
+  std::vector<int> sides;
+  for (const char* at = text.data(); at != text.data() + text.size();) {
+    int side = 0;
+    const auto [end, failure] = std::from_chars(at, text.data() + text.size(), side);
+    const bool is_side = failure == std::errc{} && side > 0;
+    if (is_side) {
+      sides.push_back(side);
+    }
+    at = is_side ? end : at + 1;
+  }
+  return sides.empty() || sides.size() > 2 ? InputSize{640, 640} : InputSize{sides.front(), sides.back()};
+}
+
+std::unique_ptr<FamilyLabeller> make_ultralytics(const ModelSource& source) {
   const GraphInfo& graph = source.graph;
   const auto& inputs = graph.inputs;
   if (!takes_one_image(graph) || graph.outputs.empty() || graph.outputs.size() > 2) {
@@ -280,7 +282,7 @@ std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source) {
   const std::string task = metadata_of(graph, "task");
   if (!task.empty() && task != "detect" && task != "segment") {
     throw Error(ErrorCode::bad_model,
-                fmt::format("the graph says that its task is '{}'; only detect and segment can be used", task));
+                fmt::format("the graph says that its task is '{}'; only detect, segment and classify can be used", task));
   }
   std::optional<std::vector<std::string>> names;
   std::optional<std::size_t> name_count;
@@ -290,7 +292,7 @@ std::unique_ptr<ImageDetector> make_ultralytics(const ModelSource& source) {
     names = class_names_from_python(metadata_of(graph, "names"));
     name_count = names->size();
   }
-  const auto [height, width] = input_size_of(source, size_from(graph));
+  const auto [height, width] = input_size_of(source, ultralytics_size_of(graph));
   const std::optional<Shape> shape = shape_of(graph, name_count, height, width);
   return shape ? std::make_unique<Ultralytics>(source, std::move(names), *shape) : nullptr;
 }

@@ -17,7 +17,7 @@
 
 #include "verilabel/engine/engine.h"
 #include "verilabel/image/decode.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 namespace verilabel {
 namespace {
@@ -26,11 +26,11 @@ constexpr double kScoreMargin = 1e-3;
 constexpr double kScoreTolerance = 2e-4;
 constexpr double kEdgeTolerancePx = 0.1;
 
-std::vector<Candidate> candidates_of(const Detector& detector, CompiledModel& model, const Image& image,
-                                     const DetectOptions& options) {
+std::vector<Candidate> candidates_of(const Labeller& detector, CompiledModel& model, const Image& image,
+                                     const CandidateOptions& options) {
   const auto request = model.create_request();
   Image scratch;
-  const InputTransform transform = detector.preprocess(image, request->input(0), scratch);
+  const InputTransform transform = detector.preprocess(image, std::array{InputView{request->input(0), {}}}, scratch);
   std::promise<void> promise;
   request->start([&](std::exception_ptr failure) { failure ? promise.set_exception(failure) : promise.set_value(); });
   promise.get_future().get();
@@ -105,12 +105,12 @@ class UltralyticsParity : public ::testing::Test {
     const std::string stem = expected_file.filename().stem().stem().string();
     const auto engine = open_engine("openvino");
     const std::filesystem::path graph = folder_ / (stem + ".onnx");
-    const auto detector = load_detector(*engine, graph, std::nullopt);
+    const auto detector = load_labeller(*engine, graph, std::nullopt);
     EXPECT_EQ(detector->card().family, "ultralytics");
     EXPECT_EQ(detector->class_names(), expected.at("class_names").get<std::vector<std::string>>());
     EXPECT_EQ(detector->input_width(), expected.at("input_wh").at(0).get<int>());
     EXPECT_EQ(detector->input_height(), expected.at("input_wh").at(1).get<int>());
-    DetectOptions options = detector->default_options();
+    CandidateOptions options = detector->default_options();
     EXPECT_EQ(options.nms_iou, expected.at("nms_iou").get<double>());
     EXPECT_EQ(options.max_detections, expected.at("max_detections").get<int>());
     options.floor = expected.at("floor").get<double>();

@@ -26,12 +26,12 @@ std::int64_t anchors_of(std::int64_t height, std::int64_t width) {
   return anchors;
 }
 
-class Yolox final : public ImageDetector {
+class Yolox final : public LetterboxDetector {
  public:
   explicit Yolox(const ModelSource& source)
-      : ImageDetector(source, "yolox",
-                      {Fit::letterbox_corner, false, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-                      {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}}, input_size_of(source, kUsualSize)) {
+      : LetterboxDetector(source, "yolox",
+                          {Fit::letterbox_corner, false, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
+                          {ChannelOrder::bgr, {0, 0, 0}, {1, 1, 1}}, input_size_of(source, kUsualSize)) {
     const auto columns = source.graph.outputs.front().shape[2];
     classes_ = static_cast<std::size_t>(columns) - 5;
     take_class_names(source, std::nullopt, classes_);
@@ -50,7 +50,7 @@ class Yolox final : public ImageDetector {
   }
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
-                                        const DetectOptions& options) const override {
+                                        const CandidateOptions& options) const override {
     const std::span<const float> values = outputs[0].values;
     const std::size_t columns = 5 + classes_;
     bool is_decoded = false;
@@ -94,7 +94,7 @@ class Yolox final : public ImageDetector {
 
 }  // namespace
 
-std::unique_ptr<ImageDetector> make_yolox(const ModelSource& source) {
+std::unique_ptr<FamilyLabeller> make_yolox(const ModelSource& source) {
   const auto& [inputs, outputs, metadata] = source.graph;
   if (!takes_one_image(source.graph) || outputs.size() != 1 || outputs[0].shape.size() != 3 || outputs[0].shape[2] < 6 ||
       metadata.contains("names")) {

@@ -8,8 +8,8 @@ namespace verilabel {
 using Clock = std::chrono::steady_clock;
 
 InferenceStage::InferenceStage(CompiledModel& compiled, std::size_t requests, std::size_t images_per_inference,
-                               std::size_t values_per_image)
-    : images_per_inference_(images_per_inference), values_per_image_(values_per_image), idle_since_(Clock::now()) {
+                               std::vector<InputPart> inputs)
+    : images_per_inference_(images_per_inference), inputs_(std::move(inputs)), idle_since_(Clock::now()) {
   for (std::size_t i = 0; i < requests; ++i) {
     inferences_.push_back(std::make_unique<Inference>());
     inferences_.back()->request = compiled.create_request();
@@ -48,8 +48,17 @@ std::optional<InferenceSlot> InferenceStage::take() {
   return slot;
 }
 
-std::span<float> InferenceStage::input_of(const InferenceSlot& slot) const {
-  return slot.inference->request->input(0).subspan(slot.index * values_per_image_, values_per_image_);
+std::vector<InputView> InferenceStage::inputs_of(const InferenceSlot& slot) const {
+  std::vector<InputView> views;
+  views.reserve(inputs_.size());
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    InferRequest& request = *slot.inference->request;
+    const std::size_t size = inputs_[i].size();
+    const std::size_t begin = slot.index * size;
+    views.push_back(inputs_[i].is_i64 ? InputView{{}, request.input_i64(i).subspan(begin, size)}
+                                      : InputView{request.input(i).subspan(begin, size), {}});
+  }
+  return views;
 }
 
 void InferenceStage::put(const InferenceSlot& slot) {

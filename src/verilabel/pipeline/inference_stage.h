@@ -13,7 +13,7 @@
 #include "verilabel/base/bounded_queue.h"
 #include "verilabel/base/ids.h"
 #include "verilabel/engine/engine.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 namespace verilabel {
 
@@ -44,8 +44,8 @@ struct InferenceSlot {
 /// the last part starts the inference. Safe from any thread, as long as every slot taken is written once.
 class InferenceStage {
  public:
-  /// `values_per_image`: numbers that one image takes in input 0. Throws what `create_request` throws.
-  InferenceStage(CompiledModel& compiled, std::size_t requests, std::size_t images_per_inference, std::size_t values_per_image);
+  /// `inputs`: what one image takes of each. Throws what `create_request` throws.
+  InferenceStage(CompiledModel& compiled, std::size_t requests, std::size_t images_per_inference, std::vector<InputPart> inputs);
   /// Waits for running inferences.
   ~InferenceStage();
   InferenceStage(const InferenceStage&) = delete;
@@ -53,8 +53,8 @@ class InferenceStage {
 
   /// A part to write; waits while every request is in use. Nothing after `abandon`.
   std::optional<InferenceSlot> take();
-  /// Where the slot's image goes.
-  std::span<float> input_of(const InferenceSlot& slot) const;
+  /// Where the slot's image goes, an entry an input.
+  std::vector<InputView> inputs_of(const InferenceSlot& slot) const;
   /// The slot's part and its `image()` are written.
   void put(const InferenceSlot& slot);
   /// No more slots will be taken: starts what is partly filled, and lets `next_finished` end. Every slot must have been put.
@@ -79,7 +79,7 @@ class InferenceStage {
   void on_done(Inference* inference, const std::exception_ptr& error);
 
   std::size_t images_per_inference_;
-  std::size_t values_per_image_;
+  std::vector<InputPart> inputs_;
   std::vector<std::unique_ptr<Inference>> inferences_;
 
   mutable std::mutex mutex_;

@@ -77,11 +77,6 @@ std::size_t processors(const LabelRunOptions& options) {
   return options.threads > 0 ? static_cast<std::size_t>(options.threads) : std::max(1U, std::thread::hardware_concurrency());
 }
 
-std::size_t values_per_image(const Detector& detector) {
-  return static_cast<std::size_t>(Image::kChannels) * static_cast<std::size_t>(detector.input_width()) *
-         static_cast<std::size_t>(detector.input_height());
-}
-
 // The threads of a run and what connects them:
 //
 //     tasks → [decode, preprocess] → InferenceStage → [decode outputs] → deliveries
@@ -89,17 +84,17 @@ std::size_t values_per_image(const Detector& detector) {
 // Both queues hold every task in flight, so that only `InferenceStage::take` makes a thread wait for a slower one.
 class Stages {
  public:
-  Stages(const Detector& detector, CompiledModel& compiled, const LabelRunOptions& options)
-      : detector_(detector),
+  Stages(const Labeller& labeller, CompiledModel& compiled, const LabelRunOptions& options)
+      : labeller_(labeller),
         options_(options),
-        images_per_inference_(static_cast<std::size_t>(images_per_inference(detector, options))),
+        images_per_inference_(static_cast<std::size_t>(images_per_inference(labeller, options))),
         output_count_(compiled.output_count()),
         // One more than the device works on for each processor: an inference that ends always finds the next one waiting.
         request_count_(static_cast<std::size_t>(std::max(1, compiled.optimal_requests())) + processors(options)),
         capacity_(images_per_inference_ * (request_count_ + 1) + 2 * processors(options) + kWaitingOutcomes),
         tasks_(capacity_),
         deliveries_(capacity_),
-        inference_(compiled, request_count_, images_per_inference_, values_per_image(detector)) {
+        inference_(compiled, request_count_, images_per_inference_, labeller.inputs()) {
     // Waiting threads cost nothing. With one decoding thread a processor, a slow engine leaves most of them waiting for a slot, and
     // a fast one gets all the help there is.
     const std::size_t decoders = processors(options);
@@ -200,7 +195,7 @@ class Stages {
     InferenceImage& part = slot->image();
     try {
       part.sample = task.sample;
-      part.transform = detector_.preprocess(image, inference_.input_of(*slot), scratch);
+      part.transform = labeller_.preprocess(image, inference_.inputs_of(*slot), scratch);
     } catch (...) {
       part.is_void = true;
       deliver_failure(task.sample);
@@ -250,7 +245,7 @@ class Stages {
     delivery.outcome.image_width = image.transform.image_width;
     delivery.outcome.image_height = image.transform.image_height;
     try {
-      delivery.outcome.candidates = detector_.decode(outputs, image.transform, options_.detect);
+      delivery.outcome.candidates = labeller_.decode(outputs, image.transform, options_.candidates);
     } catch (...) {
       delivery.outcome.failure = current_failure();
     }
@@ -264,7 +259,7 @@ class Stages {
     deliveries_.push(std::move(delivery));
   }
 
-  const Detector& detector_;
+  const Labeller& labeller_;
   const LabelRunOptions& options_;
   const std::size_t images_per_inference_;
   const std::size_t output_count_;
@@ -313,16 +308,18 @@ void require(bool holds, std::string message) {
 }  // namespace
 
 void LabelRunOptions::validate() const {
-  require(detect.floor >= 0 && detect.floor < 1, fmt::format("the floor is {}; a score from 0 to below 1 is needed", detect.floor));
-  require(detect.nms_iou >= 0 && detect.nms_iou <= 1,
-          fmt::format("the NMS threshold is {}; an IoU from 0 to 1 is needed", detect.nms_iou));
-  require(detect.max_detections > 0, fmt::format("at most {} detections an image; at least 1 is needed", detect.max_detections));
+  require(candidates.floor >= 0 && candidates.floor < 1,
+          fmt::format("the floor is {}; a score from 0 to below 1 is needed", candidates.floor));
+  require(candidates.nms_iou >= 0 && candidates.nms_iou <= 1,
+          fmt::format("the NMS threshold is {}; an IoU from 0 to 1 is needed", candidates.nms_iou));
+  require(candidates.max_detections > 0,
+          fmt::format("at most {} detections an image; at least 1 is needed", candidates.max_detections));
   require(batch >= 0, fmt::format("the batch is {}; 0 lets the model decide", batch));
   require(threads >= 0, fmt::format("the number of threads is {}; 0 takes all processors", threads));
 }
 
-int images_per_inference(const Detector& detector, const LabelRunOptions& options) {
-  const int fixed = detector.fixed_batch();
+int images_per_inference(const Labeller& labeller, const LabelRunOptions& options) {
+  const int fixed = labeller.fixed_batch();
   if (fixed > 0) {
     require(options.batch == 0 || options.batch == fixed,
             fmt::format("the model was exported for {} image{} at a time and cannot take {}; leave the batch out", fixed,
@@ -332,26 +329,26 @@ int images_per_inference(const Detector& detector, const LabelRunOptions& option
   return std::max(1, options.batch);
 }
 
-std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesystem::path& model, const Detector& detector,
+std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesystem::path& model, const Labeller& labeller,
                                                const LabelRunOptions& options) {
   options.validate();
   return engine.compile(model, {.device = options.device,
-                                .input_shapes = input_shapes_of(detector, images_per_inference(detector, options)),
+                                .input_shapes = input_shapes_of(labeller, images_per_inference(labeller, options)),
                                 .threads = options.threads});
 }
 
-LabelRunReport run_labelling(const Detector& detector, CompiledModel& compiled, const LabelRunOptions& options,
+LabelRunReport run_labelling(const Labeller& labeller, CompiledModel& compiled, const LabelRunOptions& options,
                              const LabelSource& source, const LabelSink& sink, const ProgressSink& progress,
                              const CancelToken& cancel) {
   options.validate();
-  const std::size_t wanted = options.detect.is_class_wanted.size();
-  require(wanted == 0 || wanted == detector.class_names().size(),
-          fmt::format("{} classes are marked as wanted or not, but the model has {}", wanted, detector.class_names().size()));
+  const std::size_t wanted = options.candidates.is_class_wanted.size();
+  require(wanted == 0 || wanted == labeller.class_names().size(),
+          fmt::format("{} classes are marked as wanted or not, but the model has {}", wanted, labeller.class_names().size()));
 
   LabelRunReport report;
   report.device = compiled.device();
   const Clock::time_point begin = Clock::now();
-  Stages stages(detector, compiled, options);
+  Stages stages(labeller, compiled, options);
   ProgressTicker ticker(progress, options.total);
   StageClock clock;
   std::size_t in_flight = 0;

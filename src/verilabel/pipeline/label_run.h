@@ -13,7 +13,7 @@
 #include "verilabel/base/progress.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/image/decode.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 namespace verilabel {
 
@@ -39,7 +39,7 @@ struct TaskOutcome {
 };
 
 struct LabelRunOptions {
-  DetectOptions detect{};
+  CandidateOptions candidates{};
   DecodeOptions decode{};
   std::string device = "cpu";
   int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1
@@ -77,10 +77,10 @@ struct LabelRunReport {
 };
 
 /// Images that one inference will take: what `options.batch` and the graph agree on. Throws `wrong_use` when they do not.
-int images_per_inference(const Detector& detector, const LabelRunOptions& options);
+int images_per_inference(const Labeller& labeller, const LabelRunOptions& options);
 
-/// Makes the detector's graph ready for a run with these options. Throws what `Engine::compile` throws.
-std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesystem::path& model, const Detector& detector,
+/// Makes the labeller's graph ready for a run with these options. Throws what `Engine::compile` throws.
+std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesystem::path& model, const Labeller& labeller,
                                                const LabelRunOptions& options);
 
 /// Labels every image that `source` names. Decoding, inference and the decoding of outputs run side by side on threads of their
@@ -93,7 +93,7 @@ std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesy
 /// are finished and delivered, other tasks that the source gave out have no outcome.
 ///
 /// `compiled` comes from `compile_for_run` with the same options.
-LabelRunReport run_labelling(const Detector& detector, CompiledModel& compiled, const LabelRunOptions& options,
+LabelRunReport run_labelling(const Labeller& labeller, CompiledModel& compiled, const LabelRunOptions& options,
                              const LabelSource& source, const LabelSink& sink, const ProgressSink& progress,
                              const CancelToken& cancel);
 

@@ -70,6 +70,7 @@ class FakeModel : public CompiledModel {
       EXPECT_FALSE(is_running_);
       return input_;
     }
+    std::span<std::int64_t> input_i64(std::size_t) override { throw std::logic_error("there is no such input"); }
     std::span<const float> output(std::size_t) override {
       EXPECT_FALSE(is_running_);
       return output_;
@@ -102,7 +103,7 @@ class FakeModel : public CompiledModel {
 };
 
 // Proposes one object whose score says which pixel value the image had, so that a mix-up of images shows.
-class FakeDetector : public Detector {
+class FakeDetector : public Labeller {
  public:
   int batch = 1;
   int fail_preprocess_of = -1;  // pixel values
@@ -112,11 +113,14 @@ class FakeDetector : public Detector {
   const ModelCard& card() const override { return card_; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
   const std::vector<std::string>& notes() const override { return class_names_; }
-  DetectOptions default_options() const override { return {}; }
+  CandidateOptions default_options() const override { return {}; }
   int input_width() const override { return kSide; }
   int input_height() const override { return kSide; }
+  const std::vector<InputPart>& inputs() const override { return inputs_; }
   int fixed_batch() const override { return batch; }
-  InputTransform preprocess(const Image& image, std::span<float> input_chw, Image&) const override {
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image&) const override {
+    EXPECT_EQ(inputs.size(), 1U);
+    const std::span<float> input_chw = inputs[0].f32;
     EXPECT_EQ(input_chw.size(), kValuesPerImage);
     const int value = image.pixels()[0];
     if (value == fail_preprocess_of) {
@@ -125,7 +129,8 @@ class FakeDetector : public Detector {
     std::fill(input_chw.begin(), input_chw.end(), static_cast<float>(value));
     return {.image_width = image.width(), .image_height = image.height()};
   }
-  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform&, const DetectOptions&) const override {
+  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform&,
+                                const CandidateOptions&) const override {
     EXPECT_EQ(outputs.size(), 1U);
     EXPECT_THAT(outputs[0].shape, testing::ElementsAre(3, kSide, kSide));
     EXPECT_EQ(outputs[0].values.size(), kValuesPerImage);
@@ -142,6 +147,7 @@ class FakeDetector : public Detector {
 
  private:
   ModelCard card_;
+  std::vector<InputPart> inputs_ = {{{3, kSide, kSide}, false}};
   std::vector<std::string> class_names_ = {"thing", "other"};
 };
 
@@ -421,16 +427,16 @@ TEST_F(LabelRun, OptionsAndGraphMustAgree) {
     return options;
   };
   EXPECT_EQ(message({}), "accepted");
-  EXPECT_THAT(message(changed([](auto& options) { options.detect.floor = 1; })), HasSubstr("floor is 1"));
-  EXPECT_THAT(message(changed([](auto& options) { options.detect.floor = std::nan(""); })), HasSubstr("floor is nan"));
-  EXPECT_THAT(message(changed([](auto& options) { options.detect.nms_iou = 1.5; })), HasSubstr("NMS threshold is 1.5"));
-  EXPECT_THAT(message(changed([](auto& options) { options.detect.max_detections = 0; })), HasSubstr("at most 0 detections"));
+  EXPECT_THAT(message(changed([](auto& options) { options.candidates.floor = 1; })), HasSubstr("floor is 1"));
+  EXPECT_THAT(message(changed([](auto& options) { options.candidates.floor = std::nan(""); })), HasSubstr("floor is nan"));
+  EXPECT_THAT(message(changed([](auto& options) { options.candidates.nms_iou = 1.5; })), HasSubstr("NMS threshold is 1.5"));
+  EXPECT_THAT(message(changed([](auto& options) { options.candidates.max_detections = 0; })), HasSubstr("at most 0 detections"));
   EXPECT_THAT(message(changed([](auto& options) { options.batch = -1; })), HasSubstr("batch is -1"));
   EXPECT_THAT(message(changed([](auto& options) { options.threads = -1; })), HasSubstr("threads is -1"));
 
   FakeModel model({});
   detector_.batch = 1;
-  options_.detect.is_class_wanted = {1};
+  options_.candidates.is_class_wanted = {1};
   EXPECT_THROW(run(model, images(1), collect()), Error);
 }
 

@@ -75,13 +75,30 @@ std::string json_from(const EvaluateSetsOptions& options, const Evaluation& eval
   return out;
 }
 
-SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
-  Project project = Project::open(project_dir);
-  const View view = View::parse(options.where, project.saved_views());
+View view_of_samples(const Project& project, const EvaluateSetsOptions& options) {
+  View view = View::parse(options.where, project.saved_views());
   if (!view.has_only_sample_terms()) {
     throw Error(ErrorCode::wrong_use,
                 "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
   }
+  return view;
+}
+
+std::string json_from(const EvaluateSetsOptions& options, const ClassificationResult& classification) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("protocol", options.protocol).field("where", options.where);
+  json.field("accuracy", classification.accuracy());
+  for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
+    json.field(fmt::format("top_{}", k), classification.top_k(k));
+  }
+  json.end_object();
+  return out;
+}
+
+SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
+  Project project = Project::open(project_dir);
+  const View view = view_of_samples(project, options);
   const Columns columns = project.columns();
   const std::int32_t predictions = set_index(project, columns, options.predictions);
   const std::int32_t truth = set_index(project, columns, options.truth);
@@ -116,8 +133,8 @@ bool EvaluateSetsOptions::truth_is_file() const {
 }
 
 void EvaluateSetsOptions::validate() const {
-  if (protocol != "coco") {
-    throw Error(ErrorCode::wrong_use, fmt::format("there is no protocol '{}'", protocol), {{"protocols", "coco"}});
+  if (protocol != "coco" && !is_classification()) {
+    throw Error(ErrorCode::wrong_use, fmt::format("there is no protocol '{}'", protocol), {{"protocols", "coco, classification"}});
   }
   if (predictions_are_file() != truth_is_file()) {
     throw Error(ErrorCode::wrong_use,
@@ -133,7 +150,42 @@ void EvaluateSetsOptions::validate() const {
 
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   options.validate();
+  if (options.is_classification()) {
+    throw Error(ErrorCode::wrong_use,
+                "classes of whole images have no overlaps and no threshold of best F1: use the protocol coco");
+  }
   return options.truth_is_file() ? evaluate_files(options) : evaluate_project(project_dir, options);
+}
+
+SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
+  options.validate();
+  if (!options.is_classification()) {
+    throw Error(ErrorCode::wrong_use, "classes of whole images are compared by the protocol classification");
+  }
+  if (options.truth_is_file()) {
+    throw Error(ErrorCode::wrong_use, "a COCO file holds no classes of whole images: import the labels into two sets");
+  }
+  if (options.iou_type == IouType::mask || options.threshold) {
+    throw Error(ErrorCode::wrong_use,
+                "the protocol classification takes neither an IoU type nor a threshold: the best class counts");
+  }
+  const View view = view_of_samples(options);
+  Project project = Project::open(project_dir);
+  const Columns columns = project.columns();
+  const std::int32_t predictions = set_index(project, columns, options.predictions);
+  const std::int32_t truth = set_index(project, columns, options.truth);
+  const ClassificationColumnsInput built = build_classification_from(columns, predictions, truth, select_samples(view, columns));
+  SetClassification classification;
+  classification.result = evaluate_classification(built.input);
+  classification.coverage = built.coverage;
+  for (const NamedId& row : columns.classes) {
+    classification.class_names.push_back(row.name);
+  }
+  std::vector<StoredOutcome> outcomes;
+  add_outcomes(columns, built.prediction_label, built.truth_label, classification.result.outcomes.predictions, outcomes);
+  add_outcomes(columns, built.truth_label, built.prediction_label, classification.result.outcomes.truths, outcomes);
+  project.save_evaluation(options.name, options.predictions, options.truth, json_from(options, classification.result), outcomes);
+  return classification;
 }
 
 }  // namespace verilabel

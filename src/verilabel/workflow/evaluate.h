@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "verilabel/evaluate/classification.h"
 #include "verilabel/evaluate/evaluate.h"
 #include "verilabel/evaluate/from_columns.h"
 
@@ -17,13 +18,14 @@ struct EvaluateSetsOptions {
   /// list.
   std::string predictions;
   std::string truth;
-  std::string protocol = "coco";
+  std::string protocol = "coco";  ///< or classification
   IouType iou_type = IouType::box;
   double iou = 0.5;                 ///< for precision, recall, F1 and the outcome of each label
   std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
   std::string name = "latest";      ///< key under which a project keeps the evaluation; an earlier one of that key is replaced
 
+  bool is_classification() const { return protocol == "classification"; }
   bool predictions_are_file() const;
   bool truth_is_file() const;
   /// Throws `wrong_use`.
@@ -39,9 +41,21 @@ struct SetEvaluation {
   std::int64_t predictions_of_unknown_classes = 0;  ///< likewise
 };
 
-/// Compares two files, or two label sets of the project in `project_dir`, which is opened for sets only; for sets the evaluation
-/// with the outcome of each label is stored under its name. Throws `wrong_use` for a set or protocol that does not exist (naming
-/// those that do) and for a file beside a set; `bad_data`, `not_found`, `io`.
+/// Compares the boxes or masks of two files, or of two label sets of the project in `project_dir`, which is opened for sets only;
+/// for sets the evaluation with the outcome of each label is stored under its name. Throws `wrong_use` for a set or protocol that
+/// does not exist (naming those that do), for a file beside a set, and for another protocol than coco; `bad_data`, `not_found`,
+/// `io`.
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
+
+/// Likewise of classes of whole images.
+struct SetClassification {
+  ClassificationResult result;
+  std::vector<std::string> class_names;  ///< in the order of `result.per_class`
+  Coverage coverage;
+};
+
+/// Compares classes of whole images of two label sets, by the protocol classification. Stores and throws likewise; files hold no
+/// classes of whole images and are refused.
+SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 }  // namespace verilabel

@@ -11,10 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
-#include "verilabel/base/file.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/engine/engine.h"
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
+#include "verilabel/models/model_files.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/run_ledger.h"
 
@@ -62,7 +62,7 @@ LabelOptions options_from(const RunRequest& request) {
   return options;
 }
 
-std::string json_from(const ModelCard& card, const DetectOptions& options) {
+std::string json_from(const ModelCard& card, const CandidateOptions& options) {
   json document;
   document["family"] = card.family;
   document["layout"] = card.layout;
@@ -75,8 +75,8 @@ std::string json_from(const ModelCard& card, const DetectOptions& options) {
 }
 
 /// One flag a class of the model; all when none is named.
-std::vector<std::uint8_t> wanted_classes(const Detector& detector, const std::vector<std::string>& names) {
-  const std::vector<std::string>& known = detector.class_names();
+std::vector<std::uint8_t> wanted_classes(const Labeller& labeller, const std::vector<std::string>& names) {
+  const std::vector<std::string>& known = labeller.class_names();
   if (names.empty()) {
     return {};
   }
@@ -95,13 +95,13 @@ std::vector<std::uint8_t> wanted_classes(const Detector& detector, const std::ve
   return wanted;
 }
 
-DetectOptions detect_options(const Detector& detector, const LabelOptions& options) {
-  DetectOptions detect = detector.default_options();
-  detect.floor = options.floor;
-  detect.nms_iou = options.nms_iou.value_or(detect.nms_iou);
-  detect.max_detections = options.max_detections.value_or(detect.max_detections);
-  detect.is_class_wanted = wanted_classes(detector, options.classes);
-  return detect;
+CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions& options) {
+  CandidateOptions candidates = labeller.default_options();
+  candidates.floor = options.floor;
+  candidates.nms_iou = options.nms_iou.value_or(candidates.nms_iou);
+  candidates.max_detections = options.max_detections.value_or(candidates.max_detections);
+  candidates.is_class_wanted = wanted_classes(labeller, options.classes);
+  return candidates;
 }
 
 /// Gathers outcomes and stores them some at a time.
@@ -134,7 +134,7 @@ class StoringSink {
     labels.reserve(outcome.candidates.size());
     for (Candidate& candidate : outcome.candidates) {
       Label label;
-      label.kind = candidate.mask ? LabelKind::mask : LabelKind::box;
+      label.kind = candidate.kind;
       label.class_id = class_ids_[static_cast<std::size_t>(candidate.class_index)];
       label.box_xywh_px = candidate.box_xywh_px;
       label.confidence = candidate.score;
@@ -174,7 +174,8 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   RunWriter writer = RunWriter::open(project, run);
   const RunRow row = run_row(project, run);
   const LabelOptions options = options_from(row.request);
-  if (sha256_of_file(options.model) != row.request.weights_sha256) {
+  const ModelFiles files = find_model_files(options.model);
+  if (sha256_of_weights(files) != row.request.weights_sha256) {
     throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run",
                 {{"model", options.model.native()}});
   }
@@ -187,23 +188,23 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   }
 
   const std::unique_ptr<Engine> engine = open_engine(options.engine);
-  const std::unique_ptr<Detector> detector = load_detector(*engine, options.model, options.manifest);
+  const std::unique_ptr<Labeller> labeller = load_labeller(*engine, options.model, options.manifest);
   LabelRunOptions run_options;
-  run_options.detect = detect_options(*detector, options);
+  run_options.candidates = candidate_options(*labeller, options);
   run_options.device = options.device;
   run_options.batch = options.batch;
   run_options.total = static_cast<std::int64_t>(samples.size());
-  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, options.model, *detector, run_options);
+  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, files.graph, *labeller, run_options);
 
   std::vector<ClassId> class_ids;
   std::vector<ClassId> asked;
-  for (std::size_t i = 0; i < detector->class_names().size(); ++i) {
-    class_ids.push_back(project.ensure_class(detector->class_names()[i]));
-    if (run_options.detect.is_class_wanted.empty() || run_options.detect.is_class_wanted[i] != 0) {
+  for (std::size_t i = 0; i < labeller->class_names().size(); ++i) {
+    class_ids.push_back(project.ensure_class(labeller->class_names()[i]));
+    if (run_options.candidates.is_class_wanted.empty() || run_options.candidates.is_class_wanted[i] != 0) {
       asked.push_back(class_ids.back());
     }
   }
-  writer.set_model(json_from(detector->card(), run_options.detect), engine->name(), compiled->device(), asked);
+  writer.set_model(json_from(labeller->card(), run_options.candidates), engine->name(), compiled->device(), asked);
 
   StoringSink sink(writer, std::move(class_ids));
   std::size_t next = 0;
@@ -215,14 +216,14 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     return LabelTask{sample.id, sample.path};
   };
   const LabelRunReport worked = run_labelling(
-      *detector, *compiled, run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
+      *labeller, *compiled, run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
   sink.store();
   writer.finish();
 
   RunReport report = report_of(project, run);
   report.images_per_second = worked.images_per_second();
   report.notes = std::move(notes);
-  report.notes.insert(report.notes.end(), detector->notes().begin(), detector->notes().end());
+  report.notes.insert(report.notes.end(), labeller->notes().begin(), labeller->notes().end());
   report.is_interrupted = worked.is_cancelled && report.left() > 0;
   return report;
 }
@@ -262,7 +263,7 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   RunRequest request;
   request.set = options.set;
   request.model = options.model.native();
-  request.weights_sha256 = sha256_of_file(options.model);
+  request.weights_sha256 = sha256_of_weights(find_model_files(options.model));
   request.view = options.where;
   request.floor = options.floor;
   request.options_json = json_from(options);

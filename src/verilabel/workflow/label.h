@@ -14,7 +14,7 @@ namespace verilabel {
 
 /// What a new run shall do; kept with the run, so that resuming it does the same.
 struct LabelOptions {
-  std::filesystem::path model;                    ///< an .onnx file
+  std::filesystem::path model;                    ///< an .onnx file, or a folder in Hugging Face's layout
   std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
   std::vector<std::string> classes;               ///< of the model's; empty for all
   std::string set = "auto";                       ///< the label set that the candidates go into; made when it does not exist

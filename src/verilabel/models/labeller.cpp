@@ -1,4 +1,4 @@
-#include "verilabel/models/detector.h"
+#include "verilabel/models/labeller.h"
 
 #include <array>
 
@@ -13,11 +13,23 @@ namespace {
 
 struct Family {
   ModelFamily description;
-  std::unique_ptr<ImageDetector> (*make)(const ModelSource& source);
+  std::unique_ptr<FamilyLabeller> (*make)(const ModelSource& source);
 };
 
 /// In the order in which they are tried: the surest signature first.
 constexpr std::array kFamilies = {
+    Family{{"ultralytics_classifier", "metadata with task classify; images [B, 3, H, W] -> output0 [B, classes]"},
+           &make_ultralytics_classifier},
+    Family{{"transformers_classifier",
+            "config.json and preprocessor_config.json, or timm's config.json; pixel_values [B, 3, H, W] -> logits [B, classes]"},
+           &make_transformers_classifier},
+    Family{{"transformers_detr",
+            "config.json and preprocessor_config.json; pixel_values (+ pixel_mask) -> logits [B, queries, classes], pred_boxes "
+            "[B, queries, 4]"},
+           &make_transformers_detr},
+    Family{{"detr_export", "images [B, 3, H, W], orig_target_sizes [B, 2] -> labels, boxes, scores"}, &make_detr_export},
+    Family{{"rf_detr", "input [B, 3, H, W] -> dets [B, queries, 4], labels [B, queries, classes] (+ masks)"}, &make_rf_detr},
+    Family{{"classifier", "a manifest with task classification; [B, 3, H, W] -> [B, classes]"}, &make_classifier},
     Family{{"ultralytics", "metadata with names; images [B, 3, H, W] -> output0 (+ output1 for masks)"}, &make_ultralytics},
     Family{{"nanodet", "data [B, 3, H, W] -> [B, anchors, classes + 32], or scores and distances of three strides as six outputs"},
            &make_nanodet},
@@ -40,19 +52,19 @@ std::string list_of(const std::vector<TensorInfo>& tensors) {
   throw Error(ErrorCode::bad_model, message, std::move(context));
 }
 
-std::unique_ptr<ImageDetector> detector_from(const ModelSource& source) {
+std::unique_ptr<FamilyLabeller> labeller_from(const ModelSource& source) {
   for (const Family& family : kFamilies) {
     if (source.manifest.family && *source.manifest.family != family.description.name) {
       continue;
     }
-    if (auto detector = family.make(source)) {
-      return detector;
+    if (auto labeller = family.make(source)) {
+      return labeller;
     }
   }
   if (source.manifest.family) {
     refuse(source, fmt::format("the graph is no model of the family '{}' that the manifest names", *source.manifest.family));
   }
-  refuse(source, "the graph fits none of the families of detectors that are known");
+  refuse(source, "the graph fits none of the families that are known");
 }
 
 }  // namespace
@@ -68,13 +80,14 @@ std::span<const ModelFamily> model_families() {
   return kDescriptions;
 }
 
-std::unique_ptr<Detector> load_detector(Engine& engine, const std::filesystem::path& model,
+std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::path& model,
                                         const std::optional<std::filesystem::path>& manifest) {
   try {
-    const ModelSource source{engine.inspect(model), manifest_of(model, manifest)};
-    auto detector = detector_from(source);
-    detector->card_to_complete().weights_sha256 = sha256_of_file(model);
-    return detector;
+    ModelFiles files = find_model_files(model);
+    const ModelSource source{engine.inspect(files.graph), manifest_of(files.graph, manifest), std::move(files)};
+    auto labeller = labeller_from(source);
+    labeller->card_to_complete().weights_sha256 = sha256_of_weights(source.files);
+    return labeller;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::bad_model) {
       throw;
@@ -83,8 +96,13 @@ std::unique_ptr<Detector> load_detector(Engine& engine, const std::filesystem::p
   }
 }
 
-std::vector<std::vector<std::int64_t>> input_shapes_of(const Detector& detector, int batch) {
-  return {{batch, 3, detector.input_height(), detector.input_width()}};
+std::vector<std::vector<std::int64_t>> input_shapes_of(const Labeller& labeller, int batch) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const InputPart& part : labeller.inputs()) {
+    shapes.push_back({batch});
+    shapes.back().insert(shapes.back().end(), part.shape.begin(), part.shape.end());
+  }
+  return shapes;
 }
 
 }  // namespace verilabel

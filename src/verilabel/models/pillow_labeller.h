@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "verilabel/models/family.h"
+
+// Private to the module.
+namespace verilabel {
+
+/// A model whose image comes through an `ImageProcessor`, into the upper left of an input of one size for all images.
+class PillowLabeller : public FamilyLabeller {
+ public:
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const final;
+
+ protected:
+  PillowLabeller(const ModelSource& source, std::string family, const TensorInfo& input, ImageProcessor processor,
+                 InputSize canvas);
+
+  /// Writes the inputs beside the image, which fills the upper left `content` of its own.
+  virtual void write_other_inputs(std::span<const InputView> /*inputs*/, InputSize /*content*/, const Image& /*image*/) const {}
+
+ private:
+  ImageProcessor processor_;
+};
+
+}  // namespace verilabel

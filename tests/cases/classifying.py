@@ -1,0 +1,84 @@
+"""Classifiers: runs that label whole images, their views and decisions, and how they are evaluated."""
+
+import json
+
+from harness import ProgramCase, test_data, write_json
+
+MOBILENET = "mobilenet_v2_int8.onnx"
+
+
+class Classifying(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.data = test_data()
+        self.init()
+        models = self.data / "models"
+        self.manifest = write_json(
+            self.scratch / "mobilenet.json",
+            {
+                "task": "classification",
+                "class_names_file": str(models / "imagenet_names.txt"),
+                "resize": {"shortest_edge": 256},
+                "crop": [224, 224],
+                "scale": 1 / 255,
+                "mean": [0.485, 0.456, 0.406],
+                "std": [0.229, 0.224, 0.225],
+            },
+        )
+        self.run_program("import", "--images", self.data / "hymenoptera-val" / "bees")
+        self.samples = len(list((self.data / "hymenoptera-val" / "bees").glob("*.jpg")))
+
+    def label(self, label_set, *words):
+        model = ("--model", self.data / "models" / MOBILENET, "--manifest", self.manifest)
+        return self.run_program("label", *model, "--set", label_set, *words).json
+
+    def test_whole_images_are_labelled_and_evaluated(self):
+        run = self.label("auto", "--floor", "0")
+        self.assertEqual((run["samples"], run["done"], run["failed"]), (self.samples, self.samples, 0))
+        self.assertEqual(run["labels"], 5 * self.samples)
+        self.assertEqual(self.label("best", "--floor", "0", "--max-detections", "1")["labels"], self.samples)
+        self.assertLess(self.label("sure", "--floor", "0.5")["labels"], self.samples)
+
+        answer = self.evaluate("auto", "best")
+        self.assertEqual(answer["metrics"], {"accuracy": 1.0} | {f"top_{k}": 1.0 for k in range(1, 6)})
+        bee = answer["per_class"]["n02206856_bee.JPEG"]
+        self.assertEqual((bee["precision"], bee["recall"], bee["f1"], bee["fp"]), (1.0, 1.0, 1.0, 0))
+        self.assertGreater(bee["truths"], self.samples / 3)
+
+        # Where the model is not sure it says nothing, which counts as wrong; what it says is right.
+        answer = self.evaluate("sure", "best")
+        self.assertEqual(answer["coverage"]["samples"], self.samples)
+        right = self.samples - answer["coverage"]["without_prediction"]
+        self.assertLess(right, self.samples)
+        self.assertAlmostEqual(answer["metrics"]["accuracy"], right / self.samples)
+
+    def evaluate(self, predictions, truth):
+        words = ("--predictions", predictions, "--truth", truth, "--protocol", "classification")
+        return self.run_program("evaluate", *words).json
+
+    def test_a_class_is_chosen_and_a_second_run_replaces_the_first(self):
+        for _ in range(2):
+            run = self.label("auto", "--floor", "0", "--classes", "n02206856_bee.JPEG")
+            self.assertEqual(run["labels"], self.samples)
+        self.assertEqual(self.run_program("labels", "--where", "set:auto kind:classification").json["count"], self.samples)
+
+    def test_what_does_not_fit_is_refused(self):
+        error = self.error("label", "--model", self.data / "models" / MOBILENET, status=5)
+        self.assertIn("fits none of the families", error["message"])
+        self.label("auto")
+        words = ("--predictions", "auto", "--truth", "auto2", "--protocol", "classification")
+        self.error("evaluate", *words, status=2)
+        self.label("auto2")
+        self.error("evaluate", *words, "--iou-type", "mask", status=2)
+        self.error("threshold", *words, status=2)
+        files = ("--predictions", "a.json", "--truth", "b.json", "--protocol", "classification")
+        self.error("evaluate", *files, status=2)
+
+    def test_models_info_says_how_images_are_prepared(self):
+        words = ("models", "info", self.data / "models" / MOBILENET, "--manifest", self.manifest)
+        info = self.run_program(*words).json
+        self.assertEqual(info["family"], "classifier")
+        self.assertIn("shorter side to 256 (Pillow's bilinear), centre of 224 x 224", info["preprocessing"])
+        self.assertEqual(len(info["classes"]), 1000)
+        self.assertEqual(info["max_detections"], 5)
+        self.assertEqual(json.loads(self.manifest.read_text())["crop"], [224, 224])
