@@ -28,9 +28,8 @@ std::vector<std::string> names_from_file(const std::string& path) {
   std::istringstream lines(read_file(path, kMaxBytes));
   std::vector<std::string> names;
   for (std::string line; std::getline(lines, line);) {
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) {
-      line.pop_back();
-    }
+    const auto first = line.find_first_not_of(" \t\r");
+    line = first == std::string::npos ? std::string() : line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
     if (!line.empty() && line.front() != '#') {
       names.push_back(line);
     }
@@ -44,7 +43,7 @@ std::vector<std::string> names_from_file(const std::string& path) {
 Action configure(CLI::App& app) {
   auto options = std::make_shared<LabelOptions>();
   auto words = std::make_shared<Words>();
-  auto* model = app.add_option("--model", words->model, "An .onnx file, or a folder in Hugging Face's layout")->type_name("MODEL");
+  app.add_option("--model", words->model, "An .onnx file, or a folder in Hugging Face's layout")->type_name("MODEL");
   app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
       ->type_name("FILE");
   auto* classes =
@@ -62,7 +61,13 @@ Action configure(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--device", options->device, "What it runs on")->capture_default_str();
   app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it)")->type_name("N");
-  app.add_option("--resume", words->resume, "Go on with a run that was stopped or cut off")->type_name("RUN")->excludes(model);
+  auto* resume = app.add_option("--resume", words->resume, "Go on with a run that was stopped or cut off, as it was asked for")
+                     ->type_name("RUN");
+  for (CLI::Option* const other : app.get_options()) {
+    if (other != resume && other != app.get_help_ptr()) {
+      resume->excludes(other);
+    }
+  }
   return [options, words](const Invocation& invocation) {
     if (words->resume != 0) {
       Project project = Project::open(invocation.project_dir);
@@ -74,6 +79,9 @@ Action configure(CLI::App& app) {
     options->model = std::filesystem::absolute(words->model).lexically_normal();
     if (!words->manifest.empty()) {
       options->manifest = std::filesystem::absolute(words->manifest).lexically_normal();
+    }
+    if (!words->classes.empty() && names_from(words->classes).empty()) {
+      throw Error(ErrorCode::wrong_use, "--classes names no class; leave it out for all of the model's");
     }
     options->classes = words->classes_file.empty() ? names_from(words->classes) : names_from_file(words->classes_file);
     options->validate();

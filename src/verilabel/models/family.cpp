@@ -64,6 +64,15 @@ std::string text_of(std::span<const std::int64_t> shape) {
   return fmt::format("[{}]", text);
 }
 
+/// A loop without branches, so that it costs one pass of memory.
+bool has_nan(std::span<const float> values) {
+  unsigned found = 0;
+  for (const float value : values) {
+    found |= static_cast<unsigned>(value != value);
+  }
+  return found != 0;
+}
+
 bool is_of_shape(const OutputView& output, std::span<const std::int64_t> wanted) {
   std::size_t values = 1;
   for (const std::int64_t size : output.shape) {
@@ -304,6 +313,11 @@ std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> output
     }
     throw Error(ErrorCode::bad_model,
                 fmt::format("the model gave outputs of the shapes {} for an image; {} was expected", found, expected));
+  }
+  if (std::any_of(outputs.begin(), outputs.end(), [](const OutputView& output) { return has_nan(output.values); })) {
+    throw Error(
+        ErrorCode::bad_model,
+        "the model gave NaN instead of numbers for this image, as models in half precision do that overflow; nothing was stored");
   }
   return decode_checked(outputs, transform, options);
 }

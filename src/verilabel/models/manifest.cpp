@@ -231,6 +231,8 @@ Manifest manifest_of(const std::filesystem::path& model, const std::optional<std
     return manifest;
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the manifest is not JSON", {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
+  } catch (const json::exception& error) {
+    throw Error(ErrorCode::bad_data, fmt::format("the manifest cannot be read: {}", error.what()), {{"file", path.native()}});
   } catch (const Error& error) {
     throw error.with("file", path.native());
   }

@@ -95,6 +95,8 @@ ModelConfig read_model_config(const std::filesystem::path& file) {
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the configuration is not JSON",
                 {{"file", file.native()}, {"byte", std::to_string(error.byte)}});
+  } catch (const json::exception& error) {
+    throw Error(ErrorCode::bad_data, fmt::format("the configuration cannot be read: {}", error.what()), {{"file", file.native()}});
   } catch (const Error& error) {
     throw error.with("file", file.native());
   }

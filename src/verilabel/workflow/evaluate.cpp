@@ -12,13 +12,10 @@
 #include "verilabel/geometry/mask.h"
 #include "verilabel/store/project.h"
 #include "verilabel/workflow/evaluate_files.h"
+#include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
 namespace {
-
-bool is_file(std::string_view set) {
-  return set.find('/') != std::string_view::npos || set.ends_with(".json");
-}
 
 std::int32_t set_index(const Project& project, const Columns& columns, const std::string& name) {
   const auto index = columns.set_index(name);
@@ -126,10 +123,10 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
 }  // namespace
 
 bool EvaluateSetsOptions::predictions_are_file() const {
-  return is_file(predictions);
+  return means_file(predictions);
 }
 bool EvaluateSetsOptions::truth_is_file() const {
-  return is_file(truth);
+  return means_file(truth);
 }
 
 void EvaluateSetsOptions::validate() const {
@@ -169,8 +166,8 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
     throw Error(ErrorCode::wrong_use,
                 "the protocol classification takes neither an IoU type nor a threshold: the best class counts");
   }
-  const View view = view_of_samples(options);
   Project project = Project::open(project_dir);
+  const View view = view_of_samples(project, options);
   const Columns columns = project.columns();
   const std::int32_t predictions = set_index(project, columns, options.predictions);
   const std::int32_t truth = set_index(project, columns, options.truth);

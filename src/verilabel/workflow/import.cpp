@@ -14,6 +14,7 @@
 #include "verilabel/store/import_writer.h"
 #include "verilabel/workflow/image_scan.h"
 #include "verilabel/workflow/sample_index.h"
+#include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
 namespace {
@@ -349,9 +350,7 @@ void ImportOptions::validate() const {
   if (!format.empty()) {
     static_cast<void>(verilabel::format(format));
   }
-  if (set.empty()) {
-    throw Error(ErrorCode::wrong_use, "the label set needs a name");
-  }
+  check_set_name(set);
 }
 
 ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,

@@ -17,6 +17,7 @@
 #include "verilabel/models/model_files.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/run_ledger.h"
+#include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
 namespace {
@@ -107,7 +108,12 @@ CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions&
 /// Gathers outcomes and stores them some at a time.
 class StoringSink {
  public:
-  StoringSink(RunWriter& writer, std::vector<ClassId> class_ids) : writer_(writer), class_ids_(std::move(class_ids)) {}
+  StoringSink(RunWriter& writer, std::vector<ClassId> class_ids, const std::vector<Sample>& samples)
+      : writer_(writer), class_ids_(std::move(class_ids)) {
+    for (const Sample& sample : samples) {
+      size_wh_.emplace(sample.id, std::pair(sample.width, sample.height));
+    }
+  }
 
   void take(TaskOutcome&& outcome) {
     pending_.push_back({outcome.sample, result_from(std::move(outcome))});
@@ -130,6 +136,14 @@ class StoringSink {
     if (outcome.failure) {
       return SampleFailure{outcome.failure->code, std::move(outcome.failure->message)};
     }
+    if (const auto [width, height] = size_wh_.at(outcome.sample);
+        width > 0 && height > 0 && (width != outcome.image_width || height != outcome.image_height)) {
+      return SampleFailure{
+          ErrorCode::conflict,
+          fmt::format("the image is {} × {} now and was {} × {} when it was imported, so that boxes would not fit its "
+                      "other labels; nothing was stored for it",
+                      outcome.image_width, outcome.image_height, width, height)};
+    }
     std::vector<Label> labels;
     labels.reserve(outcome.candidates.size());
     for (Candidate& candidate : outcome.candidates) {
@@ -150,6 +164,7 @@ class StoringSink {
 
   RunWriter& writer_;
   std::vector<ClassId> class_ids_;
+  std::unordered_map<SampleId, std::pair<std::int32_t, std::int32_t>> size_wh_;  ///< as imported
   std::vector<SampleOutcome> pending_;
   std::chrono::steady_clock::time_point last_stored_ = std::chrono::steady_clock::now();
 };
@@ -206,7 +221,7 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   }
   writer.set_model(json_from(labeller->card(), run_options.candidates), engine->name(), compiled->device(), asked);
 
-  StoringSink sink(writer, std::move(class_ids));
+  StoringSink sink(writer, std::move(class_ids), samples);
   std::size_t next = 0;
   const auto source = [&]() -> std::optional<LabelTask> {
     if (next == samples.size()) {
@@ -236,7 +251,7 @@ void LabelOptions::validate() const {
       throw Error(ErrorCode::wrong_use, message);
     }
   };
-  require(!set.empty(), "the label set needs a name");
+  check_set_name(set);
   require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
   require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");
