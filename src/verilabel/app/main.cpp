@@ -34,8 +34,8 @@ const std::array kCommands = {
     &verilabel::cli::kInitCommand,      &verilabel::cli::kImportCommand, &verilabel::cli::kImportsCommand,
     &verilabel::cli::kLabelCommand,     &verilabel::cli::kRunsCommand,   &verilabel::cli::kEvaluateCommand,
     &verilabel::cli::kThresholdCommand, &verilabel::cli::kReviewCommand, &verilabel::cli::kTagCommand,
-    &verilabel::cli::kExportCommand,    &verilabel::cli::kStatsCommand,  &verilabel::cli::kSamplesCommand,
-    &verilabel::cli::kLabelsCommand,    &verilabel::cli::kModelsCommand,
+    &verilabel::cli::kViewsCommand,     &verilabel::cli::kExportCommand, &verilabel::cli::kStatsCommand,
+    &verilabel::cli::kSamplesCommand,   &verilabel::cli::kLabelsCommand, &verilabel::cli::kModelsCommand,
 };
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else

@@ -14,6 +14,7 @@ extern const Command kEvaluateCommand;
 extern const Command kThresholdCommand;
 extern const Command kReviewCommand;
 extern const Command kTagCommand;
+extern const Command kViewsCommand;
 extern const Command kExportCommand;
 extern const Command kStatsCommand;
 extern const Command kSamplesCommand;

@@ -1,9 +1,12 @@
 // samples and labels: the rows that a view selects.
 
 #include <cmath>
+#include <ctime>
 #include <memory>
 #include <string>
+#include <unordered_map>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -41,13 +44,54 @@ void write_rows(Console& console, std::string_view name, const std::vector<std::
   console.write_json(out + "\n");
 }
 
+/// The tags of each row that has some.
+class TagsOfRows {
+ public:
+  TagsOfRows(const TagColumns& tags, const std::vector<std::string>& names) : names_(names) {
+    for (std::size_t i = 0; i < tags.row.size(); ++i) {
+      tags_[static_cast<std::uint32_t>(tags.row[i])].push_back(tags.tag[i]);
+    }
+  }
+  void write(JsonWriter& json, std::uint32_t row) const {
+    json.key("tags").begin_array();
+    const auto found = tags_.find(row);
+    if (found != tags_.end()) {
+      for (const std::int32_t tag : found->second) {
+        json.value(names_[static_cast<std::size_t>(tag)]);
+      }
+    }
+    json.end_array();
+  }
+
+ private:
+  const std::vector<std::string>& names_;
+  std::unordered_map<std::uint32_t, std::vector<std::int32_t>> tags_;
+};
+
+/// One flag for each row that has properties: only for those is the store asked.
+std::vector<std::uint8_t> rows_with(const PropertyColumns& properties, std::size_t row_count) {
+  std::vector<std::uint8_t> flags(row_count, 0);
+  for (const std::int32_t row : properties.row) {
+    flags[static_cast<std::size_t>(row)] = 1;
+  }
+  return flags;
+}
+
+/// A moment as ISO 8601 in UTC, nothing for none.
+std::optional<std::string> time_text(double seconds) {
+  if (std::isnan(seconds)) {
+    return std::nullopt;
+  }
+  const auto whole = static_cast<std::time_t>(std::floor(seconds));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(whole));
+}
+
 void write_sample(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   const SampleColumns& samples = columns.samples;
   json.begin_object().field("sample", samples.id[row]).field("name", samples.name[row]).field("path", samples.path[row]);
-  json.field("width", samples.width[row])
-      .field("height", samples.height[row])
-      .field("missing", samples.is_missing[row] != 0)
-      .end_object();
+  json.field("width", samples.width[row]).field("height", samples.height[row]).field("missing", samples.is_missing[row] != 0);
+  const std::string& split = columns.splits[static_cast<std::size_t>(samples.split[row])];
+  json.field("split", split.empty() ? std::nullopt : std::optional(split)).field("modified", time_text(samples.modified[row]));
 }
 
 void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
@@ -64,9 +108,11 @@ void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   json.field("area", labels.area[row])
       .field("confidence", defined(labels.confidence[row]))
       .field("crowd", labels.is_crowd[row] != 0);
-  json.field("verdict", name_of(labels.verdict[row])).field("status", name_of(labels.status[row]));
+  json.field("verdict", name_of(labels.verdict[row]))
+      .field("decided", time_text(labels.decided[row]))
+      .field("status", name_of(labels.status[row]));
   json.field("run", labels.run[row] != 0 ? std::optional(labels.run[row]) : std::nullopt);
-  json.field("import", labels.import[row] != 0 ? std::optional(labels.import[row]) : std::nullopt).end_object();
+  json.field("import", labels.import[row] != 0 ? std::optional(labels.import[row]) : std::nullopt);
 }
 
 void say_more(Console& console, std::size_t count, std::string_view what) {
@@ -116,13 +162,18 @@ std::shared_ptr<std::string> add_view_option(CLI::App& app) {
 Action configure_samples(CLI::App& app) {
   const auto text = add_view_option(app);
   return [text](const Invocation& invocation) {
-    const View view = View::parse(*text);
     const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
+    const View view = View::parse(*text, project.saved_views());
     const Columns columns = project.columns();
     const auto rows = select_samples(view, columns);
     if (invocation.console.is_json()) {
-      write_rows(invocation.console, "samples", rows,
-                 [&](JsonWriter& json, std::uint32_t row) { write_sample(json, columns, row); });
+      const TagsOfRows tags(columns.sample_tags, columns.sample_tag_names);
+      const auto has_fields = rows_with(columns.sample_fields, columns.samples.size());
+      write_rows(invocation.console, "samples", rows, [&](JsonWriter& json, std::uint32_t row) {
+        write_sample(json, columns, row);
+        tags.write(json, row);
+        json.key("fields").raw(has_fields[row] != 0 ? project.fields_of({columns.samples.id[row]}) : "{}").end_object();
+      });
     } else {
       say_samples(invocation.console, columns, rows);
     }
@@ -133,12 +184,18 @@ Action configure_samples(CLI::App& app) {
 Action configure_labels(CLI::App& app) {
   const auto text = add_view_option(app);
   return [text](const Invocation& invocation) {
-    const View view = View::parse(*text);
     const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
+    const View view = View::parse(*text, project.saved_views());
     const Columns columns = project.columns();
     const auto rows = select_labels(view, columns);
     if (invocation.console.is_json()) {
-      write_rows(invocation.console, "labels", rows, [&](JsonWriter& json, std::uint32_t row) { write_label(json, columns, row); });
+      const TagsOfRows tags(columns.label_tags, columns.label_tag_names);
+      const auto has_attributes = rows_with(columns.label_attributes, columns.labels.size());
+      write_rows(invocation.console, "labels", rows, [&](JsonWriter& json, std::uint32_t row) {
+        write_label(json, columns, row);
+        tags.write(json, row);
+        json.key("attributes").raw(has_attributes[row] != 0 ? project.attributes_of({columns.labels.id[row]}) : "{}").end_object();
+      });
     } else {
       say_labels(invocation.console, columns, rows);
     }

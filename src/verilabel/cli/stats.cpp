@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,36 @@ void write_counts(JsonWriter& json, std::string_view name, const std::map<std::s
   json.end_object();
 }
 
+void write_histogram(JsonWriter& json, const Histogram& histogram) {
+  json.begin_object().field("values", histogram.values).field("absent", histogram.absent);
+  json.key("edges").begin_array();
+  for (const double edge : histogram.edges) {
+    json.value(edge);
+  }
+  json.end_array().key("counts").begin_array();
+  for (const std::int64_t count : histogram.counts) {
+    json.value(count);
+  }
+  json.end_array().end_object();
+}
+
+void write_properties(JsonWriter& json, std::string_view name, const std::vector<ProjectStats::OfProperty>& properties) {
+  json.key(name).begin_object();
+  for (const auto& property : properties) {
+    json.key(property.name).begin_object().field("rows", property.rows);
+    json.key("values").begin_array();
+    for (const auto& [text, count] : property.values) {
+      json.begin_object().field("value", text).field("count", count).end_object();
+    }
+    json.end_array();
+    json.field("other_values", property.other_values).field("rows_of_other_values", property.rows_of_other_values);
+    json.key("numbers");
+    write_histogram(json, property.numbers);
+    json.end_object();
+  }
+  json.end_object();
+}
+
 std::string json_of(const ProjectStats& stats) {
   std::string out;
   JsonWriter json(out);
@@ -36,6 +67,18 @@ std::string json_of(const ProjectStats& stats) {
   json.end_object();
   write_counts(json, "sample_tags", stats.sample_tags);
   write_counts(json, "label_tags", stats.label_tags);
+  write_counts(json, "by_split", stats.by_split);
+  write_counts(json, "by_class", stats.by_class);
+  write_counts(json, "by_verdict", stats.by_verdict);
+  write_counts(json, "by_kind", stats.by_kind);
+  write_properties(json, "fields", stats.fields);
+  write_properties(json, "attributes", stats.attributes);
+  json.key("histograms").begin_object();
+  for (const auto& [name, histogram] : stats.histograms) {
+    json.key(name);
+    write_histogram(json, histogram);
+  }
+  json.end_object();
   json.end_object();
   return out + "\n";
 }
@@ -44,9 +87,46 @@ void say_counts(Console& console, std::string_view title, const std::map<std::st
   if (!counts.empty()) {
     Table table({std::string(title), "count"});
     for (const auto& [key, count] : counts) {
-      table.add({key, std::to_string(count)});
+      table.add({key.empty() ? "(none)" : printable(key), std::to_string(count)});
     }
     console.say("\n" + table.text());
+  }
+}
+
+/// As many signs as the count has of the largest, and at least one for what is there.
+std::string bar(std::int64_t count, std::int64_t largest) {
+  constexpr std::int64_t longest = 40;
+  const std::int64_t length = largest == 0 ? 0 : (count * longest + largest - 1) / largest;
+  return std::string(static_cast<std::size_t>(length), '#');
+}
+
+void say_histogram(Console& console, std::string_view name, const Histogram& histogram) {
+  if (histogram.counts.empty()) {
+    return;
+  }
+  console.say(fmt::format("\n{}: {} values{}", name, histogram.values,
+                          histogram.absent > 0 ? fmt::format(", {} without one", histogram.absent) : ""));
+  const std::int64_t largest = *std::ranges::max_element(histogram.counts);
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+    console.say(fmt::format("  {:>10.5g} – {:<10.5g} {:>9} {}", histogram.edges[i], histogram.edges[i + 1], histogram.counts[i],
+                            bar(histogram.counts[i], largest)));
+  }
+}
+
+void say_properties(Console& console, std::string_view what, const std::vector<ProjectStats::OfProperty>& properties) {
+  for (const auto& property : properties) {
+    const std::string name = fmt::format("{} {}", what, printable(property.name));
+    if (!property.values.empty()) {
+      Table table({name, "count"});
+      for (const auto& [text, count] : property.values) {
+        table.add({printable(text), std::to_string(count)});
+      }
+      console.say("\n" + table.text());
+      if (property.other_values > 0) {
+        console.say(fmt::format("… and {} other values on {}", property.other_values, property.rows_of_other_values));
+      }
+    }
+    say_histogram(console, name, property.numbers);
   }
 }
 
@@ -63,27 +143,36 @@ void say_stats(Console& console, const ProjectStats& stats) {
   }
   say_counts(console, "sample tag", stats.sample_tags);
   say_counts(console, "label tag", stats.label_tags);
+  say_counts(console, "split", stats.by_split);
+  say_counts(console, "kind", stats.by_kind);
+  say_properties(console, "field", stats.fields);
+  say_properties(console, "attribute", stats.attributes);
+  for (const auto& [name, histogram] : stats.histograms) {
+    say_histogram(console, name, histogram);
+  }
 }
 
 Action configure(CLI::App& app) {
   auto text = std::make_shared<std::string>();
+  auto bins = std::make_shared<int>(10);
   app.add_option("--where", *text, "Only these samples and labels (default: all)")->type_name("VIEW");
-  return [text](const Invocation& invocation) {
-    const View view = View::parse(*text);
+  app.add_option("--bins", *bins, "Bins of a histogram, 1 to 1000")->capture_default_str()->check(CLI::Range(1, 1000));
+  return [text, bins](const Invocation& invocation) {
     const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
-    const ProjectStats stats = stats_of(project.columns(), view);
+    const View view = View::parse(*text, project.saved_views());
+    const ProjectStats stats = stats_of(project.columns(), view, *bins);
     invocation.console.write_json(json_of(stats));
     say_stats(invocation.console, stats);
     return 0;
   };
 }
 
-constexpr std::string_view kExamples[] = {"verilabel stats", "verilabel stats --where 'set:auto confidence>=0.5'"};
+constexpr std::string_view kExamples[] = {"verilabel stats", "verilabel stats --where 'set:auto confidence>=0.5' --bins 20"};
 
 }  // namespace
 
 const Command kStatsCommand{
-    "stats", "Count samples and labels by set, verdict, class and tag", "", kExamples, &configure,
+    "stats", "Count samples and labels by set, verdict, class, tag, split and field, with histograms", "", kExamples, &configure,
 };
 
 }  // namespace verilabel::cli
