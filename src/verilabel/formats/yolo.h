@@ -23,7 +23,7 @@ struct YoloSplit {
 
 /// What a `data.yaml` says.
 struct YoloData {
-  std::filesystem::path file;  ///< empty when there is none
+  std::filesystem::path file;  ///< data.yaml, or the list of class names
   std::filesystem::path root;  ///< what entries are relative to
   std::vector<std::string> class_names;
   std::vector<YoloSplit> splits;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -39,11 +40,7 @@ class DataFile {
     data.class_names = class_names(root["names"]);
     check_class_count(root["nc"], data.class_names.size());
     data.root = root_folder(root["path"]);
-    for (const char* const key : {"train", "val", "validation", "test"}) {
-      if (const YAML::Node node = root[key]; node && !node.IsNull()) {
-        data.splits.push_back({std::string(key) == "validation" ? "val" : key, entries(node, key)});
-      }
-    }
+    data.splits = splits(root);
     if (data.splits.empty()) {
       fail("train", "the file names no images: it needs `train`, `val` or `test`");
     }
@@ -112,6 +109,25 @@ class DataFile {
     }
     const std::filesystem::path said = (own / text(node, "path")).lexically_normal();
     return std::filesystem::is_directory(said) ? said : own;
+  }
+
+  /// In the order of the file, because of images that are named twice the first name counts.
+  std::vector<YoloSplit> splits(const YAML::Node& root) const {
+    std::vector<YoloSplit> result;
+    std::set<std::string> seen;
+    for (const auto& entry : root) {
+      const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (key != "train" && key != "val" && key != "validation" && key != "test") {
+        continue;
+      }
+      if (!seen.insert(key).second) {
+        fail(key, "the split stands twice; name its folders in one list");
+      }
+      if (!entry.second.IsNull()) {
+        result.push_back({key == "validation" ? "val" : key, entries(entry.second, key)});
+      }
+    }
+    return result;
   }
 
   std::vector<std::string> entries(const YAML::Node& node, const std::string& field) const {

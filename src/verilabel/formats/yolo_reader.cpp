@@ -228,7 +228,8 @@ class YoloReader {
     for (const fs::path& place : {data.root, data.root / "labels", data.root.parent_path()}) {
       for (const char* const name : {"classes.txt", "obj.names"}) {
         if (data.class_names.empty() && fs::is_regular_file(place / name)) {
-          data.class_names = lines_of(read_file(place / name, kMaxLabelFileBytes));
+          data.file = place / name;
+          data.class_names = class_names_of(data.file);
         }
       }
     }
@@ -240,6 +241,18 @@ class YoloReader {
     data.splits.push_back(
         {"", {fs::is_directory(data.root / "images") || fs::is_directory(data.root / "labels") ? "images" : "."}});
     return data;
+  }
+
+  static std::vector<std::string> class_names_of(const fs::path& file) {
+    std::vector<std::string> names = lines_of(read_file(file, kMaxLabelFileBytes));
+    while (!names.empty() && names.back().empty()) {
+      names.pop_back();
+    }
+    if (const auto empty = std::find(names.begin(), names.end(), ""); empty != names.end()) {
+      throw Error(ErrorCode::bad_data, "the class has an empty name: a line is empty, and those below it have names",
+                  {{"file", file.native()}, {"line", fmt::to_string(empty - names.begin() + 1)}});
+    }
+    return names;
   }
 
   void check_split() const {
@@ -318,7 +331,9 @@ class YoloReader {
         continue;
       }
       Item& item = items.back();
-      if (!fs::exists(item.label_path)) {
+      // An image elsewhere may have labels of another dataset beside it: those that stand here are meant.
+      const bool is_elsewhere = fs::path(item.image.name).is_absolute();
+      if (is_elsewhere || !fs::exists(item.label_path)) {
         item.label_path = label_by_suffix(image, split).value_or(item.label_path);
         item.image.is_labelled = fs::exists(item.label_path);
       }

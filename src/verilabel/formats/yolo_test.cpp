@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
   RecordingSink sink;
@@ -147,6 +148,41 @@ TEST(YoloReader, ReadsListsOfImages) {
   EXPECT_EQ(sink.labels.size(), 2U);
   ASSERT_EQ(sink.rejections.size(), 1U);
   EXPECT_EQ(sink.rejections[0].reason, RejectionReason::duplicate_id);
+}
+
+TEST(YoloReader, LabelsOfTheFolderComeBeforeThoseBesideAnImageElsewhere) {
+  const TemporaryFolder folder;
+  folder.write("photos/images/a.jpg", "");
+  folder.write("photos/labels/a.txt", "0 0.5 0.5 0.1 0.1\n0 0.1 0.1 0.1 0.1\n");
+  folder.write("photos/images/b.jpg", "");
+  folder.write("photos/labels/b.txt", "0 0.5 0.5 0.1 0.1\n");
+  folder.write("mine/data.yaml", "train: train.txt\nnames: [cat, dog]\n");
+  folder.write("mine/train.txt", fmt::format("{0}/photos/images/a.jpg\n{0}/photos/images/b.jpg\n", folder.path().native()));
+  folder.write("mine/labels/train/images/a.txt", "1 0.5 0.5 0.1 0.1\n");
+  const RecordingSink sink = read(folder.path() / "mine");
+  ASSERT_EQ(sink.labels.size(), 2U);
+  EXPECT_EQ(sink.labels[0].class_index, 1);
+  EXPECT_EQ(sink.labels[1].class_index, 0) << "beside its image, because there is none here";
+}
+
+TEST(YoloReader, ChecksAListOfClassNames) {
+  const TemporaryFolder folder;
+  folder.write("labels/a.txt", "2 0.5 0.5 0.1 0.1\n");
+  folder.write("classes.txt", "cat\ndog\ncat\n\n");
+  const RecordingSink sink = read(folder.path());
+  EXPECT_EQ(sink.classes.size(), 3U);
+  EXPECT_EQ(sink.labels.size(), 1U);
+  ASSERT_EQ(sink.rejections.size(), 1U);
+  EXPECT_EQ(sink.rejections[0].reason, RejectionReason::duplicate_name);
+  EXPECT_THAT(sink.rejections[0].file, testing::EndsWith("classes.txt"));
+  folder.write("classes.txt", "cat\n\ndog\n");
+  try {
+    read(folder.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::bad_data);
+    EXPECT_THAT(error.what(), HasSubstr("classes.txt, line: 2"));
+  }
 }
 
 TEST(YoloReader, RefusesAFileThatIsNoDataset) {
@@ -346,6 +382,36 @@ TEST(YoloWriter, RefusesRatherThanMix) {
   fs::create_directory(folder.path() / "empty");
   write_yolo(folder.path() / "empty" / "mine.yaml", source, {});
   EXPECT_TRUE(fs::exists(folder.path() / "empty" / "mine.yaml"));
+}
+
+TEST(YoloWriter, AnOnlySplitComesBackUnderItsName) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  source.samples.resize(1);
+  source.samples[0].image.split = "val";
+  for (const ImageTransfer transfer : {ImageTransfer::reference, ImageTransfer::copy}) {
+    const fs::path place = folder.path() / name_of(transfer);
+    write_yolo(place, source, {.images = transfer, .progress = {}});
+    const RecordingSink sink = read(place);
+    ASSERT_EQ(sink.images.size(), 1U);
+    EXPECT_EQ(sink.images[0].split, "val");
+    EXPECT_EQ(sink.labels.size(), 2U);
+  }
+}
+
+TEST(YoloWriter, WithoutImagesThereAreStillClasses) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"car", {}}, {"bus", {}}};
+  for (const ImageTransfer transfer : {ImageTransfer::reference, ImageTransfer::copy}) {
+    const fs::path place = folder.path() / name_of(transfer);
+    write_yolo(place, source, {.images = transfer, .progress = {}});
+    RecordingSink sink;
+    const ReadCounts counts = read_yolo(place, {}, sink);
+    EXPECT_EQ(counts.classes, 2);
+    EXPECT_EQ(counts.images, 0);
+    EXPECT_THAT(sink.rejections, IsEmpty());
+  }
 }
 
 TEST(YoloWriter, ReportsImagesThatCannotBeBrought) {

@@ -137,6 +137,13 @@ class YoloWriter {
       }
       ++report_.images;
     }
+    if (lists.empty()) {
+      // A data.yaml that names no place for images is none, and the classes are still worth having.
+      lists.emplace(options_.default_split, "");
+      if (options_.images != ImageTransfer::reference) {
+        make_folder(folder / "images" / options_.default_split);
+      }
+    }
     for (const auto& [split, list] : lists) {
       if (options_.images == ImageTransfer::reference) {
         write_new_file(folder / (split + ".txt"), list);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -96,11 +97,14 @@ ResizeRule resize_from(const json& value) {
 }
 
 std::array<double, 3> three_numbers(const std::string& key, const json& value) {
-  const bool is_good = value.is_array() && value.size() == 3 && std::ranges::all_of(value, [](const json& number) {
-                         return number.is_number() && std::isfinite(number.get<double>());
+  // In float32, as the tensor is computed: 1e300 would be infinite there, and 1e-300 zero.
+  const bool is_divisor = key == "std";
+  const bool is_good = value.is_array() && value.size() == 3 && std::ranges::all_of(value, [&](const json& number) {
+                         return number.is_number() && std::abs(number.get<double>()) <= std::numeric_limits<float>::max() &&
+                                (!is_divisor || number.get<float>() > 0);
                        });
-  if (!is_good || (key == "std" && std::ranges::any_of(value, [](const json& number) { return number.get<double>() <= 0; }))) {
-    refuse(key, fmt::format("{} must be three {}numbers, in pixel values from 0 to 255", key, key == "std" ? "positive " : ""));
+  if (!is_good) {
+    refuse(key, fmt::format("{} must be three {}numbers, in pixel values from 0 to 255", key, is_divisor ? "positive " : ""));
   }
   return value.get<std::array<double, 3>>();
 }
@@ -231,8 +235,9 @@ Manifest manifest_of(const std::filesystem::path& model, const std::optional<std
     return manifest;
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the manifest is not JSON", {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
-  } catch (const json::exception& error) {
-    throw Error(ErrorCode::bad_data, fmt::format("the manifest cannot be read: {}", error.what()), {{"file", path.native()}});
+  } catch (const json::out_of_range& error) {
+    throw Error(ErrorCode::bad_data, "the manifest holds a number beyond ±1.8e308, which no double can be",
+                {{"file", path.native()}, {"reason", error.what()}});
   } catch (const Error& error) {
     throw error.with("file", path.native());
   }

@@ -86,6 +86,8 @@ TEST(Manifest, NamesTheKeyThatIsWrong) {
            Faulty{R"({"mean": [1, 2, "3"]})", "mean"},
            Faulty{R"({"std": [1, 0, 1]})", "std"},
            Faulty{R"({"std": [1, -1, 1]})", "std"},
+           Faulty{R"({"std": [1, 1e-300, 1]})", "std"},   // zero as a float
+           Faulty{R"({"mean": [1, 1e300, 1]})", "mean"},  // infinite as a float
            Faulty{R"({"input_size": 640})", "input_size"},
            Faulty{R"({"input_size": [640, 0]})", "input_size"},
            Faulty{R"({"input_size": [640, 1e9]})", "input_size"},
@@ -123,8 +125,8 @@ TEST(Manifest, NamesTheKeyThatIsWrong) {
 
 TEST(Manifest, RefusesWhatIsNoJsonObject) {
   const ModelFolder folder;
-  for (const char* content :
-       {"", "{", "[]", "7", "null", "{\"family\": \"yolox\"", "{\"family\": \"yo\xfflox\"}", "\xff\xfe", "{} {}"}) {
+  for (const char* content : {"", "{", "[]", "7", "null", "{\"family\": \"yolox\"", "{\"family\": \"yo\xfflox\"}", "\xff\xfe",
+                              "{} {}", R"({"nms_iou": 1e999})"}) {
     folder.write("model.verilabel.json", content);
     EXPECT_EQ(error_of([&] { manifest_of(folder.model(), std::nullopt); }).code(), ErrorCode::bad_data) << content;
   }

@@ -59,9 +59,9 @@ Thresholds read_thresholds(const std::filesystem::path& path) {
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the thresholds file is not JSON",
                 {{"file", path.native()}, {"byte", std::to_string(error.byte)}});
-  } catch (const json::exception& error) {
-    throw Error(ErrorCode::bad_data, fmt::format("the thresholds file cannot be read: {}", error.what()),
-                {{"file", path.native()}});
+  } catch (const json::out_of_range& error) {
+    throw Error(ErrorCode::bad_data, "the thresholds file holds a number beyond ±1.8e308, which no double can be",
+                {{"file", path.native()}, {"reason", error.what()}});
   } catch (const Error& error) {
     throw error.with("file", path.native());
   }

@@ -29,8 +29,8 @@ TEST(Thresholds, ReadsBothFormsOfAClassAndTakesNullAsAbsent) {
 }
 
 TEST(Thresholds, FaultsNameTheFileAndTheKey) {
-  for (const char* text :
-       {"", "[]", "{", R"({"threshold": "high"})", R"({"per_class": []})", R"({"per_class": {"car": {"threshold": []}}})"}) {
+  for (const char* text : {"", "[]", "{", R"({"threshold": 1e999})", R"({"threshold": "high"})", R"({"per_class": []})",
+                           R"({"per_class": {"car": {"threshold": []}}})"}) {
     try {
       read(text);
       FAIL() << text;
