@@ -184,7 +184,7 @@ class Reader {
       read_tags();
     }
     follow_fields();
-    rows_changed += rows_to_follow_;
+    rows_changed += rows_to_follow_ + labels_followed_;
     columns_.change = newest;
     return true;
   }
@@ -651,6 +651,17 @@ class Reader {
     columns_.sample_fields = fields.build();
   }
 
+  std::size_t decisions_of(std::int64_t group) {
+    Statement count = database_.prepare("SELECT coalesce(last_decision - first_decision + 1, 0) FROM decision_groups WHERE id = ?");
+    return count.bind(group).step() ? static_cast<std::size_t>(count.integer(0)) : 0;
+  }
+
+  /// Likewise of labels that were decided: of one sample they may be thousands.
+  bool fits_labels(std::size_t more) {
+    labels_to_follow_ += more;
+    return labels_to_follow_ <= std::max(kMostRowsToFollow, columns_.labels.size() / 4);
+  }
+
   bool fits(std::size_t more) {
     rows_to_follow_ += more;
     return rows_to_follow_ <= std::max(kMostRowsToFollow, columns_.samples.size() / 4);
@@ -697,7 +708,7 @@ class Reader {
           }
           break;
         case ChangeKind::decisions:
-          is_small = touch_rows(decided, first);
+          is_small = fits_labels(decisions_of(first)) && touch_rows(decided, first);
           break;
         case ChangeKind::run:
           is_small = touch_rows(of_run, first);
@@ -793,6 +804,7 @@ class Reader {
           set = written.set;
         }
         const std::size_t row = label_row(written.id);
+        ++labels_followed_;
         set_effective(row, written, decision);
         group.push_back(row);
         origins.push_back(origin_of(written, decision.verdict));
@@ -819,6 +831,8 @@ class Reader {
   PropertyBuilder attributes_;                                       ///< of new labels
   std::size_t first_new_label_ = 0;                                  ///< row
   std::size_t rows_to_follow_ = 0;
+  std::size_t labels_to_follow_ = 0;
+  std::size_t labels_followed_ = 0;
 };
 
 void save_snapshot(Database& database, const std::filesystem::path& directory, const Columns& columns) {

@@ -273,6 +273,8 @@ struct ImportWriter::State {
   std::int64_t last_earlier_label = 0;  ///< greatest id when the import began; 0 when no earlier label can equal one of this import
   std::unordered_set<ImportId> undone_imports;
   std::unordered_map<SampleId, Multiset> earlier;
+  std::unordered_set<SampleId> samples_met_again;  ///< that this import names a label of which was there before
+  std::optional<Statement> unmark;
 
   std::optional<BulkTransaction> transaction;
   std::chrono::steady_clock::time_point chunk_began;
@@ -413,6 +415,7 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
         state.add_tags(state.tag_label, same->second.value, tags);
       }
       earlier.erase(same);
+      state.samples_met_again.insert(sample);
       return false;
     }
   }
@@ -425,11 +428,28 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
   return true;
 }
 
+void ImportWriter::unmark_without_label(SampleId sample) {
+  State& state = *state_;
+  if (!state.unmark) {
+    state.commit();
+    store::ensure_label_index(state.database);
+    state.unmark = state.database.prepare(
+        "DELETE FROM import_samples WHERE import_id = ?1 AND sample_id = ?2 AND NOT EXISTS "
+        "(SELECT 1 FROM labels WHERE sample_id = ?2 AND set_id = ?3 AND import_id = ?1)");
+  }
+  state.begin_if_needed();
+  state.unmark->run_with(state.import.value, sample.value, state.set.value);
+  state.count_row();
+}
+
 void ImportWriter::finish(std::string_view dataset_json) {
   State& state = *state_;
   if (!state.import) {
     state.commit();
     return;
+  }
+  for (const SampleId sample : std::exchange(state.samples_met_again, {})) {
+    unmark_without_label(sample);
   }
   state.begin_if_needed();
   state.database.prepare("UPDATE imports SET finished_at = ?, dataset_json = ? WHERE id = ?")

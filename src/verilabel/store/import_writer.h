@@ -53,7 +53,11 @@ class ImportWriter {
   /// class that does not exist.
   bool add_label(SampleId sample, const Label& label, std::span<const std::string> tags = {});
 
-  /// Ends the import, if one was begun, and commits what is left.
+  /// Takes `mark_labelled` back for a sample that this import has brought no label to.
+  void unmark_without_label(SampleId sample);
+
+  /// Ends the import, if one was begun, and commits what is left. A sample whose labels all were there before is not said to be
+  /// labelled once more: when the import that brought them is undone, it is not labelled, rather than labelled as empty.
   void finish(std::string_view dataset_json = {});
   /// Commits what is left of an import that is not whole; it stays cut off.
   void stop();

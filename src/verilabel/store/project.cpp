@@ -1,6 +1,8 @@
 #include "verilabel/store/project.h"
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -90,6 +92,27 @@ Project::Project(Project&&) noexcept = default;
 Project& Project::operator=(Project&&) noexcept = default;
 Project::~Project() = default;
 
+namespace {
+
+/// Makes a project of a file that a `create` which was cut off has left without anything in it. False when there is more in it, now or
+/// soon: another process may be making it at this moment.
+bool finish_making(const std::filesystem::path& directory) {
+  constexpr int kLooks = 20;
+  constexpr std::chrono::milliseconds kBetweenLooks{50};
+  for (int look = 0; look < kLooks; ++look) {
+    Database database(directory / kDatabaseName, Database::Mode::read_write);
+    if (!store::is_unmade(database)) {
+      return false;
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  Database database(directory / kDatabaseName, Database::Mode::read_write);
+  prepare_for_writing(database);
+  return true;
+}
+
+}  // namespace
+
 Project Project::create(const std::filesystem::path& directory) {
   std::error_code failure;
   std::filesystem::create_directories(directory, failure);
@@ -100,7 +123,10 @@ Project Project::create(const std::filesystem::path& directory) {
   // Whoever makes the file makes the project; of two at the same time one.
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) {
-    if (errno == EEXIST) {
+    if (errno == EEXIST && finish_making(directory)) {
+      return open(directory);
+    }
+    if (errno == EEXIST || std::filesystem::exists(path)) {
       throw Error(ErrorCode::conflict, "there is a project in this folder already; nothing was changed",
                   {{"path", directory.native()}});
     }

@@ -250,10 +250,16 @@ bool is_of_older_version(Database& database) {
   return pragma(database, "user_version") < newest_schema_version();
 }
 
+bool is_unmade(Database& database) {
+  return pragma(database, "user_version") == 0 && number(database, "SELECT count(*) FROM sqlite_schema") == 0;
+}
+
 void migrate(Database& database) {
   const std::int64_t version = pragma(database, "user_version");
-  // A file without anything in it is a project whose making was cut off.
-  const bool is_empty = version == 0 && number(database, "SELECT count(*) FROM sqlite_schema") == 0;
+  const bool is_empty = is_unmade(database);
+  if (is_empty && database.is_read_only()) {
+    throw Error(ErrorCode::not_found, "the making of this project was cut off; make it again with: verilabel init");
+  }
   if (!is_empty && pragma(database, "application_id") != kApplicationId) {
     throw Error(ErrorCode::bad_data, "the file is a database, but not that of a verilabel project");
   }

@@ -3,6 +3,7 @@
 #include <exception>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 
@@ -90,6 +91,9 @@ class ReadingSink final : public ImportSink {
   void on_labels(std::vector<ImportedLabel> labels) override { hand_on(std::move(labels)); }
 
   void on_rejected(Rejection rejection) override {
+    if (rejection.kind == RejectedKind::label || rejection.reason == RejectionReason::unreadable_file) {
+      note_rejected_labels(rejection.image);
+    }
     if (report_.rejections.size() < kMaxRejectionsKept) {
       report_.rejections.push_back(std::move(rejection));
     }
@@ -97,7 +101,23 @@ class ReadingSink final : public ImportSink {
 
   void on_dataset_json(std::string json) override { hand_on(std::move(json)); }
 
+  /// The places of images of which labels were rejected: of those without any other label nobody knows whether they are empty.
+  const std::unordered_set<std::int64_t>& images_with_rejections() const { return with_rejections_; }
+
  private:
+  void note_rejected_labels(const std::string& image) {
+    if (image.empty()) {
+      return;
+    }
+    SampleIndex::Found found = index_.find_name(image);
+    if (found.match != SampleIndex::Match::found) {
+      found = index_.find_stem(image);
+    }
+    if (found.match == SampleIndex::Match::found && index_.entry(found.entry).announced >= 0) {
+      with_rejections_.insert(index_.entry(found.entry).announced);
+    }
+  }
+
   void hand_on(Work work) {
     if (!queue_.push(std::move(work))) {
       throw Error(ErrorCode::interrupted, "the writer has stopped");  // which has its own, better error
@@ -178,6 +198,7 @@ class ReadingSink final : public ImportSink {
   std::unordered_map<std::string, std::size_t> sample_of_source_id_;
   std::unordered_map<std::string, ClassId> class_of_source_id_;
   std::unordered_map<std::string, ClassId> class_of_name_;
+  std::unordered_set<std::int64_t> with_rejections_;
   std::int64_t announced_ = 0;
 };
 
@@ -230,8 +251,13 @@ class Storing {
 
   void operator()(std::string&& dataset_json) { dataset_json_ = std::move(dataset_json); }
 
-  void finish() {
+  void finish(const std::unordered_set<std::int64_t>& images_with_rejections) {
     begin();
+    for (const std::int64_t image : images_with_rejections) {
+      if (const SampleId sample = images_[static_cast<std::size_t>(image)]) {
+        writer_.unmark_without_label(sample);
+      }
+    }
     writer_.finish(dataset_json_);
   }
 
@@ -311,7 +337,7 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
         std::visit([&]<typename Part>(Part&& part) { storing(std::forward<Part>(part)); }, std::move(*work));
       }
       reader.join();
-      reading_failure ? storing.stop() : storing.finish();
+      reading_failure ? storing.stop() : storing.finish(sink.images_with_rejections());
     } catch (...) {
       storing_failure = std::current_exception();
       queue.close();
