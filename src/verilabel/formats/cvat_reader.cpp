@@ -577,7 +577,7 @@ class CvatReader {
                  fmt::format("the attribute `{}` stands twice; the first is kept", shown_xml(*name))};
       }
       if (fault) {
-        reject(RejectedKind::field, child.line, place, document.image.name, std::move(*fault));
+        reject(RejectedKind::field, child.line, place, document.image.name, *fault);
       }
     }
   }
