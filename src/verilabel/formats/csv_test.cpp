@@ -239,6 +239,18 @@ TEST(CsvReader, RejectsLabelsOfImagesThatCannotBeTold) {
   EXPECT_EQ(sink.rejections[2].line, 4U);
 }
 
+TEST(CsvReader, HandsRowsOverInBatches) {
+  std::string text = "image,label,xmin,ymin,xmax,ymax\n";
+  for (int i = 0; i < 10'000; ++i) {
+    text += fmt::format("{}.jpg,class {},1,2,3,4\n", i / 4, i % 100);
+  }
+  const RecordingSink sink = read(text);
+  EXPECT_EQ(sink.labels.size(), 10'000U);
+  EXPECT_EQ(sink.images.size(), 2'500U);
+  EXPECT_LE(sink.largest_batch, 1024U);
+  EXPECT_EQ(sink.classes.at(static_cast<std::size_t>(sink.labels.at(9'876).class_index)).name, "class 76");
+}
+
 TEST(CsvReader, StopsWhenItIsAskedTo) {
   CancelToken cancel;
   cancel.request();
@@ -356,6 +368,11 @@ TEST(CsvRoundTrip, KeepsEverythingOnRandomData) {
     EXPECT_EQ(report.images, 40);
     for (const Loss& loss : report.losses) {
       EXPECT_THAT(loss.what, HasSubstr("classes without a label")) << loss.count;
+    }
+    const std::vector<Loss> losses = losses_of_csv(source, options);
+    ASSERT_EQ(losses.size(), report.losses.size());
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+      EXPECT_EQ(losses[i].count, report.losses[i].count);
     }
     RecordingSink sink;
     sink.size_wh = {8, 4};

@@ -259,6 +259,7 @@ TEST(KittiLabels, StayThemselvesWithinTheLastBitOfTheFarCorner) {
   }
   const WriteReport report = write_kitti(folder.path() / "out", source, {});
   EXPECT_EQ(report.losses.size(), 0U);
+  EXPECT_EQ(losses_of_kitti(source, {}).size(), 0U);
   const RecordingSink sink = read(folder.path() / "out");
   ASSERT_EQ(sink.rejections.size(), 0U);
   ASSERT_EQ(sink.labels.size(), 1000U);

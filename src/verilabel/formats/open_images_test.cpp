@@ -136,6 +136,19 @@ TEST(OpenImagesReader, RejectsRowsOneByOne) {
   }
 }
 
+TEST(OpenImagesReader, HandsRowsOverInBatches) {
+  std::string rows;
+  for (int i = 0; i < 30'000; ++i) {
+    rows += fmt::format("{:04x},x,/m/{},1,0,1,0,1,0,0,0,0,0\n", i / 3, i % 7);
+  }
+  const RecordingSink sink = read_rows(rows);
+  EXPECT_EQ(sink.labels.size(), 30'000U);
+  EXPECT_EQ(sink.images.size(), 10'000U);
+  EXPECT_LE(sink.largest_batch, 4096U);
+  EXPECT_EQ(sink.labels.back().image, 9'999);
+  EXPECT_EQ(sink.labels.back().class_index, 29'999 % 7);
+}
+
 TEST(OpenImagesReader, NamesTablesThatItDoesNotRead) {
   const TemporaryFolder folder;
   folder.write("train-annotations-bbox.csv", std::string(kHeader));
@@ -241,6 +254,7 @@ TEST(OpenImagesRoundTrip, KeepsBoxesFlagsNegativesAndSplitsOnRandomData) {
     const WriteReport report = write_open_images(folder.path() / "out", source, {});
     EXPECT_EQ(report.images, 60);
     ASSERT_EQ(report.losses.size(), 0U) << report.losses[0].what;
+    EXPECT_EQ(losses_of_open_images(source, {}).size(), 0U);
     RecordingSink sink;
     sink.size_wh = {641, 479};
     read_open_images(folder.path() / "out", {}, sink);
