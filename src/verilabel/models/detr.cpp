@@ -34,7 +34,6 @@ struct ModelType {
 constexpr std::array kModelTypes = {
     ModelType{"detr", Head::softmax},
     ModelType{"table-transformer", Head::softmax},
-    ModelType{"yolos", Head::softmax},
     ModelType{"conditional_detr", Head::sigmoid, 100},
     ModelType{"deformable_detr", Head::sigmoid, 100},
     ModelType{"rt_detr", Head::sigmoid},

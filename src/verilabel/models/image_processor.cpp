@@ -83,9 +83,6 @@ constexpr std::array kTypes = {
     ProcessorType{"DeformableDetr",
                   "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"shortest_edge": 800, "longest_edge": 1333}, "do_pad": true})",
                   SizeStyle::bounded, false},
-    ProcessorType{"Yolos",
-                  "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"shortest_edge": 800, "longest_edge": 1333}, "do_pad": true})",
-                  SizeStyle::bounded, false},
     ProcessorType{"RTDetr",
                   "{" VERILABEL_IMAGENET
                   R"("resample": 2, "size": {"height": 640, "width": 640}, "do_normalize": false, "do_pad": false})",

@@ -1,0 +1,350 @@
+// Equality with transformers, timm and torchvision on the fixtures that tests/parity/export_huggingface.py made: pixels before and
+// numbers after scaling bit for bit, the same classes and boxes. Engine and PyTorch sum in different orders, so a detection within
+// kScoreTolerance of the floor may be on either side; such ones, and nothing else, may lack a partner.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "verilabel/base/file.h"
+#include "verilabel/engine/engine.h"
+#include "verilabel/image/decode.h"
+#include "verilabel/models/image_processor.h"
+#include "verilabel/models/labeller.h"
+#include "verilabel/models/model_files.h"
+
+namespace verilabel {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr double kScoreTolerance = 1e-3;
+constexpr double kEdgeTolerancePx = 0.5;
+
+const fs::path kFixtures = fs::path(VERILABEL_SOURCE_DIR) / "tests/parity/fixtures";
+
+json json_of(const fs::path& file) {
+  return json::parse(std::ifstream(file));
+}
+
+/// A labeller ready to run, and what it makes of images.
+class Runner {
+ public:
+  explicit Runner(const fs::path& model)
+      : engine_(open_engine("openvino")), labeller_(load_labeller(*engine_, model, std::nullopt)) {
+    CompileOptions options;
+    options.input_shapes = input_shapes_of(*labeller_, std::max(1, labeller_->fixed_batch()));
+    compiled_ = engine_->compile(find_model_files(model).graph, options);
+    request_ = compiled_->create_request();
+  }
+
+  const Labeller& labeller() const { return *labeller_; }
+
+  /// Fills the inputs; gives the tensor of the image.
+  std::span<const float> prepare(const Image& image) {
+    std::vector<InputView> views;
+    for (std::size_t i = 0; i < labeller_->inputs().size(); ++i) {
+      views.push_back(labeller_->inputs()[i].is_i64 ? InputView{{}, request_->input_i64(i)} : InputView{request_->input(i), {}});
+    }
+    transform_ = labeller_->preprocess(image, views, scratch_);
+    for (const InputView& view : views) {
+      if (view.f32.size() == static_cast<std::size_t>(3 * labeller_->input_width() * labeller_->input_height())) {
+        return view.f32;
+      }
+    }
+    return {};
+  }
+
+  std::vector<Candidate> candidates(const CandidateOptions& options) {
+    std::promise<void> promise;
+    request_->start([&](std::exception_ptr failure) { failure ? promise.set_exception(failure) : promise.set_value(); });
+    promise.get_future().get();
+    std::vector<std::vector<std::int64_t>> shapes;
+    std::vector<OutputView> outputs;
+    for (std::size_t i = 0; i < compiled_->output_count(); ++i) {
+      const auto shape = request_->output_shape(i);
+      shapes.emplace_back(shape.begin() + 1, shape.end());
+    }
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      outputs.push_back({request_->output(i), shapes[i]});
+    }
+    return labeller_->decode(outputs, transform_, options);
+  }
+
+ private:
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Labeller> labeller_;
+  std::unique_ptr<CompiledModel> compiled_;
+  std::unique_ptr<InferRequest> request_;
+  InputTransform transform_;
+  Image scratch_;
+};
+
+std::string sha256_of_floats(std::span<const float> values) {
+  return sha256_of({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+/// What differs from the reference.
+struct Differences {
+  int tensors = 0;
+  int scores = 0;      ///< classifications, or detections without a partner that are not near the floor
+  int detections = 0;  ///< compared
+  int images = 0;
+};
+
+void compare_scores(const json& expected, const std::vector<Candidate>& candidates, std::size_t classes, Differences& differences) {
+  std::vector<double> ours(classes, 0);
+  for (const Candidate& candidate : candidates) {
+    EXPECT_EQ(candidate.kind, LabelKind::classification);
+    EXPECT_EQ(candidate.box_xywh_px, Box{});
+    ours[static_cast<std::size_t>(candidate.class_index)] = candidate.score;
+  }
+  const auto theirs = expected.at("scores").get<std::vector<double>>();
+  for (std::size_t i = 0; i < classes; ++i) {
+    differences.scores += std::abs(ours[i] - theirs.at(i)) <= kScoreTolerance ? 0 : 1;
+  }
+  ++differences.detections;
+}
+
+void compare_detections(const json& expected, double floor, const std::vector<Candidate>& ours, Differences& differences) {
+  struct Detection {
+    std::int32_t class_index;
+    double score;
+    std::array<double, 4> box_xyxy;
+  };
+  std::vector<Detection> theirs;
+  for (const json& one : expected.at("detections")) {
+    theirs.push_back(
+        {one.at("class").get<std::int32_t>(), one.at("score").get<double>(), one.at("box_xyxy_px").get<std::array<double, 4>>()});
+  }
+  std::vector<bool> is_taken(theirs.size(), false);
+  for (const Candidate& candidate : ours) {
+    const Box& box = candidate.box_xywh_px;
+    const std::array<double, 4> edges = {box.x, box.y, box.x + box.w, box.y + box.h};
+    bool has_partner = false;
+    for (std::size_t i = 0; i < theirs.size() && !has_partner; ++i) {
+      const Detection& other = theirs[i];
+      bool is_same =
+          !is_taken[i] && candidate.class_index == other.class_index && std::abs(candidate.score - other.score) <= kScoreTolerance;
+      for (std::size_t edge = 0; edge < edges.size(); ++edge) {
+        is_same = is_same && std::abs(edges[edge] - other.box_xyxy[edge]) <= kEdgeTolerancePx;
+      }
+      has_partner = is_same;
+      is_taken[i] = is_taken[i] || is_same;
+    }
+    differences.detections += has_partner ? 1 : 0;
+    differences.scores += has_partner || candidate.score < floor + kScoreTolerance ? 0 : 1;
+  }
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
+    differences.scores += is_taken[i] || theirs[i].score < floor + kScoreTolerance ? 0 : 1;
+  }
+}
+
+using ImageChange = std::function<void(Image&)>;
+
+Differences compare(const fs::path& model, const json& expected, const ImageChange& change = {}) {
+  Runner runner(model);
+  CandidateOptions options = runner.labeller().default_options();
+  const bool is_classification = expected.at("kind") == "classification";
+  options.floor = is_classification ? 0 : expected.at("floor").get<double>();
+  options.max_detections = 1000;
+  if (!is_classification) {
+    EXPECT_EQ(runner.labeller().class_names(), expected.at("class_names").get<std::vector<std::string>>());
+  }
+  Differences differences;
+  for (const json& item : expected.at("images")) {
+    Image image;
+    decode(kFixtures / "images" / item.at("file").get<std::string>(), image);
+    if (change) {
+      change(image);
+    }
+    ++differences.images;
+    differences.tensors += sha256_of_floats(runner.prepare(image)) == item.at("tensor_sha256") ? 0 : 1;
+    const std::vector<Candidate> candidates = runner.candidates(options);
+    if (is_classification) {
+      compare_scores(item, candidates, runner.labeller().class_names().size(), differences);
+    } else {
+      compare_detections(item, options.floor, candidates, differences);
+    }
+  }
+  return differences;
+}
+
+std::vector<fs::path> cases() {
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(kFixtures)) {
+    if (fs::exists(entry.path() / "expected.json")) {
+      folders.push_back(entry.path());
+    }
+  }
+  std::ranges::sort(folders);
+  return folders;
+}
+
+TEST(HuggingFaceParity, TensorsBitForBitAndTheSameScoresAndBoxes) {
+  const std::vector<fs::path> folders = cases();
+  EXPECT_GE(folders.size(), 14U);
+  for (const fs::path& folder : folders) {
+    SCOPED_TRACE(folder.filename().native());
+    const Differences differences = compare(folder, json_of(folder / "expected.json"));
+    EXPECT_GE(differences.images, 20);
+    EXPECT_EQ(differences.tensors, 0);
+    EXPECT_EQ(differences.scores, 0);
+    EXPECT_GE(differences.detections, differences.images);
+    std::printf("%-24s %d images, %d compared\n", folder.filename().c_str(), differences.images, differences.detections);
+  }
+}
+
+/// Red, green and blue of the image before it is scaled: the processor with tables that change nothing.
+std::string sha256_of_pixels(ImageProcessor processor, const Image& image, std::size_t* pixels = nullptr) {
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    for (std::size_t value = 0; value < 256; ++value) {
+      processor.tables.values[channel][value] = static_cast<float>(value);
+    }
+    processor.tables.padding[channel] = 0;
+  }
+  processor.tables.order = ChannelOrder::rgb;
+  const InputSize size = processor.crop.value_or(processor.resized(image.width(), image.height()));
+  const std::size_t plane = static_cast<std::size_t>(size.width) * static_cast<std::size_t>(size.height);
+  std::vector<float> chw(3 * plane);
+  Image scratch;
+  write_image(processor, image, size, chw, scratch);
+  std::string bytes(3 * plane, '\0');
+  for (std::size_t i = 0; i < plane; ++i) {
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+      bytes[3 * i + channel] = static_cast<char>(static_cast<std::uint8_t>(chw[channel * plane + i]));
+    }
+  }
+  if (pixels != nullptr) {
+    *pixels = plane;
+  }
+  return sha256_of(bytes);
+}
+
+TEST(HuggingFaceParity, PixelsBeforeScalingBitForBit) {
+  int compared = 0;
+  for (const fs::path& folder : cases()) {
+    const bool is_timm = fs::exists(folder / "config.json") && !fs::exists(folder / "preprocessor_config.json");
+    if (!is_timm && !fs::exists(folder / "preprocessor_config.json")) {
+      continue;
+    }
+    SCOPED_TRACE(folder.filename().native());
+    const ImageProcessor processor =
+        is_timm ? read_timm_processor(folder / "config.json") : read_image_processor(folder / "preprocessor_config.json");
+    const json expected = json_of(folder / "expected.json");
+    for (const json& item : expected.at("images")) {
+      Image image;
+      decode(kFixtures / "images" / item.at("file").get<std::string>(), image);
+      EXPECT_EQ(sha256_of_pixels(processor, image), item.at("pixels_sha256")) << item.at("file");
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 200);
+}
+
+class WrittenFile {
+ public:
+  explicit WrittenFile(const json& content)
+      : path_(fs::temp_directory_path() / ("verilabel-processor-" + std::to_string(::getpid()) + ".json")) {
+    std::ofstream(path_) << content;
+  }
+  WrittenFile(const WrittenFile&) = delete;
+  WrittenFile& operator=(const WrittenFile&) = delete;
+  ~WrittenFile() { fs::remove(path_); }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+TEST(HuggingFaceParity, EveryProcessorBitForBit) {
+  int processors = 0;
+  for (const auto& entry : fs::directory_iterator(kFixtures / "processors")) {
+    SCOPED_TRACE(entry.path().stem().native());
+    const json document = json_of(entry.path());
+    const WrittenFile file(document.at("preprocessor_config"));
+    const ImageProcessor processor = read_image_processor(file.path());
+    ++processors;
+    for (const json& item : document.at("images")) {
+      Image image;
+      decode(kFixtures / "images" / item.at("file").get<std::string>(), image);
+      const auto size_wh = item.at("size_wh").get<std::array<int, 2>>();
+      const InputSize size = processor.crop.value_or(processor.resized(image.width(), image.height()));
+      ASSERT_EQ(size, (InputSize{size_wh[1], size_wh[0]})) << item.at("file");
+      EXPECT_EQ(sha256_of_pixels(processor, image), item.at("pixels_sha256")) << item.at("file");
+      std::vector<float> chw(3 * static_cast<std::size_t>(size.width) * static_cast<std::size_t>(size.height));
+      Image scratch;
+      write_image(processor, image, size, chw, scratch);
+      EXPECT_EQ(sha256_of_floats(chw), item.at("tensor_sha256")) << item.at("file");
+    }
+  }
+  EXPECT_EQ(processors, 18);
+}
+
+void swap_red_and_blue(Image& image) {
+  for (std::size_t i = 0; i < image.pixels().size(); i += Image::kChannels) {
+    std::swap(image.pixels()[i], image.pixels()[i + 2]);
+  }
+}
+
+void shift_by_a_pixel(Image& image) {
+  for (int y = 0; y < image.height(); ++y) {
+    std::uint8_t* row = image.row(y);
+    std::copy_backward(row, row + image.stride_bytes() - Image::kChannels, row + image.stride_bytes());
+  }
+}
+
+/// A copy of a fixture with one key of its preprocessing replaced.
+class FaultyModel {
+ public:
+  FaultyModel(const fs::path& folder, const std::string& key, const json& value)
+      : path_(fs::temp_directory_path() / ("verilabel-faulty-" + std::to_string(::getpid()))) {
+    fs::remove_all(path_);
+    fs::copy(folder, path_, fs::copy_options::recursive);
+    json document = json_of(path_ / "preprocessor_config.json");
+    document[key] = value;
+    std::ofstream(path_ / "preprocessor_config.json") << document;
+  }
+  FaultyModel(const FaultyModel&) = delete;
+  FaultyModel& operator=(const FaultyModel&) = delete;
+  ~FaultyModel() { fs::remove_all(path_); }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+TEST(HuggingFaceParity, PlantedFaultsAreFound) {
+  for (const char* name : {"vit", "bit", "detr", "d-fine"}) {
+    SCOPED_TRACE(name);
+    const fs::path folder = kFixtures / name;
+    const json expected = json_of(folder / "expected.json");
+    const auto expect_found = [&](const char* fault, const Differences& differences) {
+      EXPECT_GT(differences.tensors, differences.images / 2) << fault;
+      EXPECT_GT(differences.scores, 0) << fault;
+    };
+    expect_found("red and blue swapped", compare(folder, expected, swap_red_and_blue));
+    expect_found("shifted by a pixel", compare(folder, expected, shift_by_a_pixel));
+    const json processor = json_of(folder / "preprocessor_config.json");
+    const int other_filter = processor.at("resample") == 2 ? 3 : 2;
+    expect_found("another kernel", compare(FaultyModel(folder, "resample", other_filter).path(), expected));
+    if (processor.value("do_normalize", true)) {
+      const json mean = {0.4, 0.45, 0.5};
+      expect_found("another mean", compare(FaultyModel(folder, "image_mean", mean).path(), expected));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace verilabel
