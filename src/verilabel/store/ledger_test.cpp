@@ -1,5 +1,8 @@
 // Imports, runs and decisions: the life of a label as users see it.
 
+#include <chrono>
+#include <cmath>
+
 #include <gmock/gmock.h>
 
 #include "verilabel/store/database.h"
