@@ -18,11 +18,12 @@ namespace verilabel {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{4} << 20;
+constexpr std::size_t kMinReadBytes = std::size_t{4} << 10;
 constexpr std::size_t kMaxKeyBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-JsonStream::JsonStream(const std::filesystem::path& path) : path_(path), buffer_(kReadBytes + kPaddingBytes) {
+JsonStream::JsonStream(const std::filesystem::path& path) : path_(path) {
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) {
     throw io_error("cannot open the file", path.native(), errno);
@@ -36,6 +37,9 @@ JsonStream::JsonStream(const std::filesystem::path& path) : path_(path), buffer_
       throw Error(ErrorCode::wrong_use, "this is a folder; name the .json file in it", {{"path", path.native()}});
     }
     file_bytes_ = static_cast<std::uint64_t>(status.st_size);
+    // For a small file, of which there may be thousands, no more than it takes; a pipe has no size.
+    const std::uint64_t wanted = S_ISREG(status.st_mode) ? file_bytes_ + 1 : kReadBytes;
+    buffer_.resize(std::clamp<std::uint64_t>(wanted, kMinReadBytes, kReadBytes) + kPaddingBytes);
     refill();
     const std::string_view start(buffer_.data(), end_);
     if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
@@ -67,7 +71,8 @@ bool JsonStream::refill() {
   buffer_offset_ += begin_;
   end_ -= begin_;
   begin_ = 0;
-  if (buffer_.size() - kPaddingBytes - end_ < kReadBytes / 2) {
+  const std::size_t capacity = buffer_.size() - kPaddingBytes;
+  if (capacity - end_ < std::min(kReadBytes, capacity) / 2) {
     buffer_.resize(2 * buffer_.size());
   }
   for (;;) {
