@@ -1,7 +1,7 @@
 # Aliases for people and for CI; what they do stands in scripts/ and in the CMake presets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check-long quickstart bench lint format clean
+.PHONY: help bootstrap build test check-long fuzz quickstart bench lint format clean
 .NOTPARALLEL:
 
 jobs := $(shell nproc)
@@ -34,8 +34,11 @@ test: bootstrap $(release) ## Build everything and run all tests; VERILABEL_TEST
 	$(if $(VERILABEL_TEST_DATA),,@echo "VERILABEL_TEST_DATA is not set: tests that need photographs or models are skipped")
 	ctest --preset release -j $(jobs)
 
-check-long: test ## The long runs: sanitizers, kills
+check-long: test bootstrap-fuzz ## The long runs: sanitizers, kills, a minute with each fuzzer
 	scripts/check_long
+
+fuzz: bootstrap-fuzz ## Build the fuzzers and run each for a minute
+	scripts/fuzz
 
 quickstart: ## From photographs to exported labels: IMAGES=folder MODEL=file.onnx [TRUTH=labels] [OUTPUT=folder]
 	@scripts/quickstart --check

@@ -1,6 +1,7 @@
 # Flags that every target of ours gets, and nothing of anyone else's.
 function(verilabel_configure_target target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-restrict)  # -Wrestrict: false alarms of GCC 12 on std::string
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # false alarms of GCC 12 on std::string
   if(VERILABEL_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
@@ -11,6 +12,11 @@ function(verilabel_configure_target target)
       target_compile_options(${target} PRIVATE -fno-sanitize-recover=all)
     endif()
     target_link_options(${target} PRIVATE -fsanitize=${sanitizers})
+  endif()
+  if(VERILABEL_FUZZERS)
+    # What libFuzzer steers by, and the library's own checks of indices.
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
   endif()
 endfunction()
 

@@ -1,0 +1,123 @@
+// Reads COCO files for evaluation: the list that is read piece by piece on all processors must say what its elements say one by
+// one, wherever it is cut, and a whole file is read or refused.
+
+#include <vector>
+
+#include "fuzz/fuzzing.h"
+#include "verilabel/formats/coco_annotation_list.h"
+#include "verilabel/formats/coco_detections.h"
+#include "verilabel/formats/coco_element.h"
+#include "verilabel/formats/json_stream.h"
+
+namespace verilabel {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Bits, so that -0 is not 0.
+bool is_same(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+
+bool is_same(const CocoDetections& a, const CocoDetections& b) {
+  return a.image_id == b.image_id && a.category_id == b.category_id && a.box_xywh_px == b.box_xywh_px &&
+         is_same(a.area_px, b.area_px) && is_same(a.score, b.score) && a.is_crowd == b.is_crowd && a.mask == b.mask;
+}
+
+/// The list whose `[` stands there, one element after the other; nothing when one of them has a fault or a text for an id.
+std::optional<CocoAnnotationList> read_by_element(const fs::path& path, std::uint64_t byte_offset, CocoListKind kind,
+                                                  CocoMasks masks) {
+  CocoAnnotationList list;
+  CocoDetections& rows = list.detections;
+  CocoElementParser parser(masks == CocoMasks::read ? CocoElementParser::Keep::boxes_and_masks : CocoElementParser::Keep::boxes);
+  CocoAnnotation annotation;
+  JsonStream stream(path);
+  stream.seek(byte_offset);
+  stream.enter_array();
+  while (const auto slice = stream.next_element()) {
+    try {
+      parser.parse_annotation(slice->text, annotation);
+    } catch (const CocoFault& fault) {
+      require(!fault.message.empty(), "a fault says what is wrong");
+      return std::nullopt;
+    }
+    const bool has_texts = !annotation.image_id.text.empty() || !annotation.category_id.text.empty() ||
+                           (annotation.id && !annotation.id->text.empty());
+    if (has_texts || (kind == CocoListKind::results && !annotation.label.confidence)) {
+      return std::nullopt;
+    }
+    const std::optional<std::string> fault =
+        annotation.has_box || annotation.label.mask ? fault_of(annotation.label) : std::nullopt;
+    require(!fault || masks == CocoMasks::skip, "an annotation keeps the invariants of a label: " + fault.value_or(""));
+    const Label& label = annotation.label;
+    rows.image_id.push_back(annotation.image_id.number);
+    rows.category_id.push_back(annotation.category_id.number);
+    rows.box_xywh_px.push_back(label.box_xywh_px);
+    if (has_area_column(kind, masks)) {
+      rows.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
+    }
+    if (kind == CocoListKind::results) {
+      rows.score.push_back(*label.confidence);
+    } else {
+      rows.is_crowd.push_back(label.is_crowd ? 1 : 0);
+      if (annotation.id) {
+        list.ids.push_back(annotation.id->number);
+      }
+    }
+    if (masks == CocoMasks::read) {
+      rows.mask.push_back(label.mask.value_or(Mask{}));
+    }
+  }
+  list.end_byte_offset = stream.bytes_consumed();
+  return list;
+}
+
+void compare_lists(const fs::path& path, std::uint64_t byte_offset, CocoListKind kind, CocoMasks masks) {
+  const CocoListOptions whole{.kind = kind, .masks = masks, .threads = 1};
+  const auto list = read_coco_annotation_list(path, byte_offset, whole);
+  for (const std::size_t piece_bytes : {std::size_t{16}, std::size_t{100}}) {
+    CocoListOptions cut = whole;
+    cut.piece_bytes = piece_bytes;
+    const auto pieces = read_coco_annotation_list(path, byte_offset, cut);
+    require(pieces.has_value() == list.has_value(), "where a list is cut does not decide whether it is sound");
+    require(!list || (is_same(pieces->detections, list->detections) && pieces->ids == list->ids &&
+                      pieces->end_byte_offset == list->end_byte_offset),
+            "where a list is cut does not matter");
+  }
+  if (list) {
+    const auto elements = unless_refused([&] { return read_by_element(path, byte_offset, kind, masks); });
+    require(elements.has_value() && elements->has_value(), "a list that is sound as a whole is sound element by element");
+    const CocoAnnotationList& expected = **elements;
+    require(is_same(list->detections, expected.detections), "the list says what its elements say");
+    require(list->ids == expected.ids, "the list has the ids of its elements");
+    require(list->end_byte_offset == expected.end_byte_offset, "the list ends where its last element says");
+  }
+}
+
+}  // namespace
+}  // namespace verilabel
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace verilabel;
+  static const ScratchFolder scratch;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const fs::path path = scratch.write("input.json", input);
+  const auto is_results = unless_refused([&] { return is_coco_results_list(path); });
+  if (!is_results) {
+    return 0;
+  }
+  for (const CocoMasks masks : {CocoMasks::skip, CocoMasks::read}) {
+    if (*is_results) {
+      compare_lists(path, input.find('['), CocoListKind::results, masks);
+    } else if (const std::size_t key = input.find("\"annotations\""); key != std::string_view::npos) {
+      const std::size_t bracket = input.find('[', key);
+      if (bracket != std::string_view::npos) {
+        compare_lists(path, bracket, CocoListKind::truth, masks);
+      }
+    }
+    const auto rows = unless_refused(
+        [&] { return *is_results ? read_coco_results(path, masks).size() : read_coco_truth(path, masks).detections.size(); });
+    require(rows.value_or(0) <= size, "every detection stands in the file");
+  }
+  return 0;
+}
