@@ -33,6 +33,7 @@ LIBRARIES = (
     Library("SQLite", r"sqlite3\.h", ("store",)),
     Library("OpenVINO", r"openvino/.*", ("engine",)),
     Library("yaml-cpp", r"yaml-cpp/.*", ("formats",)),
+    Library("zlib", r"zlib\.h", ("formats",)),
     Library("CLI11", r"CLI/.*", ("cli", "app")),
     Library("nlohmann-json", r"nlohmann/.*", in_private_headers=False),
     Library("simdjson", r"simdjson\.h", in_private_headers=False),
