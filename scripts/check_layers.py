@@ -35,6 +35,7 @@ LIBRARIES = (
     Library("yaml-cpp", r"yaml-cpp/.*", ("formats",)),
     Library("expat", r"expat\.h", ("formats",)),
     Library("libzip", r"zip\.h", ("formats",)),
+    Library("zlib", r"zlib\.h", ("formats",)),
     Library("CLI11", r"CLI/.*", ("cli", "app")),
     Library("nlohmann-json", r"nlohmann/.*", in_private_headers=False),
     Library("simdjson", r"simdjson\.h", in_private_headers=False),

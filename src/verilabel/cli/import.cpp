@@ -116,6 +116,9 @@ Action configure(CLI::App& app) {
   app.add_option("--labels", words->labels, "Labels for images of the project")->type_name("PATH");
   app.add_option("--format", options->format, "Format of the labels. " + format_names())->type_name("NAME");
   app.add_option("--set", options->set, "Label set that the labels go into")->capture_default_str();
+  app.add_option("--field", options->field,
+                 "Field of labels to read, where a format has several; by default the one called like the set, else the only one")
+      ->type_name("NAME");
   app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")
       ->type_name("NAME");
   return [options, words](const Invocation& invocation) {

@@ -9,6 +9,7 @@
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/csv.h"
 #include "verilabel/formats/cvat.h"
+#include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/image_folders.h"
 #include "verilabel/formats/kitti.h"
 #include "verilabel/formats/label_studio.h"
@@ -252,6 +253,28 @@ constexpr Format kFormats[] = {
         .read = read_label_studio,
         .losses = losses_of_label_studio,
         .write = write_label_studio,
+    },
+    {
+        .name = "fiftyone",
+        .summary = "FiftyOneDataset: FiftyOne's own export, with metadata.json, samples.json and data/",
+        .path = "the folder of the export",
+        .holds = {.boxes = true,
+                  .masks = true,
+                  .run_length_masks = true,
+                  .classifications = true,
+                  .crowds = true,
+                  .confidence = true,
+                  .attributes = true,
+                  .ids_and_unknown_fields = true,
+                  .unlabelled_images = true,
+                  .splits = true,
+                  .label_tags = true,
+                  .sample_tags = true,
+                  .sample_fields = true},
+        .has_label_fields = true,
+        .read = read_fiftyone,
+        .losses = losses_of_fiftyone,
+        .write = write_fiftyone,
     },
 };
 

@@ -107,8 +107,11 @@ class ImportSink {
 };
 
 struct ReadOptions {
-  std::string split;                    ///< read this split only, where the format has splits; empty means all
-  ProgressSink progress;                ///< of bytes, or of images for formats of many files
+  std::string split;  ///< read this split only, where the format has splits; empty means all
+  std::string field =
+      {};                 ///< read the labels of this field, where samples have several (`Format::has_label_fields`); empty chooses
+  std::string set = {};   ///< the label set that the labels go into: what a field that is not named may be called
+  ProgressSink progress;  ///< of bytes, or of images for formats of many files
   const CancelToken* cancel = nullptr;  ///< polled; ends the reading with `interrupted`
 };
 

@@ -9,7 +9,6 @@ namespace verilabel {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 JsonValue value(std::string_view json) {
   return {json, "at"};

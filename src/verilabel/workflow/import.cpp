@@ -325,7 +325,9 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
   {
     std::jthread reader([&] {
       try {
-        counts = format.read(*options.labels, {options.split, progress, &cancel}, sink);
+        counts = format.read(
+            *options.labels,
+            {.split = options.split, .field = options.field, .set = options.set, .progress = progress, .cancel = &cancel}, sink);
       } catch (...) {
         reading_failure = std::current_exception();
       }
@@ -377,6 +379,9 @@ void ImportOptions::validate() const {
     static_cast<void>(verilabel::format(format));
   }
   check_set_name(set);
+  if (!field.empty() && (format.empty() || !verilabel::format(format).has_label_fields)) {
+    throw Error(ErrorCode::wrong_use, "the format does not have several fields of labels: leave --field out", {{"format", format}});
+  }
 }
 
 ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,

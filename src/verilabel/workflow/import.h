@@ -19,6 +19,8 @@ struct ImportOptions {
   std::optional<std::filesystem::path> labels;  ///< file or folder, as the format calls for
   std::string format;                           ///< needed with `labels`
   std::string set = "ground_truth";             ///< the label set that the labels go into; made when it does not exist
+  std::string
+      field;  ///< of labels, for formats whose samples may have several; empty takes the one called like `set`, or the only one
   std::string split;  ///< given to the images, and the only split read from the labels; empty for none, and all
 
   /// Throws `wrong_use`.
