@@ -344,7 +344,7 @@ void write_and_read_back(const Format& row, MemorySource& project, const WriteOp
 }  // namespace
 }  // namespace verilabel
 
-extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {  // NOLINT(readability-identifier-naming)
   using verilabel::Format;
   constexpr std::string_view kFlag = "--format=";
   for (int i = 1; i < *argc; ++i) {
