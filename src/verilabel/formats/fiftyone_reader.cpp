@@ -329,9 +329,9 @@ class FiftyOneReader {
             throw ElementFault{RejectionReason::too_large, field, "the sample is larger than 64 MB"};
           }
           take(JsonValue(slice->text, field));
-        } catch (ElementFault& fault) {
+        } catch (const ElementFault& fault) {
           if (!is_looking_) {
-            batch_.reject(RejectedKind::image, place_, {}, std::move(fault));
+            batch_.reject(RejectedKind::image, place_, {}, fault);
           }
         }
       }
@@ -458,8 +458,8 @@ class FiftyOneReader {
   void take_label(const JsonValue& json, PendingImage& pending) {
     try {
       pending.labels.push_back(label_of(json));
-    } catch (ElementFault& fault) {
-      batch_.reject(RejectedKind::label, place_, pending.image.name, std::move(fault));
+    } catch (const ElementFault& fault) {
+      batch_.reject(RejectedKind::label, place_, pending.image.name, fault);
     }
   }
 

@@ -119,8 +119,8 @@ class LabelStudioReader {
           throw ElementFault{RejectionReason::too_large, field, "the task is larger than 64 MB"};
         }
         batch_.add(task_of(JsonValue(slice->text, field)));
-      } catch (ElementFault& fault) {
-        batch_.reject(RejectedKind::image, place_, {}, std::move(fault));
+      } catch (const ElementFault& fault) {
+        batch_.reject(RejectedKind::image, place_, {}, fault);
       }
     }
     stream_.finish();
@@ -241,8 +241,8 @@ class LabelStudioReader {
         const std::string_view first = are_annotations ? "updated_at" : "created_at";
         const std::optional<JsonValue> time = object.take(object.peek(first) != nullptr ? first : "created_at");
         candidates.emplace_back(time && time->kind() == JsonKind::text ? time->text() : "", element);
-      } catch (ElementFault& fault) {
-        batch_.reject(RejectedKind::label, place_, image, std::move(fault));
+      } catch (const ElementFault& fault) {
+        batch_.reject(RejectedKind::label, place_, image, fault);
       }
     }
     has_cancelled_ = has_cancelled_ && candidates.empty();
@@ -276,8 +276,8 @@ class LabelStudioReader {
       for (const JsonValue& element : result->elements()) {
         try {
           regions.push_back(region_of(element));
-        } catch (ElementFault& fault) {
-          batch_.reject(RejectedKind::label, place_, pending.image.name, std::move(fault));
+        } catch (const ElementFault& fault) {
+          batch_.reject(RejectedKind::label, place_, pending.image.name, fault);
         }
       }
     }
@@ -296,8 +296,8 @@ class LabelStudioReader {
       }
       try {
         take_region(region, is_prediction, score, attributes, pending);
-      } catch (ElementFault& fault) {
-        batch_.reject(RejectedKind::label, place_, pending.image.name, std::move(fault));
+      } catch (const ElementFault& fault) {
+        batch_.reject(RejectedKind::label, place_, pending.image.name, fault);
       }
     }
     return wrapped(kind, object.rest());
@@ -349,8 +349,8 @@ class LabelStudioReader {
         const JsonValue* const from_name = region.object.peek("from_name");
         const std::string_view key = from_name->raw().substr(1, from_name->raw().size() - 2);
         VerbatimFields(at->second).add(key, answers.size() == 1 ? answers.front().verbatim() : found->verbatim());
-      } catch (ElementFault& fault) {
-        batch_.reject(RejectedKind::field, place_, image, std::move(fault));
+      } catch (const ElementFault& fault) {
+        batch_.reject(RejectedKind::field, place_, image, fault);
       }
     }
     for (auto& [id, object] : attributes) {
