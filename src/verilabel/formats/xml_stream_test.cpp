@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <string>
@@ -31,7 +30,7 @@ using testing::Pair;
 XmlStream::Read bytes_of(std::string text, std::size_t step = SIZE_MAX) {
   return [text = std::move(text), at = std::size_t{0}, step](char* buffer, std::size_t size) mutable {
     const std::size_t got = std::min({size, step, text.size() - at});
-    std::memcpy(buffer, text.data() + at, got);
+    text.copy(buffer, got, at);
     at += got;
     return got;
   };
