@@ -165,6 +165,11 @@ TEST(XmlStream, TakesATagOfManyMegabytes) {
   const std::vector<XmlElement> children = parse("<a><b points='" + points + "'/></a>");
   ASSERT_EQ(children.size(), 1U);
   EXPECT_EQ(children[0].attributes.at(0).second.size(), points.size());
+  std::string comments;
+  for (int i = 0; i < 100; ++i) {
+    comments.append("<!--").append(std::size_t{1} << 20, 'c').append("-->");
+  }
+  EXPECT_EQ(parse("<a>" + comments + "<b/></a>").size(), 1U);
   EXPECT_THAT(error_of("<a><b points='" + std::string(std::size_t{120} << 20, '1')).message(), HasSubstr("64 MB"));
 }
 
