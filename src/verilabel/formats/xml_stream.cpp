@@ -77,6 +77,8 @@ struct XmlStream::Implementation {
     XML_SetUserData(parser, this);
     XML_SetElementHandler(parser, &on_start, &on_end);
     XML_SetCharacterDataHandler(parser, &on_text);
+    XML_SetCommentHandler(parser, &on_comment);
+    XML_SetProcessingInstructionHandler(parser, &on_instruction);
     XML_SetEntityDeclHandler(parser, &on_entity);
     XML_SetStartDoctypeDeclHandler(parser, &on_doctype);
     XML_SetExternalEntityRefHandler(parser, &on_external);
@@ -92,6 +94,7 @@ struct XmlStream::Implementation {
     if (failure) {
       return;
     }
+    note_progress();
     try {
       action();
     } catch (...) {
@@ -99,6 +102,8 @@ struct XmlStream::Implementation {
       XML_StopParser(parser, XML_FALSE);
     }
   }
+
+  void note_progress() { reached_bytes = static_cast<std::uint64_t>(std::max<XML_Index>(0, XML_GetCurrentByteIndex(parser))); }
 
   static Implementation& of(void* user) { return *static_cast<Implementation*>(user); }
 
@@ -114,6 +119,8 @@ struct XmlStream::Implementation {
     Implementation& self = of(user);
     self.guarded([&] { self.text({text, static_cast<std::size_t>(size)}); });
   }
+  static void XMLCALL on_comment(void* user, const XML_Char*) { of(user).note_progress(); }
+  static void XMLCALL on_instruction(void* user, const XML_Char*, const XML_Char*) { of(user).note_progress(); }
   static void XMLCALL on_entity(void* user, const XML_Char* entity, int, const XML_Char*, int, const XML_Char*, const XML_Char*,
                                 const XML_Char*, const XML_Char*) {
     Implementation& self = of(user);
@@ -254,9 +261,8 @@ struct XmlStream::Implementation {
       return;
     }
     // A tag or a text that is not whole is looked at again with the next bytes: more of them at a time keep that from becoming
-    // quadratic.
-    const XML_Index at = XML_GetCurrentByteIndex(parser);
-    const std::uint64_t unfinished = at < 0 ? 0 : fed_bytes - std::min(fed_bytes, static_cast<std::uint64_t>(at));
+    // quadratic. How far the parser has come is noted in its calls, because in between its own answer differs by version.
+    const std::uint64_t unfinished = fed_bytes - std::min(fed_bytes, reached_bytes);
     chunk_bytes = unfinished >= chunk_bytes ? std::min(2 * chunk_bytes, kLastChunkBytes) : kFirstChunkBytes;
     if (unfinished > kMaxElementBytes + kLastChunkBytes) {
       failure = std::make_exception_ptr(fault("a single tag is larger than 64 MB, which no labels file needs"));
@@ -274,6 +280,7 @@ struct XmlStream::Implementation {
   std::size_t element_bytes = 0;
   std::size_t chunk_bytes = kFirstChunkBytes;
   std::uint64_t fed_bytes = 0;
+  std::uint64_t reached_bytes = 0;  // where the last thing began that the parser has told of
   bool is_at_end = false;
 };
 
