@@ -117,6 +117,32 @@ class Importing(ProgramCase):
         report = self.import_labels(coco([image(1, "a/1.bmp")], [annotation(1, 1)]))
         self.assertEqual(report["labels"], 1)
 
+    def test_a_namesake_is_not_the_image_that_a_file_means(self):
+        write_bitmap(self.images / "1.bmp")
+        self.run_program("import", "--images", self.images)
+        # The same photograph elsewhere is the image.
+        copy = self.scratch / "copy"
+        write_bitmap(copy / "1.bmp")
+        document = write_json(copy / "labels.json", coco([image(1, "x/../1.bmp")], [annotation(1, 1)]))
+        report = self.run_program("import", "--labels", document, "--format", "coco", "--set", "copy").json
+        self.assertEqual((report["labels"], report["images_missing"]), (1, 0))
+        self.assertEqual(len(self.run_program("samples").json["samples"]), 1)
+        other = self.scratch / "other"
+        write_bitmap(other / "images" / "1.bmp", width=4)
+        (other / "labels").mkdir()
+        (other / "labels" / "1.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+        (other / "data.yaml").write_text("names: [cat]\ntrain: images\n")
+        self.run_program("import", "--labels", other, "--format", "yolo")
+        labelled = [s["name"] for s in self.run_program("samples", "--where", "set:ground_truth").json["samples"]]
+        self.assertEqual(labelled, ["images/1.bmp"])
+
+    def test_two_names_in_one_file_are_two_images(self):
+        write_bitmap(self.images / "1.bmp")
+        report = self.import_labels(coco([image(1, "a/1.bmp"), image(2, "b/1.bmp")], [annotation(1, 1), annotation(2, 2)]))
+        self.assertEqual((report["labels"], report["images_missing"]), (2, 1))
+        labelled = [s["name"] for s in self.run_program("samples", "--where", "set:ground_truth").json["samples"]]
+        self.assertEqual(sorted(labelled), ["1.bmp", "b/1.bmp"])
+
     def test_undo_of_an_import_takes_its_labels_back(self):
         write_bitmap(self.images / "1.bmp")
         self.import_labels(coco([image(1)], [annotation(1, 1)]))

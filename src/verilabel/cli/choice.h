@@ -9,6 +9,8 @@
 
 namespace verilabel::cli {
 
+// Options that several commands share. Private to the module.
+
 /// An option that takes one of some words, each of which stands for a value. What `target` holds is the default. CLI11's own way
 /// prints the values, which are numbers.
 template <typename Value>

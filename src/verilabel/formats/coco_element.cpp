@@ -265,10 +265,10 @@ struct CocoElementParser::Implementation {
     }
   }
 
-  /// Takes a flat object of scalars, likewise.
+  /// Takes fields of the sample, likewise.
   void take_fields(ondemand::value value, std::string_view key, std::string& fields_json, VerbatimFields& unknown) {
     const std::string_view raw = verbatim(value, key);
-    if (is_flat_object(raw)) {
+    if (holds_sample_fields(raw)) {
       fields_json = raw;
     } else {
       unknown.add(key, raw);

@@ -99,7 +99,7 @@ TEST(CocoWriter, GivesBackTagsAndFieldsAndLeavesOtherShapesAlone) {
       folder,
       R"({"categories":[{"id":1,"name":"c"}],"images":[)"
       R"({"id":1,"file_name":"a.jpg","tags":["night","a\"b"],"fields":{"scene":"street","lux":1.50,"wet":true}},)"
-      R"({"id":2,"file_name":"b.jpg","tags":["x",1],"fields":{"gps":{"lat":1}}},)"
+      R"({"id":2,"file_name":"b.jpg","tags":["x",1],"fields":{"at":{"lat":[1]}}},)"
       R"({"id":3,"file_name":"c.jpg","tags":[],"fields":{"a":null}},{"id":4,"file_name":"d.jpg","tags":"one","fields":{}}],)"
       R"("annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,2,3,4],"tags":["hard"],"area":12,"iscrowd":0,"segmentation":[]},)"
       R"({"id":2,"image_id":1,"category_id":1,"bbox":[1,2,3,4],"tags":{"a":1},"area":12,"iscrowd":0,"segmentation":[]}]})");
@@ -110,7 +110,7 @@ TEST(CocoWriter, GivesBackTagsAndFieldsAndLeavesOtherShapesAlone) {
     EXPECT_THAT(sink->images[0].tags, testing::ElementsAre("night", "a\"b"));
     EXPECT_EQ(sink->images[0].fields_json, R"({"scene":"street","lux":1.50,"wet":true})");
     EXPECT_EQ(sink->images[0].source_json, R"({"id":1})");
-    EXPECT_EQ(sink->images[1].source_json, R"({"id":2,"tags":["x",1],"fields":{"gps":{"lat":1}}})");
+    EXPECT_EQ(sink->images[1].source_json, R"({"id":2,"tags":["x",1],"fields":{"at":{"lat":[1]}}})");
     EXPECT_EQ(sink->images[2].source_json, R"({"id":3,"tags":[],"fields":{"a":null}})");
     EXPECT_EQ(sink->images[3].source_json, R"({"id":4,"tags":"one","fields":{}})");
     for (std::size_t i = 1; i < 4; ++i) {

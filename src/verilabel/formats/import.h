@@ -29,7 +29,7 @@ struct SourceImage {
   std::optional<std::int32_t> height;
   std::string split;                   ///< train, val, test… or empty
   std::vector<std::string> tags = {};  ///< of the sample
-  std::string fields_json = {};  ///< a JSON object of sample fields, whose values are texts, numbers, true and false; or empty
+  std::string fields_json = {};  ///< a JSON object of sample fields: texts, numbers, true, false, or objects of these; or empty
   bool is_labelled = true;       ///< labelled, perhaps as empty; false when the file says nothing about its labels
 };
 

@@ -10,6 +10,7 @@
 #include <simdjson.h>
 
 #include "verilabel/base/utf8.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/formats/json_scan.h"
 
 namespace verilabel {
@@ -324,9 +325,9 @@ std::vector<std::string> JsonObject::take_tags(std::string_view key) {
   return std::move(*texts);
 }
 
-std::string JsonObject::take_flat_object(std::string_view key) {
+std::string JsonObject::take_fields(std::string_view key) {
   Field* const field = find(key);
-  if (field == nullptr || !is_flat_object(field->value.raw())) {
+  if (field == nullptr || !holds_sample_fields(field->value.raw())) {
     return {};
   }
   field->is_taken = true;
@@ -360,13 +361,12 @@ std::optional<std::vector<std::string>> list_of_texts(std::string_view json) {
   }
 }
 
-bool is_flat_object(std::string_view json) {
-  if (!json.starts_with('{') || !is_valid_json(json)) {
+bool holds_sample_fields(std::string_view json) {
+  if (!json.starts_with('{')) {
     return false;
   }
-  JsonObject object{JsonValue(json, {})};
-  return !object.fields().empty() && std::all_of(object.fields().begin(), object.fields().end(),
-                                                 [](const JsonObject::Field& field) { return field.value.is_scalar(); });
+  const std::optional<FlatObject> flat = flat_object(json);
+  return flat && flat->nulls.empty() && flat->lists.empty() && !flat->properties.empty();
 }
 
 }  // namespace verilabel

@@ -96,8 +96,8 @@ class JsonObject {
   std::optional<JsonValue> take(std::string_view key, JsonKind kind);
   /// The same, where lists that are not of texts, or empty, are unknown fields.
   std::vector<std::string> take_tags(std::string_view key);
-  /// The same, where what is no flat object, or is empty, is an unknown field.
-  std::string take_flat_object(std::string_view key);
+  /// The same, where what does not hold sample fields is an unknown field.
+  std::string take_fields(std::string_view key);
   /// Looks without taking; null when there is no such field.
   const JsonValue* peek(std::string_view key) const;
 
@@ -119,7 +119,7 @@ class JsonObject {
 
 /// The texts when the value is a list of texts with at least one.
 std::optional<std::vector<std::string>> list_of_texts(std::string_view json);
-/// Whether the value is an object with at least one field whose values are texts, numbers, true and false.
-bool is_flat_object(std::string_view json);
+/// Whether the value is an object, perhaps of objects, with at least one value, all of them texts, numbers, true and false.
+bool holds_sample_fields(std::string_view json);
 
 }  // namespace verilabel

@@ -79,13 +79,14 @@ TEST(JsonObject, KeepsWhatIsNotTakenByteForByte) {
 }
 
 TEST(JsonObject, TakesTagsAndFieldsOfTheRightShapeOnly) {
-  JsonObject object{value(R"({"t":["a"],"u":[],"v":["a",1],"f":{"a":1,"b":"x","c":true},"g":{},"h":{"a":null},"i":{"a":[]}})")};
+  JsonObject object{
+      value(R"({"t":["a"],"u":[],"v":["a",1],"f":{"a":1,"b":{"d":"x"},"c":true},"g":{},"h":{"a":null},"i":{"a":[]}})")};
   EXPECT_THAT(object.take_tags("t"), ElementsAre("a"));
   EXPECT_THAT(object.take_tags("u"), testing::IsEmpty());
   EXPECT_THAT(object.take_tags("v"), testing::IsEmpty());
-  EXPECT_EQ(object.take_flat_object("f"), R"({"a":1,"b":"x","c":true})");
+  EXPECT_EQ(object.take_fields("f"), R"({"a":1,"b":{"d":"x"},"c":true})");
   for (const char* const key : {"g", "h", "i", "t", "none"}) {
-    EXPECT_EQ(object.take_flat_object(key), "") << key;
+    EXPECT_EQ(object.take_fields(key), "") << key;
   }
   EXPECT_EQ(object.rest(), R"({"u":[],"v":["a",1],"g":{},"h":{"a":null},"i":{"a":[]}})");
 }

@@ -220,7 +220,7 @@ class LabelStudioReader {
       image.split = split->text();
     }
     image.tags = meta.take_tags("tags");
-    image.fields_json = meta.take_flat_object("fields");
+    image.fields_json = meta.take_fields("fields");
     meta_rest_ = wrapped("meta", meta.rest());
   }
 

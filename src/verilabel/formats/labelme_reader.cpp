@@ -214,7 +214,7 @@ class LabelmeReader {
       image.height = static_cast<std::int32_t>(height->integer(1, kMaxSide));
     }
     object.take("imageData");  // the image once more, perhaps not upright: the file is what counts
-    image.fields_json = merged(take_flags(object), object.take_flat_object("fields"));
+    image.fields_json = merged(take_flags(object), object.take_fields("fields"));
     image.tags = object.take_tags("tags");
     if (const auto split = object.take("split", JsonKind::text)) {
       image.split = split->text();
@@ -266,7 +266,7 @@ class LabelmeReader {
     if (flags != nullptr && flags->is_null()) {
       object.take("flags");
     }
-    return object.take_flat_object("flags");
+    return object.take_fields("flags");
   }
 
   Shape shape_of(const JsonValue& json) {

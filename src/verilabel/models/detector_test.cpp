@@ -144,17 +144,30 @@ TEST(Yolox, SuppressesWithinAClass) {
   EXPECT_EQ(found[0].class_index, 1);
 }
 
-TEST(Yolox, NumbersThatAreNoneMakeNoCandidates) {
+TEST(Yolox, BoxesWithoutEndMakeNoCandidates) {
   const auto detector = labeller_of(yolox_graph(), kTwoNames);
   Output output({84, 7});
-  const float nan = std::nanf("");
   const float infinity = std::numeric_limits<float>::infinity();
-  output.set_row(0, {nan, 0, 0, 0, 1, 0.5F, 0});
-  output.set_row(1, {0, 0, nan, 0, 1, 0.5F, 0});
-  output.set_row(2, {0, 0, 0, 0, nan, 0.5F, 0});
-  output.set_row(3, {0, 0, 0, 0, 1, nan, 0});
-  output.set_row(4, {infinity, 0, 0, 0, 1, 0.5F, 0});
+  output.set_row(0, {infinity, 0, 0, 0, 1, 0.5F, 0});
+  output.set_row(1, {0, 0, infinity, 0, 1, 0.5F, 0});
   EXPECT_THAT(decoded(*detector, {output}, unchanged(64), {}), IsEmpty());
+}
+
+TEST(Yolox, AnOutputWithNanIsAnErrorAndNotAnEmptyImage) {
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
+  const float nan = std::nanf("");
+  for (std::size_t place = 0; place < 7; ++place) {
+    Output output({84, 7});
+    output.set_row(3, {0, 0, 0, 0, 1, 0.5F, 0});
+    output.at(3, place) = nan;
+    try {
+      decoded(*detector, {output}, unchanged(64), {});
+      FAIL() << place;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::bad_model);
+      EXPECT_THAT(error.message(), HasSubstr("NaN"));
+    }
+  }
 }
 
 TEST(Yolox, PreparesBgrInTheTopLeftCorner) {

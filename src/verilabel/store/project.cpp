@@ -94,9 +94,9 @@ Project::~Project() = default;
 
 namespace {
 
-/// Makes a project of a file that a `create` which was cut off has left without anything in it. False when there is more in it, now or
-/// soon: another process may be making it at this moment.
-bool finish_making(const std::filesystem::path& directory) {
+/// Makes a project of a file that a `create` which was cut off has left without anything in it. False when there is more in it, now
+/// or soon: another process may be making it at this moment.
+bool finish_making(const std::filesystem::path& directory) try {
   constexpr int kLooks = 20;
   constexpr std::chrono::milliseconds kBetweenLooks{50};
   for (int look = 0; look < kLooks; ++look) {
@@ -109,6 +109,12 @@ bool finish_making(const std::filesystem::path& directory) {
   Database database(directory / kDatabaseName, Database::Mode::read_write);
   prepare_for_writing(database);
   return true;
+} catch (const Error& error) {
+  if (error.code() != ErrorCode::bad_data) {
+    throw;
+  }
+  throw Error(ErrorCode::conflict, "the folder has a file of this name that is no project; move it away, or choose another folder",
+              {{"path", (directory / kDatabaseName).native()}});
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/bounded_queue.h"
+#include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/store/import_writer.h"
@@ -109,12 +110,9 @@ class ReadingSink final : public ImportSink {
     if (image.empty()) {
       return;
     }
-    SampleIndex::Found found = index_.find_name(image);
-    if (found.match != SampleIndex::Match::found) {
-      found = index_.find_stem(image);
-    }
-    if (found.match == SampleIndex::Match::found && index_.entry(found.entry).announced >= 0) {
-      with_rejections_.insert(index_.entry(found.entry).announced);
+    const auto announced = announced_as_.find(image);
+    if (announced != announced_as_.end()) {
+      with_rejections_.insert(index_.entry(announced->second).announced);
     }
   }
 
@@ -130,13 +128,45 @@ class ReadingSink final : public ImportSink {
       return found == sample_of_source_id_.end() ? SampleIndex::Found{}
                                                  : SampleIndex::Found{SampleIndex::Match::found, found->second};
     }
-    if (!image.path.empty()) {
-      const auto found = index_.find_path(image.path);
-      if (found.match == SampleIndex::Match::found) {
-        return found;
-      }
+    const SampleIndex::Found exact = image.is_stem ? index_.find_stem(image.name) : find_in_place(image);
+    if (exact.match != SampleIndex::Match::none) {
+      return exact;
     }
-    return image.is_stem ? index_.find_stem(image.name) : index_.find_name(image.name);
+    if (const auto announced = announced_as_.find(image.name); announced != announced_as_.end()) {
+      return {SampleIndex::Match::found, announced->second};
+    }
+    const SampleIndex::Found loose = image.is_stem ? index_.find_base_stem_of(image.name) : index_.find_basename_of(image.name);
+    const bool is_met = loose.match == SampleIndex::Match::found && index_.entry(loose.entry).announced >= 0;
+    if (image.is_stem) {
+      return is_met ? SampleIndex::Found{SampleIndex::Match::ambiguous, loose.entry} : loose;
+    }
+    // A namesake is not the image when the file names both, nor when another file lies where the labels say.
+    return is_met || is_other_file(place_of(image), loose) ? SampleIndex::Found{} : loose;
+  }
+
+  SampleIndex::Found find_in_place(const SourceImage& image) const {
+    const SampleIndex::Found found = index_.find_path(place_of(image).native());
+    return found.match == SampleIndex::Match::found ? found : index_.find_name(image.name);
+  }
+
+  std::filesystem::path place_of(const SourceImage& image) const {
+    return image.path.empty() ? (base_ / image.name).lexically_normal() : std::filesystem::path(image.path);
+  }
+
+  bool is_other_file(const std::filesystem::path& place, const SampleIndex::Found& namesake) const {
+    std::error_code ignored;
+    if (namesake.match == SampleIndex::Match::none || !std::filesystem::is_regular_file(place, ignored)) {
+      return false;
+    }
+    if (namesake.match == SampleIndex::Match::ambiguous) {
+      return true;
+    }
+    const std::filesystem::path known = index_.path(namesake.entry);
+    if (!std::filesystem::is_regular_file(known, ignored) || std::filesystem::equivalent(place, known, ignored)) {
+      return false;
+    }
+    return std::filesystem::file_size(place, ignored) != std::filesystem::file_size(known, ignored) ||
+           sha256_of_file(place) != sha256_of_file(known);
   }
 
   std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image) {
@@ -155,7 +185,7 @@ class ReadingSink final : public ImportSink {
       if (image.name.empty() || image.is_stem) {
         return {{Resolution::unknown, {}, {}}, {}};
       }
-      const auto path = image.path.empty() ? (base_ / image.name).lexically_normal() : std::filesystem::path(image.path);
+      const std::filesystem::path path = place_of(image);
       // An image that lies where the labels say is taken in with them.
       ScannedFile scanned = scan_image(path, image.name);
       Sample sample;
@@ -174,6 +204,9 @@ class ReadingSink final : public ImportSink {
       sample.split = named.split;
       sample.source_json = named.source_json;
       named.added = std::move(sample);
+    }
+    if (!image.name.empty()) {
+      announced_as_.emplace(std::move(image.name), found.entry);
     }
     SampleIndex::Entry& entry = index_.entry(found.entry);
     if (entry.announced >= 0) {
@@ -195,6 +228,7 @@ class ReadingSink final : public ImportSink {
   ImportReport& report_;
   std::filesystem::path base_;  ///< where images that the labels name are, by default
   SampleIndex index_;
+  std::unordered_map<std::string, std::size_t> announced_as_;  ///< entries by the names that the labels file gives them
   std::unordered_map<std::string, std::size_t> sample_of_source_id_;
   std::unordered_map<std::string, ClassId> class_of_source_id_;
   std::unordered_map<std::string, ClassId> class_of_name_;

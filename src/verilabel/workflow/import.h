@@ -58,9 +58,9 @@ struct ImportReport {
 
 inline constexpr std::size_t kMaxRejectionsKept = 10'000;
 
-/// Images into the project, then labels onto them. A label finds its image by path relative to the folder of images, else by a
-/// basename that occurs once. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the
-/// whole import from going on; what was stored until then stays.
+/// Images into the project, then labels onto them. A label finds its image by where it lies, by its name in the project, else by a
+/// basename that occurs once, unless another file lies where the labels say. Repeating an import changes nothing, and so completes
+/// one that was cut off. Throws what keeps the whole import from going on; what was stored until then stays.
 ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,
                             const CancelToken& cancel);
 

@@ -16,9 +16,10 @@ std::string_view stem_of(std::string_view name) {
 
 }  // namespace
 
-void SampleIndex::note(Slots& slots, std::string_view key, std::size_t entry) {
+const std::string& SampleIndex::note(Slots& slots, std::string_view key, std::size_t entry) {
   const auto [slot, is_new] = slots.try_emplace(std::string(key), Slot{static_cast<std::uint32_t>(entry), false});
   slot->second.is_ambiguous = slot->second.is_ambiguous || !is_new;
+  return slot->first;
 }
 
 SampleIndex::Found SampleIndex::look_up(const Slots& slots, std::string_view key) {
@@ -31,7 +32,7 @@ SampleIndex::Found SampleIndex::look_up(const Slots& slots, std::string_view key
 
 std::size_t SampleIndex::add(std::string_view name, std::string_view path, Entry entry) {
   const std::size_t index = entries_.size();
-  note(by_path_, path, index);
+  paths_.push_back(&note(by_path_, path, index));
   note(by_name_, name, index);
   note(by_basename_, basename_of(name), index);
   note(by_stem_, stem_of(name), index);
@@ -45,13 +46,19 @@ SampleIndex::Found SampleIndex::find_path(std::string_view path) const {
 }
 
 SampleIndex::Found SampleIndex::find_name(std::string_view name) const {
-  const Found exact = look_up(by_name_, name);
-  return exact.match == Match::none ? look_up(by_basename_, basename_of(name)) : exact;
+  return look_up(by_name_, name);
+}
+
+SampleIndex::Found SampleIndex::find_basename_of(std::string_view name) const {
+  return look_up(by_basename_, basename_of(name));
 }
 
 SampleIndex::Found SampleIndex::find_stem(std::string_view stem) const {
-  const Found exact = look_up(by_stem_, stem);
-  return exact.match == Match::none ? look_up(by_base_stem_, basename_of(stem)) : exact;
+  return look_up(by_stem_, stem);
+}
+
+SampleIndex::Found SampleIndex::find_base_stem_of(std::string_view stem) const {
+  return look_up(by_base_stem_, basename_of(stem));
 }
 
 }  // namespace verilabel

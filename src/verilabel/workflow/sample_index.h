@@ -11,8 +11,8 @@
 
 namespace verilabel {
 
-/// Finds the sample that a labels file means by a name: by the whole name, else by its last part, where that occurs once. A name
-/// may be given with or without its extension. Private to import.
+/// Finds the sample that a labels file means: by its path, by the whole name, or by the last part of the name where that occurs
+/// once. A name may be given with or without its extension. Private to import.
 class SampleIndex {
  public:
   struct Entry {
@@ -30,10 +30,14 @@ class SampleIndex {
   std::size_t add(std::string_view name, std::string_view path, Entry entry);
   Found find_path(std::string_view path) const;
   Found find_name(std::string_view name) const;
+  Found find_basename_of(std::string_view name) const;
   /// `stem` is a name without its extension.
   Found find_stem(std::string_view stem) const;
+  Found find_base_stem_of(std::string_view stem) const;
 
   Entry& entry(std::size_t index) { return entries_[index]; }
+  const Entry& entry(std::size_t index) const { return entries_[index]; }
+  const std::string& path(std::size_t index) const { return *paths_[index]; }
 
  private:
   /// Entries under one key; beyond the second it does not matter how many.
@@ -42,10 +46,12 @@ class SampleIndex {
     bool is_ambiguous = false;
   };
   using Slots = std::unordered_map<std::string, Slot>;
-  static void note(Slots& slots, std::string_view key, std::size_t entry);
+  /// Gives back the key where it is kept.
+  static const std::string& note(Slots& slots, std::string_view key, std::size_t entry);
   static Found look_up(const Slots& slots, std::string_view key);
 
   std::vector<Entry> entries_;
+  std::vector<const std::string*> paths_;  ///< keys of by_path_
   Slots by_path_;
   Slots by_name_;
   Slots by_basename_;

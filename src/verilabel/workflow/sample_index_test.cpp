@@ -7,15 +7,16 @@ namespace {
 
 using Match = SampleIndex::Match;
 
-TEST(SampleIndex, TheWholeNameComesBeforeTheBasename) {
+TEST(SampleIndex, FindsByTheWholeNameOrByTheBasename) {
   SampleIndex index;
   const auto in_a = index.add("a/1.jpg", "/data/a/1.jpg", {});
   const auto in_b = index.add("b/1.jpg", "/data/b/1.jpg", {});
   const auto alone = index.add("b/2.jpg", "/data/b/2.jpg", {});
   EXPECT_EQ(index.find_name("a/1.jpg").entry, in_a);
   EXPECT_EQ(index.find_name("b/1.jpg").entry, in_b);
-  EXPECT_EQ(index.find_name("1.jpg").match, Match::ambiguous);
-  EXPECT_EQ(index.find_name("other/folder/2.jpg").entry, alone) << "a basename that occurs once is enough";
+  EXPECT_EQ(index.find_name("1.jpg").match, Match::none);
+  EXPECT_EQ(index.find_basename_of("1.jpg").match, Match::ambiguous);
+  EXPECT_EQ(index.find_basename_of("other/folder/2.jpg").entry, alone) << "a basename that occurs once is enough";
   EXPECT_EQ(index.find_name("3.jpg").match, Match::none);
   EXPECT_EQ(index.find_path("/data/b/2.jpg").entry, alone);
 }
@@ -26,7 +27,7 @@ TEST(SampleIndex, StemsLackTheExtensionOnly) {
   index.add("a/twin.jpg", "/twin.jpg", {});
   index.add("a/twin.png", "/twin.png", {});
   EXPECT_EQ(index.find_stem("a/x.y").entry, dotted);
-  EXPECT_EQ(index.find_stem("x.y").entry, dotted);
+  EXPECT_EQ(index.find_base_stem_of("x.y").entry, dotted);
   EXPECT_EQ(index.find_stem("a/twin").match, Match::ambiguous);
   EXPECT_EQ(index.find_stem("x").match, Match::none);
 }

@@ -25,11 +25,11 @@ TEST(Thresholds, ReadsBothFormsOfAClassAndTakesNullAsAbsent) {
   ASSERT_EQ(thresholds.per_class.size(), 2U);
   EXPECT_EQ(thresholds.per_class[0].class_name, "bus");
   EXPECT_EQ(thresholds.per_class[1].threshold, 0.4);
-  EXPECT_FALSE(read("{}").global);
+  EXPECT_FALSE(read(R"({"threshold": null})").global);
 }
 
 TEST(Thresholds, FaultsNameTheFileAndTheKey) {
-  for (const char* text : {"", "[]", "{", R"({"threshold": 1e999})", R"({"threshold": "high"})", R"({"per_class": []})",
+  for (const char* text : {"", "[]", "{", "{}", R"({"threshold": 1e999})", R"({"threshold": "high"})", R"({"per_class": []})",
                            R"({"per_class": {"car": {"threshold": []}}})"}) {
     try {
       read(text);
