@@ -143,6 +143,37 @@ class Importing(ProgramCase):
         labelled = [s["name"] for s in self.run_program("samples", "--where", "set:ground_truth").json["samples"]]
         self.assertEqual(sorted(labelled), ["1.bmp", "b/1.bmp"])
 
+    def test_classes_are_renamed_and_folded_on_the_way_in_and_out(self):
+        write_bitmap(self.images / "1.bmp")
+        labels = write_json(self.scratch / "labels.json", coco([image(1)], [annotation(1, 1), annotation(2, 1, category=2)]))
+        fold = write_json(self.scratch / "fold.json", {"cat": "animal", "dog": "animal", "cow": "animal"})
+        words = ("import", "--images", self.images, "--labels", labels, "--format", "coco")
+        report = self.run_program(*words, "--set", "folded", "--classes-map", fold).json
+        self.assertEqual((report["labels"], report["classes_map_unused"]), (2, ["cow"]))
+        self.assertEqual([label["class"] for label in self.run_program("labels").json["labels"]], ["animal", "animal"])
+        again = self.run_program(*words, "--set", "folded", "--classes-map", fold).json
+        self.assertEqual((again["labels"], again["labels_unchanged"]), (0, 2))
+        self.run_program(*words, "--set", "plain")
+        out = self.scratch / "out.json"
+        export = ("export", "--set", "plain", "--format", "coco", "--output", out, "--classes-map")
+        error = self.error(*export, fold, status=2)
+        self.assertIn("cow", error["message"])
+        self.run_program(*export, write_json(self.scratch / "one.json", {"cat": "dog"}))
+        document = json.loads(out.read_text())
+        names = {category["id"]: category["name"] for category in document["categories"]}
+        self.assertEqual([names[a["category_id"]] for a in document["annotations"]], ["dog", "dog"])
+        self.assertEqual(list(names.values()).count("dog"), 1)
+
+    def test_an_export_says_what_it_loses_before_it_writes(self):
+        write_bitmap(self.images / "1.bmp")
+        self.import_labels(coco([image(1)], [annotation(1, 1, attributes={"occluded": True})]))
+        out = self.scratch / "yolo"
+        answer = self.run_program("export", "--set", "ground_truth", "--format", "yolo", "--output", out, "--dry-run").json
+        self.assertIn({"what": "labels lose their attributes", "count": 1}, answer["losses"])
+        self.assertFalse(out.exists())
+        written = self.run_program("export", "--set", "ground_truth", "--format", "yolo", "--output", out).json
+        self.assertEqual(written["losses"], answer["losses"])
+
     def test_undo_of_an_import_takes_its_labels_back(self):
         write_bitmap(self.images / "1.bmp")
         self.import_labels(coco([image(1)], [annotation(1, 1)]))

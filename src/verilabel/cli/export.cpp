@@ -14,6 +14,23 @@
 namespace verilabel::cli {
 namespace {
 
+void write_losses(JsonWriter& json, const std::vector<Loss>& losses) {
+  json.key("losses").begin_array();
+  for (const Loss& loss : losses) {
+    json.begin_object().field("what", loss.what).field("count", loss.count).end_object();
+  }
+  json.end_array();
+}
+
+std::string json_of_dry_run(const WriteReport& report) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  write_losses(json, report.losses);
+  json.end_object();
+  return out + "\n";
+}
+
 std::string json_of(const WriteReport& report) {
   std::string out;
   JsonWriter json(out);
@@ -22,11 +39,8 @@ std::string json_of(const WriteReport& report) {
       .field("images_unlabelled", report.images_unlabelled)
       .field("images_left_out", report.images_left_out);
   json.field("labels", report.labels).field("labels_left_out", report.labels_left_out);
-  json.key("losses").begin_array();
-  for (const Loss& loss : report.losses) {
-    json.begin_object().field("what", loss.what).field("count", loss.count).end_object();
-  }
-  json.end_array().key("failures").begin_array();
+  write_losses(json, report.losses);
+  json.key("failures").begin_array();
   for (const ImageFailure& failure : report.failures) {
     json.begin_object().field("name", failure.name).field("message", failure.message).end_object();
   }
@@ -39,9 +53,6 @@ void say_report(Console& console, const ExportOptions& options, const WriteRepor
   if (report.images_left_out > 0 || report.labels_left_out > 0) {
     console.say(fmt::format("  left out: {} images, {} labels", report.images_left_out, report.labels_left_out));
   }
-  for (const Loss& loss : report.losses) {
-    console.note(fmt::format("  {} cannot hold: {} {}", options.format, loss.count, loss.what));
-  }
   for (const ImageFailure& failure : report.failures) {
     console.note(fmt::format("  {}: {}", printable(failure.name), failure.message));
   }
@@ -50,6 +61,7 @@ void say_report(Console& console, const ExportOptions& options, const WriteRepor
 struct Words {
   std::string output;
   std::string thresholds;
+  std::string classes_map;
 };
 
 Action configure(CLI::App& app) {
@@ -68,6 +80,9 @@ Action configure(CLI::App& app) {
   app.add_option("--thresholds", words->thresholds, "The same by class, from `threshold --output`")
       ->type_name("FILE")
       ->excludes(threshold);
+  app.add_option("--classes-map", words->classes_map, "A JSON object of other names for classes; two that get one name become one")
+      ->type_name("FILE");
+  app.add_flag("--dry-run", options->is_dry_run, "Say what the format cannot hold, and write nothing");
   app.add_flag("--include-unsure", options->include_unsure, "Also write labels marked unsure");
   add_choice<ImageTransfer>(app, "--images", options->write.images,
                             {{"reference", ImageTransfer::reference},
@@ -88,14 +103,27 @@ Action configure(CLI::App& app) {
     if (!words->thresholds.empty()) {
       options->thresholds = words->thresholds;
     }
+    if (!words->classes_map.empty()) {
+      options->class_map = ClassMap::read(words->classes_map);
+    }
     options->validate();
+    options->on_losses = [&](const std::vector<Loss>& losses) {
+      for (const Loss& loss : losses) {
+        invocation.console.note(fmt::format("{} cannot hold: {} {}", options->format, loss.count, loss.what));
+      }
+    };
     options->write.progress = invocation.console.progress();
     options->write.cancel = &invocation.cancel;
     Project project = Project::open(invocation.project_dir);
     const WriteReport report = export_set(project, *options);
     invocation.console.end_progress();
-    invocation.console.write_json(json_of(report));
-    say_report(invocation.console, *options, report);
+    invocation.console.write_json(options->is_dry_run ? json_of_dry_run(report) : json_of(report));
+    if (options->is_dry_run) {
+      invocation.console.say(report.losses.empty() ? fmt::format("{} can hold all of it; nothing was written", options->format)
+                                                   : "nothing was written");
+    } else {
+      say_report(invocation.console, *options, report);
+    }
     return report.failures.empty() ? 0 : 1;
   };
 }
@@ -111,7 +139,7 @@ const Command kExportCommand{
     "export",
     "Write a label set in a format that others read",
     "Accepted and edited labels are written whatever their confidence, undecided ones at or above the threshold, rejected ones\n"
-    "never. What the format cannot hold is counted.",
+    "never. What the format cannot hold is counted and named before anything is written.",
     kExamples,
     &configure,
     true,

@@ -49,7 +49,11 @@ std::string json_of(const ImportReport& report) {
   json.field("labels", report.labels).field("labels_unchanged", report.labels_unchanged);
   json.field("labels_rejected", report.labels_rejected).field("others_rejected", report.others_rejected);
   write_rejections(json, report.rejections);
-  json.end_object();
+  json.key("classes_map_unused").begin_array();
+  for (const std::string& name : report.class_map_unused) {
+    json.value(name);
+  }
+  json.end_array().end_object();
   return out + "\n";
 }
 
@@ -84,6 +88,9 @@ void say_report(Console& console, const ImportOptions& options, const ImportRepo
     console.note(fmt::format("  {} images have another upright size than the labels state: look whether their boxes fit",
                              report.images_of_other_size));
   }
+  for (const std::string& name : report.class_map_unused) {
+    console.note(fmt::format("  the labels have no class '{}', which the map of classes names", printable(name)));
+  }
   std::map<std::string, std::int64_t> by_reason;
   for (const Rejection& rejection : report.rejections) {
     ++by_reason[fmt::format("{} {}", name_of(rejection.kind), name_of(rejection.reason))];
@@ -107,6 +114,7 @@ std::string format_names() {
 struct Words {
   std::string images;
   std::string labels;
+  std::string classes_map;
 };
 
 Action configure(CLI::App& app) {
@@ -119,6 +127,8 @@ Action configure(CLI::App& app) {
   app.add_option("--field", options->field,
                  "Field of labels to read, where a format has several; by default the one called like the set, else the only one")
       ->type_name("NAME");
+  app.add_option("--classes-map", words->classes_map, "A JSON object of other names for classes; two that get one name become one")
+      ->type_name("FILE");
   app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")
       ->type_name("NAME");
   return [options, words](const Invocation& invocation) {
@@ -127,6 +137,9 @@ Action configure(CLI::App& app) {
     }
     if (!words->labels.empty()) {
       options->labels = std::filesystem::absolute(words->labels).lexically_normal();
+    }
+    if (!words->classes_map.empty()) {
+      options->class_map = ClassMap::read(words->classes_map);
     }
     options->validate();
     Project project = Project::open(invocation.project_dir);
@@ -150,8 +163,9 @@ constexpr std::string_view kExamples[] = {
 const Command kImportCommand{
     "import",
     "Take images and labels into the project",
-    "A label finds its image by path relative to the folder of images, else by a basename that occurs once. Importing the same\n"
-    "again changes nothing, and completes an import that was cut off.",
+    "A label finds its image by where it lies, by its name in the project, else by a basename that occurs once unless another "
+    "file\n"
+    "lies where the labels say. Importing the same again changes nothing, and completes an import that was cut off.",
     kExamples,
     &configure,
     true,

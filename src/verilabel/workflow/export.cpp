@@ -90,7 +90,7 @@ class ProjectSource final : public ExportSource {
         is_class_used[static_cast<std::size_t>(columns.labels.class_index[row])] = 1;
       }
     }
-    choose_classes(is_class_used, columns, set);
+    choose_classes(is_class_used, columns, set, options.class_map);
     collect_tags(columns.sample_tags, columns.sample_tag_names, columns.samples.id, sample_tags_);
     collect_tags(columns.label_tags, columns.label_tag_names, columns.labels.id, label_tags_);
     has_fields_ = columns.sample_fields.size() > 0;
@@ -157,7 +157,14 @@ class ProjectSource final : public ExportSource {
 
   /// The classes that a file of labels would list: those that the set's imports and runs knew, used or not, so that ids and indices
   /// stay what they were.
-  void choose_classes(const std::vector<std::uint8_t>& is_class_used, const Columns& columns, std::int32_t set) {
+  void choose_classes(const std::vector<std::uint8_t>& is_class_used, const Columns& columns, std::int32_t set,
+                      const ClassMap& class_map) {
+    for (const auto& [name, other_name] : class_map.entries()) {
+      if (!columns.class_index(name)) {
+        throw Error(ErrorCode::wrong_use,
+                    fmt::format("the map of classes names a class '{}' that the project does not have", name));
+      }
+    }
     std::vector<std::uint8_t> is_in_set = is_class_used;
     for (std::size_t row = 0; row < columns.labels.size(); ++row) {
       if (columns.labels.set[row] == set) {
@@ -169,16 +176,25 @@ class ProjectSource final : public ExportSource {
       const auto index = columns.class_index(row.name);
       const bool is_listed = index && (is_in_set[static_cast<std::size_t>(*index)] != 0 || !row.source_json.empty());
       if (is_listed) {
-        class_index_.emplace(row.id, static_cast<std::int32_t>(classes_.size()));
-        classes_.push_back({row.name, row.source_json});
+        class_index_.emplace(row.id, listed_as(class_map(row.name), row));
       }
     }
+  }
+
+  /// The place of the class among those of the export, where one of this name may stand already.
+  std::int32_t listed_as(std::string_view name, const ClassRow& row) {
+    const auto [place, is_new] = place_of_name_.try_emplace(std::string(name), static_cast<std::int32_t>(classes_.size()));
+    if (is_new) {
+      classes_.push_back({std::string(name), row.source_json});
+    }
+    return place->second;
   }
 
   const Project& project_;
   SetId set_;
   std::vector<ExportedImage> images_;
   std::vector<ExportClass> classes_;
+  std::unordered_map<std::string, std::int32_t> place_of_name_;  ///< in classes_
   std::unordered_map<ClassId, std::int32_t> class_index_;
   TagsOf<SampleId> sample_tags_;
   TagsOf<LabelId> label_tags_;
@@ -203,7 +219,18 @@ WriteReport export_set(Project& project, const ExportOptions& options) {
     throw Error(ErrorCode::wrong_use, fmt::format("there is no label set '{}'", options.set), {{"sets", project.set_names()}});
   }
   ProjectSource source(project, options, columns, *set);
-  return verilabel::format(options.format).write(options.output, source, options.write);
+  const Format& format = verilabel::format(options.format);
+  if (options.on_losses || options.is_dry_run) {
+    WriteReport report;
+    report.losses = format.losses(source, options.write);
+    if (options.on_losses) {
+      options.on_losses(report.losses);
+    }
+    if (options.is_dry_run) {
+      return report;
+    }
+  }
+  return format.write(options.output, source, options.write);
 }
 
 }  // namespace verilabel

@@ -2,12 +2,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "verilabel/base/progress.h"
 #include "verilabel/formats/export.h"
 #include "verilabel/store/project.h"
+#include "verilabel/workflow/class_map.h"
 
 namespace verilabel {
 
@@ -19,6 +22,9 @@ struct ExportOptions {
   std::optional<double> threshold;                  ///< lowest confidence of an undecided label
   std::optional<std::filesystem::path> thresholds;  ///< the same by class, as `threshold --output` writes it
   bool include_unsure = false;
+  ClassMap class_map;                                       ///< from names of the project to names in the export
+  std::function<void(const std::vector<Loss>&)> on_losses;  ///< told what will be lost before anything is written
+  bool is_dry_run = false;                                  ///< ends there
   WriteOptions write;
 
   /// Throws `wrong_use`.
@@ -27,8 +33,8 @@ struct ExportOptions {
 
 /// Writes the effective labels of a set: accepted and edited ones whatever their confidence, undecided ones at or above the
 /// threshold, unsure ones when asked, rejected ones never; an undecided label without confidence was made by a person and always
-/// goes out. Labels that a sample has but that none of this lets through leave it labelled, empty. Throws `wrong_use` for an
-/// unknown set or format, `conflict` for an output in the way, `io`.
+/// goes out. With `is_dry_run` the report has the losses only. Labels that a sample has but that none of this lets through leave it
+/// labelled, empty. Throws `wrong_use` for an unknown set or format, `conflict` for an output in the way, `io`.
 WriteReport export_set(Project& project, const ExportOptions& options);
 
 }  // namespace verilabel

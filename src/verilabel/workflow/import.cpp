@@ -1,5 +1,6 @@
 #include "verilabel/workflow/import.h"
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 #include <unordered_map>
@@ -46,7 +47,7 @@ using Work = std::variant<NamedClasses, std::vector<NamedImage>, std::vector<Imp
 class ReadingSink final : public ImportSink {
  public:
   ReadingSink(const Project& project, const ImportOptions& options, BoundedQueue<Work>& queue, ImportReport& report)
-      : queue_(queue), report_(report), base_(options.images ? *options.images : options.labels->parent_path()) {
+      : options_(options), queue_(queue), report_(report), base_(options.images ? *options.images : options.labels->parent_path()) {
     project.for_each_sample([&](const Sample& sample) {
       const std::size_t entry = index_.add(sample.name, sample.path.native(), {sample.id, sample.width, sample.height});
       if (!sample.source_json.empty()) {
@@ -64,7 +65,11 @@ class ReadingSink final : public ImportSink {
   std::vector<Resolution> on_classes(std::vector<SourceClass> classes) override {
     std::vector<Resolution> answers;
     NamedClasses named;
-    for (const SourceClass& source : classes) {
+    for (SourceClass& source : classes) {
+      if (const auto other = options_.class_map.entries().find(source.name); other != options_.class_map.entries().end()) {
+        mapped_.insert(source.name);
+        source.name = other->second;
+      }
       const auto& known = source.name.empty() ? class_of_source_id_ : class_of_name_;
       const auto found = known.find(source.name.empty() ? source.source_id : source.name);
       named.known.push_back(found == known.end() ? ClassId{} : found->second);
@@ -103,6 +108,17 @@ class ReadingSink final : public ImportSink {
   void on_dataset_json(std::string json) override { hand_on(std::move(json)); }
 
   /// The places of images of which labels were rejected: of those without any other label nobody knows whether they are empty.
+  std::vector<std::string> class_map_unused() const {
+    std::vector<std::string> unused;
+    for (const auto& [name, other_name] : options_.class_map.entries()) {
+      if (!mapped_.contains(name)) {
+        unused.push_back(name);
+      }
+    }
+    std::ranges::sort(unused);
+    return unused;
+  }
+
   const std::unordered_set<std::int64_t>& images_with_rejections() const { return with_rejections_; }
 
  private:
@@ -224,9 +240,11 @@ class ReadingSink final : public ImportSink {
     return {answer, std::move(named)};
   }
 
+  const ImportOptions& options_;
   BoundedQueue<Work>& queue_;
   ImportReport& report_;
-  std::filesystem::path base_;  ///< where images that the labels name are, by default
+  std::unordered_set<std::string> mapped_;  ///< names that the map of classes was asked for
+  std::filesystem::path base_;              ///< where images that the labels name are, by default
   SampleIndex index_;
   std::unordered_map<std::string, std::size_t> announced_as_;  ///< entries by the names that the labels file gives them
   std::unordered_map<std::string, std::size_t> sample_of_source_id_;
@@ -395,6 +413,7 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
   }
   report.labels_rejected = counts.labels_rejected;
   report.others_rejected = counts.images_rejected + counts.others_rejected;
+  report.class_map_unused = sink.class_map_unused();
 }
 
 }  // namespace
@@ -405,6 +424,9 @@ void ImportOptions::validate() const {
   }
   if (labels && format.empty()) {
     throw Error(ErrorCode::wrong_use, "labels need their format: pass --format NAME", {{"path", labels->native()}});
+  }
+  if (!labels && !class_map.entries().empty()) {
+    throw Error(ErrorCode::wrong_use, "a map of classes without labels: pass --labels PATH");
   }
   if (!labels && !format.empty()) {
     throw Error(ErrorCode::wrong_use, "a format without labels: pass --labels PATH");

@@ -11,6 +11,7 @@
 #include "verilabel/base/progress.h"
 #include "verilabel/formats/import.h"
 #include "verilabel/store/project.h"
+#include "verilabel/workflow/class_map.h"
 
 namespace verilabel {
 
@@ -19,9 +20,10 @@ struct ImportOptions {
   std::optional<std::filesystem::path> labels;  ///< file or folder, as the format calls for
   std::string format;                           ///< needed with `labels`
   std::string set = "ground_truth";             ///< the label set that the labels go into; made when it does not exist
-  std::string
-      field;  ///< of labels, for formats whose samples may have several; empty takes the one called like `set`, or the only one
-  std::string split;  ///< given to the images, and the only split read from the labels; empty for none, and all
+  /// Of labels, for formats whose samples may have several; empty takes the one called like `set`, or the only one.
+  std::string field;
+  std::string split;   ///< given to the images, and the only split read from the labels; empty for none, and all
+  ClassMap class_map;  ///< from names in the labels to names in the project
 
   /// Throws `wrong_use`.
   void validate() const;
@@ -50,8 +52,9 @@ struct ImportReport {
   std::int64_t labels = 0;                ///< added
   std::int64_t labels_unchanged = 0;      ///< there already, from an earlier import
   std::int64_t labels_rejected = 0;
-  std::int64_t others_rejected = 0;   ///< images, classes and fields of the labels file
-  std::vector<Rejection> rejections;  ///< the first `kMaxRejectionsKept`; the counts have them all
+  std::int64_t others_rejected = 0;           ///< images, classes and fields of the labels file
+  std::vector<std::string> class_map_unused;  ///< names that the map of classes has and the labels do not, sorted
+  std::vector<Rejection> rejections;          ///< the first `kMaxRejectionsKept`; the counts have them all
 
   bool has_failures() const { return failed > 0 || labels_rejected > 0 || others_rejected > 0; }
 };
