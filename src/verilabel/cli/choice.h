@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,15 +13,19 @@ namespace verilabel::cli {
 
 // Options that several commands share. Private to the module.
 
-/// An option that takes one of some words, each of which stands for a value. What `target` holds is the default. CLI11's own way
+/// The words that an option takes, and what each stands for.
+template <typename Value, std::size_t Count>
+using Choices = std::array<std::pair<std::string_view, Value>, Count>;
+
+/// An option that takes one of some words. What `target` holds is the default. `choices` has to outlive the option. CLI11's own way
 /// prints the values, which are numbers.
-template <typename Value>
-CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& target, std::vector<std::pair<std::string, Value>> choices,
+template <typename Value, std::size_t Count>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& target, const Choices<Value, Count>& choices,
                         const std::string& help) {
   std::vector<std::string> words;
   std::string default_word;
   for (const auto& [word, value] : choices) {
-    words.push_back(word);
+    words.emplace_back(word);
     if (value == target) {
       default_word = word;
     }
@@ -27,8 +33,8 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& target, s
   return app
       .add_option_function<std::string>(
           name,
-          [&target, choices = std::move(choices)](const std::string& word) {
-            target = std::find_if(choices.begin(), choices.end(), [&](const auto& choice) { return choice.first == word; })->second;
+          [&target, &choices](const std::string& word) {
+            target = std::ranges::find(choices, word, [](const auto& choice) { return choice.first; })->second;
           },
           help)
       ->check(CLI::IsMember(words))

@@ -15,13 +15,14 @@
 namespace verilabel::cli {
 namespace {
 
+constexpr Choices<IouType, 2> kIouTypes = {{{"box", IouType::box}, {"mask", IouType::mask}}};
+
 void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
   app.add_option("--predictions", options.predictions, "The label set (or COCO file) that is judged")->required()->type_name("SET");
   app.add_option("--truth", options.truth, "The label set (or COCO file) that it is judged by")->required()->type_name("SET");
   app.add_option("--protocol", options.protocol, "The rules of the comparison: coco, or classification for classes of whole images")
       ->capture_default_str();
-  add_choice<IouType>(app, "--iou-type", options.iou_type, {{"box", IouType::box}, {"mask", IouType::mask}},
-                      "Compare boxes or masks");
+  add_choice(app, "--iou-type", options.iou_type, kIouTypes, "Compare boxes or masks");
   app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1")->capture_default_str();
   app.add_option("--where", options.where, "Only these samples (a view of sample terms)")->type_name("VIEW");
 }

@@ -14,6 +14,12 @@
 namespace verilabel::cli {
 namespace {
 
+constexpr Choices<ImageTransfer, 5> kTransfers = {{{"reference", ImageTransfer::reference},
+                                                   {"copy", ImageTransfer::copy},
+                                                   {"hard_link", ImageTransfer::hard_link},
+                                                   {"symbolic_link", ImageTransfer::symbolic_link},
+                                                   {"relative_link", ImageTransfer::relative_link}}};
+
 void write_losses(JsonWriter& json, const std::vector<Loss>& losses) {
   json.key("losses").begin_array();
   for (const Loss& loss : losses) {
@@ -84,13 +90,7 @@ Action configure(CLI::App& app) {
       ->type_name("FILE");
   app.add_flag("--dry-run", options->is_dry_run, "Say what the format cannot hold, and write nothing");
   app.add_flag("--include-unsure", options->include_unsure, "Also write labels marked unsure");
-  add_choice<ImageTransfer>(app, "--images", options->write.images,
-                            {{"reference", ImageTransfer::reference},
-                             {"copy", ImageTransfer::copy},
-                             {"hard_link", ImageTransfer::hard_link},
-                             {"symbolic_link", ImageTransfer::symbolic_link},
-                             {"relative_link", ImageTransfer::relative_link}},
-                            "How image files get into an export that has a folder for them");
+  add_choice(app, "--images", options->write.images, kTransfers, "How image files get into an export that has a folder for them");
   app.add_flag("--with-unlabelled", options->write.with_unlabelled, "Also list images that are not labelled");
   app.add_flag("--with-confidence", options->write.with_confidence, "Write confidences where the format leaves the choice (yolo)");
   app.add_option("--default-split", options->write.default_split, "Split of images without one, for formats that need it")

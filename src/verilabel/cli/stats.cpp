@@ -130,10 +130,10 @@ void say_properties(Console& console, std::string_view what, const std::vector<P
   }
 }
 
-void say_stats(Console& console, const ProjectStats& stats) {
+void say_stats(Console& console, const ProjectStats& stats, bool is_of_all) {
   console.say(fmt::format("{} samples ({} without a file), {} labels", stats.samples, stats.samples_missing, stats.labels));
   if (stats.samples == 0) {
-    console.say("Nothing here yet. Take images in with: verilabel import --images DIR");
+    console.say(is_of_all ? "Nothing here yet. Take images in with: verilabel import --images DIR" : "Nothing fits the view.");
   }
   for (const auto& set : stats.sets) {
     console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty", set.name, set.labels, set.samples_labelled,
@@ -162,7 +162,7 @@ Action configure(CLI::App& app) {
     const View view = View::parse(*text, project.saved_views());
     const ProjectStats stats = stats_of(project.columns(), view, *bins);
     invocation.console.write_json(json_of(stats));
-    say_stats(invocation.console, stats);
+    say_stats(invocation.console, stats, text->empty());
     return 0;
   };
 }

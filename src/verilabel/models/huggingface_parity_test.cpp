@@ -170,7 +170,7 @@ Differences compare(const fs::path& model, const json& expected, const ImageChan
       change(image);
     }
     ++differences.images;
-    differences.tensors += sha256_of_floats(runner.prepare(image)) == item.at("tensor_sha256") ? 0 : 1;
+    differences.tensors += sha256_of_floats(runner.prepare(image)) == item.at("tensor_sha256").get<std::string>() ? 0 : 1;
     const std::vector<Candidate> candidates = runner.candidates(options);
     if (is_classification) {
       compare_scores(item, candidates, runner.labeller().class_names().size(), differences);
