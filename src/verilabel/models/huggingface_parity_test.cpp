@@ -32,7 +32,9 @@ using nlohmann::json;
 constexpr double kScoreTolerance = 1e-3;
 constexpr double kEdgeTolerancePx = 0.5;
 
-const fs::path kFixtures = fs::path(VERILABEL_SOURCE_DIR) / "tests/parity/fixtures";
+fs::path fixtures() {
+  return fs::path(VERILABEL_SOURCE_DIR) / "tests/parity/fixtures";
+}
 
 json json_of(const fs::path& file) {
   return json::parse(std::ifstream(file));
@@ -165,7 +167,7 @@ Differences compare(const fs::path& model, const json& expected, const ImageChan
   Differences differences;
   for (const json& item : expected.at("images")) {
     Image image;
-    decode(kFixtures / "images" / item.at("file").get<std::string>(), image);
+    decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
     if (change) {
       change(image);
     }
@@ -183,7 +185,7 @@ Differences compare(const fs::path& model, const json& expected, const ImageChan
 
 std::vector<fs::path> cases() {
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(kFixtures)) {
+  for (const auto& entry : fs::directory_iterator(fixtures())) {
     if (fs::exists(entry.path() / "expected.json")) {
       folders.push_back(entry.path());
     }
@@ -245,7 +247,7 @@ TEST(HuggingFaceParity, PixelsBeforeScalingBitForBit) {
     const json expected = json_of(folder / "expected.json");
     for (const json& item : expected.at("images")) {
       Image image;
-      decode(kFixtures / "images" / item.at("file").get<std::string>(), image);
+      decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
       EXPECT_EQ(sha256_of_pixels(processor, image), item.at("pixels_sha256").get<std::string>()) << item.at("file");
       ++compared;
     }
@@ -270,7 +272,7 @@ class WrittenFile {
 
 TEST(HuggingFaceParity, EveryProcessorBitForBit) {
   int processors = 0;
-  for (const auto& entry : fs::directory_iterator(kFixtures / "processors")) {
+  for (const auto& entry : fs::directory_iterator(fixtures() / "processors")) {
     SCOPED_TRACE(entry.path().stem().native());
     const json document = json_of(entry.path());
     const WrittenFile file(document.at("preprocessor_config"));
@@ -278,7 +280,7 @@ TEST(HuggingFaceParity, EveryProcessorBitForBit) {
     ++processors;
     for (const json& item : document.at("images")) {
       Image image;
-      decode(kFixtures / "images" / item.at("file").get<std::string>(), image);
+      decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
       const auto size_wh = item.at("size_wh").get<std::array<int, 2>>();
       const InputSize size = processor.crop.value_or(processor.resized(image.width(), image.height()));
       ASSERT_EQ(size, (InputSize{size_wh[1], size_wh[0]})) << item.at("file");
@@ -328,7 +330,7 @@ class FaultyModel {
 TEST(HuggingFaceParity, PlantedFaultsAreFound) {
   for (const char* name : {"vit", "bit", "detr", "d-fine"}) {
     SCOPED_TRACE(name);
-    const fs::path folder = kFixtures / name;
+    const fs::path folder = fixtures() / name;
     const json expected = json_of(folder / "expected.json");
     const auto expect_found = [&](const char* fault, const Differences& differences) {
       EXPECT_GT(differences.tensors, differences.images / 2) << fault;
