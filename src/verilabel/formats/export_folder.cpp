@@ -18,16 +18,21 @@ namespace verilabel {
 
 namespace fs = std::filesystem;
 
-NewFolder::NewFolder(const fs::path& place) : place_(place) {
+fs::path place_of_folder(const fs::path& path) {
+  fs::path place = fs::absolute(path).lexically_normal();
+  return place.has_filename() ? place : place.parent_path();
+}
+
+NewFolder::NewFolder(const fs::path& path) : place_(place_of_folder(path)) {
   std::error_code error;
-  if (fs::exists(place) && (!fs::is_directory(place) || !fs::is_empty(place))) {
+  if (fs::exists(place_) && (!fs::is_directory(place_) || !fs::is_empty(place_))) {
     throw Error(ErrorCode::conflict, "there is something already; name a folder that does not exist or is empty",
-                {{"path", place.native()}});
+                {{"path", place_.native()}});
   }
-  fs::create_directories(place.parent_path(), error);
-  std::string name = place.native() + ".XXXXXX";
+  fs::create_directories(place_.parent_path(), error);
+  std::string name = place_.native() + ".XXXXXX";
   if (error || ::mkdtemp(name.data()) == nullptr) {
-    throw io_error("cannot create a folder", place.native(), error ? error.value() : errno);
+    throw io_error("cannot create a folder", place_.native(), error ? error.value() : errno);
   }
   path_ = name;
   const mode_t mask = ::umask(0);

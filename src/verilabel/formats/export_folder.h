@@ -10,17 +10,22 @@
 // What exports of many files share. Private to the module.
 namespace verilabel {
 
+/// Where an export into the folder `path` lies: absolute, normal, without a slash at its end.
+std::filesystem::path place_of_folder(const std::filesystem::path& path);
+
 /// A new folder beside its final place, removed with all in it unless it is put in place, so that an export is there whole or not
 /// at all.
 class NewFolder {
  public:
-  /// Throws `conflict` when `place` exists and is not an empty folder, `io`.
-  explicit NewFolder(const std::filesystem::path& place);
+  /// Throws `conflict` when `path` exists and is not an empty folder, `io`.
+  explicit NewFolder(const std::filesystem::path& path);
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
   ~NewFolder();
 
   const std::filesystem::path& path() const { return path_; }
+  /// Where it will be.
+  const std::filesystem::path& place() const { return place_; }
   /// Everything is on disk and at its place when it returns. Throws `io`.
   void put_in_place();
 

@@ -470,12 +470,8 @@ std::vector<Loss> losses_of_fiftyone(ExportSource& source, const WriteOptions& o
 }
 
 WriteReport write_fiftyone(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  if (!place.has_filename()) {
-    place = place.parent_path();
-  }
-  NewFolder folder(place);
-  WriteReport report = FiftyOneWriter(source, options).write(folder.path(), place);
+  NewFolder folder(path);
+  WriteReport report = FiftyOneWriter(source, options).write(folder.path(), folder.place());
   folder.put_in_place();
   return report;
 }

@@ -237,13 +237,9 @@ std::vector<Loss> losses_of_image_folders(ExportSource& source, const WriteOptio
 }
 
 WriteReport write_image_folders(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  if (!place.has_filename()) {
-    place = place.parent_path();
-  }
   ImageFoldersWriter writer(source, options);
-  NewFolder folder(place);
-  WriteReport report = writer.write(folder.path(), place);
+  NewFolder folder(path);
+  WriteReport report = writer.write(folder.path(), folder.place());
   folder.put_in_place();
   return report;
 }

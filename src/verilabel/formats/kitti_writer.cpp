@@ -308,13 +308,9 @@ std::vector<Loss> losses_of_kitti(ExportSource& source, const WriteOptions& opti
 }
 
 WriteReport write_kitti(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  if (!place.has_filename()) {
-    place = place.parent_path();
-  }
   KittiWriter writer(source, options);
-  NewFolder folder(place);
-  WriteReport report = writer.write(folder.path(), place);
+  NewFolder folder(path);
+  WriteReport report = writer.write(folder.path(), folder.place());
   folder.put_in_place();
   return report;
 }

@@ -321,12 +321,8 @@ std::vector<Loss> losses_of_labelme(ExportSource& source, const WriteOptions& op
 }
 
 WriteReport write_labelme(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  if (!place.has_filename()) {
-    place = place.parent_path();
-  }
-  NewFolder folder(place);
-  WriteReport report = LabelmeWriter(source, options).write(folder.path(), place);
+  NewFolder folder(path);
+  WriteReport report = LabelmeWriter(source, options).write(folder.path(), folder.place());
   folder.put_in_place();
   return report;
 }

@@ -394,13 +394,9 @@ std::vector<Loss> losses_of_open_images(ExportSource& source, const WriteOptions
 }
 
 WriteReport write_open_images(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  if (!place.has_filename()) {
-    place = place.parent_path();
-  }
   OpenImagesWriter writer(source, options);
   writer.plan();
-  NewFolder folder(place);
+  NewFolder folder(path);
   WriteReport report = writer.write(folder.path());
   folder.put_in_place();
   return report;

@@ -392,10 +392,7 @@ std::vector<Loss> losses_of_voc(ExportSource& source, const WriteOptions& option
 }
 
 WriteReport write_voc(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  if (!place.has_filename()) {
-    place = place.parent_path();
-  }
+  const fs::path place = place_of_folder(path);
   if (has_extension(place, ".xml")) {
     throw Error(ErrorCode::wrong_use, "a VOC export is a folder with one .xml file an image; name a folder",
                 {{"path", printable(place.native())}});

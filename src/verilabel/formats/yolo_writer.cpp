@@ -362,11 +362,9 @@ WriteReport write_yolo(const fs::path& path, ExportSource& source, const WriteOp
   if (place.extension() == ".yaml" || place.extension() == ".yml") {
     yaml_name = place.filename().native();
     place = place.parent_path();
-  } else if (!place.has_filename()) {
-    place = place.parent_path();
   }
   NewFolder folder(place);
-  WriteReport report = YoloWriter(source, options).write(folder.path(), yaml_name, place);
+  WriteReport report = YoloWriter(source, options).write(folder.path(), yaml_name, folder.place());
   folder.put_in_place();
   return report;
 }
