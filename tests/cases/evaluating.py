@@ -57,8 +57,12 @@ class Evaluating(ProgramCase):
             command="threshold",
         )
         self.assertEqual((answer["threshold"], answer["f1"]), (0.5, 1.0))
-        self.assertEqual(answer["per_class"]["cat"], {"threshold": 0.6, "f1": 1.0})
-        self.assertEqual(answer["per_class"]["dog"], {"threshold": 0.5, "f1": 1.0})
+        for name, threshold in (("cat", 0.6), ("dog", 0.5)):
+            of_class = answer["per_class"][name]
+            self.assertEqual((of_class["threshold"], of_class["f1"]), (threshold, 1.0))
+            self.assertEqual((of_class["truths"], of_class["few_truths"]), (1, True))
+        self.assertLessEqual(answer["intervals"]["threshold"][0], answer["threshold"])
+        self.assertGreaterEqual(answer["intervals"]["threshold"][1], answer["threshold"])
 
     def test_chosen_threshold_is_used_and_inclusive(self):
         box = [10, 10, 40, 40]
@@ -118,3 +122,178 @@ class Evaluating(ProgramCase):
         self.run_program("review", "reject", "--where", "set:auto confidence>0.8")
         self.assertAlmostEqual(self.run_program(*words).json["metrics"]["mAP"], 1)
         self.assertEqual(json.loads(json.dumps(self.run_program(*words).json["coverage"]))["samples"], 1)
+
+
+class Judged(ProgramCase):
+    """A project of four images: what is right and wrong on them is known by hand."""
+
+    # (image, class, box) and (image, class, box, score)
+    TRUTHS = [
+        (1, 5, [10, 10, 40, 40]),
+        (1, 9, [60, 60, 30, 30]),
+        (2, 5, [10, 10, 40, 40]),
+        (3, 9, [20, 20, 50, 50]),
+        (4, 5, [5, 5, 20, 20]),
+    ]
+    PREDICTIONS = [
+        (1, 5, [10, 10, 40, 40], 0.9),  # right
+        (1, 5, [60, 60, 30, 30], 0.8),  # a dog taken for a cat
+        (2, 5, [30, 10, 40, 40], 0.7),  # half beside: IoU 1/3
+        (2, 9, [70, 70, 20, 20], 0.6),  # on nothing
+        (3, 9, [20, 20, 50, 50], 0.5),  # right
+        (3, 9, [22, 20, 50, 50], 0.4),  # a duplicate
+        (4, 5, [5, 5, 20, 20], 0.1),  # right, and below the threshold
+    ]
+
+    def setUp(self):
+        super().setUp()
+        images = self.scratch / "images"
+        for number in range(1, 5):
+            write_bitmap(images / f"{number}.bmp", 100, 100)
+        self.init()
+        self.add_set("ground_truth", [(*row, None) for row in self.TRUTHS])
+        self.add_set("auto", self.PREDICTIONS)
+
+    def add_set(self, name, rows):
+        document = truth([row[:3] for row in rows], images=4)
+        for annotation, row in zip(document["annotations"], rows):
+            if row[3] is not None:
+                annotation["score"] = row[3]
+        labels = write_json(self.scratch / f"{name}.json", document)
+        self.run_program("import", "--images", self.scratch / "images", "--labels", labels, "--format", "coco", "--set", name)
+
+    def evaluate(self, *words):
+        threshold = () if "--threshold" in words else ("--threshold", "0.3")
+        return self.run_program("evaluate", "--predictions", "auto", "--truth", "ground_truth", *threshold, *words).json
+
+    def labels(self, view):
+        return [(row["set"], row["name"], row["confidence"]) for row in self.run_program("labels", "--where", view).json["labels"]]
+
+    def samples(self, view):
+        return [row["name"] for row in self.run_program("samples", "--where", view).json["samples"]]
+
+    def test_details_say_how_predictions_go_wrong(self):
+        answer = self.evaluate("--details")
+        kinds = answer["errors"]["kinds"]
+        counts = {kind: (row["predictions"], row["truths"]) for kind, row in kinds.items()}
+        self.assertEqual(
+            counts,
+            {
+                "classification": (1, 1),
+                "localization": (1, 1),
+                "both": (0, 0),
+                "duplicate": (1, 0),
+                "background": (1, 0),
+                "missed": (0, 1),
+            },
+        )
+        wrong = answer["per_class"]["cat"]["fp"] + answer["per_class"]["dog"]["fp"]
+        self.assertEqual(sum(row["predictions"] for row in kinds.values()), wrong)
+        self.assertGreater(kinds["classification"]["ap_cost"], 0)
+        confusion = answer["confusion"]
+        self.assertEqual(confusion["classes"], ["cat", "dog"])
+        # cat found, dog taken for cat; two cats missed; two wrong dogs and a wrong cat on nothing; dog found
+        self.assertEqual(
+            sorted(map(tuple, confusion["cells"])), [(0, 0, 1), (0, 2, 2), (1, 0, 1), (1, 1, 1), (2, 0, 1), (2, 1, 2)]
+        )
+        curve = answer["curves"]["overall"]
+        self.assertEqual(curve["truths"], 5)
+        self.assertEqual(curve["threshold"], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.1])
+        self.assertEqual(curve["tp"], [1, 1, 1, 1, 2, 2, 3])
+        self.assertEqual(curve["fp"], [0, 1, 2, 3, 3, 4, 4])
+        self.assertEqual(sum(answer["distributions"]["confidence"]["tp"]), 3)
+        self.assertEqual(sum(row["predictions"] for row in answer["calibration"]["bins"]), 7)
+        worst = answer["worst"]
+        self.assertEqual([(row["name"], row["fp"], row["fn"]) for row in worst][:2], [("2.bmp", 2, 1), ("1.bmp", 1, 1)])
+        self.assertEqual(
+            [(label["role"], label["outcome"], label["error"]) for label in worst[0]["labels"]],
+            [("truth", "fn", "localization"), ("prediction", "fp", "localization"), ("prediction", "fp", "background")],
+        )
+
+    def test_views_ask_the_newest_evaluation_or_one_by_name(self):
+        self.error("labels", "--where", "outcome:fp", status=2)
+        self.evaluate("--name", "low")
+        self.assertEqual(self.labels("set:auto outcome:tp"), [("auto", "1.bmp", 0.9), ("auto", "3.bmp", 0.5)])
+        self.assertEqual(self.labels("set:auto outcome:ignored"), [("auto", "4.bmp", 0.1)])
+        self.assertEqual(self.labels("outcome:fn error:missed"), [("ground_truth", "4.bmp", None)])
+        self.assertEqual(self.labels("outcome:fp error:localization iou<0.5"), [("auto", "2.bmp", 0.7)])
+        self.assertEqual(self.samples("-sort:fp limit:1"), ["2.bmp"])
+        self.assertEqual(self.samples("fn>=1 sort:name"), ["1.bmp", "2.bmp", "4.bmp"])
+        row = self.run_program("samples", "--where", "f1<0.5 limit:1").json["samples"][0]
+        self.assertEqual((row["tp"], row["fp"], row["fn"], row["f1"]), (0, 2, 1, 0))
+
+        self.evaluate("--name", "high", "--threshold", "0.85")
+        self.assertEqual(self.labels("set:auto outcome:tp"), [("auto", "1.bmp", 0.9)])
+        self.assertEqual(len(self.labels("set:auto outcome:tp eval:low")), 2)
+        self.error("labels", "--where", "outcome:tp eval:middle", status=2)
+
+        self.evaluate("--name", "low", "--threshold", "0.05")
+        self.assertEqual(len(self.labels("set:auto outcome:tp")), 3, "replaced, and the newest again")
+
+    def test_scenarios_are_parts_with_intervals(self):
+        answer = self.evaluate(
+            "--scenario", "big=area>=1000", "--scenario", "name:1.bmp,2.bmp", "--scenario", "nothing=width>1000"
+        )
+        big, two, nothing = answer["scenarios"]
+        self.assertEqual((big["name"], big["where"], big["truths"], big["samples"]), ("big", "area>=1000", 3, 3))
+        # of the big ones: two right, one beside its truth, and one duplicate
+        self.assertEqual((big["metrics"]["precision"], big["metrics"]["recall"]), (0.5, 2 / 3))
+        self.assertEqual((two["name"], two["samples"], two["predictions"]), ("name:1.bmp,2.bmp", 2, 4))
+        self.assertEqual((two["metrics"]["precision"], two["metrics"]["recall"]), (0.25, 1 / 3))
+        low, high = two["intervals"]["precision"]
+        self.assertTrue(low <= 0.25 <= high)
+        self.assertEqual((nothing["samples"], nothing["metrics"]["f1"], nothing["intervals"]["f1"]), (0, None, None))
+        self.error("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--scenario", "x=clas:cat", status=2)
+
+    def test_comparison_has_differences_by_class(self):
+        self.add_set("before", self.PREDICTIONS[:1])
+        comparison = self.evaluate("--compare", "before")["comparison"]
+        self.assertEqual(comparison["predictions"], "before")
+        recall = comparison["metrics"]["recall"]
+        self.assertEqual((recall["this"], recall["other"]), (0.4, 0.2))
+        self.assertAlmostEqual(recall["difference"], 0.2)
+        self.assertTrue(recall["interval"][0] <= 0.2 <= recall["interval"][1])
+        self.assertEqual(comparison["per_class"]["dog"]["f1"]["other"], 0)
+        words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth")
+        self.error(*words, "--compare", "auto", status=2)
+        self.error(*words, "--compare", "nothing", status=2)
+        self.error(*words, "--compare", "a/file.json", status=2)
+
+    def test_goals_and_the_file_that_others_read(self):
+        words = ("threshold", "--predictions", "auto", "--truth", "ground_truth", "--resamples", "20")
+        answer = self.run_program(*words, "--recall", "0.6").json
+        self.assertEqual((answer["goal"], answer["threshold"], answer["recall"]), ("recall 0.6", 0.1, 0.6))
+        self.assertEqual(self.run_program(*words, "--recall", "0.9").json["threshold"], None)
+        choices = self.run_program(*words).json["choices"]
+        self.assertEqual([row["goal"] for row in choices][:3], ["f2", "f1", "f0.5"])
+        self.assertTrue(all(row["kept"] == row["right"] + row["wrong"] for row in choices if row["threshold"] is not None))
+        self.error(*words, "--metric", "f0", status=2)
+        self.error(*words, "--metric", "f1", "--recall", "0.5", status=2)
+        self.error(*words, "--precision", "1.5", status=2)
+
+        # Precision 1: cats at 0.9; no dog threshold has it... down to 0.6 a wrong one comes first.
+        accept = self.scratch / "accept.json"
+        answer = self.run_program(*words, "--precision", "1", "--output", accept).json
+        self.assertEqual(answer["per_class"]["cat"]["threshold"], 0.9)
+        self.assertEqual((answer["per_class"]["dog"]["threshold"], answer["per_class"]["dog"]["unattainable"]), (None, True))
+        kept = self.exported("auto", "--thresholds", accept)
+        self.assertEqual([row[-1] for row in kept], [0.9], "nothing passes where nothing is sure enough")
+        done = self.run_program("review", "accept", "--where", "set:auto", "--thresholds", accept).json
+        self.assertEqual((done["labels"], done["below"]), (1, 6))
+        self.assertEqual(self.labels("verdict:accepted"), [("auto", "1.bmp", 0.9)])
+
+    def test_recommending_stores_nothing(self):
+        self.evaluate()
+        self.run_program("threshold", "--predictions", "auto", "--truth", "ground_truth")
+        self.assertEqual(self.labels("set:auto outcome:ignored"), [("auto", "4.bmp", 0.1)])
+
+    def test_people_are_told_the_same(self):
+        told = self.run_program(
+            "evaluate", "--predictions", "auto", "--truth", "ground_truth", "--threshold", "0.3", "--details",
+            "--scenario", "big=area>=1000", as_json=False,
+        ).out.decode()  # fmt: skip
+        for piece in ("localization", "taken for", "expected calibration error", "2.bmp", "big"):
+            self.assertIn(piece, told)
+        told = self.run_program("threshold", "--predictions", "auto", "--truth", "ground_truth", as_json=False).out.decode()
+        for piece in ("to train on", "to accept unseen", "precision 0.95"):
+            self.assertIn(piece, told)

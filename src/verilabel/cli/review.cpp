@@ -1,4 +1,6 @@
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -14,15 +16,19 @@ namespace {
 struct Words {
   std::string view;
   std::string reason;
+  std::string thresholds;
 };
 
 int answer(const Invocation& invocation, const ReviewReport& report, std::string_view done) {
   std::string out;
-  JsonWriter(out).begin_object().field("labels", report.labels).field("unchanged", report.unchanged).end_object();
+  JsonWriter(out).begin_object().field("labels", report.labels).field("unchanged", report.unchanged).field("below", report.below).end_object();
   invocation.console.write_json(out + "\n");
   invocation.console.say(report.unchanged == 0
                              ? fmt::format("{} labels {}", report.labels, done)
                              : fmt::format("{} labels {}, {} were so already", report.labels, done, report.unchanged));
+  if (report.below > 0) {
+    invocation.console.say(fmt::format("  {} labels do not reach the threshold of their class and stay as they were", report.below));
+  }
   return 0;
 }
 
@@ -36,6 +42,9 @@ Action configure(CLI::App& app) {
     return sub;
   };
   CLI::App* accept = add_decision("accept", "The labels are right: exported whatever their confidence");
+  accept->add_option("--thresholds", words->thresholds,
+                     "Only labels whose confidence reaches the threshold of their class, from `threshold --output`")
+      ->type_name("FILE");
   CLI::App* reject = add_decision("reject", "The labels are wrong: never exported");
   add_decision("unsure", "To be looked at again: exported only with --include-unsure");
   CLI::App* undo = app.add_subcommand("undo", "Take back the last decision, bulk or single; again for the one before");
@@ -49,12 +58,15 @@ Action configure(CLI::App& app) {
       return answer(invocation, redo_decision(project), "decided again");
     }
     const Verdict verdict = accept->parsed() ? Verdict::accepted : reject->parsed() ? Verdict::rejected : Verdict::unsure;
-    return answer(invocation, decide(project, words->view, verdict, words->reason), fmt::format("are now {}", name_of(verdict)));
+    const auto thresholds = words->thresholds.empty() ? std::nullopt : std::optional<std::filesystem::path>(words->thresholds);
+    return answer(invocation, decide(project, words->view, verdict, words->reason, thresholds),
+                  fmt::format("are now {}", name_of(verdict)));
   };
 }
 
 constexpr std::string_view kExamples[] = {
     "verilabel review accept --where 'set:auto class:person confidence>=0.7'",
+    "verilabel review accept --where set:auto --thresholds accept.json --reason 'precision 0.95'",
     "verilabel review reject --where 'set:auto area<100'",
     "verilabel review undo",
 };

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -115,18 +117,51 @@ void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   json.field("import", labels.import[row] != 0 ? std::optional(labels.import[row]) : std::nullopt);
 }
 
+/// What the evaluation that the view asks about says of the row; nothing without one.
+void write_judgement_of_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
+  if (const auto& evaluation = columns.evaluation) {
+    const std::uint8_t outcome = evaluation->outcome[row];
+    const bool is_judged = outcome != EvaluationColumns::kNoOutcome;
+    const bool is_error = evaluation->error[row] != ErrorKind::none;
+    json.field("outcome", is_judged ? std::optional(name_of(static_cast<Outcome>(outcome))) : std::nullopt);
+    json.field("error", is_error ? std::optional(name_of(evaluation->error[row])) : std::nullopt);
+    json.field("iou", defined(evaluation->iou[row]));
+  }
+}
+
+void write_judgement_of_sample(JsonWriter& json, const Columns& columns, std::uint32_t row) {
+  if (const auto& evaluation = columns.evaluation) {
+    json.field("tp", defined(evaluation->tp[row])).field("fp", defined(evaluation->fp[row]));
+    json.field("fn", defined(evaluation->fn[row])).field("f1", defined(evaluation->f1[row]));
+  }
+}
+
+std::string count_text(double count) {
+  return std::isnan(count) ? "-" : fmt::format("{:.0f}", count);
+}
+
 void say_more(Console& console, std::size_t count, std::string_view what) {
   console.say(count > kRowsShown ? fmt::format("… {} {} in all; --json or limit: shows others", count, what)
                                  : fmt::format("{} {}", count, what));
 }
 
 void say_samples(Console& console, const Columns& columns, const std::vector<std::uint32_t>& rows) {
-  Table table({"name", "sample", "width", "height"});
+  std::vector<std::string> header = {"name", "sample", "width", "height"};
+  if (columns.evaluation) {
+    header.insert(header.end(), {"tp", "fp", "fn", "F1"});
+  }
+  Table table(header);
   for (std::size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
     const std::uint32_t row = rows[i];
     const bool is_missing = columns.samples.is_missing[row] != 0;
-    table.add({printable(columns.samples.name[row]) + (is_missing ? " (missing)" : ""), std::to_string(columns.samples.id[row]),
-               std::to_string(columns.samples.width[row]), std::to_string(columns.samples.height[row])});
+    std::vector<std::string> cells = {printable(columns.samples.name[row]) + (is_missing ? " (missing)" : ""),
+                                      std::to_string(columns.samples.id[row]), std::to_string(columns.samples.width[row]),
+                                      std::to_string(columns.samples.height[row])};
+    if (const auto& evaluation = columns.evaluation) {
+      cells.insert(cells.end(), {count_text(evaluation->tp[row]), count_text(evaluation->fp[row]), count_text(evaluation->fn[row]),
+                                 number_text(defined(evaluation->f1[row]))});
+    }
+    table.add(std::move(cells));
   }
   if (!rows.empty()) {
     console.say(table.text());
@@ -135,17 +170,34 @@ void say_samples(Console& console, const Columns& columns, const std::vector<std
 }
 
 void say_labels(Console& console, const Columns& columns, const std::vector<std::uint32_t>& rows) {
-  Table table({"image", "label", "set", "class", "confidence", "verdict", "x", "y", "w", "h"});
+  std::vector<std::string> header = {"image", "label", "set", "class", "confidence", "verdict", "x", "y", "w", "h"};
+  if (columns.evaluation) {
+    header.insert(header.end(), {"outcome", "error", "IoU"});
+  }
+  Table table(header);
   const LabelColumns& labels = columns.labels;
   for (std::size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
     const std::uint32_t row = rows[i];
     const Box box = labels.box_xywh_px(row);
-    table.add({printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]), std::to_string(labels.id[row]),
-               columns.sets[static_cast<std::size_t>(labels.set[row])].name,
-               columns.classes[static_cast<std::size_t>(labels.class_index[row])].name,
-               number_text(defined(labels.confidence[row])), std::string(name_of(labels.verdict[row])),
-               fmt::format("{:.1f}", box.x), fmt::format("{:.1f}", box.y), fmt::format("{:.1f}", box.w),
-               fmt::format("{:.1f}", box.h)});
+    std::vector<std::string> cells = {printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]),
+                                      std::to_string(labels.id[row]),
+                                      columns.sets[static_cast<std::size_t>(labels.set[row])].name,
+                                      columns.classes[static_cast<std::size_t>(labels.class_index[row])].name,
+                                      number_text(defined(labels.confidence[row])),
+                                      std::string(name_of(labels.verdict[row])),
+                                      fmt::format("{:.1f}", box.x),
+                                      fmt::format("{:.1f}", box.y),
+                                      fmt::format("{:.1f}", box.w),
+                                      fmt::format("{:.1f}", box.h)};
+    if (const auto& evaluation = columns.evaluation) {
+      const std::uint8_t outcome = evaluation->outcome[row];
+      const bool is_judged = outcome != EvaluationColumns::kNoOutcome;
+      const bool is_error = evaluation->error[row] != ErrorKind::none;
+      cells.insert(cells.end(), {is_judged ? std::string(name_of(static_cast<Outcome>(outcome))) : "-",
+                                 is_error ? std::string(name_of(evaluation->error[row])) : "-",
+                                 number_text(defined(evaluation->iou[row]))});
+    }
+    table.add(std::move(cells));
   }
   if (!rows.empty()) {
     console.say(table.text());
@@ -164,7 +216,7 @@ Action configure_samples(CLI::App& app) {
   return [text](const Invocation& invocation) {
     const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
     const View view = View::parse(*text, project.saved_views());
-    const Columns columns = project.columns();
+    const Columns columns = project.columns_for(view);
     const auto rows = select_samples(view, columns);
     if (invocation.console.is_json()) {
       const TagsOfRows tags(columns.sample_tags, columns.sample_tag_names);
@@ -172,6 +224,7 @@ Action configure_samples(CLI::App& app) {
       write_rows(invocation.console, "samples", rows, [&](JsonWriter& json, std::uint32_t row) {
         write_sample(json, columns, row);
         tags.write(json, row);
+        write_judgement_of_sample(json, columns, row);
         json.key("fields").raw(has_fields[row] != 0 ? project.fields_of({columns.samples.id[row]}) : "{}").end_object();
       });
     } else {
@@ -186,7 +239,7 @@ Action configure_labels(CLI::App& app) {
   return [text](const Invocation& invocation) {
     const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
     const View view = View::parse(*text, project.saved_views());
-    const Columns columns = project.columns();
+    const Columns columns = project.columns_for(view);
     const auto rows = select_labels(view, columns);
     if (invocation.console.is_json()) {
       const TagsOfRows tags(columns.label_tags, columns.label_tag_names);
@@ -194,6 +247,7 @@ Action configure_labels(CLI::App& app) {
       write_rows(invocation.console, "labels", rows, [&](JsonWriter& json, std::uint32_t row) {
         write_label(json, columns, row);
         tags.write(json, row);
+        write_judgement_of_label(json, columns, row);
         json.key("attributes").raw(has_attributes[row] != 0 ? project.attributes_of({columns.labels.id[row]}) : "{}").end_object();
       });
     } else {

@@ -160,7 +160,7 @@ Action configure(CLI::App& app) {
   return [text, bins](const Invocation& invocation) {
     const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
     const View view = View::parse(*text, project.saved_views());
-    const ProjectStats stats = stats_of(project.columns(), view, *bins);
+    const ProjectStats stats = stats_of(project.columns_for(view), view, *bins);
     invocation.console.write_json(json_of(stats));
     say_stats(invocation.console, stats, text->empty());
     return 0;

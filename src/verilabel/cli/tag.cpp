@@ -63,7 +63,7 @@ Action configure(CLI::App& app) {
     }
     Project project = Project::open(invocation.project_dir);
     const View view = View::parse(words->view, project.saved_views());
-    const Columns columns = project.columns();
+    const Columns columns = project.columns_for(view);
     const bool is_adding = add_app->parsed();
     const Change change = words->is_for_labels ? tag_labels(project, columns, view, words->tag, is_adding)
                                                : tag_samples(project, columns, view, words->tag, is_adding);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "verilabel/dataset/evaluation.h"
 #include "verilabel/dataset/label.h"
 
 namespace verilabel {
@@ -179,7 +180,8 @@ struct Columns {
   TagColumns label_tags;                   ///< rows of `labels`
   PropertyColumns sample_fields;           ///< rows of `samples`; true and false are the texts `true` and `false`
   PropertyColumns label_attributes;        ///< rows of `labels`, likewise
-  std::shared_ptr<const void> keep_alive;  ///< owns what borrowed columns point into
+  std::optional<EvaluationColumns> evaluation;  ///< there when a view asks for it: see `Project::columns_for`
+  std::shared_ptr<const void> keep_alive;       ///< owns what borrowed columns point into
 
   std::optional<std::int32_t> set_index(std::string_view name) const;
   std::optional<std::int32_t> class_index(std::string_view name) const;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "verilabel/base/error.h"
 #include "verilabel/dataset/view_expression.h"
 
 namespace verilabel {
@@ -19,6 +20,13 @@ using Flags = std::vector<std::uint8_t>;
 using Kind = ExpressionNode::Kind;
 
 Flags flags_of_samples(const ExpressionNode& node, const View::Expression& expression, const Columns& columns);
+
+void require_evaluation(const View::Expression& expression, const Columns& columns) {
+  if (expression.asks_evaluation && !columns.evaluation) {
+    throw Error(ErrorCode::wrong_use, "the view asks about an evaluation, and none is stored yet; make one with: verilabel evaluate",
+                {{"view", expression.text}});
+  }
+}
 
 /// A node whose every term is bound to the rows of labels.
 struct LabelTest {
@@ -346,8 +354,17 @@ bool View::has_only_sample_terms() const {
   return !has_label_terms();
 }
 
+bool View::asks_evaluation() const {
+  return expression_->asks_evaluation;
+}
+
+const std::optional<std::string>& View::evaluation_key() const {
+  return expression_->evaluation;
+}
+
 std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns) {
   const View::Expression& expression = *view.expression();
+  require_evaluation(expression, columns);
   const LabelTest bound = bind_to_labels(expression.root, expression, columns);
   const std::size_t limit = limit_of(expression, columns.labels.size());
   if (expression.sort) {
@@ -365,6 +382,7 @@ std::vector<std::uint32_t> select_labels(const View& view, const Columns& column
 
 std::vector<std::uint32_t> select_samples(const View& view, const Columns& columns) {
   const View::Expression& expression = *view.expression();
+  require_evaluation(expression, columns);
   if (expression.limit && view.has_label_terms()) {
     return samples_of_labels(select_labels(view, columns), columns);
   }

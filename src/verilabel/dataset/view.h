@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,7 +17,7 @@ enum class TermSubject : std::uint8_t {
   label,
   sample,
   saved,  ///< whom the saved view asks that it names
-  whole,  ///< nobody: sort and limit say something about the answer
+  whole,  ///< nobody: sort and limit say something about the answer, eval about other terms
 };
 
 /// One term of the view language, for help texts and for completion.
@@ -41,7 +42,7 @@ using SavedViews = std::vector<SavedView>;
 
 /// A filter over samples and labels, parsed from text (docs/views.md has the language). An immutable value, cheap to copy.
 ///
-/// Meaning. A term is about a label, about a sample (`view_terms()` says which), or about the whole answer (sort, limit). Asked for
+/// Meaning. A term is about a label, about a sample (`view_terms()` says which), or about the whole (sort, limit, eval). Asked for
 /// labels, the expression must hold for the label and its sample together. Asked for samples, each run of neighbouring label terms
 /// holds when one label of the sample satisfies all of them; a parenthesis with label terms only counts as one of them, `-` before
 /// such a term or parenthesis asks for a label that is otherwise, and `-` before a parenthesis that also asks about the sample
@@ -61,6 +62,10 @@ class View {
   bool has_label_terms() const;
   /// Whether every term is about samples: what an evaluation's `--where` may hold.
   bool has_only_sample_terms() const;
+  /// Whether any term is about a stored evaluation, which `select_labels` and `select_samples` then expect in the columns.
+  bool asks_evaluation() const;
+  /// The key of that evaluation; nothing for the newest.
+  const std::optional<std::string>& evaluation_key() const;
 
   struct Expression;  // private to the module
   const Expression* expression() const { return expression_.get(); }
@@ -71,7 +76,7 @@ class View {
 
 /// Rows of `columns.labels` that the view selects, sorted and limited as it asks; by id otherwise and among equals. Throws
 /// `wrong_use` with the position for the name of a set, class, tag, split, field or attribute that does not exist, and lists those
-/// that do.
+/// that do; likewise where the columns lack the evaluation that is asked for.
 std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns);
 
 /// Rows of `columns.samples`, likewise. When `limit` counts labels, the samples of the selected labels in order of first

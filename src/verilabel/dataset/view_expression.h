@@ -67,15 +67,16 @@ struct RowRange {
 using RowTest = std::function<void(RowRange rows, std::uint8_t* mask)>;
 
 /// What stands behind the name of a term.
-enum class TermForm : std::uint8_t { names, choices, patterns, ids, comparison, date, count, property, saved, sort, limit };
+enum class TermForm : std::uint8_t { names, choices, patterns, ids, comparison, date, count, property, saved, sort, limit, evaluation };
 
 /// One row of the table of terms. `bind` makes the test over rows of labels or of samples, as `about.subject` says, and throws for
-/// names that do not exist; view, sort and limit have none.
+/// names that do not exist; view, sort, limit and eval have none.
 struct TermDefinition {
   ViewTerm about;
   TermForm form;
   RowTest (*bind)(const BoundTerm&) = nullptr;
   std::vector<std::string_view> (*choices)() = nullptr;  ///< of that form
+  bool asks_evaluation = false;                          ///< needs `Columns::evaluation`
 };
 
 /// Nothing when no such term exists.
@@ -98,6 +99,7 @@ struct SortColumn {
   TermSubject subject;
   std::function<double(std::uint32_t row)> (*bind)(const Columns&, const Sort&);
   bool takes_property = false;  ///< as in sort:field:NAME
+  bool asks_evaluation = false;
 };
 std::span<const SortColumn> sort_columns();
 
@@ -116,6 +118,8 @@ struct View::Expression {
   bool sees_every_status = false;
   std::optional<Sort> sort;
   std::optional<std::uint64_t> limit;
+  bool asks_evaluation = false;
+  std::optional<std::string> evaluation;  ///< key of the one that is asked; the newest when none is named
 };
 
 /// `wrong_use` at a byte of a view's text; the position in its context is counted in characters from 1. A mistake in a saved view

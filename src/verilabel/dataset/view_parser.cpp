@@ -34,7 +34,7 @@ bool begins_comparison(char c) {
 }
 
 /// Terms that other tools or later versions have: an answer that says so beats "unknown".
-constexpr std::array<std::string_view, 5> kReservedTerms = {"outcome", "error", "iou", "eval", "brightness"};
+constexpr std::array<std::string_view, 1> kReservedTerms = {"brightness"};
 
 std::string list_of_terms() {
   std::string names;
@@ -208,6 +208,7 @@ class Parser {
     node.term.source = source_;
     read_operand(node.term);
     result_.sees_every_status |= definition->about.name == "status";
+    result_.asks_evaluation |= definition->asks_evaluation;
     return node;
   }
 
@@ -245,6 +246,8 @@ class Parser {
     auto source = std::make_shared<const ViewSource>(ViewSource{found->text, found->name, source_, name.offset});
     View::Expression saved = Parser(std::move(source), saved_, outer_depth_ + depth + 1, term_count_).parse();
     result_.sees_every_status |= saved.sees_every_status;
+    result_.asks_evaluation |= saved.asks_evaluation;
+    use_evaluation(name.offset, std::move(saved.evaluation));
     named_.push_back({name.offset, std::move(saved.sort), saved.limit});
     return std::move(saved.root);
   }
@@ -320,7 +323,19 @@ class Parser {
       case TermForm::saved:
       case TermForm::sort:
       case TermForm::limit:
+      case TermForm::evaluation:
         break;
+    }
+  }
+
+  /// All terms of a view, and of the saved views in it, ask the same evaluation.
+  void use_evaluation(std::size_t offset, std::optional<std::string> key) {
+    if (key && result_.evaluation && *key != *result_.evaluation) {
+      fail(offset, fmt::format("a second evaluation, \"{}\" beside \"{}\"; expected one at most", printable(*key),
+                               printable(*result_.evaluation)));
+    }
+    if (key) {
+      result_.evaluation = std::move(key);
     }
   }
 
@@ -329,6 +344,15 @@ class Parser {
     const std::string_view name = definition.about.name;
     if (depth > 0) {
       fail(begin, fmt::format("{} is about the whole answer; expected it outside the parentheses", name));
+    }
+    if (definition.form == TermForm::evaluation) {
+      if (is_negated) {
+        fail(begin, "eval cannot be negated; expected eval:KEY");
+      }
+      expect_colon(definition);
+      const TermValue key = value("the key of an evaluation");
+      use_evaluation(key.offset, key.text);
+      return;
     }
     if (is_sort ? result_.sort.has_value() : result_.limit.has_value()) {
       fail(begin, fmt::format("a second {}; expected one at most", name));
@@ -362,6 +386,7 @@ class Parser {
       sort.property = value("a name");
     }
     result_.sort = std::move(sort);
+    result_.asks_evaluation |= found->asks_evaluation;
   }
 
   void expect_colon(const TermDefinition& definition) {

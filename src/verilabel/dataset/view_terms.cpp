@@ -53,6 +53,16 @@ RowTest compares_with(std::span<const T> column, double number, Holds holds) {
   };
 }
 
+/// One flag for each value that a column of `Enum` can hold; the enumerators are the indices of the term's choices.
+std::vector<std::uint8_t> wanted_choices(const Term& term) {
+  const std::vector<std::string_view> choices = term.definition->choices();
+  std::vector<std::uint8_t> is_wanted(choices.size(), 0);
+  for (const TermValue& value : term.values) {
+    is_wanted[std::ranges::find(choices, value.text) - choices.begin()] = 1;
+  }
+  return is_wanted;
+}
+
 /// Never holds for NaN, which means absent.
 template <typename T>
 RowTest compares(std::span<const T> column, const Term& term) {
@@ -118,15 +128,22 @@ std::vector<std::uint8_t> wanted_classes(const BoundTerm& bound, std::span<const
   return wanted_among(names_of(bound.columns.classes), values, "class", "the classes", *bound.term.source);
 }
 
-/// The enumerators of `Enum` are the indices of the term's choices.
 template <typename Enum>
 RowTest is_choice(const Column<Enum>& column, const Term& term) {
-  const std::vector<std::string_view> choices = term.definition->choices();
-  std::vector<std::uint8_t> is_wanted(choices.size(), 0);
-  for (const TermValue& value : term.values) {
-    is_wanted[std::ranges::find(choices, value.text) - choices.begin()] = 1;
-  }
-  return is_one_of(column.rows(), std::move(is_wanted));
+  return is_one_of(column.rows(), wanted_choices(term));
+}
+
+RowTest has_outcome(const BoundTerm& bound) {
+  std::vector<std::uint8_t> is_wanted = wanted_choices(bound.term);
+  is_wanted.resize(EvaluationColumns::kNoOutcome + 1, 0);
+  return is_one_of(std::span<const std::uint8_t>(bound.columns.evaluation->outcome), std::move(is_wanted));
+}
+
+/// The choices of `error` leave out `none`, the first enumerator.
+RowTest has_error(const BoundTerm& bound) {
+  std::vector<std::uint8_t> is_wanted = wanted_choices(bound.term);
+  is_wanted.insert(is_wanted.begin(), 0);
+  return is_one_of(std::span<const ErrorKind>(bound.columns.evaluation->error), std::move(is_wanted));
 }
 
 template <typename Enum>
@@ -426,6 +443,13 @@ RowTest is_of_split(const BoundTerm& bound) {
   return is_one_of(columns.samples.split.rows(), std::move(is_wanted));
 }
 
+using EvaluationNumbers = std::vector<double> EvaluationColumns::*;
+
+template <EvaluationNumbers column>
+RowTest compares_evaluated(const BoundTerm& bound) {
+  return compares(std::span<const double>((*bound.columns.evaluation).*column), bound.term);
+}
+
 constexpr auto kLabel = TermSubject::label;
 constexpr auto kSample = TermSubject::sample;
 constexpr auto kWhole = TermSubject::whole;
@@ -482,6 +506,24 @@ constexpr TermDefinition kTerms[] = {
     {{"id", kLabel, "id:ID,…", "the label is one of these", "id:17,18"},
      TermForm::ids,
      [](const BoundTerm& b) { return has_id(b.columns.labels.id.rows(), b.term.ids); }},
+    {{"outcome", kLabel, "outcome:NAME,…", "what the evaluation says of the label, at its threshold", "outcome:fp,fn"},
+     TermForm::choices,
+     has_outcome,
+     [] { return names_of_all({Outcome::tp, Outcome::fp, Outcome::fn, Outcome::ignored}); },
+     true},
+    {{"error", kLabel, "error:NAME,…", "why the evaluation says that the label is wrong", "error:localization"},
+     TermForm::choices,
+     has_error,
+     [] {
+       return names_of_all({ErrorKind::classification, ErrorKind::localization, ErrorKind::both, ErrorKind::duplicate,
+                            ErrorKind::background, ErrorKind::missed});
+     },
+     true},
+    {{"iou", kLabel, "iou<X", "the label's overlap, in the evaluation, with its partner or with what its error is about", "iou<0.5"},
+     TermForm::comparison,
+     compares_evaluated<&EvaluationColumns::iou>,
+     nullptr,
+     true},
     {{"tag", kSample, "tag:NAME,…", "the sample has one of these tags", "tag:night"},
      TermForm::names,
      [](const BoundTerm& b) {
@@ -530,6 +572,26 @@ constexpr TermDefinition kTerms[] = {
     {{"sample", kSample, "sample:ID,…", "the sample is one of these", "sample:4,8"},
      TermForm::ids,
      [](const BoundTerm& b) { return has_id(b.columns.samples.id.rows(), b.term.ids); }},
+    {{"tp", kSample, "tp>=X", "how many truths of the sample were found, in the evaluation, at its threshold", "tp>=1"},
+     TermForm::comparison,
+     compares_evaluated<&EvaluationColumns::tp>,
+     nullptr,
+     true},
+    {{"fp", kSample, "fp>=X", "how many predictions on the sample are wrong, likewise", "fp>=3"},
+     TermForm::comparison,
+     compares_evaluated<&EvaluationColumns::fp>,
+     nullptr,
+     true},
+    {{"fn", kSample, "fn>=X", "how many truths of the sample were missed, likewise", "fn>=1"},
+     TermForm::comparison,
+     compares_evaluated<&EvaluationColumns::fn>,
+     nullptr,
+     true},
+    {{"f1", kSample, "f1<X", "F1 of the sample, likewise; never holds where there is nothing to find and nothing found", "f1<0.5"},
+     TermForm::comparison,
+     compares_evaluated<&EvaluationColumns::f1>,
+     nullptr,
+     true},
     {{"view", TermSubject::saved, "view:NAME,…", "one of these saved views holds, as if its text stood here in parentheses",
       "view:unsure_cars"},
      TermForm::saved},
@@ -538,9 +600,17 @@ constexpr TermDefinition kTerms[] = {
     {{"limit", kWhole, "limit:N", "the first N: labels when a label term or a label's sort column is there, else samples",
       "limit:100"},
      TermForm::limit},
+    {{"eval", kWhole, "eval:KEY", "which evaluation outcome, error, iou, tp, fp, fn and f1 are about; the newest without it",
+      "outcome:fp eval:latest"},
+     TermForm::evaluation},
 };
 
 using RowValue = std::function<double(std::uint32_t row)>;
+
+template <EvaluationNumbers column>
+RowValue evaluated_value(const Columns& columns, const Sort& /*sort*/) {
+  return [values = std::span<const double>((*columns.evaluation).*column)](std::uint32_t row) { return values[row]; };
+}
 
 template <typename T>
 RowValue value_of(const Column<T>& column) {
@@ -605,6 +675,7 @@ std::span<const SortColumn> sort_columns() {
       {"attribute", kLabel,
        [](const Columns& c, const Sort& sort) { return rank_of_property(c.label_attributes, c.labels.size(), sort, kAttributes); },
        true},
+      {"iou", kLabel, evaluated_value<&EvaluationColumns::iou>, false, true},
       {"width", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.width); }},
       {"height", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.height); }},
       {"path", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.path); }},
@@ -613,6 +684,10 @@ std::span<const SortColumn> sort_columns() {
       {"modified", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.modified); }},
       {"field", kSample,
        [](const Columns& c, const Sort& sort) { return rank_of_property(c.sample_fields, c.samples.size(), sort, kFields); }, true},
+      {"tp", kSample, evaluated_value<&EvaluationColumns::tp>, false, true},
+      {"fp", kSample, evaluated_value<&EvaluationColumns::fp>, false, true},
+      {"fn", kSample, evaluated_value<&EvaluationColumns::fn>, false, true},
+      {"f1", kSample, evaluated_value<&EvaluationColumns::f1>, false, true},
       {"id", kWhole,
        [](const Columns&, const Sort&) -> RowValue { return [](std::uint32_t row) { return static_cast<double>(row); }; }},
   };

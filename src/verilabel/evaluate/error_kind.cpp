@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/average_precision.h"
 #include "verilabel/evaluate/image_groups.h"
 #include "verilabel/evaluate/overlap.h"
 
@@ -17,20 +17,10 @@ namespace verilabel {
 namespace {
 
 constexpr std::size_t kImagesOfABlock = 128;
-constexpr std::size_t kRecallPoints = 101;
-
-constexpr std::array<std::string_view, kErrorKinds> kNames = {"none",      "classification", "localization", "both",
-                                                              "duplicate", "background",     "missed"};
 
 bool is_placed_or_classed_wrong(ErrorKind kind) {
   return kind == ErrorKind::classification || kind == ErrorKind::localization;
 }
-
-/// The kind of each false positive, and the truth that it is about.
-struct Kinds {
-  std::vector<ErrorKind> kind;
-  std::vector<std::uint32_t> about;  ///< `kNoPartner` where there is none
-};
 
 class Classifier {
  public:
@@ -38,17 +28,15 @@ class Classifier {
       : input_(input), outcomes_(outcomes), options_(options) {}
 
   /// `truths` are those of the prediction's image.
-  std::pair<ErrorKind, std::uint32_t> classify(std::uint32_t prediction, std::span<const std::uint32_t> truths) const {
+  LabelError classify(std::uint32_t prediction, std::span<const std::uint32_t> truths) const {
     Best same_class;
     Best other_class;
     Best taken;  // of the same class
     Best any;
-    bool has_truth = false;
     for (const std::uint32_t truth : truths) {
       if (outcomes_.truths[truth].outcome == Outcome::ignored) {
         continue;
       }
-      has_truth = true;
       const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
       any.offer(overlap, truth);
       if (input_.truths.category[truth] != input_.predictions.category[prediction]) {
@@ -60,19 +48,19 @@ class Classifier {
         taken.offer(overlap, truth);
       }
     }
-    if (!has_truth) {
-      return {ErrorKind::background, kNoPartner};
-    }
-    if (same_class.overlap >= options_.background_iou && same_class.overlap <= options_.iou) {
-      return {ErrorKind::localization, same_class.truth};
+    if (same_class.truth != kNoPartner && same_class.overlap >= options_.background_iou && same_class.overlap <= options_.iou) {
+      return same_class.as(ErrorKind::localization);
     }
     if (other_class.overlap >= options_.iou) {
-      return {ErrorKind::classification, other_class.truth};
+      return other_class.as(ErrorKind::classification);
     }
     if (taken.overlap >= options_.iou) {
-      return {ErrorKind::duplicate, taken.truth};
+      return taken.as(ErrorKind::duplicate);
     }
-    return {any.overlap <= options_.background_iou ? ErrorKind::background : ErrorKind::both, kNoPartner};
+    if (any.overlap <= options_.background_iou) {
+      return {ErrorKind::background, kNoPartner, any.overlap};
+    }
+    return any.as(ErrorKind::both);
   }
 
  private:
@@ -85,6 +73,7 @@ class Classifier {
         truth = other_truth;
       }
     }
+    LabelError as(ErrorKind kind) const { return {kind, truth, overlap}; }
   };
 
   const EvaluationInput& input_;
@@ -92,23 +81,22 @@ class Classifier {
   const ErrorOptions& options_;
 };
 
-Kinds classify_all(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options) {
+std::vector<LabelError> errors_of_predictions(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options) {
   const ImageGroups truths(input.truths.image, input.images.size());
   const ImageGroups predictions(input.predictions.image, input.images.size());
-  Kinds kinds{std::vector<ErrorKind>(input.predictions.size(), ErrorKind::none),
-              std::vector<std::uint32_t>(input.predictions.size(), kNoPartner)};
+  std::vector<LabelError> errors(input.predictions.size());
   const Classifier classifier(input, outcomes, options);
   const std::vector<std::size_t> ends = range_ends(input.images.size(), kImagesOfABlock);
   for_each_in_parallel(ends.size(), options.threads, [&](std::size_t block) {
     for (std::size_t image = block == 0 ? 0 : ends[block - 1]; image < ends[block]; ++image) {
       for (const std::uint32_t prediction : predictions.of(image)) {
         if (outcomes.predictions[prediction].outcome == Outcome::fp) {
-          std::tie(kinds.kind[prediction], kinds.about[prediction]) = classifier.classify(prediction, truths.of(image));
+          errors[prediction] = classifier.classify(prediction, truths.of(image));
         }
       }
     }
   });
-  return kinds;
+  return errors;
 }
 
 /// A prediction on the way to average precision.
@@ -134,30 +122,19 @@ std::optional<double> average_precision(std::span<const Entry> entries, std::int
       precision_at_hit.push_back(static_cast<double>(precision_at_hit.size() + 1) / static_cast<double>(i + 1));
     }
   }
-  for (std::size_t i = precision_at_hit.size(); i-- > 1;) {
-    precision_at_hit[i - 1] = std::max(precision_at_hit[i - 1], precision_at_hit[i]);
-  }
-  double sum = 0;
-  std::size_t hits = 1;
-  for (std::size_t point = 0; point < kRecallPoints; ++point) {
-    const double recall = static_cast<double>(point) / (kRecallPoints - 1);
-    while (hits <= precision_at_hit.size() && static_cast<double>(hits) / static_cast<double>(truths) < recall) {
-      ++hits;
-    }
-    if (hits > precision_at_hit.size()) {
-      break;
-    }
-    sum += precision_at_hit[hits - 1];
-  }
-  return sum / kRecallPoints;
+  return average_precision_of(precision_at_hit, truths);
 }
 
 /// What average precision would be with some errors mended.
 class Mending {
  public:
-  Mending(const EvaluationInput& input, const Outcomes& outcomes, const std::vector<ErrorKind>& kinds_of_truths, const Kinds& kinds,
-          const std::vector<std::uint8_t>& is_mendable, unsigned threads)
-      : kinds_(kinds), is_mendable_(is_mendable), threads_(threads) {
+  Mending(const EvaluationInput& input, const Outcomes& outcomes, const LabelErrors& errors, unsigned threads)
+      : errors_(errors.predictions), is_mendable_(input.predictions.size(), 0), threads_(threads) {
+    for (const LabelError& error : errors.truths) {
+      if (error.about != kNoPartner) {
+        is_mendable_[error.about] = 1;
+      }
+    }
     const std::size_t classes = input.classes.size();
     entries_.resize(classes);
     moved_.resize(classes);
@@ -169,8 +146,8 @@ class Mending {
       if (outcome != Outcome::ignored) {
         entries_[input.predictions.category[i]].push_back({input.predictions.score[i], i, outcome == Outcome::tp});
       }
-      if (kinds.kind[i] == ErrorKind::classification && is_mendable[i] != 0) {
-        moved_[input.truths.category[kinds.about[i]]].push_back({input.predictions.score[i], i, true});
+      if (errors_[i].kind == ErrorKind::classification && is_mendable_[i] != 0) {
+        moved_[input.truths.category[errors_[i].about]].push_back({input.predictions.score[i], i, true});
       }
     }
     for (std::uint32_t i = 0; i < input.truths.size(); ++i) {
@@ -180,7 +157,7 @@ class Mending {
       const std::uint32_t category = input.truths.category[i];
       ++truths_[category];
       not_found_[category] += outcomes.truths[i].outcome == Outcome::fn ? 1 : 0;
-      missed_[category] += kinds_of_truths[i] == ErrorKind::missed ? 1 : 0;
+      missed_[category] += errors.truths[i].kind == ErrorKind::missed ? 1 : 0;
     }
     for_each_in_parallel(classes, threads, [&](std::size_t k) {
       std::sort(entries_[k].begin(), entries_[k].end(), is_before);
@@ -201,7 +178,7 @@ class Mending {
       }
       scratch.clear();
       for (const Entry& entry : entries_[k]) {
-        const bool is_concerned = kinds_.kind[entry.prediction] == mended;
+        const bool is_concerned = errors_[entry.prediction].kind == mended;
         if (!is_concerned) {
           scratch.push_back(entry);
         } else if (mended == ErrorKind::localization && is_mendable_[entry.prediction] != 0) {
@@ -252,8 +229,8 @@ class Mending {
     return count == 0 ? std::nullopt : std::optional(sum / static_cast<double>(count));
   }
 
-  const Kinds& kinds_;
-  const std::vector<std::uint8_t>& is_mendable_;
+  const std::vector<LabelError>& errors_;
+  std::vector<std::uint8_t> is_mendable_;  ///< one a prediction: its truth, which it is the best of, has no partner
   unsigned threads_;
   std::vector<std::vector<Entry>> entries_;  ///< of each class, those that count
   std::vector<std::vector<Entry>> moved_;    ///< into each class, once their own is mended
@@ -275,52 +252,41 @@ void check(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOp
 
 }  // namespace
 
-std::string_view name_of(ErrorKind kind) {
-  return kNames[static_cast<std::size_t>(kind)];
-}
-
-std::optional<ErrorKind> error_kind_from(std::string_view name) {
-  const auto* const at = std::find(kNames.begin(), kNames.end(), name);
-  return at == kNames.end() ? std::nullopt : std::optional(static_cast<ErrorKind>(at - kNames.begin()));
+LabelErrors label_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options) {
+  check(input, outcomes, options);
+  LabelErrors errors{errors_of_predictions(input, outcomes, options), std::vector<LabelError>(input.truths.size())};
+  for (std::uint32_t truth = 0; truth < input.truths.size(); ++truth) {
+    if (outcomes.truths[truth].outcome == Outcome::fn) {
+      errors.truths[truth].kind = ErrorKind::missed;
+    }
+  }
+  // Of the predictions that would be right on a truth without a partner, the one of highest score is it.
+  const std::vector<double>& score = input.predictions.score;
+  for (std::uint32_t i = 0; i < input.predictions.size(); ++i) {
+    const LabelError& error = errors.predictions[i];
+    if (!is_placed_or_classed_wrong(error.kind) || outcomes.truths[error.about].outcome != Outcome::fn) {
+      continue;
+    }
+    LabelError& lost = errors.truths[error.about];
+    if (lost.about == kNoPartner || score[i] > score[lost.about]) {
+      lost = {error.kind, i, error.iou};
+    }
+  }
+  return errors;
 }
 
 ErrorAnalysis analyse_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options) {
-  check(input, outcomes, options);
-  Kinds kinds = classify_all(input, outcomes, options);
-
-  // Of the predictions that would be right on a truth without a partner, the one of highest score is it.
-  const auto is_better = [&](std::uint32_t a, std::uint32_t b) {
-    const std::vector<double>& score = input.predictions.score;
-    return b == kNoPartner || (score[a] != score[b] ? score[a] > score[b] : a < b);
-  };
-  std::vector<std::uint32_t> best_on_truth(input.truths.size(), kNoPartner);
-  for (std::uint32_t i = 0; i < input.predictions.size(); ++i) {
-    const std::uint32_t truth = kinds.about[i];
-    if (is_placed_or_classed_wrong(kinds.kind[i]) && outcomes.truths[truth].outcome == Outcome::fn &&
-        is_better(i, best_on_truth[truth])) {
-      best_on_truth[truth] = i;
-    }
-  }
-  std::vector<std::uint8_t> is_mendable(input.predictions.size(), 0);
+  const LabelErrors errors = label_errors(input, outcomes, options);
   ErrorAnalysis analysis;
-  analysis.truths.assign(input.truths.size(), ErrorKind::none);
-  for (std::uint32_t truth = 0; truth < input.truths.size(); ++truth) {
-    if (outcomes.truths[truth].outcome != Outcome::fn) {
-      continue;
-    }
-    const std::uint32_t best = best_on_truth[truth];
-    analysis.truths[truth] = best == kNoPartner ? ErrorKind::missed : kinds.kind[best];
-    if (best == kNoPartner) {
-      ++analysis.costs[static_cast<std::size_t>(ErrorKind::missed)].count;
-    } else {
-      is_mendable[best] = 1;
-    }
+  for (const LabelError& error : errors.predictions) {
+    ++analysis.costs[static_cast<std::size_t>(error.kind)].count;
   }
-  for (const ErrorKind kind : kinds.kind) {
-    analysis.costs[static_cast<std::size_t>(kind)].count += kind == ErrorKind::none ? 0 : 1;
+  for (const LabelError& error : errors.truths) {
+    analysis.costs[static_cast<std::size_t>(ErrorKind::missed)].count += error.kind == ErrorKind::missed ? 1 : 0;
   }
+  analysis.costs[static_cast<std::size_t>(ErrorKind::none)].count = 0;
 
-  const Mending mending(input, outcomes, analysis.truths, kinds, is_mendable, options.threads);
+  const Mending mending(input, outcomes, errors, options.threads);
   analysis.ap = mending.as_it_is();
   if (analysis.ap) {
     const auto gain = [&](const std::optional<double>& mended) { return std::max(0.0, mended.value_or(0) - *analysis.ap); };
@@ -330,7 +296,6 @@ ErrorAnalysis analyse_errors(const EvaluationInput& input, const Outcomes& outco
     analysis.false_positive_cost = gain(mending.without_false_positives());
     analysis.false_negative_cost = gain(mending.without_false_negatives());
   }
-  analysis.predictions = std::move(kinds.kind);
   return analysis;
 }
 

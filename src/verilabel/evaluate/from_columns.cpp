@@ -34,6 +34,22 @@ std::vector<std::uint32_t> choose_samples(const Columns& columns, std::int32_t p
   return chosen;
 }
 
+/// Evaluated images with truths on every one of which a person has decided.
+std::int64_t count_reviewed(const Columns& columns, const std::vector<std::uint32_t>& truth_label,
+                            const std::vector<std::uint32_t>& image_of_truth, std::size_t images) {
+  std::vector<std::uint8_t> has_truth(images, 0);
+  std::vector<std::uint8_t> has_undecided(images, 0);
+  for (std::size_t i = 0; i < truth_label.size(); ++i) {
+    has_truth[image_of_truth[i]] = 1;
+    has_undecided[image_of_truth[i]] |= static_cast<std::uint8_t>(columns.labels.verdict[truth_label[i]] == Verdict::unreviewed);
+  }
+  std::int64_t reviewed = 0;
+  for (std::size_t image = 0; image < images; ++image) {
+    reviewed += has_truth[image] != 0 && has_undecided[image] == 0 ? 1 : 0;
+  }
+  return reviewed;
+}
+
 }  // namespace
 
 ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
@@ -101,6 +117,7 @@ ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std
   }
   coverage.truths = static_cast<std::int64_t>(built.truth_label.size());
   coverage.predictions = static_cast<std::int64_t>(built.prediction_label.size());
+  coverage.samples_reviewed = count_reviewed(columns, built.truth_label, input.truths.image, input.images.size());
   return built;
 }
 
@@ -182,6 +199,7 @@ ClassificationColumnsInput build_classification_from(const Columns& columns, std
   }
   coverage.truths = static_cast<std::int64_t>(built.truth_label.size());
   coverage.predictions = static_cast<std::int64_t>(built.prediction_label.size());
+  coverage.samples_reviewed = count_reviewed(columns, built.truth_label, input.truths.image, input.images.size());
   return built;
 }
 

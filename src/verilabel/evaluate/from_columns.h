@@ -13,6 +13,7 @@ namespace verilabel {
 /// How far an evaluation's numbers reach.
 struct Coverage {
   std::int64_t samples = 0;                 ///< evaluated: labelled, or labelled empty, in the truth set, and asked for
+  std::int64_t samples_reviewed = 0;        ///< evaluated, with truths, and a person has decided on every one of them
   std::int64_t samples_without_truth = 0;   ///< asked for, but not labelled in the truth set: left out
   std::int64_t samples_not_predicted = 0;   ///< evaluated, but not labelled in the prediction set: counted as predicted empty
   std::int64_t samples_only_predicted = 0;  ///< asked for and labelled in the prediction set, but not in the truth set: left out

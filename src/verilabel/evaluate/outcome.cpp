@@ -1,15 +1,8 @@
 #include "verilabel/evaluate/outcome.h"
 
-#include <array>
-
 #include "verilabel/base/error.h"
 
 namespace verilabel {
-
-std::string_view name_of(Outcome outcome) {
-  constexpr std::array<std::string_view, 4> names = {"tp", "fp", "fn", "ignored"};
-  return names[static_cast<std::size_t>(outcome)];
-}
 
 Outcomes outcomes(const EvaluationInput& input, const Matching& matching, std::size_t cell) {
   if (cell >= matching.options.iou_thresholds.size() * matching.options.area_ranges.size()) {
@@ -42,6 +35,23 @@ Outcomes outcomes(const EvaluationInput& input, const Matching& matching, std::s
     }
   }
   return all;
+}
+
+Outcomes outcomes_at(const EvaluationInput& input, Outcomes outcomes, double threshold) {
+  for (std::uint32_t i = 0; i < input.predictions.size(); ++i) {
+    if (input.predictions.score[i] >= threshold) {
+      continue;
+    }
+    LabelOutcome& prediction = outcomes.predictions[i];
+    if (prediction.partner != kNoPartner) {
+      LabelOutcome& truth = outcomes.truths[prediction.partner];
+      if (truth.partner == i) {
+        truth = {truth.outcome == Outcome::tp ? Outcome::fn : truth.outcome, kNoPartner, 0};
+      }
+    }
+    prediction = {};
+  }
+  return outcomes;
 }
 
 }  // namespace verilabel

@@ -13,6 +13,7 @@
 #include "verilabel/dataset/properties.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/columns_reader.h"
+#include "verilabel/store/evaluation_rows.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/field_writer.h"
 #include "verilabel/store/label_rows.h"
@@ -257,7 +258,15 @@ std::string Project::dataset_json(SetId set) const {
 Columns Project::columns() const {
   return store::read_columns(database(), directory());
 }
+Columns Project::columns_for(const View& view) const {
+  Columns columns = this->columns();
+  if (view.asks_evaluation()) {
+    columns.evaluation = store::read_evaluation(database(), view.evaluation_key(), columns);
+  }
+  return columns;
+}
 void Project::refresh(Columns& columns) const {
+  columns.evaluation.reset();
   store::refresh_columns(database(), directory(), columns);
 }
 
@@ -421,20 +430,14 @@ void Project::remove_view(std::string_view name) {
   transaction.commit();
 }
 
-void Project::save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set,
-                              std::string_view options_json, std::span<const StoredOutcome> outcomes) {
+void Project::save_evaluation(const StoredEvaluation& evaluation) {
   Transaction transaction(database(), Transaction::Kind::write);
-  database().prepare("DELETE FROM evaluations WHERE key = ?").run_with(key);
-  database()
-      .prepare("INSERT INTO evaluations (key, prediction_set, truth_set, options_json, made_at) VALUES (?, ?, ?, ?, ?)")
-      .run_with(key, prediction_set, truth_set, options_json, store::timestamp());
-  const std::int64_t evaluation = database().last_id();
-  Statement insert = database().prepare("INSERT INTO evaluation_outcomes VALUES (?, ?, ?, ?, ?)");
-  for (const StoredOutcome& outcome : outcomes) {
-    insert.run_with(evaluation, outcome.label.value, outcome.outcome,
-                    outcome.partner ? std::optional(outcome.partner.value) : std::nullopt, outcome.iou);
-  }
+  store::save_evaluation(database(), evaluation);
   transaction.commit();
+}
+
+std::vector<EvaluationSummary> Project::evaluations() const {
+  return store::read_evaluations(database());
 }
 
 }  // namespace verilabel

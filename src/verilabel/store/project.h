@@ -65,12 +65,40 @@ struct ImportRow {
   bool is_undone = false;
 };
 
-/// The outcome of one label in an evaluation. The integer is that of `Outcome` in evaluate/outcome.h.
+/// What an evaluation says of one label.
 struct StoredOutcome {
   LabelId label;
-  int outcome = 0;
-  LabelId partner;
-  double iou = 0;
+  Outcome outcome = Outcome::ignored;
+  ErrorKind error = ErrorKind::none;
+  LabelId partner = {};  ///< or, of an error, the label that it is about; 0 without either
+  double iou = 0;        ///< with it; 0 without one
+};
+
+/// What an evaluation says of one sample that it covers.
+struct StoredSampleOutcome {
+  SampleId sample;
+  std::int64_t tp = 0;  ///< truths that were found
+  std::int64_t fp = 0;
+  std::int64_t fn = 0;
+};
+
+/// A stored comparison of two label sets.
+struct StoredEvaluation {
+  std::string key;
+  std::string prediction_set;
+  std::string truth_set;
+  std::string options_json;  ///< how it was made, and its numbers
+  std::vector<StoredOutcome> outcomes;
+  std::vector<StoredSampleOutcome> samples;
+};
+
+/// A stored evaluation in a list.
+struct EvaluationSummary {
+  std::string key;
+  std::string prediction_set;
+  std::string truth_set;
+  std::string options_json;
+  std::string made_at;  ///< ISO 8601
 };
 
 /// An open project: a folder with `verilabel.db` (SQLite, write-ahead log) and caches beside it. One object belongs to one thread;
@@ -108,7 +136,10 @@ class Project {
 
   /// Everything that was committed when it was called, from the snapshot and the table of changes; see columns_reader.h.
   Columns columns() const;
-  /// Brings columns of this project up to date in place. Cheap when little has changed.
+  /// With the evaluation that the view asks about, when it does and there is one. Throws `wrong_use` for the key of another, and
+  /// lists those that there are.
+  Columns columns_for(const View& view) const;
+  /// Brings columns of this project up to date in place, without evaluation. Cheap when little has changed.
   void refresh(Columns& columns) const;
 
   std::vector<ImportRow> imports() const;
@@ -141,9 +172,10 @@ class Project {
   /// Throws `not_found`, and `conflict` when another saved view names it.
   void remove_view(std::string_view name);
 
-  /// Replaces the evaluation of that key.
-  void save_evaluation(std::string_view key, std::string_view prediction_set, std::string_view truth_set,
-                       std::string_view options_json, std::span<const StoredOutcome> outcomes);
+  /// Replaces the evaluation of its key.
+  void save_evaluation(const StoredEvaluation& evaluation);
+  /// From the newest to the oldest.
+  std::vector<EvaluationSummary> evaluations() const;
 
   /// For the other parts of the module.
   store::Database& database() const;

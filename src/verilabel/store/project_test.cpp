@@ -81,6 +81,10 @@ const char* const kStepToVersion2 =
 #include "verilabel/store/schema_version_2.inc"
     ;
 
+const char* const kStepToVersion3 =
+#include "verilabel/store/schema_version_3.inc"
+    ;
+
 /// Version 1 never wrote fields; another program may have, as its schema said.
 constexpr const char* kVersion1Fields = R"sql(
 INSERT INTO sample_fields VALUES ('scene', 1, 'it''s "night"'), ('iso', 1, 100), ('exposure', 1, 0.125);
@@ -93,6 +97,16 @@ INSERT INTO label_tags VALUES ('ask', 2);
 INSERT INTO saved_views VALUES ('cars', 'class:car', '2026-01-31T12:00:00.000Z');
 )sql";
 
+constexpr const char* kVersion2Evaluation = R"sql(
+INSERT INTO evaluations VALUES (1, 'latest', 'auto', 'truth', '{}', '2026-01-31T12:00:00.000Z');
+INSERT INTO evaluation_outcomes VALUES (1, 1, 2, NULL, 0), (1, 2, 1, NULL, 0);
+)sql";
+constexpr const char* kVersion3Evaluation = R"sql(
+INSERT INTO evaluations VALUES (1, 'latest', 'auto', 'truth', '{}', '2026-01-31T12:00:00.000Z');
+INSERT INTO evaluation_outcomes VALUES (1, 1, 2, NULL, 0, 6), (1, 2, 1, NULL, 0, 5);
+INSERT INTO evaluation_samples VALUES (1, 1, 0, 1, 1);
+)sql";
+
 /// Raw SQL text, as frozen by the version that released it.
 struct ReleasedVersion {
   int version;
@@ -101,7 +115,10 @@ struct ReleasedVersion {
 };
 const ReleasedVersion kReleased[] = {
     {1, kVersion1Schema, std::string(kVersion1Rows) + kVersion1Fields + kTagsAndViews},
-    {2, std::string(kVersion1Schema) + kStepToVersion2, std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews}};
+    {2, std::string(kVersion1Schema) + kStepToVersion2,
+     std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion2Evaluation},
+    {3, std::string(kVersion1Schema) + kStepToVersion2 + kStepToVersion3,
+     std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion3Evaluation}};
 
 TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
   ASSERT_EQ(static_cast<std::size_t>(store::newest_schema_version()), std::size(kReleased))
@@ -398,25 +415,59 @@ TEST_F(ProjectTest, ViewsAreSavedUnderNamesAndStayViews) {
   EXPECT_TRUE(project.saved_views().empty());
 }
 
-TEST_F(ProjectTest, AnEvaluationReplacesTheOneOfItsKey) {
+TEST_F(ProjectTest, ViewsAskTheStoredEvaluations) {
   Project project = Project::create(folder_ / "p");
-  const auto samples = add_samples(project, 1);
+  const auto samples = add_samples(project, 3);
   ImportWriter writer(project);
   writer.begin(project.ensure_set("a"), "coco", "f");
   const ClassId car = project.ensure_class("car");
   writer.add_label(samples[0], box_label(car, {1, 2, 3, 4}));
   writer.add_label(samples[0], box_label(car, {1, 2, 3, 5}));
+  writer.add_label(samples[1], box_label(car, {1, 2, 3, 6}));
   writer.finish();
-  const std::vector<StoredOutcome> outcomes = {{{1}, 0, {2}, 0.8}, {{2}, 0, {1}, 0.8}};
-  project.save_evaluation("k", "a", "a", "{}", outcomes);
-  project.save_evaluation("k", "a", "a", R"({"iou":0.7})", std::span(outcomes).first(1));
-  const auto count = [&](const char* sql) {
-    store::Statement rows = project.database().prepare(sql);
-    rows.step();
-    return rows.integer(0);
+  const auto labels_where = [&](std::string_view text) {
+    const View view = View::parse(text);
+    return select_labels(view, project.columns_for(view));
   };
-  EXPECT_EQ(count("SELECT count(*) FROM evaluations"), 1);
-  EXPECT_EQ(count("SELECT count(*) FROM evaluation_outcomes"), 1);
+  const auto samples_where = [&](std::string_view text) {
+    const View view = View::parse(text);
+    return select_samples(view, project.columns_for(view));
+  };
+  using Rows = std::vector<std::uint32_t>;
+  EXPECT_EQ(code_of([&] { labels_where("outcome:fp"); }), ErrorCode::wrong_use) << "nothing is stored yet";
+  EXPECT_EQ(code_of([&] { samples_where("-sort:fn"); }), ErrorCode::wrong_use);
+
+  StoredEvaluation first{"first", "a", "a", "{}", {}, {}};
+  first.outcomes = {{{1}, Outcome::tp, ErrorKind::none, {2}, 0.8},
+                    {{2}, Outcome::tp, ErrorKind::none, {1}, 0.8},
+                    {{3}, Outcome::fn, ErrorKind::missed, {}, 0}};
+  first.samples = {{samples[0], 1, 0, 0}, {samples[1], 0, 0, 1}};
+  project.save_evaluation(first);
+  StoredEvaluation second{"second", "a", "a", "{}", {{{3}, Outcome::fp, ErrorKind::localization, {1}, 0.3}}, {{samples[1], 0, 1, 0}}};
+  project.save_evaluation(second);
+
+  EXPECT_EQ(labels_where("outcome:fp"), (Rows{2})) << "the newest";
+  EXPECT_EQ(labels_where("error:localization,missed iou<0.5"), (Rows{2}));
+  EXPECT_EQ(labels_where("outcome:tp iou>=0.8 eval:first"), (Rows{0, 1}));
+  EXPECT_EQ(labels_where("error:missed iou<0.5 eval:first"), Rows()) << "without a partner there is no IoU";
+  EXPECT_EQ(labels_where("-outcome:tp,fn"), (Rows{0, 1, 2})) << "not looked at is no outcome";
+  EXPECT_EQ(samples_where("fn>=1 eval:first"), (Rows{1}));
+  EXPECT_EQ(samples_where("fn=0 eval:first"), (Rows{0})) << "a sample that was not evaluated has no count";
+  EXPECT_EQ(samples_where("-sort:f1 eval:first"), (Rows{0, 1, 2}));
+  EXPECT_EQ(samples_where("-sort:fp limit:1"), (Rows{1}));
+  EXPECT_EQ(code_of([&] { labels_where("outcome:fp eval:third"); }), ErrorCode::wrong_use);
+
+  Columns columns = project.columns_for(View::parse("outcome:fp"));
+  project.refresh(columns);
+  EXPECT_FALSE(columns.evaluation) << "its rows are those of columns that are no more";
+
+  first.outcomes.pop_back();
+  first.samples.pop_back();
+  project.save_evaluation(first);
+  EXPECT_EQ(labels_where("outcome:fn"), Rows()) << "replaced, and now the newest";
+  ASSERT_EQ(project.evaluations().size(), 2u);
+  EXPECT_EQ(project.evaluations()[0].key, "first");
+  EXPECT_EQ(project.evaluations()[1].prediction_set, "a");
 }
 
 }  // namespace

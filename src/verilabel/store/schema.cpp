@@ -225,7 +225,20 @@ UPDATE sample_fields SET value = CASE typeof(value) WHEN 'text' THEN json_quote(
 CREATE INDEX sample_fields_by_sample ON sample_fields (sample_id);
 )sql";
 
-constexpr std::array kMigrations = {Migration{1, kVersion1}, Migration{2, kVersion2}};
+// Evaluations say why a label is wrong (the integer of `ErrorKind` in dataset/evaluation.h), and what they counted on each sample.
+constexpr std::string_view kVersion3 = R"sql(
+ALTER TABLE evaluation_outcomes ADD COLUMN error INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE evaluation_samples (
+  evaluation_id INTEGER NOT NULL REFERENCES evaluations ON DELETE CASCADE,
+  sample_id INTEGER NOT NULL REFERENCES samples,
+  tp INTEGER NOT NULL,
+  fp INTEGER NOT NULL,
+  fn INTEGER NOT NULL,
+  PRIMARY KEY (evaluation_id, sample_id)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array kMigrations = {Migration{1, kVersion1}, Migration{2, kVersion2}, Migration{3, kVersion3}};
 
 std::int64_t number(Database& database, std::string_view sql) {
   Statement statement = database.prepare(sql);

@@ -1,6 +1,7 @@
 #include "verilabel/workflow/evaluate.h"
 
 #include <algorithm>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -9,9 +10,11 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/dataset/view.h"
+#include "verilabel/evaluate/subset.h"
 #include "verilabel/geometry/mask.h"
 #include "verilabel/store/project.h"
 #include "verilabel/workflow/evaluate_files.h"
+#include "verilabel/workflow/judged.h"
 #include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
@@ -52,11 +55,35 @@ std::vector<Rle> masks_of(const Project& project, const Columns& columns, std::i
 }
 
 void add_outcomes(const Columns& columns, const std::vector<std::uint32_t>& rows, const std::vector<std::uint32_t>& partner_rows,
-                  const std::vector<LabelOutcome>& outcomes, std::vector<StoredOutcome>& stored) {
+                  const std::vector<LabelOutcome>& outcomes, const std::vector<LabelError>& errors,
+                  std::vector<StoredOutcome>& stored) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const LabelOutcome& outcome = outcomes[i];
-    const LabelId partner = outcome.partner == kNoPartner ? LabelId{} : LabelId{columns.labels.id[partner_rows[outcome.partner]]};
-    stored.push_back({{columns.labels.id[rows[i]]}, static_cast<int>(outcome.outcome), partner, outcome.iou});
+    StoredOutcome row{.label = {columns.labels.id[rows[i]]}, .outcome = outcomes[i].outcome, .iou = outcomes[i].iou};
+    std::uint32_t partner = outcomes[i].partner;
+    if (!errors.empty() && errors[i].kind != ErrorKind::none) {
+      row.error = errors[i].kind;
+      partner = errors[i].about;
+      row.iou = errors[i].iou;
+    }
+    if (partner != kNoPartner) {
+      row.partner = LabelId{columns.labels.id[partner_rows[partner]]};
+    }
+    stored.push_back(row);
+  }
+}
+
+/// Outcomes of labels and counts of images as the store keeps them. `errors` may be empty.
+template <typename Input>
+void add_outcomes(const Columns& columns, const Input& input, const std::vector<std::uint32_t>& truth_rows,
+                  const std::vector<std::uint32_t>& prediction_rows, const Outcomes& outcomes, const LabelErrors& errors,
+                  StoredEvaluation& stored) {
+  add_outcomes(columns, prediction_rows, truth_rows, outcomes.predictions, errors.predictions, stored.outcomes);
+  add_outcomes(columns, truth_rows, prediction_rows, outcomes.truths, errors.truths, stored.outcomes);
+  std::ranges::sort(stored.outcomes, {}, [](const StoredOutcome& outcome) { return outcome.label.value; });
+  const std::vector<Counts> counts = counts_of_images(input.images.size(), input.truths.image, input.predictions.image, outcomes);
+  for (std::size_t image = 0; image < counts.size(); ++image) {
+    stored.samples.push_back({SampleId{input.images.id[image]}, counts[image].true_positives, counts[image].false_positives,
+                              counts[image].false_negatives});
   }
 }
 
@@ -68,17 +95,10 @@ std::string json_from(const EvaluateSetsOptions& options, const Evaluation& eval
   for (const auto& [name, value] : evaluation.coco.named()) {
     json.field(name, value);
   }
+  const Counts& counts = evaluation.at_threshold.counts;
+  json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
   json.end_object();
   return out;
-}
-
-View view_of_samples(const Project& project, const EvaluateSetsOptions& options) {
-  View view = View::parse(options.where, project.saved_views());
-  if (!view.has_only_sample_terms()) {
-    throw Error(ErrorCode::wrong_use,
-                "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
-  }
-  return view;
 }
 
 std::string json_from(const EvaluateSetsOptions& options, const ClassificationResult& classification) {
@@ -93,34 +113,151 @@ std::string json_from(const EvaluateSetsOptions& options, const ClassificationRe
   return out;
 }
 
-SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
-  Project project = Project::open(project_dir);
-  const View view = view_of_samples(project, options);
-  const Columns columns = project.columns();
-  const std::int32_t predictions = set_index(project, columns, options.predictions);
-  const std::int32_t truth = set_index(project, columns, options.truth);
-  ColumnsInput built = build_from(columns, predictions, truth, select_samples(view, columns));
+View view_of_samples(const Project& project, const EvaluateSetsOptions& options) {
+  View view = View::parse(options.where, project.saved_views());
+  if (!view.has_only_sample_terms()) {
+    throw Error(ErrorCode::wrong_use,
+                "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
+  }
+  return view;
+}
+
+/// Two label sets of a project, side by side.
+struct SetsOfProject {
+  ColumnsInput built;
+  std::int32_t predictions;
+  std::int32_t truth;
+};
+
+SetsOfProject input_of(const Project& project, const Columns& columns, const std::string& predictions,
+                       const EvaluateSetsOptions& options, std::span<const std::uint32_t> sample_rows) {
+  SetsOfProject sets{{}, set_index(project, columns, predictions), set_index(project, columns, options.truth)};
+  sets.built = build_from(columns, sets.predictions, sets.truth, sample_rows);
   if (options.iou_type == IouType::mask) {
-    built.input.truths.mask = masks_of(project, columns, truth, built.truth_label);
-    built.input.predictions.mask = masks_of(project, columns, predictions, built.prediction_label);
-    for (const Rle& mask : built.input.predictions.mask) {
-      built.input.predictions.area_px.push_back(static_cast<double>(area(mask)));
+    EvaluationInput& input = sets.built.input;
+    input.truths.mask = masks_of(project, columns, sets.truth, sets.built.truth_label);
+    input.predictions.mask = masks_of(project, columns, sets.predictions, sets.built.prediction_label);
+    for (const Rle& mask : input.predictions.mask) {
+      input.predictions.area_px.push_back(static_cast<double>(area(mask)));
     }
   }
-  SetEvaluation result;
-  result.evaluation = evaluate(built.input, {options.iou_type, options.iou, options.threshold});
-  result.coverage = built.coverage;
-  for (const NamedId& row : columns.classes) {
-    result.class_names.push_back(row.name);
+  return sets;
+}
+
+std::vector<std::uint8_t> flags_of(std::span<const std::uint32_t> wanted_rows, std::size_t row_count,
+                                   std::span<const std::uint32_t> rows) {
+  std::vector<std::uint8_t> is_wanted(row_count, 0);
+  for (const std::uint32_t row : wanted_rows) {
+    is_wanted[row] = 1;
   }
-  std::vector<StoredOutcome> outcomes;
-  add_outcomes(columns, built.prediction_label, built.truth_label, result.evaluation.outcomes.predictions, outcomes);
-  add_outcomes(columns, built.truth_label, built.prediction_label, result.evaluation.outcomes.truths, outcomes);
-  project.save_evaluation(options.name, options.predictions, options.truth, json_from(options, result.evaluation), outcomes);
+  std::vector<std::uint8_t> flags;
+  for (const std::uint32_t row : rows) {
+    flags.push_back(is_wanted[row]);
+  }
+  return flags;
+}
+
+ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& scenario, const ColumnsInput& built,
+                                     const EvaluateOptions& evaluate_options, const BootstrapOptions& bootstrap) {
+  const View view = View::parse(scenario.where, project.saved_views());
+  const Columns columns = project.columns_for(view);
+  ScenarioEvaluation result;
+  result.scenario = scenario;
+  EvaluationInput part;
+  if (view.has_only_sample_terms()) {
+    part = images_of(built.input, flags_of(select_samples(view, columns), columns.samples.size(), built.image_sample));
+    result.samples = static_cast<std::int64_t>(part.images.size());
+    result.truths = static_cast<std::int64_t>(part.truths.size());
+    result.predictions = static_cast<std::int64_t>(part.predictions.size());
+  } else {
+    const std::vector<std::uint32_t> selected = select_labels(view, columns);
+    const auto truths = flags_of(selected, columns.labels.size(), built.truth_label);
+    const auto predictions = flags_of(selected, columns.labels.size(), built.prediction_label);
+    std::vector<std::uint8_t> has_label(built.input.images.size(), 0);
+    for (std::size_t i = 0; i < truths.size(); ++i) {
+      has_label[built.input.truths.image[i]] |= truths[i];
+    }
+    for (std::size_t i = 0; i < predictions.size(); ++i) {
+      has_label[built.input.predictions.image[i]] |= predictions[i];
+    }
+    result.samples = std::ranges::count(has_label, 1);
+    result.truths = std::ranges::count(truths, 1);
+    result.predictions = std::ranges::count(predictions, 1);
+    part = labels_of(built.input, truths, predictions);
+  }
+  const Evaluation evaluation = evaluate(part, evaluate_options);
+  const ResampledMetrics metrics(part, evaluation.outcomes, evaluate_options.threshold);
+  result.map = evaluation.coco.map;
+  result.metrics = metrics.once();
+  result.intervals = bootstrap_metrics(metrics, bootstrap);
   return result;
 }
 
+SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
+  Project project = Project::open(project_dir);
+  const View view = view_of_samples(project, options);
+  const Columns columns = project.columns_for(view);
+  const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
+  const SetsOfProject sets = input_of(project, columns, options.predictions, options, sample_rows);
+  const ColumnsInput& built = sets.built;
+  EvaluateOptions evaluate_options{options.iou_type, options.iou, options.threshold};
+  SetEvaluation result;
+  result.evaluation = evaluate(built.input, evaluate_options);
+  result.coverage = built.coverage;
+  result.class_names = built.input.classes.name;
+  evaluate_options.threshold = result.evaluation.at_threshold.threshold;
+  for (const Scenario& scenario : options.scenarios) {
+    try {
+      result.scenarios.push_back(evaluate_scenario(project, scenario, built, evaluate_options, options.bootstrap));
+    } catch (const Error& error) {
+      throw error.with("scenario", scenario.name);
+    }
+  }
+  if (!options.compare.empty()) {
+    const SetsOfProject other = input_of(project, columns, options.compare, options, sample_rows);
+    result.comparison = compare_predictions(built.input, result.evaluation, other.built.input, options);
+  }
+  EvaluationDetails details = evaluation_details(built.input, result.evaluation, evaluate_options);
+  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result.evaluation), {}, {}};
+  add_outcomes(columns, built.input, built.truth_label, built.prediction_label, details.outcomes, details.label_errors, stored);
+  project.save_evaluation(stored);
+  if (options.with_details) {
+    result.worst = worst_images(built.input, details);
+    for (JudgedImage& image : result.worst) {
+      const Sample sample = project.sample(SampleId{image.id});
+      image.name = sample.name;
+      image.path = sample.path;
+      image.width = sample.width;
+      image.height = sample.height;
+    }
+    result.details = std::move(details);
+  }
+  return result;
+}
+
+void validate_for_overlaps(const EvaluateSetsOptions& options) {
+  options.validate();
+  if (options.is_classification()) {
+    throw Error(ErrorCode::wrong_use,
+                "classes of whole images have no overlaps and no threshold of best F1: use the protocol coco");
+  }
+}
+
 }  // namespace
+
+Scenario scenario_from(std::string_view text) {
+  const auto is_of_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == ' ';
+  };
+  // A view never begins with a word and `=` followed by a term, except for a comparison, which has a known name.
+  const std::size_t equals = text.find('=');
+  const std::string_view name = text.substr(0, equals);
+  const bool is_term = std::ranges::any_of(view_terms(), [&](const ViewTerm& term) { return term.name == name; });
+  if (equals == std::string_view::npos || name.empty() || is_term || !std::ranges::all_of(name, is_of_name)) {
+    return {std::string(text), std::string(text)};
+  }
+  return {std::string(name), std::string(text.substr(equals + 1))};
+}
 
 bool EvaluateSetsOptions::predictions_are_file() const {
   return means_file(predictions);
@@ -140,18 +277,40 @@ void EvaluateSetsOptions::validate() const {
   if (truth_is_file() && !where.empty()) {
     throw Error(ErrorCode::wrong_use, "--where needs a project: files have no samples to choose from");
   }
+  if (truth_is_file() && !scenarios.empty()) {
+    throw Error(ErrorCode::wrong_use, "--scenario needs a project: files have no samples to choose from");
+  }
+  if (!compare.empty() && means_file(compare) != truth_is_file()) {
+    throw Error(ErrorCode::wrong_use, "--compare takes what --predictions takes: a set beside a set, a file beside a file");
+  }
+  if (!compare.empty() && (compare == predictions || compare == truth)) {
+    throw Error(ErrorCode::wrong_use, "--compare takes other predictions than those that are judged, and not the truth");
+  }
+  bootstrap.validate();
   if (!truth_is_file() && predictions == truth) {
     throw Error(ErrorCode::wrong_use, "a set compared with itself is always right: give two sets");
   }
 }
 
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
-  options.validate();
-  if (options.is_classification()) {
-    throw Error(ErrorCode::wrong_use,
-                "classes of whole images have no overlaps and no threshold of best F1: use the protocol coco");
-  }
+  validate_for_overlaps(options);
   return options.truth_is_file() ? evaluate_files(options) : evaluate_project(project_dir, options);
+}
+
+JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
+  validate_for_overlaps(options);
+  if (options.truth_is_file()) {
+    return judge_files(options);
+  }
+  const Project project = Project::open(project_dir, Project::Access::read_only);
+  const View view = view_of_samples(project, options);
+  const Columns columns = project.columns_for(view);
+  SetsOfProject sets = input_of(project, columns, options.predictions, options, select_samples(view, columns));
+  JudgedSets judged{std::move(sets.built.input), {}};
+  judged.result.evaluation = evaluate(judged.input, {options.iou_type, options.iou, options.threshold});
+  judged.result.class_names = judged.input.classes.name;
+  judged.result.coverage = sets.built.coverage;
+  return judged;
 }
 
 SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
@@ -166,9 +325,12 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
     throw Error(ErrorCode::wrong_use,
                 "the protocol classification takes neither an IoU type nor a threshold: the best class counts");
   }
+  if (options.with_details || !options.scenarios.empty() || !options.compare.empty()) {
+    throw Error(ErrorCode::wrong_use, "details, scenarios, comparisons and reports are there for the protocol coco only");
+  }
   Project project = Project::open(project_dir);
   const View view = view_of_samples(project, options);
-  const Columns columns = project.columns();
+  const Columns columns = project.columns_for(view);
   const std::int32_t predictions = set_index(project, columns, options.predictions);
   const std::int32_t truth = set_index(project, columns, options.truth);
   const ClassificationColumnsInput built = build_classification_from(columns, predictions, truth, select_samples(view, columns));
@@ -178,10 +340,9 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
   for (const NamedId& row : columns.classes) {
     classification.class_names.push_back(row.name);
   }
-  std::vector<StoredOutcome> outcomes;
-  add_outcomes(columns, built.prediction_label, built.truth_label, classification.result.outcomes.predictions, outcomes);
-  add_outcomes(columns, built.truth_label, built.prediction_label, classification.result.outcomes.truths, outcomes);
-  project.save_evaluation(options.name, options.predictions, options.truth, json_from(options, classification.result), outcomes);
+  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, classification.result), {}, {}};
+  add_outcomes(columns, built.input, built.truth_label, built.prediction_label, classification.result.outcomes, {}, stored);
+  project.save_evaluation(stored);
   return classification;
 }
 

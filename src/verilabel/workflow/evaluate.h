@@ -8,10 +8,21 @@
 #include <vector>
 
 #include "verilabel/evaluate/classification.h"
+#include "verilabel/evaluate/details.h"
 #include "verilabel/evaluate/evaluate.h"
 #include "verilabel/evaluate/from_columns.h"
+#include "verilabel/evaluate/resampled_metrics.h"
 
 namespace verilabel {
+
+/// A part of the data that gets numbers of its own: the samples of a view, or, when it has label terms, its labels.
+struct Scenario {
+  std::string name;
+  std::string where;
+};
+
+/// "NAME=VIEW", where the name is a word of letters, digits, `_`, `-` and blanks; or a view, which is then its own name.
+Scenario scenario_from(std::string_view text);
 
 struct EvaluateSetsOptions {
   /// A label set of the project; or a file, when it contains `/` or ends in `.json`: COCO truth, or (predictions only) a results
@@ -24,12 +35,66 @@ struct EvaluateSetsOptions {
   std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
   std::string name = "latest";      ///< key under which a project keeps the evaluation; an earlier one of that key is replaced
+  bool with_details = false;        ///< how predictions go wrong, beside the numbers
+  std::vector<Scenario> scenarios;  ///< not with files
+  std::string compare;              ///< other predictions, set or file as `predictions`, on the same truth; empty for none
+  BootstrapOptions bootstrap;       ///< of scenarios and the comparison
 
   bool is_classification() const { return protocol == "classification"; }
   bool predictions_are_file() const;
   bool truth_is_file() const;
   /// Throws `wrong_use`.
   void validate() const;
+};
+
+/// A label as an evaluation sees it, for looking at.
+struct JudgedLabel {
+  bool is_truth = false;
+  std::uint32_t category = 0;  ///< index into `SetEvaluation::class_names`
+  Box box_xywh_px;
+  std::optional<double> score;
+  LabelOutcome outcome;
+  LabelError error;
+};
+
+/// An image with what went wrong on it.
+struct JudgedImage {
+  std::int64_t id = 0;         ///< of the sample, or of the image in a file
+  std::string name;            ///< empty in files that have none
+  std::filesystem::path path;  ///< empty for images of files, which are not looked for
+  std::int32_t width = 0;      ///< pixels of the upright image; 0 when unknown
+  std::int32_t height = 0;
+  Counts counts;
+  std::vector<JudgedLabel> labels;
+};
+
+struct ScenarioEvaluation {
+  Scenario scenario;
+  std::int64_t samples = 0;  ///< evaluated ones in the view; with label terms, those that have such a label
+  std::int64_t truths = 0;
+  std::int64_t predictions = 0;
+  std::optional<double> map;
+  PointMetrics metrics;  ///< at the IoU and threshold of the whole evaluation
+  PointMetricIntervals intervals;
+};
+
+/// One number of both predictions. The difference is the first less the other.
+struct ComparedNumber {
+  std::optional<double> first;
+  std::optional<double> other;
+  std::optional<Interval> difference;  ///< from a paired bootstrap, where one was made
+};
+
+struct SetComparison {
+  std::string other_predictions;
+  std::optional<double> other_threshold;
+  ComparedNumber map;
+  PointNumbers<ComparedNumber> metrics;  ///< each at its own threshold
+  struct OfClass {
+    ComparedNumber ap;
+    ComparedNumber f1;  ///< likewise
+  };
+  std::vector<OfClass> per_class;  ///< in the order of `class_names`
 };
 
 /// An evaluation with the names and the coverage that make its numbers readable.
@@ -39,12 +104,17 @@ struct SetEvaluation {
   Coverage coverage;
   std::int64_t predictions_of_unknown_images = 0;   ///< results whose image the truth file does not list: left out
   std::int64_t predictions_of_unknown_classes = 0;  ///< likewise
+
+  std::optional<EvaluationDetails> details;
+  std::vector<JudgedImage> worst;  ///< with details: the images with most errors at the threshold
+  std::vector<ScenarioEvaluation> scenarios;
+  std::optional<SetComparison> comparison;
 };
 
 /// Compares the boxes or masks of two files, or of two label sets of the project in `project_dir`, which is opened for sets only;
-/// for sets the evaluation with the outcome of each label is stored under its name. Throws `wrong_use` for a set or protocol that
-/// does not exist (naming those that do), for a file beside a set, and for another protocol than coco; `bad_data`, `not_found`,
-/// `io`.
+/// for sets the evaluation with the outcome of each label at the threshold is stored under its name. Throws `wrong_use` for a set,
+/// view or protocol that does not exist (naming those that do), for a file beside a set, and for another protocol than coco;
+/// `bad_data`, `not_found`, `io`.
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 /// Likewise of classes of whole images.

@@ -141,26 +141,31 @@ EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& tr
   return predictions;
 }
 
-}  // namespace
+/// Two files as an evaluation's input, and what was left out.
+struct FileInput {
+  EvaluationInput input;
+  std::vector<CocoImage> images;
+  SetEvaluation counted;  ///< names and coverage only
+};
 
-SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
+FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& options) {
   const bool with_masks = options.iou_type == IouType::mask;
   const CocoMasks masks = with_masks ? CocoMasks::read : CocoMasks::skip;
   // The two files are read side by side.
   auto reading = std::async(std::launch::async, [&] {
-    if (!is_coco_results_list(options.predictions)) {
+    if (!is_coco_results_list(predictions)) {
       throw Error(ErrorCode::bad_data,
                   "predictions from a file are a COCO results list: [{\"image_id\", \"category_id\", \"bbox\", \"score\"}, …]; "
                   "import a whole dataset into a project to judge it",
-                  {{"file", options.predictions}});
+                  {{"file", predictions}});
     }
-    return read_coco_results(options.predictions, masks);
+    return read_coco_results(predictions, masks);
   });
   CocoTruth truth = read_coco_truth(options.truth, masks);
   CocoDetections rows = reading.get();
 
-  SetEvaluation result;
-  EvaluationInput input;
+  FileInput files;
+  EvaluationInput& input = files.input;
   for (const CocoImage& image : truth.images) {
     input.images.id.push_back(image.id);
   }
@@ -171,14 +176,44 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
   const IndexOfId image_index(input.images.id);
   const IndexOfId class_index(input.classes.id);
   input.truths = truths_from(std::move(truth.detections), truth, image_index, class_index, with_masks);
-  drop_unknown(rows, image_index, class_index, result);
+  drop_unknown(rows, image_index, class_index, files.counted);
   input.predictions = predictions_from(std::move(rows), truth, image_index, class_index, with_masks);
-  result.class_names = input.classes.name;
-  result.coverage.samples = static_cast<std::int64_t>(input.images.size());
-  result.coverage.truths = static_cast<std::int64_t>(input.truths.size());
-  result.coverage.predictions = static_cast<std::int64_t>(input.predictions.size());
-  result.evaluation = evaluate(input, {options.iou_type, options.iou, options.threshold});
+  files.images = std::move(truth.images);
+  files.counted.class_names = input.classes.name;
+  files.counted.coverage.samples = static_cast<std::int64_t>(input.images.size());
+  files.counted.coverage.truths = static_cast<std::int64_t>(input.truths.size());
+  files.counted.coverage.predictions = static_cast<std::int64_t>(input.predictions.size());
+  return files;
+}
+
+}  // namespace
+
+SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
+  const FileInput files = input_of(options.predictions, options);
+  const EvaluationInput& input = files.input;
+  const EvaluateOptions evaluate_options{options.iou_type, options.iou, options.threshold};
+  SetEvaluation result = files.counted;
+  result.evaluation = evaluate(input, evaluate_options);
+  if (options.with_details) {
+    result.details = evaluation_details(input, result.evaluation, evaluate_options);
+    result.worst = worst_images(input, *result.details);
+    for (JudgedImage& image : result.worst) {
+      const auto listed = std::ranges::find(files.images, image.id, &CocoImage::id);
+      image.width = listed->width;
+      image.height = listed->height;
+    }
+  }
+  if (!options.compare.empty()) {
+    result.comparison = compare_predictions(input, result.evaluation, input_of(options.compare, options).input, options);
+  }
   return result;
+}
+
+JudgedSets judge_files(const EvaluateSetsOptions& options) {
+  FileInput files = input_of(options.predictions, options);
+  JudgedSets judged{std::move(files.input), std::move(files.counted)};
+  judged.result.evaluation = evaluate(judged.input, {options.iou_type, options.iou, options.threshold});
+  return judged;
 }
 
 }  // namespace verilabel

@@ -1,10 +1,12 @@
 #pragma once
 
-#include "verilabel/workflow/evaluate.h"
+#include "verilabel/workflow/judged.h"
 
 namespace verilabel {
 
-/// The part of `evaluate_sets` that compares two files and needs no project.
+// The parts of `evaluate_sets` and `judge_sets` that compare two files and need no project.
+
 SetEvaluation evaluate_files(const EvaluateSetsOptions& options);
+JudgedSets judge_files(const EvaluateSetsOptions& options);
 
 }  // namespace verilabel

@@ -21,25 +21,9 @@ namespace {
 class LabelFilter {
  public:
   LabelFilter(const ExportOptions& options, const Columns& columns)
-      : options_(options), threshold_of_class_(columns.classes.size()) {
-    Thresholds thresholds;
-    thresholds.global = options.threshold;
-    if (options.thresholds) {
-      thresholds = read_thresholds(*options.thresholds);
-    }
-    for (auto& threshold : threshold_of_class_) {
-      threshold = thresholds.global;
-    }
-    for (const Thresholds::OfClass& of_class : thresholds.per_class) {
-      const auto index = columns.class_index(of_class.class_name);
-      if (!index) {
-        throw Error(ErrorCode::bad_data,
-                    fmt::format("the thresholds name a class '{}' that the project does not have", of_class.class_name),
-                    {{"file", options.thresholds->native()}, {"field", "per_class." + of_class.class_name}});
-      }
-      threshold_of_class_[static_cast<std::size_t>(*index)] = of_class.threshold;
-    }
-  }
+      : options_(options),
+        thresholds_(options.thresholds ? ClassThresholds(columns, *options.thresholds)
+                                       : ClassThresholds(columns, options.threshold)) {}
 
   bool lets_through(const LabelColumns& labels, std::uint32_t row) const {
     switch (labels.verdict[row]) {
@@ -53,13 +37,12 @@ class LabelFilter {
       case Verdict::unreviewed:
         break;
     }
-    const auto& threshold = threshold_of_class_[static_cast<std::size_t>(labels.class_index[row])];
-    return !threshold || std::isnan(labels.confidence[row]) || labels.confidence[row] >= *threshold;
+    return thresholds_.reaches(labels, row).value_or(true);
   }
 
  private:
   const ExportOptions& options_;
-  std::vector<std::optional<double>> threshold_of_class_;
+  ClassThresholds thresholds_;
 };
 
 /// The samples and labels of an export, in the order of their ids.
@@ -213,7 +196,7 @@ void ExportOptions::validate() const {
 WriteReport export_set(Project& project, const ExportOptions& options) {
   options.validate();
   check_output_file(options.output, project.directory());
-  const Columns columns = project.columns();
+  const Columns columns = project.columns_for(View::parse(options.where, project.saved_views()));
   const auto set = columns.set_index(options.set);
   if (!set) {
     throw Error(ErrorCode::wrong_use, fmt::format("there is no label set '{}'", options.set), {{"sets", project.set_names()}});

@@ -261,7 +261,7 @@ void LabelOptions::validate() const {
 RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
   options.validate();
   const View view = View::parse(options.where, project.saved_views());
-  const Columns columns = project.columns();
+  const Columns columns = project.columns_for(view);
   std::vector<SampleId> samples;
   std::int64_t missing = 0;
   for (const std::uint32_t row : select_samples(view, columns)) {

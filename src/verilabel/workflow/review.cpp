@@ -5,6 +5,7 @@
 
 #include "verilabel/dataset/view.h"
 #include "verilabel/store/decision_ledger.h"
+#include "verilabel/workflow/thresholds.h"
 
 namespace verilabel {
 namespace {
@@ -22,13 +23,17 @@ std::string current_user() {
 
 }  // namespace
 
-ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason) {
+ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason,
+                    const std::optional<std::filesystem::path>& thresholds) {
   const View parsed = View::parse(view, project.saved_views());
-  const Columns columns = project.columns();
+  const Columns columns = project.columns_for(parsed);
+  const auto filter = thresholds ? std::optional(ClassThresholds(columns, *thresholds)) : std::nullopt;
   ReviewReport report;
   std::vector<LabelId> labels;
   for (const std::uint32_t row : select_labels(parsed, columns)) {
-    if (columns.labels.verdict[row] == verdict) {
+    if (filter && !filter->reaches(columns.labels, row).value_or(false)) {
+      ++report.below;
+    } else if (columns.labels.verdict[row] == verdict) {
       ++report.unchanged;
     } else {
       labels.push_back({columns.labels.id[row]});

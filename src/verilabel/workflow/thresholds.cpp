@@ -1,6 +1,7 @@
 #include "verilabel/workflow/thresholds.h"
 
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,16 @@ std::optional<double> number_from(const json& value, const std::string& key) {
   return value.get<double>();
 }
 
+/// Of an object with `threshold`, or of the whole document.
+std::optional<double> threshold_from(const json& object, const std::string& key) {
+  const json unattainable = object.value("unattainable", json(false));
+  if (!unattainable.is_boolean()) {
+    throw Error(ErrorCode::bad_data, "`unattainable` must be true or false", {{"field", key}});
+  }
+  const auto threshold = number_from(object.value("threshold", json()), key);
+  return !threshold && unattainable.get<bool>() ? std::optional(std::numeric_limits<double>::infinity()) : threshold;
+}
+
 Thresholds thresholds_from(const json& document) {
   if (!document.is_object()) {
     throw Error(ErrorCode::bad_data, "a thresholds file is a JSON object with `threshold` and `per_class`");
@@ -36,14 +47,14 @@ Thresholds thresholds_from(const json& document) {
         "this is no thresholds file: it has neither `threshold` nor `per_class`; `verilabel threshold --output` writes one");
   }
   Thresholds thresholds;
-  thresholds.global = number_from(document.value("threshold", json()), "threshold");
+  thresholds.global = threshold_from(document, "threshold");
   const json per_class = document.value("per_class", json::object());
   if (!per_class.is_object()) {
     throw Error(ErrorCode::bad_data, "`per_class` must be an object of class names", {{"field", "per_class"}});
   }
   for (const auto& [name, value] : per_class.items()) {
     const std::string key = fmt::format("per_class.{}", name);
-    if (const auto threshold = number_from(value.is_object() ? value.value("threshold", json()) : value, key)) {
+    if (const auto threshold = value.is_object() ? threshold_from(value, key) : number_from(value, key)) {
       thresholds.per_class.push_back({name, *threshold});
     }
   }
@@ -51,6 +62,31 @@ Thresholds thresholds_from(const json& document) {
 }
 
 }  // namespace
+
+ClassThresholds::ClassThresholds(const Columns& columns, std::optional<double> threshold)
+    : threshold_of_class_(columns.classes.size(), threshold) {}
+
+ClassThresholds::ClassThresholds(const Columns& columns, const std::filesystem::path& file) {
+  const Thresholds thresholds = read_thresholds(file);
+  threshold_of_class_.assign(columns.classes.size(), thresholds.global);
+  for (const Thresholds::OfClass& of_class : thresholds.per_class) {
+    const auto index = columns.class_index(of_class.class_name);
+    if (!index) {
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("the thresholds name a class '{}' that the project does not have", of_class.class_name),
+                  {{"file", file.native()}, {"field", "per_class." + of_class.class_name}});
+    }
+    threshold_of_class_[static_cast<std::size_t>(*index)] = of_class.threshold;
+  }
+}
+
+std::optional<bool> ClassThresholds::reaches(const LabelColumns& labels, std::uint32_t row) const {
+  if (std::isnan(labels.confidence[row])) {
+    return std::nullopt;
+  }
+  const auto& threshold = threshold_of_class_[static_cast<std::size_t>(labels.class_index[row])];
+  return !threshold || labels.confidence[row] >= *threshold;
+}
 
 Thresholds read_thresholds(const std::filesystem::path& path) {
   const std::string text = read_file(path, kMaxBytes);

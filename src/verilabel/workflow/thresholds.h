@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "verilabel/dataset/columns.h"
 
 namespace verilabel {
 
@@ -17,8 +20,24 @@ struct Thresholds {
   std::vector<OfClass> per_class;
 };
 
+/// The threshold of each class of a project.
+class ClassThresholds {
+ public:
+  /// One threshold for all classes; nothing lets every label through.
+  ClassThresholds(const Columns& columns, std::optional<double> threshold);
+  /// Those of a file. Throws what `read_thresholds` does, and `bad_data` for a class that the project does not have.
+  ClassThresholds(const Columns& columns, const std::filesystem::path& file);
+
+  /// Whether a label's confidence reaches the threshold of its class; nothing for a label without confidence.
+  std::optional<bool> reaches(const LabelColumns& labels, std::uint32_t row) const;
+
+ private:
+  std::vector<std::optional<double>> threshold_of_class_;
+};
+
 /// Reads `{"threshold": 0.3, "per_class": {"car": {"threshold": 0.4}, "bus": 0.5}}`. A null threshold, which stands for a class
-/// where nothing could be recommended, is as if it were not there; other keys are for people. Throws `bad_data` naming the key,
+/// where nothing could be recommended, is as if it were not there; but with `"unattainable": true` beside it, which says that no
+/// threshold achieves what was wanted, it is infinite and no label reaches it. Other keys are for people. Throws `bad_data` naming the key,
 /// `not_found`, `io`.
 Thresholds read_thresholds(const std::filesystem::path& path);
 

@@ -1,0 +1,261 @@
+#include "verilabel/cli/evaluate_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/utf8.h"
+#include "verilabel/cli/choice.h"
+#include "verilabel/cli/text.h"
+
+namespace verilabel::cli {
+namespace {
+
+constexpr Choices<IouType, 2> kIouTypes = {{{"box", IouType::box}, {"mask", IouType::mask}}};
+constexpr std::size_t kConfusionsShown = 10;
+constexpr std::size_t kWorstShown = 10;
+
+void say_count(Console& console, std::int64_t count, std::string_view what) {
+  if (count > 0) {
+    console.say(fmt::format("  {} {}", count, what));
+  }
+}
+
+/// What boxes and classes of whole images have in common.
+void say_common_coverage(Console& console, const Coverage& coverage) {
+  console.say(
+      fmt::format("{} samples evaluated, {} truths, {} predictions", coverage.samples, coverage.truths, coverage.predictions));
+  say_count(console, coverage.samples_reviewed, "of the samples have truths that a person has decided on");
+  say_count(console, coverage.samples_without_truth, "samples are not labelled in the truth and are left out");
+  say_count(console, coverage.predictions_outside, "predictions on samples without truth are left out");
+  say_count(console, coverage.predictions_rejected, "predictions were rejected by a person and are left out");
+  say_count(console, coverage.truths_rejected, "truths were rejected by a person and are left out");
+  say_count(console, coverage.predictions_without_score, "predictions have no confidence and count as 1");
+}
+
+/// What an error of the kind is, and so what can be done about it.
+std::string_view meaning_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::classification:
+      return "well placed, wrong class";
+    case ErrorKind::localization:
+      return "right class, badly placed";
+    case ErrorKind::both:
+      return "wrong class and badly placed";
+    case ErrorKind::duplicate:
+      return "another prediction has the truth already";
+    case ErrorKind::background:
+      return "nothing is there";
+    case ErrorKind::missed:
+      return "a truth that nothing comes near";
+    case ErrorKind::none:
+      break;
+  }
+  return "";
+}
+
+void say_errors(Console& console, const EvaluationDetails& details) {
+  std::array<std::int64_t, kErrorKinds> predictions{};
+  std::array<std::int64_t, kErrorKinds> truths{};
+  for (const LabelError& error : details.label_errors.predictions) {
+    ++predictions[static_cast<std::size_t>(error.kind)];
+  }
+  for (const LabelError& error : details.label_errors.truths) {
+    ++truths[static_cast<std::size_t>(error.kind)];
+  }
+  Table table({"error", "wrong predictions", "lost truths", "AP cost", "meaning"});
+  for (std::size_t i = 1; i < kErrorKinds; ++i) {
+    const auto kind = static_cast<ErrorKind>(i);
+    table.add({std::string(name_of(kind)), std::to_string(predictions[i]), std::to_string(truths[i]),
+               number_text(details.errors.ap ? std::optional(details.errors.costs[i].ap) : std::nullopt),
+               std::string(meaning_of(kind))});
+  }
+  console.say(fmt::format("\nErrors at threshold {}, and what AP (now {}) would gain without them:\n",
+                          number_text(details.threshold), number_text(details.errors.ap)) +
+              table.text());
+}
+
+void say_confusions(Console& console, const SetEvaluation& result) {
+  const ConfusionMatrix& matrix = result.details->confusion;
+  std::vector<std::tuple<std::int64_t, std::size_t, std::size_t>> pairs;
+  for (std::size_t truth = 0; truth < matrix.classes(); ++truth) {
+    for (std::size_t predicted = 0; predicted < matrix.classes(); ++predicted) {
+      if (truth != predicted && matrix.at(truth, predicted) > 0) {
+        pairs.emplace_back(-matrix.at(truth, predicted), truth, predicted);
+      }
+    }
+  }
+  std::ranges::sort(pairs);
+  if (pairs.empty()) {
+    console.say("\nNo truth is taken for another class.");
+    return;
+  }
+  Table table({"truth", "taken for", "times"});
+  for (std::size_t i = 0; i < std::min(pairs.size(), kConfusionsShown); ++i) {
+    const auto& [count, truth, predicted] = pairs[i];
+    table.add({printable(result.class_names[truth]), printable(result.class_names[predicted]), std::to_string(-count)});
+  }
+  console.say("\n" + table.text());
+}
+
+void say_calibration(Console& console, const Calibration& calibration) {
+  console.say(fmt::format("\nScores are {} off on average from how often they are right (expected calibration error), {} at most",
+                          number_text(calibration.expected_error), number_text(calibration.greatest_error)));
+}
+
+void say_worst(Console& console, const SetEvaluation& result) {
+  if (result.worst.empty()) {
+    return;
+  }
+  Table table({"image", "tp", "fp", "fn", "F1"});
+  for (std::size_t i = 0; i < std::min(result.worst.size(), kWorstShown); ++i) {
+    const JudgedImage& image = result.worst[i];
+    table.add({image.name.empty() ? std::to_string(image.id) : printable(image.name), std::to_string(image.counts.true_positives),
+               std::to_string(image.counts.false_positives), std::to_string(image.counts.false_negatives),
+               number_text(image.counts.f1())});
+  }
+  console.say("\nMost errors:\n" + table.text());
+}
+
+void say_scenarios(Console& console, const SetEvaluation& result) {
+  Table table({"scenario", "samples", "truths", "predictions", "mAP", "precision", "recall", "F1"});
+  for (const ScenarioEvaluation& one : result.scenarios) {
+    table.add({printable(one.scenario.name), std::to_string(one.samples), std::to_string(one.truths),
+               std::to_string(one.predictions), number_text(one.map), number_text(one.metrics.precision, one.intervals.precision),
+               number_text(one.metrics.recall, one.intervals.recall), number_text(one.metrics.f1, one.intervals.f1)});
+  }
+  console.say("\n" + table.text());
+}
+
+void say_comparison(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  const SetComparison& comparison = *result.comparison;
+  Table table({"metric", options.predictions, comparison.other_predictions, "difference"});
+  const auto difference_of = [](const ComparedNumber& number) {
+    return number.first && number.other ? std::optional(*number.first - *number.other) : std::nullopt;
+  };
+  const auto add = [&](std::string name, const ComparedNumber& number) {
+    table.add({std::move(name), number_text(number.first), number_text(number.other),
+               number_text(difference_of(number), number.difference)});
+  };
+  add("mAP", comparison.map);
+  add("AP", comparison.metrics.ap);
+  add("precision", comparison.metrics.precision);
+  add("recall", comparison.metrics.recall);
+  add("F1", comparison.metrics.f1);
+  console.say("\n" + table.text());
+  console.say(fmt::format("AP is that at IoU {}; each side at its own threshold: {} and {}", options.iou,
+                          number_text(result.evaluation.at_threshold.threshold), number_text(comparison.other_threshold)));
+  Table classes({"class", "AP", "other AP", "difference", "F1", "other F1", "difference"});
+  for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
+    const SetComparison::OfClass& of_class = comparison.per_class[k];
+    if (is_shown(result.evaluation.per_class[k])) {
+      classes.add({printable(result.class_names[k]), number_text(of_class.ap.first), number_text(of_class.ap.other),
+                   number_text(difference_of(of_class.ap)), number_text(of_class.f1.first), number_text(of_class.f1.other),
+                   number_text(difference_of(of_class.f1))});
+    }
+  }
+  console.say("\n" + classes.text());
+}
+
+}  // namespace
+
+std::string number_text(const std::optional<double>& number, const std::optional<Interval>& interval) {
+  return interval ? fmt::format("{} ({:.4f} to {:.4f})", number_text(number), interval->low, interval->high) : number_text(number);
+}
+
+bool is_shown(const ClassEvaluation& of_class) {
+  return of_class.truths > 0 || of_class.predictions > 0;
+}
+
+void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
+  app.add_option("--predictions", options.predictions, "The label set (or COCO file) that is judged")->required()->type_name("SET");
+  app.add_option("--truth", options.truth, "The label set (or COCO file) that it is judged by")->required()->type_name("SET");
+  app.add_option("--protocol", options.protocol, "The rules of the comparison: coco, or classification for classes of whole images")
+      ->capture_default_str();
+  add_choice(app, "--iou-type", options.iou_type, kIouTypes, "Compare boxes or masks");
+  app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1")->capture_default_str();
+  app.add_option("--where", options.where, "Only these samples (a view of sample terms)")->type_name("VIEW");
+}
+
+void say_coverage(Console& console, const SetEvaluation& result) {
+  const Coverage& coverage = result.coverage;
+  say_common_coverage(console, coverage);
+  const auto say_if = [&](std::int64_t count, std::string_view what) { say_count(console, count, what); };
+  say_if(coverage.samples_not_predicted, "samples are not labelled in the predictions and count as empty");
+  say_if(coverage.labels_of_other_kinds, "labels without a box are left out");
+  say_if(result.evaluation.predictions_beyond_limit,
+         "predictions are beyond the 100 best of their class on their image and do not count");
+  say_if(result.predictions_of_unknown_images, "predictions name images that the truth does not list and are left out");
+  say_if(result.predictions_of_unknown_classes, "predictions name classes that the truth does not list and are left out");
+}
+
+void say_classification(Console& console, const SetClassification& classification) {
+  const ClassificationResult& result = classification.result;
+  const Coverage& coverage = classification.coverage;
+  say_common_coverage(console, coverage);
+  say_count(console, result.images_without_prediction, "samples have no prediction and count as wrong");
+  say_count(console, coverage.samples_without_class, "samples have no class of the whole image in the truth and are left out");
+  say_count(console, coverage.labels_of_other_kinds, "labels with a box are left out");
+  Table numbers({"metric", "value"});
+  numbers.add({"accuracy", number_text(result.accuracy())});
+  for (std::size_t k = 2; k <= ClassificationResult::kLargestK; ++k) {
+    numbers.add({fmt::format("top-{}", k), number_text(result.top_k(k))});
+  }
+  console.say("\n" + numbers.text());
+  Table classes({"class", "truths", "predictions", "precision", "recall", "F1"});
+  for (std::size_t i = 0; i < result.per_class.size(); ++i) {
+    const ClassificationOfClass& of_class = result.per_class[i];
+    if (of_class.truths > 0 || of_class.predictions > 0) {
+      classes.add({classification.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
+                   number_text(of_class.counts.precision()), number_text(of_class.counts.recall()),
+                   number_text(of_class.counts.f1())});
+    }
+  }
+  console.say("\n" + classes.text());
+}
+
+void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  const Evaluation& evaluation = result.evaluation;
+  say_coverage(console, result);
+  Table numbers({"metric", "value"});
+  for (const auto& [name, value] : evaluation.coco.named()) {
+    numbers.add({std::string(name), number_text(value)});
+  }
+  console.say("\n" + numbers.text());
+  const Counts& counts = evaluation.at_threshold.counts;
+  console.say(fmt::format("precision {}, recall {}, F1 {} at threshold {}", number_text(counts.precision()),
+                          number_text(counts.recall()), number_text(counts.f1()), number_text(evaluation.at_threshold.threshold)));
+  Table classes({"class", "truths", "predictions", "AP", "AP_50", "precision", "recall", "F1", "best threshold", "best F1"});
+  for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
+    const ClassEvaluation& of_class = evaluation.per_class[i];
+    if (is_shown(of_class)) {
+      const Counts& at = of_class.at_threshold.counts;
+      classes.add({result.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
+                   number_text(of_class.coco.ap), number_text(of_class.coco.ap_50), number_text(at.precision()),
+                   number_text(at.recall()), number_text(at.f1()), number_text(of_class.best_f1.threshold),
+                   number_text(of_class.best_f1.counts.f1())});
+    }
+  }
+  console.say("\n" + classes.text());
+  if (result.details) {
+    say_errors(console, *result.details);
+    say_confusions(console, result);
+    say_calibration(console, result.details->calibration);
+    say_worst(console, result);
+  }
+  if (!result.scenarios.empty()) {
+    say_scenarios(console, result);
+  }
+  if (result.comparison) {
+    say_comparison(console, result, options);
+  }
+}
+
+}  // namespace verilabel::cli

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "verilabel/cli/console.h"
+#include "verilabel/workflow/evaluate.h"
+
+namespace verilabel::cli {
+
+// What `evaluate` and `threshold` share: the sets that they compare, and how it is told. Private to the module.
+
+void add_set_options(CLI::App& app, EvaluateSetsOptions& options);
+
+/// How far the numbers reach.
+void say_coverage(Console& console, const SetEvaluation& result);
+
+void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options);
+void say_classification(Console& console, const SetClassification& classification);
+
+/// Classes that occur at all; the others have nothing to show.
+bool is_shown(const ClassEvaluation& of_class);
+
+/// "0.4000 (0.3500 to 0.4500)".
+std::string number_text(const std::optional<double>& number, const std::optional<Interval>& interval);
+
+}  // namespace verilabel::cli

@@ -1,0 +1,180 @@
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/base/utf8.h"
+#include "verilabel/cli/commands.h"
+#include "verilabel/cli/evaluate_text.h"
+#include "verilabel/cli/text.h"
+#include "verilabel/workflow/output_file.h"
+#include "verilabel/workflow/recommend.h"
+
+namespace verilabel::cli {
+namespace {
+
+struct ThresholdOptions {
+  RecommendOptions recommend;
+  std::string metric = "f1";
+  std::optional<double> precision;
+  std::optional<double> recall;
+  bool is_per_class = false;
+  int resamples = BootstrapOptions{}.resamples;
+  std::string output;
+};
+
+/// "f1", "f0.5", "f2".
+double beta_from(const std::string& metric) {
+  double beta = 0;
+  const bool is_number =
+      metric.size() > 1 && metric.front() == 'f' && CLI::detail::lexical_cast(metric.substr(1), beta) && beta > 0;
+  if (!is_number) {
+    throw Error(ErrorCode::wrong_use, fmt::format("--metric is f and a number above 0, as f1, f2 or f0.5, not '{}'", metric));
+  }
+  return beta;
+}
+
+ThresholdGoal goal_from(const ThresholdOptions& options) {
+  if (options.precision) {
+    return {ThresholdGoal::Kind::precision, *options.precision};
+  }
+  if (options.recall) {
+    return {ThresholdGoal::Kind::recall, *options.recall};
+  }
+  return {ThresholdGoal::Kind::f_beta, beta_from(options.metric)};
+}
+
+std::optional<double> number_of(const Recommendation& one, std::optional<double> (Counts::*of)() const) {
+  return one.point ? (one.point->counts.*of)() : std::nullopt;
+}
+
+void say_overall(Console& console, const ThresholdRecommendation& recommendation) {
+  const Recommendation& overall = recommendation.overall;
+  const std::string goal = name_of(recommendation.goal);
+  if (!overall.point) {
+    console.say(fmt::format("no threshold achieves {}", goal));
+    return;
+  }
+  console.say(fmt::format("for {}: threshold {}\n  precision {}, recall {}, F1 {}", goal,
+                          number_text(overall.point->threshold, overall.intervals.threshold),
+                          number_text(number_of(overall, &Counts::precision), overall.intervals.precision),
+                          number_text(number_of(overall, &Counts::recall), overall.intervals.recall),
+                          number_text(number_of(overall, &Counts::f1), overall.intervals.f1)));
+}
+
+void say_choices(Console& console, const ThresholdRecommendation& recommendation) {
+  Table table({"goal", "threshold", "precision", "recall", "F1", "kept", "wrong", "missed", ""});
+  for (const ThresholdChoice& choice : recommendation.choices) {
+    if (!choice.point) {
+      table.add({name_of(choice.goal), "-", "-", "-", "-", "-", "-", "-", std::string(choice.use)});
+      continue;
+    }
+    const Counts& counts = choice.point->counts;
+    table.add({name_of(choice.goal), number_text(choice.point->threshold), number_text(counts.precision()),
+               number_text(counts.recall()), number_text(counts.f1()),
+               std::to_string(counts.true_positives + counts.false_positives), std::to_string(counts.false_positives),
+               std::to_string(counts.false_negatives), std::string(choice.use)});
+  }
+  console.say("\n" + table.text());
+}
+
+void say_classes(Console& console, const ThresholdRecommendation& recommendation) {
+  Table table({"class", "truths", "threshold", "precision", "recall", "F1"});
+  for (std::size_t i = 0; i < recommendation.per_class.size(); ++i) {
+    const Recommendation& one = recommendation.per_class[i];
+    if (is_shown(recommendation.sets.evaluation.per_class[i])) {
+      table.add({printable(recommendation.sets.class_names[i]), std::to_string(one.truths),
+                 number_text(one.point ? one.point->threshold : std::nullopt, one.intervals.threshold),
+                 number_text(number_of(one, &Counts::precision)), number_text(number_of(one, &Counts::recall)),
+                 number_text(number_of(one, &Counts::f1))});
+    }
+  }
+  console.say("\n" + table.text());
+}
+
+/// Classes whose own threshold says little.
+void note_few_truths(Console& console, const ThresholdRecommendation& recommendation) {
+  std::int64_t few = 0;
+  std::string names;
+  for (std::size_t i = 0; i < recommendation.per_class.size(); ++i) {
+    if (is_shown(recommendation.sets.evaluation.per_class[i]) && recommendation.per_class[i].has_few_truths()) {
+      names += few == 0 ? "" : few < 5 ? ", " : few == 5 ? ", …" : "";
+      names += few < 5 ? printable(recommendation.sets.class_names[i]) : "";
+      ++few;
+    }
+  }
+  if (few > 0) {
+    console.note(fmt::format("{} classes have fewer than {} truths, and thresholds of their own say little: {}", few,
+                             Recommendation::kFewTruths, names));
+  }
+}
+
+Action configure(CLI::App& app) {
+  auto options = std::make_shared<ThresholdOptions>();
+  add_set_options(app, options->recommend.sets);
+  auto* metric = app.add_option("--metric", options->metric,
+                                "What the threshold maximises: f1; f2 where missing is worse than being wrong, f0.5 the reverse")
+                     ->capture_default_str()
+                     ->type_name("fBETA");
+  auto* precision = app.add_option("--precision", options->precision, "Instead: the most recall with at least this precision")
+                        ->type_name("P")
+                        ->excludes(metric);
+  app.add_option("--recall", options->recall, "Instead: the highest threshold with at least this recall")
+      ->type_name("R")
+      ->excludes(metric)
+      ->excludes(precision);
+  app.add_flag("--per-class", options->is_per_class, "Show the table by class as well (JSON always has it)");
+  app.add_option("--resamples", options->resamples, "Bootstrap resamples behind the intervals; 0 for no intervals")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100'000));
+  app.add_option("--output", options->output, "Also write the answer to this file, for --thresholds of export and review")
+      ->type_name("FILE");
+  return [options](const Invocation& invocation) {
+    if (!options->output.empty()) {
+      check_output_file(std::filesystem::absolute(options->output), invocation.project_dir);
+    }
+    options->recommend.goal = goal_from(*options);
+    options->recommend.with_intervals = options->resamples > 0;
+    options->recommend.bootstrap.resamples = std::max(options->resamples, 1);
+    const ThresholdRecommendation recommendation = recommend_thresholds(invocation.project_dir, options->recommend);
+    const std::string document = recommendation_json(recommendation);
+    if (!options->output.empty()) {
+      replace_file(options->output, document);
+    }
+    Console& console = invocation.console;
+    console.write_json(document);
+    say_coverage(console, recommendation.sets);
+    say_overall(console, recommendation);
+    say_choices(console, recommendation);
+    if (options->is_per_class) {
+      say_classes(console, recommendation);
+    }
+    note_few_truths(console, recommendation);
+    return 0;
+  };
+}
+
+constexpr std::string_view kExamples[] = {
+    "verilabel threshold --predictions auto --truth ground_truth --per-class",
+    "verilabel threshold --predictions auto --truth ground_truth --metric f2 --output train.json",
+    "verilabel threshold --predictions auto --truth ground_truth --precision 0.95 --output accept.json",
+};
+
+}  // namespace
+
+const Command kThresholdCommand{
+    "threshold",
+    "Recommend confidence thresholds: of best F1, or with a wanted precision or recall; for all classes and for each",
+    "Three thresholds are three different numbers. To train, take a low one (f2): models trained on proposed labels gain more from\n"
+    "what is found than they lose by what is wrong, and thresholds of 0.1 to 0.2 gave the best ones. To accept labels without looking,\n"
+    "take a high one (--precision 0.95). The one of best F1 is for looking at results.\n"
+    "Intervals are of 95 %, over images drawn anew. Where no threshold has the wanted precision, the file lets nothing through.",
+    kExamples,
+    &configure,
+};
+
+}  // namespace verilabel::cli

@@ -1,0 +1,43 @@
+#include "verilabel/evaluate/details.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace verilabel {
+
+void Distribution::add(double value, bool is_right) {
+  if (!(value >= 0 && value <= 1)) {
+    ++outside;
+    return;
+  }
+  const std::size_t part = std::min(kParts - 1, static_cast<std::size_t>(value * static_cast<double>(kParts)));
+  ++(is_right ? right : wrong)[part];
+}
+
+EvaluationDetails evaluation_details(const EvaluationInput& input, const Evaluation& evaluation, const EvaluateOptions& options) {
+  const Outcomes& all = evaluation.outcomes;
+  // Errors are told apart by what overlaps less than a hit but more than nothing: a tenth as TIDE has it, less where hits are easy.
+  ErrorOptions error_options{options.iou_type, options.iou, ErrorOptions{}.background_iou, options.threads};
+  error_options.background_iou = std::min(error_options.background_iou, options.iou / 2);
+  EvaluationDetails details;
+  details.threshold = evaluation.at_threshold.threshold;
+  details.outcomes = details.threshold ? outcomes_at(input, all, *details.threshold) : all;
+  details.label_errors = label_errors(input, details.outcomes, error_options);
+  details.errors = analyse_errors(input, all, error_options);
+  details.pairing = pair_across_classes(input, {.iou_type = options.iou_type, .iou = options.iou, .threads = options.threads});
+  details.confusion = confusion_at(input, details.pairing, details.threshold);
+  details.calibration = calibration(input, all);
+  details.curves = score_curves(input, all, options.threads);
+  const LabelErrors errors = label_errors(input, all, error_options);
+  for (std::size_t i = 0; i < input.predictions.size(); ++i) {
+    const LabelOutcome& prediction = all.predictions[i];
+    if (prediction.outcome != Outcome::ignored) {
+      const bool is_right = prediction.outcome == Outcome::tp;
+      details.scores.add(input.predictions.score[i], is_right);
+      details.overlaps.add(is_right ? prediction.iou : errors.predictions[i].iou, is_right);
+    }
+  }
+  return details;
+}
+
+}  // namespace verilabel

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "verilabel/evaluate/calibration.h"
+#include "verilabel/evaluate/confusion.h"
+#include "verilabel/evaluate/error_kind.h"
+#include "verilabel/evaluate/evaluate.h"
+#include "verilabel/evaluate/score_curve.h"
+
+namespace verilabel {
+
+/// Right and wrong predictions by some number of theirs between 0 and 1: parts of equal width, the last with 1.
+struct Distribution {
+  static constexpr std::size_t kParts = 20;
+
+  std::array<std::int64_t, kParts> right{};
+  std::array<std::int64_t, kParts> wrong{};
+  std::int64_t outside = 0;  ///< below 0 or above 1: in no part
+
+  void add(double value, bool is_right);
+};
+
+/// How predictions go wrong: what stands behind the numbers of an evaluation.
+struct EvaluationDetails {
+  std::optional<double> threshold;  ///< that of the evaluation
+  Outcomes outcomes;                ///< at the threshold
+  LabelErrors label_errors;         ///< likewise
+  ErrorAnalysis errors;             ///< over predictions of every score
+  Pairing pairing;                  ///< for a confusion matrix at any other threshold
+  ConfusionMatrix confusion{0};     ///< at the threshold
+  Calibration calibration;
+  ScoreCurves curves;
+  Distribution scores;
+  Distribution overlaps;  ///< with the partner, or with what the error is about
+};
+
+/// `evaluation` comes from `input` and `options`.
+EvaluationDetails evaluation_details(const EvaluationInput& input, const Evaluation& evaluation, const EvaluateOptions& options);
+
+}  // namespace verilabel

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "verilabel/evaluate/bootstrap.h"
+#include "verilabel/evaluate/input.h"
+#include "verilabel/evaluate/outcome.h"
+
+namespace verilabel {
+
+/// What is told of a part of the data, or compared between two sets of predictions: all at one IoU.
+template <typename Number>
+struct PointNumbers {
+  Number ap{};  ///< mean over the classes with truth, over predictions of every score (101 points of recall)
+  Number precision{};
+  Number recall{};
+  Number f1{};
+};
+using PointMetrics = PointNumbers<std::optional<double>>;
+using PointMetricIntervals = PointNumbers<std::optional<Interval>>;
+
+/// One evaluation, ready to be counted again over images drawn with replacement.
+class ResampledMetrics {
+ public:
+  /// `outcomes` are those of predictions of every score; precision, recall and F1 count those of at least `threshold`.
+  ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold);
+
+  std::size_t images() const { return at_threshold_.size(); }
+  /// With each image counted that many times.
+  PointMetrics over(std::span<const std::uint32_t> times_of_image) const;
+  /// With each image counted once.
+  PointMetrics once() const;
+
+ private:
+  struct Scored {
+    double score;
+    std::uint32_t image;
+    bool is_right;
+  };
+  struct OfClass {
+    std::vector<Scored> predictions;  ///< from the highest score down; of one score by image, then the order of their file
+    std::vector<std::uint32_t> truth_images;
+  };
+  std::vector<OfClass> classes_;
+  std::vector<Counts> at_threshold_;  ///< of each image
+};
+
+/// Where each number falls when the images are drawn anew. Nothing where it is undefined on every resample. Throws `wrong_use`.
+PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const BootstrapOptions& options);
+
+/// Where `first` less `second` falls, both counted on the same images each time. Throws `wrong_use`, for metrics of different
+/// images too.
+PointMetricIntervals bootstrap_differences(const ResampledMetrics& first, const ResampledMetrics& second,
+                                           const BootstrapOptions& options);
+
+}  // namespace verilabel

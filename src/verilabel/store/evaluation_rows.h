@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "verilabel/dataset/columns.h"
+#include "verilabel/store/database.h"
+#include "verilabel/store/project.h"
+
+// Evaluations in the database. Private to the module; `Project` is the way in.
+namespace verilabel::store {
+
+/// Within a transaction of the caller.
+void save_evaluation(Database& database, const StoredEvaluation& evaluation);
+
+std::vector<EvaluationSummary> read_evaluations(Database& database);
+
+/// The evaluation of that key, or the newest, by the rows of `columns`; nothing when there is none at all. What it says of labels
+/// and samples that the columns do not have yet is left out. Throws `wrong_use` for a key that does not exist.
+std::optional<EvaluationColumns> read_evaluation(Database& database, const std::optional<std::string>& key, const Columns& columns);
+
+}  // namespace verilabel::store

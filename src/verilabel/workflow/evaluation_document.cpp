@@ -1,0 +1,370 @@
+#include "verilabel/workflow/evaluation_document.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/json_writer.h"
+
+namespace verilabel {
+namespace {
+
+/// A curve is written at about this many thresholds, and at as many shares of the truths found: enough to draw it.
+constexpr std::size_t kCurvePoints = 128;
+
+void write_interval(JsonWriter& json, std::string_view name, const std::optional<Interval>& interval) {
+  json.key(name);
+  if (interval) {
+    json.begin_array().value(interval->low).value(interval->high).end_array();
+  } else {
+    json.null();
+  }
+}
+
+void write_counts(JsonWriter& json, const Counts& counts) {
+  json.field("tp", counts.true_positives).field("fp", counts.false_positives).field("fn", counts.false_negatives);
+}
+
+void write_metrics(JsonWriter& json, const Evaluation& evaluation) {
+  json.key("metrics").begin_object();
+  for (const auto& [name, value] : evaluation.coco.named()) {
+    json.field(name, value);
+  }
+  const OperatingPoint& point = evaluation.at_threshold;
+  json.field("precision", point.counts.precision()).field("recall", point.counts.recall()).field("f1", point.counts.f1());
+  json.field("threshold", point.threshold).end_object();
+}
+
+void write_classes(JsonWriter& json, const SetEvaluation& result) {
+  const Evaluation& evaluation = result.evaluation;
+  json.key("per_class").begin_object();
+  for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
+    const ClassEvaluation& of_class = evaluation.per_class[i];
+    const Counts& counts = of_class.at_threshold.counts;
+    json.key(result.class_names[i]).begin_object();
+    json.field("AP", of_class.coco.ap).field("AP_50", of_class.coco.ap_50);
+    json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
+    write_counts(json, counts);
+    json.field("truths", of_class.truths).field("predictions", of_class.predictions);
+    json.field("best_threshold", of_class.best_f1.threshold).field("best_f1", of_class.best_f1.counts.f1()).end_object();
+  }
+  json.end_object();
+}
+
+void write_coverage(JsonWriter& json, const SetEvaluation& result) {
+  const Coverage& coverage = result.coverage;
+  json.key("coverage").begin_object();
+  json.field("samples", coverage.samples);
+  json.field("samples_reviewed", coverage.samples_reviewed);
+  json.field("not_labelled_in_truth", coverage.samples_without_truth);
+  json.field("not_labelled_in_predictions", coverage.samples_not_predicted);
+  json.field("labelled_in_predictions_only", coverage.samples_only_predicted);
+  json.field("truths", coverage.truths);
+  json.field("predictions", coverage.predictions);
+  json.field("predictions_outside", coverage.predictions_outside);
+  json.field("predictions_without_score", coverage.predictions_without_score);
+  json.field("predictions_beyond_limit", result.evaluation.predictions_beyond_limit);
+  json.field("predictions_of_unknown_images", result.predictions_of_unknown_images);
+  json.field("predictions_of_unknown_classes", result.predictions_of_unknown_classes);
+  json.field("truths_rejected", coverage.truths_rejected);
+  json.field("predictions_rejected", coverage.predictions_rejected);
+  json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+  json.end_object();
+}
+
+void write_errors(JsonWriter& json, const EvaluationDetails& details) {
+  std::array<std::int64_t, kErrorKinds> predictions{};
+  std::array<std::int64_t, kErrorKinds> truths{};
+  for (const LabelError& error : details.label_errors.predictions) {
+    ++predictions[static_cast<std::size_t>(error.kind)];
+  }
+  for (const LabelError& error : details.label_errors.truths) {
+    ++truths[static_cast<std::size_t>(error.kind)];
+  }
+  json.key("errors").begin_object();
+  json.field("ap", details.errors.ap).field("threshold", details.threshold);
+  json.key("kinds").begin_object();
+  for (std::size_t kind = 1; kind < kErrorKinds; ++kind) {
+    json.key(name_of(static_cast<ErrorKind>(kind))).begin_object();
+    json.field("predictions", predictions[kind]).field("truths", truths[kind]);
+    json.field("ap_cost", details.errors.ap ? std::optional(details.errors.costs[kind].ap) : std::nullopt).end_object();
+  }
+  json.end_object();
+  const auto cost = [&](double value) { return details.errors.ap ? std::optional(value) : std::nullopt; };
+  json.field("false_positive_cost", cost(details.errors.false_positive_cost));
+  json.field("false_negative_cost", cost(details.errors.false_negative_cost)).end_object();
+}
+
+/// Classes by their place among those that occur.
+void write_confusion(JsonWriter& json, const SetEvaluation& result, double iou) {
+  const ConfusionMatrix& matrix = result.details->confusion;
+  const std::size_t background = matrix.background();
+  std::vector<std::size_t> place(matrix.classes() + 1, SIZE_MAX);
+  json.key("confusion").begin_object();
+  json.field("threshold", result.details->threshold).field("iou", iou);
+  json.key("classes").begin_array();
+  std::size_t shown = 0;
+  for (std::size_t k = 0; k < matrix.classes(); ++k) {
+    const ClassEvaluation& of_class = result.evaluation.per_class[k];
+    if (of_class.truths > 0 || of_class.predictions > 0) {
+      place[k] = shown++;
+      json.value(result.class_names[k]);
+    }
+  }
+  place[background] = shown;
+  json.end_array().key("cells").begin_array();
+  for (std::size_t truth = 0; truth <= background; ++truth) {
+    for (std::size_t predicted = 0; predicted <= background; ++predicted) {
+      if (const std::int64_t count = matrix.at(truth, predicted); count > 0) {
+        json.begin_array().value(place[truth]).value(place[predicted]).value(count).end_array();
+      }
+    }
+  }
+  json.end_array().end_object();
+}
+
+void write_calibration(JsonWriter& json, const Calibration& calibration) {
+  json.key("calibration").begin_object().key("bins").begin_array();
+  for (const ReliabilityBin& bin : calibration.bins) {
+    json.begin_object().field("from", bin.least).field("to", bin.greatest).field("predictions", bin.count);
+    json.field("mean_score", bin.mean_score).field("accuracy", bin.accuracy).end_object();
+  }
+  json.end_array().field("expected_error", calibration.expected_error).field("greatest_error", calibration.greatest_error);
+  json.field("scores_outside", calibration.scores_outside).end_object();
+}
+
+/// Where the thresholds are evenly spread, and where the truths found are: both plots of a curve stay smooth.
+std::vector<std::size_t> drawn_points(const ScoreCurve& curve) {
+  const std::vector<double>& thresholds = curve.thresholds();
+  std::vector<std::size_t> points;
+  if (thresholds.size() <= 2 * kCurvePoints) {
+    for (std::size_t i = 0; i < thresholds.size(); ++i) {
+      points.push_back(i);
+    }
+    return points;
+  }
+  std::set<std::size_t> chosen;
+  const double highest = thresholds.front();
+  const double step = (highest - thresholds.back()) / static_cast<double>(kCurvePoints - 1);
+  const std::int64_t found = curve.counts(curve.size() - 1).true_positives;
+  double next_threshold = highest;
+  std::int64_t next_part = 0;
+  for (std::size_t i = 0; i < thresholds.size(); ++i) {
+    const bool is_next = thresholds[i] <= next_threshold;
+    const bool finds_next = curve.counts(i).true_positives * static_cast<std::int64_t>(kCurvePoints) >= next_part * found;
+    if (is_next || finds_next || i + 1 == thresholds.size()) {
+      chosen.insert(i);
+    }
+    while (is_next && thresholds[i] <= next_threshold && step > 0) {
+      next_threshold -= step;
+    }
+    while (curve.counts(i).true_positives * static_cast<std::int64_t>(kCurvePoints) >= next_part * found &&
+           next_part <= static_cast<std::int64_t>(kCurvePoints)) {
+      ++next_part;
+    }
+  }
+  return {chosen.begin(), chosen.end()};
+}
+
+void write_curve(JsonWriter& json, const ScoreCurve& curve) {
+  const std::vector<std::size_t> points = drawn_points(curve);
+  json.begin_object().field("truths", curve.truths()).key("threshold").begin_array();
+  for (const std::size_t i : points) {
+    json.value(curve.thresholds()[i]);
+  }
+  json.end_array().key("tp").begin_array();
+  for (const std::size_t i : points) {
+    json.value(curve.counts(i).true_positives);
+  }
+  json.end_array().key("fp").begin_array();
+  for (const std::size_t i : points) {
+    json.value(curve.counts(i).false_positives);
+  }
+  json.end_array().end_object();
+}
+
+void write_curves(JsonWriter& json, const SetEvaluation& result) {
+  const ScoreCurves& curves = result.details->curves;
+  json.key("curves").begin_object().key("overall");
+  write_curve(json, curves.overall);
+  json.key("per_class").begin_object();
+  for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
+    if (curves.per_class[k].truths() > 0 || curves.per_class[k].size() > 0) {
+      json.key(result.class_names[k]);
+      write_curve(json, curves.per_class[k]);
+    }
+  }
+  json.end_object().end_object();
+}
+
+void write_distribution(JsonWriter& json, std::string_view name, const Distribution& distribution) {
+  const auto write = [&](std::string_view member, const std::array<std::int64_t, Distribution::kParts>& counts) {
+    json.key(member).begin_array();
+    for (const std::int64_t count : counts) {
+      json.value(count);
+    }
+    json.end_array();
+  };
+  json.key(name).begin_object().field("from", 0).field("to", 1);
+  write("tp", distribution.right);
+  write("fp", distribution.wrong);
+  json.field("outside", distribution.outside).end_object();
+}
+
+void write_point_metrics(JsonWriter& json, const std::optional<double>& map, const PointMetrics& metrics) {
+  json.key("metrics").begin_object().field("mAP", map).field("AP", metrics.ap).field("precision", metrics.precision);
+  json.field("recall", metrics.recall).field("f1", metrics.f1).end_object();
+}
+
+void write_scenarios(JsonWriter& json, const SetEvaluation& result) {
+  json.key("scenarios").begin_array();
+  for (const ScenarioEvaluation& one : result.scenarios) {
+    json.begin_object().field("name", one.scenario.name).field("where", one.scenario.where);
+    json.field("samples", one.samples).field("truths", one.truths).field("predictions", one.predictions);
+    write_point_metrics(json, one.map, one.metrics);
+    json.key("intervals").begin_object();
+    write_interval(json, "AP", one.intervals.ap);
+    write_interval(json, "precision", one.intervals.precision);
+    write_interval(json, "recall", one.intervals.recall);
+    write_interval(json, "f1", one.intervals.f1);
+    json.end_object().end_object();
+  }
+  json.end_array();
+}
+
+void write_compared(JsonWriter& json, std::string_view name, const ComparedNumber& number) {
+  json.key(name).begin_object().field("this", number.first).field("other", number.other);
+  json.field("difference", number.first && number.other ? std::optional(*number.first - *number.other) : std::nullopt);
+  write_interval(json, "interval", number.difference);
+  json.end_object();
+}
+
+void write_comparison(JsonWriter& json, const SetEvaluation& result) {
+  const SetComparison& comparison = *result.comparison;
+  json.key("comparison").begin_object().field("predictions", comparison.other_predictions);
+  json.field("threshold", comparison.other_threshold);
+  json.key("metrics").begin_object();
+  write_compared(json, "mAP", comparison.map);
+  write_compared(json, "AP", comparison.metrics.ap);
+  write_compared(json, "precision", comparison.metrics.precision);
+  write_compared(json, "recall", comparison.metrics.recall);
+  write_compared(json, "f1", comparison.metrics.f1);
+  json.end_object().key("per_class").begin_object();
+  for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
+    json.key(result.class_names[k]).begin_object();
+    write_compared(json, "AP", comparison.per_class[k].ap);
+    write_compared(json, "f1", comparison.per_class[k].f1);
+    json.end_object();
+  }
+  json.end_object().end_object();
+}
+
+void write_judged_label(JsonWriter& json, const JudgedLabel& label, const std::vector<std::string>& class_names) {
+  const bool is_error = label.error.kind != ErrorKind::none;
+  json.begin_object().field("role", label.is_truth ? "truth" : "prediction").field("class", class_names[label.category]);
+  json.key("box").begin_array().value(label.box_xywh_px.x).value(label.box_xywh_px.y).value(label.box_xywh_px.w);
+  json.value(label.box_xywh_px.h).end_array().field("score", label.score).field("outcome", name_of(label.outcome.outcome));
+  json.field("error", is_error ? std::optional(name_of(label.error.kind)) : std::nullopt);
+  const bool has_iou = is_error ? label.error.about != kNoPartner : label.outcome.partner != kNoPartner;
+  const double iou = is_error ? label.error.iou : label.outcome.iou;
+  json.field("iou", has_iou ? std::optional(iou) : std::nullopt).end_object();
+}
+
+void write_worst(JsonWriter& json, const SetEvaluation& result,
+                 const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
+  json.key("worst").begin_array();
+  for (const JudgedImage& image : result.worst) {
+    json.begin_object().field("sample", image.id).field("name", image.name);
+    json.field("width", image.width).field("height", image.height);
+    write_counts(json, image.counts);
+    json.field("f1", image.counts.f1());
+    if (thumbnail_of) {
+      const std::string thumbnail = thumbnail_of(image);
+      json.field("thumbnail", thumbnail.empty() ? std::nullopt : std::optional(thumbnail));
+    }
+    json.key("labels").begin_array();
+    for (const JudgedLabel& label : image.labels) {
+      write_judged_label(json, label, result.class_names);
+    }
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
+
+std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptions& options,
+                            const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().key("evaluation").begin_object();
+  json.field("predictions", options.predictions).field("truth", options.truth).field("protocol", options.protocol);
+  json.field("iou_type", options.iou_type == IouType::mask ? "mask" : "box").field("iou", options.iou);
+  json.field("where", options.where).field("name", options.truth_is_file() ? std::nullopt : std::optional(options.name));
+  json.end_object();
+  write_metrics(json, result.evaluation);
+  write_classes(json, result);
+  write_coverage(json, result);
+  if (!options.scenarios.empty()) {
+    write_scenarios(json, result);
+  }
+  if (result.comparison) {
+    write_comparison(json, result);
+  }
+  if (result.details) {
+    write_errors(json, *result.details);
+    write_confusion(json, result, options.iou);
+    write_calibration(json, result.details->calibration);
+    write_curves(json, result);
+    json.key("distributions").begin_object();
+    write_distribution(json, "confidence", result.details->scores);
+    write_distribution(json, "iou", result.details->overlaps);
+    json.end_object();
+    write_worst(json, result, thumbnail_of);
+  }
+  json.end_object();
+  return out + "\n";
+}
+
+std::string classification_json(const SetClassification& classification) {
+  const ClassificationResult& result = classification.result;
+  const Coverage& coverage = classification.coverage;
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().key("metrics").begin_object().field("accuracy", result.accuracy());
+  for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
+    json.field(fmt::format("top_{}", k), result.top_k(k));
+  }
+  json.end_object().key("per_class").begin_object();
+  for (std::size_t i = 0; i < result.per_class.size(); ++i) {
+    const ClassificationOfClass& of_class = result.per_class[i];
+    const Counts& counts = of_class.counts;
+    json.key(classification.class_names[i]).begin_object();
+    json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
+    json.field("tp", counts.true_positives).field("fp", counts.false_positives).field("fn", counts.false_negatives);
+    json.field("truths", of_class.truths).field("predictions", of_class.predictions).end_object();
+  }
+  json.end_object().key("coverage").begin_object();
+  json.field("samples", coverage.samples);
+  json.field("without_prediction", result.images_without_prediction);
+  json.field("not_labelled_in_truth", coverage.samples_without_truth);
+  json.field("without_class_in_truth", coverage.samples_without_class);
+  json.field("not_labelled_in_predictions", coverage.samples_not_predicted);
+  json.field("labelled_in_predictions_only", coverage.samples_only_predicted);
+  json.field("truths", coverage.truths);
+  json.field("predictions", coverage.predictions);
+  json.field("predictions_outside", coverage.predictions_outside);
+  json.field("predictions_without_score", coverage.predictions_without_score);
+  json.field("truths_rejected", coverage.truths_rejected);
+  json.field("predictions_rejected", coverage.predictions_rejected);
+  json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+  json.end_object().end_object();
+  return out + "\n";
+}
+
+}  // namespace verilabel

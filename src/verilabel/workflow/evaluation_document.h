@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "verilabel/workflow/evaluate.h"
+
+namespace verilabel {
+
+/// What an evaluation says as one JSON object: what `evaluate --json` prints, and what the report shows. Members: `evaluation`,
+/// `metrics`, `per_class`, `coverage`; `scenarios` and `comparison` where they were asked for; with details `errors`, `confusion`,
+/// `calibration`, `curves`, `distributions` and `worst`. An undefined number is null. `thumbnail_of` gives the data URL of a
+/// picture, or an empty text; without it there are none.
+std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptions& options,
+                            const std::function<std::string(const JudgedImage&)>& thumbnail_of = {});
+
+std::string classification_json(const SetClassification& classification);
+
+}  // namespace verilabel

@@ -1,0 +1,102 @@
+#include "verilabel/workflow/judged.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace verilabel {
+namespace {
+
+constexpr std::size_t kWorstImages = 24;
+
+/// A truth, or a prediction at or above the threshold.
+bool is_shown(const LabelOutcome& outcome) {
+  return outcome.outcome != Outcome::ignored || outcome.partner != kNoPartner;
+}
+
+}  // namespace
+
+std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::uint32_t> image_of_truth,
+                                     std::span<const std::uint32_t> image_of_prediction, const Outcomes& outcomes) {
+  std::vector<Counts> counts(images);
+  for (std::size_t i = 0; i < image_of_truth.size(); ++i) {
+    const Outcome outcome = outcomes.truths[i].outcome;
+    counts[image_of_truth[i]].true_positives += outcome == Outcome::tp ? 1 : 0;
+    counts[image_of_truth[i]].false_negatives += outcome == Outcome::fn ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < image_of_prediction.size(); ++i) {
+    counts[image_of_prediction[i]].false_positives += outcomes.predictions[i].outcome == Outcome::fp ? 1 : 0;
+  }
+  return counts;
+}
+
+std::vector<JudgedImage> worst_images(const EvaluationInput& input, const EvaluationDetails& details) {
+  const Outcomes& outcomes = details.outcomes;
+  const std::vector<Counts> counts = counts_of_images(input.images.size(), input.truths.image, input.predictions.image, outcomes);
+  const auto errors_on = [&](std::uint32_t image) { return counts[image].false_positives + counts[image].false_negatives; };
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t image = 0; image < counts.size(); ++image) {
+    if (errors_on(image) > 0) {
+      order.push_back(image);
+    }
+  }
+  std::ranges::sort(order, {}, [&](std::uint32_t image) {
+    return std::tuple(-errors_on(image), counts[image].f1().value_or(1), input.images.id[image]);
+  });
+  order.resize(std::min(order.size(), kWorstImages));
+
+  constexpr std::uint32_t not_worst = UINT32_MAX;
+  std::vector<std::uint32_t> place(counts.size(), not_worst);
+  std::vector<JudgedImage> worst;
+  for (const std::uint32_t image : order) {
+    place[image] = static_cast<std::uint32_t>(worst.size());
+    JudgedImage judged;
+    judged.id = input.images.id[image];
+    judged.name = input.images.name.empty() ? "" : input.images.name[image];
+    judged.counts = counts[image];
+    worst.push_back(std::move(judged));
+  }
+  for (std::size_t i = 0; i < input.truths.size(); ++i) {
+    const std::uint32_t at = place[input.truths.image[i]];
+    if (at != not_worst) {
+      worst[at].labels.push_back({true, input.truths.category[i], input.truths.box_xywh_px[i], std::nullopt, outcomes.truths[i],
+                                  details.label_errors.truths[i]});
+    }
+  }
+  for (std::size_t i = 0; i < input.predictions.size(); ++i) {
+    const std::uint32_t at = place[input.predictions.image[i]];
+    if (at != not_worst && is_shown(outcomes.predictions[i])) {
+      worst[at].labels.push_back({false, input.predictions.category[i], input.predictions.box_xywh_px[i],
+                                  input.predictions.score[i], outcomes.predictions[i], details.label_errors.predictions[i]});
+    }
+  }
+  return worst;
+}
+
+SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
+                                  const EvaluateSetsOptions& options) {
+  const Evaluation other_evaluation = evaluate(other, {options.iou_type, options.iou, options.threshold});
+  const ResampledMetrics first_metrics(first, first_evaluation.outcomes, first_evaluation.at_threshold.threshold);
+  const ResampledMetrics other_metrics(other, other_evaluation.outcomes, other_evaluation.at_threshold.threshold);
+  const PointMetrics a = first_metrics.once();
+  const PointMetrics b = other_metrics.once();
+  const PointMetricIntervals differences = bootstrap_differences(first_metrics, other_metrics, options.bootstrap);
+
+  SetComparison comparison;
+  comparison.other_predictions = options.compare;
+  comparison.other_threshold = other_evaluation.at_threshold.threshold;
+  comparison.map = {first_evaluation.coco.map, other_evaluation.coco.map, std::nullopt};
+  comparison.metrics = {{a.ap, b.ap, differences.ap},
+                        {a.precision, b.precision, differences.precision},
+                        {a.recall, b.recall, differences.recall},
+                        {a.f1, b.f1, differences.f1}};
+  for (std::size_t k = 0; k < first_evaluation.per_class.size(); ++k) {
+    const ClassEvaluation& of_first = first_evaluation.per_class[k];
+    const ClassEvaluation& of_other = other_evaluation.per_class[k];
+    comparison.per_class.push_back({{of_first.coco.ap, of_other.coco.ap, std::nullopt},
+                                    {of_first.at_threshold.counts.f1(), of_other.at_threshold.counts.f1(), std::nullopt}});
+  }
+  return comparison;
+}
+
+}  // namespace verilabel

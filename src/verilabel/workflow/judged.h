@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "verilabel/workflow/evaluate.h"
+
+// What evaluations of sets and of files have in common. Private to the module.
+namespace verilabel {
+
+/// Two sets or files, compared, before anything is made of it.
+struct JudgedSets {
+  EvaluationInput input;
+  SetEvaluation result;  ///< the evaluation with names and coverage
+};
+
+/// Compares boxes or masks and stores nothing. Throws what `evaluate_sets` does.
+JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
+
+/// What the outcomes count on each image; truths that were found are the true positives.
+std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::uint32_t> image_of_truth,
+                                     std::span<const std::uint32_t> image_of_prediction, const Outcomes& outcomes);
+
+/// The images with most errors at the threshold, the worst first, with the labels that count there; names and sizes are left to the
+/// caller, but for names that the input has.
+std::vector<JudgedImage> worst_images(const EvaluationInput& input, const EvaluationDetails& details);
+
+/// `first` and `other` have the same images, truths and classes.
+SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
+                                  const EvaluateSetsOptions& options);
+
+}  // namespace verilabel

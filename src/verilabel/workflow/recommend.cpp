@@ -1,0 +1,138 @@
+#include "verilabel/workflow/recommend.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/json_writer.h"
+#include "verilabel/workflow/judged.h"
+
+namespace verilabel {
+namespace {
+
+using Kind = ThresholdGoal::Kind;
+
+struct UsualGoal {
+  ThresholdGoal goal;
+  std::string_view use;
+};
+constexpr std::string_view kTraining = "to train on";
+constexpr std::string_view kAcceptance = "to accept unseen";
+constexpr std::array kUsualGoals = {
+    UsualGoal{{Kind::f_beta, 2}, kTraining},        UsualGoal{{Kind::f_beta, 1}, ""},
+    UsualGoal{{Kind::f_beta, 0.5}, ""},             UsualGoal{{Kind::precision, 0.9}, ""},
+    UsualGoal{{Kind::precision, 0.95}, kAcceptance}, UsualGoal{{Kind::precision, 0.99}, ""},
+};
+
+void write_interval(JsonWriter& json, std::string_view name, const std::optional<Interval>& interval) {
+  json.key(name);
+  if (interval) {
+    json.begin_array().value(interval->low).value(interval->high).end_array();
+  } else {
+    json.null();
+  }
+}
+
+void write_point(JsonWriter& json, const std::optional<OperatingPoint>& point) {
+  const auto number = [&](std::optional<double> (Counts::*of)() const) {
+    return point ? (point->counts.*of)() : std::optional<double>();
+  };
+  json.field("threshold", point ? point->threshold : std::nullopt).field("f1", number(&Counts::f1));
+  json.field("precision", number(&Counts::precision)).field("recall", number(&Counts::recall));
+}
+
+void write_recommendation(JsonWriter& json, const Recommendation& one, const ThresholdGoal& goal) {
+  write_point(json, one.point);
+  if (!one.point && goal.kind == Kind::precision) {
+    json.field("unattainable", true);
+  }
+  json.field("truths", one.truths).field("few_truths", one.has_few_truths());
+  json.key("intervals").begin_object();
+  write_interval(json, "threshold", one.intervals.threshold);
+  write_interval(json, "precision", one.intervals.precision);
+  write_interval(json, "recall", one.intervals.recall);
+  write_interval(json, "f1", one.intervals.f1);
+  json.end_object();
+}
+
+std::optional<double> threshold_for(const ThresholdRecommendation& recommendation, std::string_view use) {
+  const auto found = std::ranges::find(recommendation.choices, use, &ThresholdChoice::use);
+  return found == recommendation.choices.end() || !found->point ? std::nullopt : found->point->threshold;
+}
+
+}  // namespace
+
+std::string name_of(const ThresholdGoal& goal) {
+  switch (goal.kind) {
+    case Kind::f_beta:
+      return fmt::format("f{}", goal.value);
+    case Kind::precision:
+      return fmt::format("precision {}", goal.value);
+    case Kind::recall:
+      break;
+  }
+  return fmt::format("recall {}", goal.value);
+}
+
+ThresholdRecommendation recommend_thresholds(const std::filesystem::path& project_dir, const RecommendOptions& options) {
+  options.goal.validate();
+  const JudgedSets judged = judge_sets(project_dir, options.sets);
+  const Outcomes& outcomes = judged.result.evaluation.outcomes;
+  const ScoreCurves curves = score_curves(judged.input, outcomes);
+  ThresholdRecommendation recommendation;
+  recommendation.goal = options.goal;
+  const auto recommend = [&](const ScoreCurve& curve) {
+    return Recommendation{point_for(curve, options.goal), {}, curve.truths()};
+  };
+  recommendation.overall = recommend(curves.overall);
+  for (const ScoreCurve& curve : curves.per_class) {
+    recommendation.per_class.push_back(recommend(curve));
+  }
+  if (options.with_intervals) {
+    const ThresholdIntervals intervals = bootstrap_thresholds(judged.input, outcomes, options.goal, options.bootstrap);
+    recommendation.overall.intervals = intervals.overall;
+    for (std::size_t k = 0; k < intervals.per_class.size(); ++k) {
+      recommendation.per_class[k].intervals = intervals.per_class[k];
+    }
+  }
+  for (const UsualGoal& usual : kUsualGoals) {
+    recommendation.choices.push_back({usual.goal, usual.use, point_for(curves.overall, usual.goal)});
+  }
+  recommendation.sets = judged.result;
+  return recommendation;
+}
+
+std::string recommendation_json(const ThresholdRecommendation& recommendation) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("goal", name_of(recommendation.goal));
+  write_recommendation(json, recommendation.overall, recommendation.goal);
+  json.field("training", threshold_for(recommendation, kTraining));
+  json.field("acceptance", threshold_for(recommendation, kAcceptance));
+  json.key("per_class").begin_object();
+  for (std::size_t k = 0; k < recommendation.per_class.size(); ++k) {
+    const ClassEvaluation& of_class = recommendation.sets.evaluation.per_class[k];
+    if (of_class.truths > 0 || of_class.predictions > 0) {
+      json.key(recommendation.sets.class_names[k]).begin_object();
+      write_recommendation(json, recommendation.per_class[k], recommendation.goal);
+      json.end_object();
+    }
+  }
+  json.end_object().key("choices").begin_array();
+  for (const ThresholdChoice& choice : recommendation.choices) {
+    json.begin_object().field("goal", name_of(choice.goal));
+    json.field("use", choice.use.empty() ? std::nullopt : std::optional(choice.use));
+    write_point(json, choice.point);
+    if (choice.point) {
+      const Counts& counts = choice.point->counts;
+      json.field("kept", counts.true_positives + counts.false_positives).field("right", counts.true_positives);
+      json.field("wrong", counts.false_positives).field("missed", counts.false_negatives);
+    }
+    json.end_object();
+  }
+  json.end_array().end_object();
+  return out + "\n";
+}
+
+}  // namespace verilabel

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "verilabel/evaluate/bootstrap.h"
+#include "verilabel/evaluate/score_curve.h"
+#include "verilabel/workflow/evaluate.h"
+
+namespace verilabel {
+
+struct RecommendOptions {
+  EvaluateSetsOptions sets;
+  ThresholdGoal goal;          ///< by default the greatest F1
+  BootstrapOptions bootstrap;  ///< of the intervals
+  bool with_intervals = true;
+};
+
+/// "f1", "f0.5", "f2"; "precision 0.95", "recall 0.9".
+std::string name_of(const ThresholdGoal& goal);
+
+/// What achieves the goal, for all classes together or for one.
+struct Recommendation {
+  std::optional<OperatingPoint> point;  ///< nothing where no threshold achieves it
+  PointIntervals intervals;
+  std::int64_t truths = 0;  ///< that count
+  /// So few truths that the threshold says more about these images than about the class.
+  bool has_few_truths() const { return truths < kFewTruths; }
+  static constexpr std::int64_t kFewTruths = 30;
+};
+
+/// One of the usual goals, and what it keeps and loses of the predictions, for all classes together.
+struct ThresholdChoice {
+  ThresholdGoal goal;
+  std::string_view use;  ///< "to train on", "to accept unseen", or empty
+  std::optional<OperatingPoint> point;
+};
+
+struct ThresholdRecommendation {
+  SetEvaluation sets;  ///< names and coverage; numbers at the threshold of greatest F1
+  ThresholdGoal goal;
+  Recommendation overall;
+  std::vector<Recommendation> per_class;  ///< in the order of `sets.class_names`
+  std::vector<ThresholdChoice> choices;   ///< from the lowest threshold to the highest: from keeping to being sure
+};
+
+/// Recommends thresholds from the comparison of two sets or files, which is not stored. Throws what `evaluate_sets` does.
+ThresholdRecommendation recommend_thresholds(const std::filesystem::path& project_dir, const RecommendOptions& options);
+
+/// `{"goal", "threshold", "f1", …, "training", "acceptance", "per_class", "choices"}`: what `threshold --json` prints and what a
+/// thresholds file is. Classes that do not occur are left out.
+std::string recommendation_json(const ThresholdRecommendation& recommendation);
+
+}  // namespace verilabel
