@@ -39,6 +39,8 @@ constexpr std::string_view kOutside = "labels that lie wholly outside their imag
 constexpr std::string_view kSizeUnknown = "labels of images whose size is not known are left out";
 constexpr std::string_view kConfidence = "labels lose their confidence; --with-confidence keeps it";
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: YOLO takes the box around the outline";
+constexpr std::string_view kBoxesAsOutlines =
+    "boxes become outlines of four corners, because trainers refuse datasets that mix boxes and outlines";
 constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kBridges = "masks of several parts become one outline, its parts joined by lines without width";
 constexpr std::string_view kClipped = "labels that reach beyond their image are cut at its border";
@@ -182,8 +184,16 @@ class YoloWriter {
       }
       count_image_losses(holds_, image, options_, losses_);
       losses_.add(kUnlabelled, image.state == SampleState::not_labelled ? 1 : 0);
+      has_outlines_ = has_outlines_ || has_outline(index, image);
     }
     count_dataset_losses(holds_, source_, losses_);
+  }
+
+  bool has_outline(std::int64_t index, const ExportImage& image) const {
+    const std::vector<ExportLabel> labels = source_.labels(index);
+    return image.width > 0 && image.height > 0 && std::any_of(labels.begin(), labels.end(), [&](const ExportLabel& exported) {
+             return exported.label.mask && !reason_to_leave_out(holds_, exported.label);
+           });
   }
 
   void check_split(const ExportImage& image) const {
@@ -230,7 +240,12 @@ class YoloWriter {
     if (image.width <= 0 || image.height <= 0) {
       return leave_out(kSizeUnknown);
     }
-    std::optional<std::vector<double>> coordinates = label.mask ? outline(label, image) : box(label, image);
+    std::optional<std::vector<double>> coordinates;
+    if (label.mask) {
+      coordinates = outline(label, image);
+    } else {
+      coordinates = has_outlines_ ? corners(label.box_xywh_px, image) : box(label.box_xywh_px, image);
+    }
     if (!coordinates) {
       return leave_out(label.mask ? kEmptyMasks : kOutside);
     }
@@ -250,16 +265,15 @@ class YoloWriter {
 
   /// Centre and size as fractions. Trainers refuse the whole image when one of the four is not between 0 and 1, so that a box which
   /// would have such a number is cut at the border of the image; one that merely crosses the border is kept.
-  std::optional<std::vector<double>> box(const Label& label, const ExportImage& image) {
-    const auto fractions = [&](const Box& box) {
-      return std::vector<double>{(box.x + box.w / 2) / image.width, (box.y + box.h / 2) / image.height, box.w / image.width,
-                                 box.h / image.height};
+  std::optional<std::vector<double>> box(const Box& box, const ExportImage& image) {
+    const auto fractions = [&](const Box& whole) {
+      return std::vector<double>{(whole.x + whole.w / 2) / image.width, (whole.y + whole.h / 2) / image.height,
+                                 whole.w / image.width, whole.h / image.height};
     };
-    std::vector<double> result = fractions(label.box_xywh_px);
+    std::vector<double> result = fractions(box);
     if (std::all_of(result.begin(), result.end(), [](double value) { return value >= 0 && value <= 1; })) {
       return result;
     }
-    const Box& box = label.box_xywh_px;
     const double left = std::max(box.x, 0.0);
     const double top = std::max(box.y, 0.0);
     const double right = std::min<double>(box.x + box.w, image.width);
@@ -269,6 +283,18 @@ class YoloWriter {
     }
     losses_.add(kClipped);
     return fractions({left, top, right - left, bottom - top});
+  }
+
+  /// The box as an outline in fractions; nothing when it lies outside.
+  std::optional<std::vector<double>> corners(const Box& box, const ExportImage& image) {
+    const double right = box.x + box.w;
+    const double bottom = box.y + box.h;
+    if ((box.x < 0 && right <= 0) || (box.y < 0 && bottom <= 0) || (right > image.width && box.x >= image.width) ||
+        (bottom > image.height && box.y >= image.height)) {
+      return std::nullopt;
+    }
+    losses_.add(kBoxesAsOutlines);
+    return fractions_of({box.x, box.y, right, box.y, right, bottom, box.x, bottom}, image);
   }
 
   /// One closed outline as fractions; nothing for a mask without pixels.
@@ -286,7 +312,10 @@ class YoloWriter {
       losses_.add(kBoxesOfMasks, mask_box(*label.mask) == label.box_xywh_px ? 0 : 1);
     }
     losses_.add(kBridges, parts.size() > 1 ? 1 : 0);
-    Polygon outline = joined(parts);
+    return fractions_of(joined(parts), image);
+  }
+
+  Polygon fractions_of(Polygon outline, const ExportImage& image) {
     bool is_clipped = false;
     for (std::size_t i = 0; i < outline.size(); ++i) {
       outline[i] /= i % 2 == 0 ? image.width : image.height;
@@ -346,6 +375,7 @@ class YoloWriter {
   FormatHolds holds_;
   std::vector<ExportClass> classes_;
   std::vector<fs::path> names_;
+  bool has_outlines_ = false;  ///< some label is written as one, so all are: Ultralytics takes the lines of a dataset for one kind
   LossCounts losses_;
   WriteReport report_;
 };
