@@ -266,8 +266,11 @@ def seen_by_datumaro(dataset):
                 label["polygons"] = [[float(number) for number in annotation.points]]
             elif kind == AnnotationType.mask:
                 label["mask"] = counts_of(annotation.image)
-            # The parts of one instance have one group.
+            # An outline's parts, then its box, have one group.
             earlier = groups.get(annotation.group) if annotation.group else None
+            if earlier is not None and kind == AnnotationType.bbox:
+                earlier["box"] = label["box"]
+                continue
             if earlier is not None:
                 earlier["polygons"] += label["polygons"]
                 continue
@@ -341,20 +344,30 @@ def read_label_studio(path, _images):
     from label_studio_sdk.converter.brush import decode_rle
 
     config = path.with_name(path.stem + ".config.xml").read_text(encoding="utf-8")
+    prefix = "/data/local-files/?d="
     converter = Converter(config=config, project_dir=None, download_resources=False)
     with tempfile.TemporaryDirectory() as folder:
         converter.convert_to_coco(str(path), folder, is_dir=False)
         document = json.loads((pathlib.Path(folder) / "result.json").read_text(encoding="utf-8"))
-        places = {image["id"]: str((pathlib.Path(folder) / image["file_name"]).resolve()) for image in document["images"]}
+
+    def place_of(image):
+        """A path that it could open, or the address as it stands: it does not decode `%20`."""
+        if image["file_name"].startswith(prefix):
+            return "/" + urllib.parse.unquote(image["file_name"].removeprefix(prefix))
+        return str((pathlib.Path(folder) / image["file_name"]).resolve())
+
+    places = {image["id"]: place_of(image) for image in document["images"]}
     classes = {category["id"]: category["name"] for category in document["categories"]}
-    images = {places[image["id"]]: {"size": [image["width"], image["height"]], "labels": []} for image in document["images"]}
+    images = {}
+    for image in document["images"]:
+        images[places[image["id"]]] = {"labels": []} | ({"size": [image["width"], image["height"]]} if image["width"] else {})
     for annotation in document["annotations"]:
         label = {"class": classes[annotation["category_id"]], "box": annotation["bbox"]}
         if annotation["segmentation"]:
             label["polygons"] = annotation["segmentation"]
         images[places[annotation["image_id"]]]["labels"].append(label)
     for task in converter.iter_from_json_file(str(path)):
-        place = "/" + urllib.parse.unquote(task["input"]["image"].removeprefix("/data/local-files/?d="))
+        place = "/" + urllib.parse.unquote(task["input"]["image"].removeprefix(prefix))
         for value in (value for values in task["output"].values() for value in values if "brushlabels" in value):
             alpha = decode_rle(value["rle"]).reshape(value["original_height"], value["original_width"], 4)[:, :, 3]
             images[place]["labels"].append({"class": value["brushlabels"][0], "mask": counts_of(alpha > 0)})
@@ -438,11 +451,13 @@ def read_fiftyone(path, _images):
                 continue
             for detection in sample[name].detections:
                 x, y, w, h = detection.bounding_box
-                label = {"class": detection.label, "box": [x * width, y * height, w * width, h * height]}
+                label = {"class": detection.label}
                 label["confidence"] = detection.confidence
                 label["attributes"] = {key: detection[key] for key in ("occluded", "colour", "number") if detection.has_field(key)}
                 label["crowd"] = bool(detection.has_field("iscrowd") and detection["iscrowd"])
-                if detection.mask is not None:
+                if detection.mask is None:
+                    label["box"] = [x * width, y * height, w * width, h * height]
+                else:
                     whole = numpy.zeros((height, width), dtype=bool)
                     left, top = round(x * width), round(y * height)
                     rows, columns = detection.mask.shape
