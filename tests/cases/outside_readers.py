@@ -475,7 +475,11 @@ class Datumaro(ReaderCase):
         (path / "images" / "all").mkdir(parents=True)
         for name in self.data.truth:
             (path / "images" / "all" / pathlib.Path(name).name).symlink_to(self.data.images / name)
-        labelled = {pathlib.Path(name).name: labels for name, labels in self.expected().items() if labels}
+        labelled = {
+            pathlib.Path(name).name: [label._replace(confidence=label.confidence or 1) for label in labels]
+            for name, labels in self.expected().items()
+            if labels
+        }
         self.data.sizes = {pathlib.Path(name).name: size for name, size in self.data.sizes.items()}
         self.compare(without_attributes(self.read("open_images", path)), labelled, box=0.011, suffix=False)
 

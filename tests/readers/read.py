@@ -65,11 +65,8 @@ def read_pycocotools(path, _images):
 
 
 def read_lvis(path, _images):
-    import numpy
     from lvis import LVIS
 
-    if not hasattr(numpy, "float"):
-        numpy.float = float  # lvis 0.5 was written for an older numpy
     dataset = LVIS(str(path))
     images = {}
     for image in dataset.load_imgs(dataset.get_img_ids()):
