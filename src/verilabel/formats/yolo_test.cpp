@@ -362,14 +362,13 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
     told.push_back(fmt::format("{} {}", loss.count,
                                loss.what.substr(0, loss.what.find(',') == std::string::npos ? 200 : loss.what.find(','))));
   }
-  EXPECT_THAT(told,
-              testing::UnorderedElementsAre("1 labels that are classifications", "1 crowd labels",
-                                            "1 run-length masks become outlines", "1 masks of several parts become one outline",
-                                            "1 labels lose their attributes", "1 labels whose mask has no pixels are left out",
-                                            "2 boxes become outlines of four corners",
-                                            "1 labels that reach beyond their image are cut at its border",
-                                            "1 labels that lie wholly outside their image are left out",
-                                            "1 labels lose their confidence; --with-confidence keeps it"));
+  EXPECT_THAT(told, testing::UnorderedElementsAre(
+                        "1 labels that are classifications", "1 crowd labels", "1 run-length masks become outlines",
+                        "1 masks of several parts become one outline", "1 labels lose their attributes",
+                        "1 labels whose mask has no pixels are left out", "2 boxes become outlines of four corners",
+                        "1 labels that reach beyond their image are cut at its border",
+                        "1 labels that lie wholly outside their image are left out",
+                        "1 labels lose their confidence; --with-confidence keeps it"));
   const WriteReport report = write_yolo(folder.path() / "out", source, {});
   EXPECT_EQ(report.labels, 3);
   EXPECT_EQ(report.labels_left_out, 4);
