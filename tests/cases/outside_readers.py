@@ -381,7 +381,7 @@ class Supervision(ReaderCase):
     def test_voc(self):
         self.make(*ALL_KINDS)
         seen = self.read("voc", self.export("voc", "voc", "--images", "copy"))
-        # It takes the near corner for 1-based and moves it; the far corner, and nothing of a box from an outline, it leaves.
+        # It takes the near corner for 1-based and moves it by one pixel, and every point of an outline; the far corner it leaves.
         for image in seen["images"].values():
             for label in image["labels"]:
                 x, y, w, h = label["box"]
