@@ -178,10 +178,10 @@ class Report {
       : { from: Math.min(0, points[points.length - 1].threshold), to: Math.max(1, points[0].threshold) };
   }
 
-  /** The threshold of best F1 among the points of the overall curve. */
+  /** The threshold of best F1 among the evaluation's own and the points of the overall curve. */
   get bestThreshold() {
-    const best = (this.overallCurve?.points ?? []).reduce((a, b) => ((b.f1 ?? -1) > (a?.f1 ?? -1) ? b : a), null);
-    return best?.threshold ?? null;
+    const own = { threshold: this.ownThreshold, f1: this.metrics.get("f1") ?? -1 };
+    return (this.overallCurve?.points ?? []).reduce((best, point) => ((point.f1 ?? -1) > best.f1 ? point : best), own).threshold;
   }
 
   choose(change) {
@@ -596,7 +596,7 @@ function drawOperating(report) {
     h("button", { type: "button", title, on: { click: () => report.choose({ threshold: value() }) } }, text);
   const numbers = h("dl", { id: "operating-numbers", class: "numbers", "aria-live": "off" });
   const back = button("as evaluated", "Back to the threshold of the evaluation", () => report.ownThreshold);
-  const best = button("best F1", "The point of the overall curve with the best F1", () => report.bestThreshold);
+  const best = button("best F1", "The threshold of best F1, all classes together", () => report.bestThreshold);
   host.append(
     h("div", { class: "choose" }, h("label", { for: "threshold" }, "Score at least"), slider, exact, best, back),
     numbers,
@@ -641,12 +641,21 @@ const METRICS = new Map([
   ["AR_small", "Average recall of truths below 32 × 32 pixels"],
   ["AR_medium", "Average recall of truths from 32 × 32 to 96 × 96 pixels"],
   ["AR_large", "Average recall of truths above 96 × 96 pixels"],
+  ["AP", "Average precision, mean over IoU 0.50 to 0.95"],
+  ["AP_50", "Average precision at IoU 0.50"],
   ["accuracy", "Share of samples whose best prediction is right"],
   ["precision", "Share of the predictions that are right"],
   ["recall", "Share of the truths that are found"],
   ["f1", "Harmonic mean of precision and recall"],
   ["threshold", "Least score that counts in precision, recall and F1"],
 ]);
+
+/** What a number means; average precision is another thing in other protocols. */
+function meaningOf(report, name) {
+  const isOther = /^m?AP/.test(name) && !["coco", "lvis"].includes(report.evaluation.protocol);
+  return isOther ? "Average precision as the protocol defines it" : (METRICS.get(name) ?? "");
+}
+
 const HEADLINES = ["mAP", "mAP_50", "accuracy", "precision", "recall", "f1"];
 const CAPITALS = new Map(
   ["precision", "recall", "f1", "threshold", "accuracy"].map((name) => [name, name[0].toUpperCase() + name.slice(1)]),
@@ -665,7 +674,7 @@ function drawMetrics(report) {
       { class: "card" },
       h("dt", {}, metricTitle(name)),
       h("dd", {}, shown(metrics.get(name))),
-      h("p", {}, METRICS.get(name) ?? "", isCounting(name) ? `, ${atThreshold(report.ownThreshold)}` : ""),
+      h("p", {}, meaningOf(report, name), isCounting(name) ? `, ${atThreshold(report.ownThreshold)}` : ""),
     );
   const rest = [...metrics.keys()].filter((name) => !HEADLINES.includes(name));
   return [
@@ -674,7 +683,7 @@ function drawMetrics(report) {
       "dl",
       { class: "rest" },
       rest.map((name) =>
-        h("div", { title: METRICS.get(name) }, h("dt", {}, metricTitle(name)), h("dd", {}, shown(metrics.get(name)))),
+        h("div", { title: meaningOf(report, name) }, h("dt", {}, metricTitle(name)), h("dd", {}, shown(metrics.get(name)))),
       ),
     ),
   ];
@@ -841,8 +850,8 @@ function drawClasses(report) {
     { title: "Class", isText: true, value: (name) => name, cell: (name) => (canChoose(name) ? chooseClass(name) : nameCell(name)) },
     fixed("Truths", "truths", "How often the class is in the truth", { format: count }),
     fixed("Predictions", "predictions", "Predictions of any score", { format: count }),
-    bars(fixed("AP", "AP", "Average precision, mean over IoU 0.50 to 0.95"), "ap"),
-    bars(fixed("AP 50", "AP_50", "Average precision at IoU 0.50"), "ap"),
+    bars(fixed("AP", "AP", meaningOf(report, "AP")), "ap"),
+    bars(fixed("AP 50", "AP_50", meaningOf(report, "AP_50")), "ap"),
     bars(live("Precision", "precision", "Share of the predictions that are right, at the chosen threshold"), "precision"),
     bars(live("Recall", "recall", "Share of the truths that are found, at the chosen threshold"), "recall"),
     bars(live("F1", "f1", "Harmonic mean of both, at the chosen threshold"), "f1"),
