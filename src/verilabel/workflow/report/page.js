@@ -1333,7 +1333,7 @@ function whiskerCell(value, interval, kind) {
   if (!isNumber(value)) {
     return shown(value);
   }
-  const at = (v) => rounded(4 + 92 * Math.min(1, Math.max(0, v)));
+  const at = (v) => rounded(4 + 72 * Math.min(1, Math.max(0, v)));
   const text = interval
     ? `${decimal(value)}, interval ${decimal(interval[0])} to ${decimal(interval[1])}`
     : `${decimal(value)}, no interval`;
@@ -1349,8 +1349,8 @@ function whiskerCell(value, interval, kind) {
     decimal(value),
     s(
       "svg",
-      { width: 100, height: 18, role: "img", "aria-label": text },
-      s("line", { class: "grid", x1: 4, x2: 96, y1: 9, y2: 9 }),
+      { width: 80, height: 18, role: "img", "aria-label": text },
+      s("line", { class: "grid", x1: 4, x2: 76, y1: 9, y2: 9 }),
       whisker,
       s("circle", { class: `point ${kind}`, cx: at(value), cy: 9, r: 3.5 }),
     ),
