@@ -256,8 +256,8 @@ def document(names, seed=1, images=()):
             },
         },
         "scenarios": [
-            scenario("small", "area<1024", {"mAP": 0.21, "mAP_50": 0.4, "precision": 0.55, "recall": 0.31, "f1": 0.4}, 0.09),
-            scenario("night", "tag:night", {"mAP": 0.41, "mAP_50": 0.6, "precision": 0.75, "recall": 0.61, "f1": 0.67}, None),
+            scenario("small", "area<1024", {"mAP": 0.21, "AP": 0.4, "precision": 0.55, "recall": 0.31, "f1": 0.4}, 0.09),
+            scenario("night", "tag:night", {"mAP": 0.41, "AP": 0.6, "precision": 0.75, "recall": 0.61, "f1": 0.67}, None),
             scenario("nothing there", "tag:none", missing, 0.1),
         ],
         "comparison": comparison_of(rng, metrics, per_class),

@@ -1,19 +1,24 @@
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/evaluate_text.h"
 #include "verilabel/workflow/evaluate.h"
 #include "verilabel/workflow/evaluation_document.h"
+#include "verilabel/workflow/evaluation_report.h"
+#include "verilabel/workflow/output_file.h"
 
 namespace verilabel::cli {
 namespace {
 
 struct Words {
   std::vector<std::string> scenarios;
+  std::string report;
 };
 
 Action configure_evaluate(CLI::App& app) {
@@ -27,6 +32,8 @@ Action configure_evaluate(CLI::App& app) {
       ->type_name("KEY");
   app.add_flag("--details", options->with_details,
                "Also how predictions go wrong: kinds of error and what they cost, confusions, calibration, curves, worst images");
+  app.add_option("--report", words->report, "Write all of it, with pictures of the worst images, as one HTML page; or as .json")
+      ->type_name("FILE");
   app.add_option("--scenario", words->scenarios,
                  "Numbers of a part of the data: a view, or NAME=VIEW; of label terms, those labels alone. May be given again")
       ->type_name("VIEW");
@@ -39,6 +46,10 @@ Action configure_evaluate(CLI::App& app) {
     for (const std::string& text : words->scenarios) {
       options->scenarios.push_back(scenario_from(text));
     }
+    if (!words->report.empty()) {
+      check_output_file(std::filesystem::absolute(words->report), invocation.project_dir);
+      options->with_details = true;
+    }
     if (options->is_classification()) {
       const SetClassification result = evaluate_classes_of_sets(invocation.project_dir, *options);
       if (invocation.console.is_json()) {
@@ -49,10 +60,16 @@ Action configure_evaluate(CLI::App& app) {
       return 0;
     }
     const SetEvaluation result = evaluate_sets(invocation.project_dir, *options);
+    if (!words->report.empty()) {
+      write_evaluation_report(words->report, result, *options);
+    }
     if (invocation.console.is_json()) {
       invocation.console.write_json(evaluation_json(result, *options));
     } else {
       say_evaluation(invocation.console, result, *options);
+    }
+    if (!words->report.empty()) {
+      invocation.console.note(fmt::format("the report is in {}", words->report));
     }
     return 0;
   };
@@ -61,6 +78,7 @@ Action configure_evaluate(CLI::App& app) {
 constexpr std::string_view kExamples[] = {
     "verilabel evaluate --predictions auto --truth ground_truth",
     "verilabel evaluate --predictions auto --truth ground_truth --threshold 0.4 --where tag:night --details",
+    "verilabel evaluate --predictions auto --truth ground_truth --report report.html",
     "verilabel evaluate --predictions auto --truth ground_truth --scenario small='area<1024' --scenario tag:night",
     "verilabel evaluate --predictions auto --truth ground_truth --compare auto_before",
     "verilabel --json evaluate --predictions results.json --truth instances_val2017.json",

@@ -86,7 +86,7 @@ PointMetrics ResampledMetrics::over(std::span<const std::uint32_t> times_of_imag
   metrics.recall = all.recall();
   metrics.f1 = all.f1();
 
-  // An image that counts n times is n images side by side, whose predictions of one score stand next to each other.
+  // An image that counts n times is n images side by side: of one score, all its predictions come, and then all of them again.
   double sum = 0;
   std::int64_t classes_with_truth = 0;
   std::vector<double> precision_at_hit;
@@ -101,11 +101,18 @@ PointMetrics ResampledMetrics::over(std::span<const std::uint32_t> times_of_imag
     ++classes_with_truth;
     precision_at_hit.clear();
     std::int64_t seen = 0;
-    for (const Scored& one : of_class.predictions) {
-      for (std::uint32_t time = 0; time < times_of_image[one.image]; ++time) {
-        ++seen;
-        if (one.is_right) {
-          precision_at_hit.push_back(static_cast<double>(precision_at_hit.size() + 1) / static_cast<double>(seen));
+    const std::vector<Scored>& predictions = of_class.predictions;
+    for (std::size_t begin = 0, end = 0; begin < predictions.size(); begin = end) {
+      const Scored& first = predictions[begin];
+      while (end < predictions.size() && predictions[end].score == first.score && predictions[end].image == first.image) {
+        ++end;
+      }
+      for (std::uint32_t time = 0; time < times_of_image[first.image]; ++time) {
+        for (std::size_t i = begin; i < end; ++i) {
+          ++seen;
+          if (predictions[i].is_right) {
+            precision_at_hit.push_back(static_cast<double>(precision_at_hit.size() + 1) / static_cast<double>(seen));
+          }
         }
       }
     }

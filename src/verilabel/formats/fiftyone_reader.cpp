@@ -18,7 +18,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
-#include "verilabel/formats/base64.h"
+#include "verilabel/base/base64.h"
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/fiftyone_names.h"
 #include "verilabel/formats/import_batch.h"

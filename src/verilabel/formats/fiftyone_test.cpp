@@ -8,7 +8,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
-#include "verilabel/formats/base64.h"
+#include "verilabel/base/base64.h"
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/numpy_mask.h"
 #include "verilabel/formats/testing_dataset.h"

@@ -138,8 +138,9 @@ void write_calibration(JsonWriter& json, const Calibration& calibration) {
   json.field("scores_outside", calibration.scores_outside).end_object();
 }
 
-/// Where the thresholds are evenly spread, and where the truths found are: both plots of a curve stay smooth.
-std::vector<std::size_t> drawn_points(const ScoreCurve& curve) {
+/// Where the thresholds are evenly spread, and where the truths found are: both plots of a curve stay smooth. And where the threshold
+/// of the evaluation cuts, so that its own numbers can be read off.
+std::vector<std::size_t> drawn_points(const ScoreCurve& curve, const std::optional<double>& threshold) {
   const std::vector<double>& thresholds = curve.thresholds();
   std::vector<std::size_t> points;
   if (thresholds.size() <= 2 * kCurvePoints) {
@@ -157,7 +158,9 @@ std::vector<std::size_t> drawn_points(const ScoreCurve& curve) {
   for (std::size_t i = 0; i < thresholds.size(); ++i) {
     const bool is_next = thresholds[i] <= next_threshold;
     const bool finds_next = curve.counts(i).true_positives * static_cast<std::int64_t>(kCurvePoints) >= next_part * found;
-    if (is_next || finds_next || i + 1 == thresholds.size()) {
+    const bool is_last = i + 1 == thresholds.size();
+    const bool is_chosen = threshold && thresholds[i] >= *threshold && (is_last || thresholds[i + 1] < *threshold);
+    if (is_next || finds_next || is_last || is_chosen) {
       chosen.insert(i);
     }
     while (is_next && thresholds[i] <= next_threshold && step > 0) {
@@ -171,8 +174,8 @@ std::vector<std::size_t> drawn_points(const ScoreCurve& curve) {
   return {chosen.begin(), chosen.end()};
 }
 
-void write_curve(JsonWriter& json, const ScoreCurve& curve) {
-  const std::vector<std::size_t> points = drawn_points(curve);
+void write_curve(JsonWriter& json, const ScoreCurve& curve, const std::optional<double>& threshold) {
+  const std::vector<std::size_t> points = drawn_points(curve, threshold);
   json.begin_object().field("truths", curve.truths()).key("threshold").begin_array();
   for (const std::size_t i : points) {
     json.value(curve.thresholds()[i]);
@@ -191,12 +194,13 @@ void write_curve(JsonWriter& json, const ScoreCurve& curve) {
 void write_curves(JsonWriter& json, const SetEvaluation& result) {
   const ScoreCurves& curves = result.details->curves;
   json.key("curves").begin_object().key("overall");
-  write_curve(json, curves.overall);
+  const std::optional<double>& threshold = result.details->threshold;
+  write_curve(json, curves.overall, threshold);
   json.key("per_class").begin_object();
   for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
     if (curves.per_class[k].truths() > 0 || curves.per_class[k].size() > 0) {
       json.key(result.class_names[k]);
-      write_curve(json, curves.per_class[k]);
+      write_curve(json, curves.per_class[k], threshold);
     }
   }
   json.end_object().end_object();
@@ -351,6 +355,7 @@ std::string classification_json(const SetClassification& classification) {
   }
   json.end_object().key("coverage").begin_object();
   json.field("samples", coverage.samples);
+  json.field("samples_reviewed", coverage.samples_reviewed);
   json.field("without_prediction", result.images_without_prediction);
   json.field("not_labelled_in_truth", coverage.samples_without_truth);
   json.field("without_class_in_truth", coverage.samples_without_class);

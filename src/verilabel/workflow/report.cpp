@@ -44,13 +44,13 @@ std::string escaped_for_script(std::string_view json) {
 /// As a content security policy names the one script or style that it allows.
 std::string policy_hash_of(std::string_view content) {
   const std::string digest = sha256_of(content);
-  std::string bytes;
+  std::vector<std::uint8_t> bytes;
   for (std::size_t i = 0; i < digest.size(); i += 2) {
-    unsigned byte = 0;
+    std::uint8_t byte = 0;
     std::from_chars(digest.data() + i, digest.data() + i + 2, byte, 16);
-    bytes += static_cast<char>(byte);
+    bytes.push_back(byte);
   }
-  return "sha256-" + base64_of(bytes);
+  return "sha256-" + base64_from_bytes(bytes);
 }
 
 /// What stands in the template for `{{name}}`.

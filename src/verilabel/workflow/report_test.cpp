@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "verilabel/base/base64.h"
 #include "verilabel/base/file.h"
@@ -38,10 +39,10 @@ std::size_t count_of(std::string_view text, std::string_view part) {
   return count;
 }
 
-std::string from_hex(std::string_view digits) {
-  std::string bytes;
+std::vector<std::uint8_t> from_hex(std::string_view digits) {
+  std::vector<std::uint8_t> bytes;
   for (std::size_t i = 0; i < digits.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16));
+    bytes.push_back(static_cast<std::uint8_t>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
   }
   return bytes;
 }
@@ -79,7 +80,7 @@ TEST(ReportPage, AllowsItsOwnScriptAndStyleOnly) {
   const std::string policy = between(page, R"(http-equiv="Content-Security-Policy" content=")", "\"");
   EXPECT_THAT(policy, HasSubstr("default-src 'none';"));
   EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
-  const auto hash_of = [](const std::string& content) { return "'sha256-" + base64_of(from_hex(sha256_of(content))) + "'"; };
+  const auto hash_of = [](const std::string& content) { return "'sha256-" + base64_from_bytes(from_hex(sha256_of(content))) + "'"; };
   EXPECT_THAT(policy, HasSubstr("script-src " + hash_of(between(page, "<script>", "</script>")) + ";"));
   EXPECT_THAT(policy, HasSubstr("style-src " + hash_of(between(page, "<style>", "</style>")) + ";"));
 }

@@ -1365,7 +1365,7 @@ function drawScenarios(report) {
   const metric = (title, key) => ({
     title,
     value: (row) => row.metrics?.[key],
-    cell: (row) => whiskerCell(row.metrics?.[key], row.intervals?.[key], key === "mAP" || key === "mAP_50" ? "ap" : key),
+    cell: (row) => whiskerCell(row.metrics?.[key], row.intervals?.[key], key === "mAP" || key === "AP" ? "ap" : key),
   });
   const table = dataTable({
     caption: "Numbers of each scenario",
@@ -1380,7 +1380,7 @@ function drawScenarios(report) {
       { title: "Truths", value: (row) => row.truths, format: count },
       { title: "Predictions", value: (row) => row.predictions, format: count },
       metric("mAP", "mAP"),
-      metric("mAP 50", "mAP_50"),
+      metric("AP at the IoU", "AP"),
       metric("Precision", "precision"),
       metric("Recall", "recall"),
       metric("F1", "f1"),

@@ -1,0 +1,43 @@
+#include "verilabel/workflow/evaluation_report.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "verilabel/base/base64.h"
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/image/thumbnail.h"
+#include "verilabel/workflow/evaluation_document.h"
+#include "verilabel/workflow/report.h"
+
+namespace verilabel {
+namespace {
+
+std::string thumbnail_url(const JudgedImage& image) {
+  if (image.path.empty()) {
+    return "";
+  }
+  try {
+    const std::string jpeg = thumbnail_jpeg(image.path);
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(jpeg.data()), jpeg.size());
+    return "data:image/jpeg;base64," + base64_from_bytes(bytes);
+  } catch (const Error&) {
+    return "";  // moved, deleted or broken since: the page draws the boxes on an empty ground
+  }
+}
+
+}  // namespace
+
+void write_evaluation_report(const std::filesystem::path& file, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  if (!result.details) {
+    throw Error(ErrorCode::wrong_use, "a report shows the details of an evaluation: ask for them");
+  }
+  if (file.extension() == ".json") {
+    replace_file(file, evaluation_json(result, options));
+  } else {
+    replace_file(file, report_page(evaluation_json(result, options, &thumbnail_url)));
+  }
+}
+
+}  // namespace verilabel
