@@ -2,7 +2,7 @@
 
 import json
 
-from harness import ProgramCase, write_bitmap, write_json
+from harness import ProgramCase, test_data, write_bitmap, write_json
 
 
 def truth(annotations, images=2):
@@ -297,3 +297,77 @@ class Judged(ProgramCase):
         told = self.run_program("threshold", "--predictions", "auto", "--truth", "ground_truth", as_json=False).out.decode()
         for piece in ("to train on", "to accept unseen", "precision 0.95"):
             self.assertIn(piece, told)
+
+
+def overlap(a, b):
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0
+    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+
+
+def matched_from_scratch(truths, predictions, threshold):
+    """How many predictions are right at a threshold: matched anew each time, the best first, each truth once."""
+    right = 0
+    for key, boxes in predictions.items():
+        free = list(truths.get(key, []))
+        ranked = sorted((row for row in boxes if row[1] >= threshold), key=lambda row: -row[1])[:100]
+        for box, _ in ranked:
+            best = max(free, key=lambda truth_box: overlap(box, truth_box), default=None)
+            if best is not None and overlap(box, best) >= 0.5:
+                free.remove(best)
+                right += 1
+    return right
+
+
+class OnPhotographs(ProgramCase):
+    """Real photographs, a real detector: what the program recommends is found again by trying every score."""
+
+    def setUp(self):
+        super().setUp()
+        data = test_data()
+        photographs = data / "coco128-val"
+        self.init()
+        self.run_program(
+            "import", "--images", photographs / "images", "--labels", photographs, "--format", "yolo", "--set", "ground_truth"
+        )
+        self.run_program("label", "--model", data / "models" / "nanodet_m_320.onnx", "--floor", "0.1", "--set", "auto")
+
+    def by_image_and_class(self, label_set):
+        rows = {}
+        for row in self.run_program("labels", "--where", f"set:{label_set}").json["labels"]:
+            rows.setdefault((row["sample"], row["class"]), []).append((row["bbox"], row["confidence"]))
+        return rows
+
+    def test_the_recommended_threshold_is_that_of_a_brute_force_scan(self):
+        truths = {key: [box for box, _ in rows] for key, rows in self.by_image_and_class("ground_truth").items()}
+        predictions = self.by_image_and_class("auto")
+        wanted = sum(map(len, truths.values()))
+        scores = sorted({score for rows in predictions.values() for _, score in rows}, reverse=True)
+        self.assertGreater(len(scores), 500)
+        answer = self.run_program("threshold", "--predictions", "auto", "--truth", "ground_truth", "--resamples", "0").json
+        # Every fifth score, and all of those around the best one.
+        near = scores.index(answer["threshold"])
+        tried = set(scores[::5]) | set(scores[max(0, near - 40) : near + 40])
+
+        def f1_at(threshold):
+            kept = sum(score >= threshold for rows in predictions.values() for _, score in rows)
+            return 2 * matched_from_scratch(truths, predictions, threshold) / (kept + wanted)
+
+        best = max(sorted(tried, reverse=True), key=f1_at)
+        self.assertEqual(answer["threshold"], best)
+        self.assertAlmostEqual(answer["f1"], f1_at(best), places=12)
+
+    def test_a_report_of_them_is_one_page(self):
+        report = self.scratch / "report.html"
+        words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth")
+        self.run_program(*words, "--report", report, "--scenario", "small=area<1024")
+        page = report.read_text()
+        self.assertGreater(page.count("data:image/jpeg;base64,"), 20)
+        self.assertNotIn("http://", page.replace("http://www.w3.org", ""))
+        document = self.scratch / "report.json"
+        answer = self.run_program(*words, "--report", document).json
+        self.assertEqual(json.loads(document.read_text())["metrics"], answer["metrics"])
+        self.assertEqual(answer["errors"]["threshold"], answer["metrics"]["threshold"])
+        self.error(*words, "--report", self.project / "verilabel.db", status=None)
