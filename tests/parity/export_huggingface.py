@@ -6,7 +6,8 @@ Writes to OUT, which is tests/parity/fixtures in the repository, for `models_tes
     CASE/                     a model folder as such models are published: graph, config.json, preprocessor_config.json, or what
                               else the form has (a manifest, metadata in the graph)
     CASE/expected.json        for each image the SHA-256 of its 8-bit pixels before rescaling and of the float tensor, and either
-                              the scores of all classes or the detections above `floor`
+                              the scores of all classes or the detections above `floor`, with COCO's compressed runs
+                              of masks
     processors/NAME.json      only the preprocessing of one more processor: its configuration, hashes and sizes
 
 Needs torch, torchvision, transformers (5), timm, rfdetr (1), onnx, onnxruntime, pycocotools and Pillow below 12.3 in an environment
