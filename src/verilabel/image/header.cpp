@@ -1,180 +1,63 @@
 #include "verilabel/image/header.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <string>
-#include <vector>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/image/header_bytes.h"
+#include "verilabel/image/tiff_block.h"
 
 namespace verilabel {
 namespace {
 
-constexpr std::size_t kWindowBytes = 4096;
 constexpr std::uint64_t kMaxJpegGarbageBytes = 1 << 20;
-constexpr int kMaxTiffEntries = 65535;
-
-[[noreturn]] void fail(ErrorCode code, std::string message) {
-  throw Error(code, std::move(message));
-}
-
-[[noreturn]] void fail_cut_off() {
-  fail(ErrorCode::bad_data, "the image header is cut off; the file is truncated or damaged");
-}
-
-/// Bytes by offset, from memory or through one small window onto a file.
-class HeaderBytes {
- public:
-  explicit HeaderBytes(std::span<const std::byte> content) : window_(content), size_(content.size()) {}
-  HeaderBytes(int descriptor, std::uint64_t size, const std::filesystem::path& path)
-      : descriptor_(descriptor), path_(&path), size_(size) {}
-
-  std::uint64_t size() const { return size_; }
-
-  bool has(std::uint64_t offset, std::size_t count) const { return offset <= size_ && count <= size_ - offset; }
-
-  /// `count` bytes, valid until the next call. Throws `bad_data` when the file ends before.
-  const std::uint8_t* at(std::uint64_t offset, std::size_t count) {
-    if (!has(offset, count)) {
-      fail_cut_off();
-    }
-    if (offset < window_offset_ || offset - window_offset_ + count > window_.size()) {
-      refill(offset, count);
-    }
-    return reinterpret_cast<const std::uint8_t*>(window_.data()) + (offset - window_offset_);
-  }
-
-  std::uint32_t number(std::uint64_t offset, int byte_count, bool is_little_endian) {
-    const std::uint8_t* bytes = at(offset, static_cast<std::size_t>(byte_count));
-    std::uint32_t value = 0;
-    for (int i = 0; i < byte_count; ++i) {
-      value = value << 8 | bytes[is_little_endian ? byte_count - 1 - i : i];
-    }
-    return value;
-  }
-  std::uint32_t big(std::uint64_t offset, int byte_count) { return number(offset, byte_count, false); }
-  std::uint32_t little(std::uint64_t offset, int byte_count) { return number(offset, byte_count, true); }
-
-  bool starts_with(std::uint64_t offset, std::string_view text) {
-    return has(offset, text.size()) && std::memcmp(at(offset, text.size()), text.data(), text.size()) == 0;
-  }
-
- private:
-  void refill(std::uint64_t offset, std::size_t count) {
-    buffer_.resize(std::min<std::uint64_t>(std::max(count, kWindowBytes), size_ - offset));
-    std::size_t filled = 0;
-    while (filled < buffer_.size()) {
-      const ssize_t got =
-          ::pread(descriptor_, buffer_.data() + filled, buffer_.size() - filled, static_cast<off_t>(offset + filled));
-      if (got < 0 && errno == EINTR) {
-        continue;
-      }
-      if (got < 0) {
-        throw io_error("cannot read the file", path_->native(), errno);
-      }
-      if (got == 0) {  // the file shrank since it was opened
-        fail_cut_off();
-      }
-      filled += static_cast<std::size_t>(got);
-    }
-    window_ = buffer_;
-    window_offset_ = offset;
-  }
-
-  std::span<const std::byte> window_;
-  std::uint64_t window_offset_ = 0;
-  std::vector<std::byte> buffer_;
-  int descriptor_ = -1;
-  const std::filesystem::path* path_ = nullptr;
-  std::uint64_t size_ = 0;
-};
 
 struct StoredSize {
   std::uint64_t width = 0;
   std::uint64_t height = 0;
-  std::uint32_t orientation = 1;
+  std::optional<ExifPlace> exif = {};
 };
 
-/// One image file directory of TIFF 6.0 (section 2) or BigTIFF; EXIF blocks have the same shape. Offsets count from `base`.
-struct TiffDirectory {
+/// The last entry of a tag that is an integer counts.
+struct TiffHead {
   std::optional<std::uint64_t> width;
   std::optional<std::uint64_t> height;
-  std::uint32_t orientation = 1;
+  std::uint64_t orientation = 1;
 };
 
-TiffDirectory read_tiff_directory(HeaderBytes& bytes, std::uint64_t base) {
-  const bool is_little = bytes.starts_with(base, "II");
-  if (!is_little && !bytes.starts_with(base, "MM")) {
-    fail(ErrorCode::bad_data, "the TIFF header states no byte order");
-  }
-  const std::uint32_t magic = bytes.number(base + 2, 2, is_little);
-  const bool is_big_tiff = magic == 43;
-  if (!is_big_tiff && magic != 42) {
-    fail(ErrorCode::bad_data, fmt::format("the TIFF header has the unknown version {}", magic));
-  }
-  const auto number64 = [&](std::uint64_t offset) {
-    const std::uint64_t first = bytes.number(offset, 4, is_little);
-    const std::uint64_t second = bytes.number(offset + 4, 4, is_little);
-    return is_little ? second << 32 | first : first << 32 | second;
-  };
-  const std::uint64_t start = is_big_tiff ? number64(base + 8) : bytes.number(base + 4, 4, is_little);
-  if (start > bytes.size()) {
-    fail_cut_off();
-  }
-  const std::uint64_t directory = base + start;
-  const std::uint64_t entry_count = is_big_tiff ? number64(directory) : bytes.number(directory, 2, is_little);
-  if (entry_count > static_cast<std::uint64_t>(kMaxTiffEntries)) {
-    fail(ErrorCode::bad_data, "the TIFF directory has more entries than the format allows");
-  }
-  const std::uint64_t entry_bytes = is_big_tiff ? 20 : 12;
-  const std::uint64_t value_offset = is_big_tiff ? 12 : 8;
-  TiffDirectory result;
+TiffHead read_tiff_head(TiffBlock block) {
+  TiffHead head;
+  const std::uint64_t directory = block.first_directory();
+  const std::uint64_t entry_count = block.entry_count(directory);
   for (std::uint64_t i = 0; i < entry_count; ++i) {
-    const std::uint64_t entry = directory + (is_big_tiff ? 8 : 2) + i * entry_bytes;
-    const std::uint32_t tag = bytes.number(entry, 2, is_little);
+    const std::uint32_t tag = block.tag(directory, i);
     if (tag != 256 && tag != 257 && tag != 274) {
       continue;
     }
-    const std::uint32_t type = bytes.number(entry + 2, 2, is_little);
-    std::uint64_t value = 0;
-    if (type == 1) {
-      value = bytes.number(entry + value_offset, 1, is_little);
-    } else if (type == 3) {
-      value = bytes.number(entry + value_offset, 2, is_little);
-    } else if (type == 4) {
-      value = bytes.number(entry + value_offset, 4, is_little);
-    } else if (type == 16 && is_big_tiff) {
-      value = number64(entry + value_offset);
-    } else {
+    const std::optional<std::uint64_t> value = block.integer(block.entry(directory, i));
+    if (!value) {
       continue;
     }
     if (tag == 256) {
-      result.width = value;
+      head.width = value;
     } else if (tag == 257) {
-      result.height = value;
-    } else if (value >= 1 && value <= 8) {
-      result.orientation = static_cast<std::uint32_t>(value);
+      head.height = value;
+    } else if (*value >= 1 && *value <= 8) {
+      head.orientation = *value;
     }
   }
-  return result;
+  return head;
 }
 
 /// EXIF is a hint beside the image: a damaged block means "not stated" and never fails the file.
-std::uint32_t read_exif_orientation(HeaderBytes& bytes, std::uint64_t offset, std::size_t count) {
+std::uint64_t read_orientation(HeaderBytes& bytes, const ExifPlace& exif) {
   try {
-    const auto* data = reinterpret_cast<const std::byte*>(bytes.at(offset, count));
-    const std::vector<std::byte> block(data, data + count);
-    HeaderBytes block_bytes(block);
-    return read_tiff_directory(block_bytes, block_bytes.starts_with(0, std::string_view("Exif\0\0", 6)) ? 6 : 0).orientation;
+    return read_tiff_head(TiffBlock(bytes, exif.offset, exif.bytes)).orientation;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::bad_data) {
       return 1;
@@ -187,7 +70,6 @@ std::uint32_t read_exif_orientation(HeaderBytes& bytes, std::uint64_t offset, st
 StoredSize read_jpeg(HeaderBytes& bytes) {
   std::uint64_t position = 2;
   std::uint64_t garbage_bytes = 0;
-  bool has_exif = false;
   StoredSize size;
   for (;;) {
     if (bytes.big(position, 1) != 0xFF) {  // decoders skip what stands between segments
@@ -228,10 +110,8 @@ StoredSize read_jpeg(HeaderBytes& bytes) {
       size.width = bytes.big(position + 5, 2);
       return size;
     }
-    if (marker == 0xE1 && !has_exif && length > 8 && bytes.starts_with(position + 2, std::string_view("Exif\0\0", 6))) {
-      has_exif = true;
-      const std::uint64_t available = bytes.size() - position - 2;
-      size.orientation = read_exif_orientation(bytes, position + 2, std::min<std::uint64_t>(length - 2, available));
+    if (marker == 0xE1 && !size.exif && length > 8 && bytes.starts_with(position + 2, std::string_view("Exif\0\0", 6))) {
+      size.exif = ExifPlace{position + 2, std::min<std::uint64_t>(length - 2, bytes.size() - position - 2)};
     }
     position += length;
   }
@@ -249,8 +129,8 @@ StoredSize read_png(HeaderBytes& bytes) {
     if (length > 0x7FFFFFFF || bytes.starts_with(position + 4, "IDAT")) {
       break;
     }
-    if (bytes.starts_with(position + 4, "eXIf") && length <= 1 << 20 && bytes.has(position + 8, length)) {
-      size.orientation = read_exif_orientation(bytes, position + 8, length);
+    if (bytes.starts_with(position + 4, "eXIf")) {
+      size.exif = ExifPlace{position + 8, std::min<std::uint64_t>(length, bytes.size() - position - 8)};
       break;
     }
     position += 12 + std::uint64_t{length};
@@ -298,8 +178,8 @@ StoredSize read_webp(HeaderBytes& bytes) {
     std::uint64_t position = 12;
     while (bytes.has(position, 8)) {
       const std::uint32_t length = bytes.little(position + 4, 4);
-      if (bytes.starts_with(position, "EXIF") && length <= 1 << 20 && bytes.has(position + 8, length)) {
-        size.orientation = read_exif_orientation(bytes, position + 8, length);
+      if (bytes.starts_with(position, "EXIF")) {
+        size.exif = ExifPlace{position + 8, std::min<std::uint64_t>(length, bytes.size() - position - 8)};
         break;
       }
       position += 8 + std::uint64_t{length} + (length & 1);
@@ -370,11 +250,12 @@ StoredSize read_pnm(HeaderBytes& bytes) {
 }
 
 StoredSize read_tiff(HeaderBytes& bytes) {
-  const TiffDirectory directory = read_tiff_directory(bytes, 0);
-  if (!directory.width || !directory.height) {
+  const ExifPlace whole{0, bytes.size()};
+  const TiffHead head = read_tiff_head(TiffBlock(bytes, whole.offset, whole.bytes));
+  if (!head.width || !head.height) {
     fail(ErrorCode::bad_data, "the TIFF file states no width or height");
   }
-  return {*directory.width, *directory.height, directory.orientation};
+  return {*head.width, *head.height, whole};
 }
 
 struct Signature {
@@ -478,43 +359,6 @@ StoredSize read_stored_size(HeaderBytes& bytes, ImageFormat format) {
   fail(ErrorCode::internal, "a format without a header reader");
 }
 
-ImageHeader read_header(HeaderBytes& bytes) {
-  if (bytes.size() == 0) {
-    fail(ErrorCode::bad_data, "the file is empty");
-  }
-  const std::size_t head_bytes = std::min<std::uint64_t>(bytes.size(), kSniffBytes);
-  const std::string head(reinterpret_cast<const char*>(bytes.at(0, head_bytes)), head_bytes);
-  const std::optional<Sniffed> sniffed = sniff(head);
-  if (!sniffed) {
-    fail(ErrorCode::bad_data, "the file does not begin like an image of any known format");
-  }
-  if (sniffed->format == ImageFormat::other || sniffed->format == ImageFormat::gif) {
-    fail(ErrorCode::unsupported, fmt::format("{} images are not decoded; convert the file to PNG or JPEG", sniffed->name));
-  }
-  const StoredSize size = read_stored_size(bytes, sniffed->format);
-  constexpr std::uint64_t kMaxSide = std::numeric_limits<std::int32_t>::max();
-  if (size.width == 0 || size.height == 0 || size.width > kMaxSide || size.height > kMaxSide) {
-    fail(ErrorCode::bad_data,
-         fmt::format("the {} header states the impossible size {} x {}", sniffed->name, size.width, size.height));
-  }
-  ImageHeader header;
-  header.format = sniffed->format;
-  header.orientation = static_cast<std::uint8_t>(size.orientation);
-  header.width = static_cast<std::int32_t>(size.width);
-  header.height = static_cast<std::int32_t>(size.height);
-  header.file_bytes = bytes.size();
-  if (header.orientation >= 5) {
-    std::swap(header.width, header.height);
-  }
-  return header;
-}
-
-/// Closes on every way out.
-struct OpenFile {
-  int descriptor;
-  ~OpenFile() { ::close(descriptor); }
-};
-
 }  // namespace
 
 std::string_view name_of(ImageFormat format) {
@@ -558,32 +402,47 @@ bool is_image_candidate(const std::filesystem::path& path, std::span<const std::
   return std::ranges::find(kExtensions, extension) != std::end(kExtensions);
 }
 
+ImageHeader read_header(HeaderBytes& bytes) {
+  if (bytes.size() == 0) {
+    fail(ErrorCode::bad_data, "the file is empty");
+  }
+  const std::size_t head_bytes = std::min<std::uint64_t>(bytes.size(), kSniffBytes);
+  const std::string head(reinterpret_cast<const char*>(bytes.at(0, head_bytes)), head_bytes);
+  const std::optional<Sniffed> sniffed = sniff(head);
+  if (!sniffed) {
+    fail(ErrorCode::bad_data, "the file does not begin like an image of any known format");
+  }
+  if (sniffed->format == ImageFormat::other || sniffed->format == ImageFormat::gif) {
+    fail(ErrorCode::unsupported, fmt::format("{} images are not decoded; convert the file to PNG or JPEG", sniffed->name));
+  }
+  const StoredSize size = read_stored_size(bytes, sniffed->format);
+  constexpr std::uint64_t kMaxSide = std::numeric_limits<std::int32_t>::max();
+  if (size.width == 0 || size.height == 0 || size.width > kMaxSide || size.height > kMaxSide) {
+    fail(ErrorCode::bad_data,
+         fmt::format("the {} header states the impossible size {} x {}", sniffed->name, size.width, size.height));
+  }
+  ImageHeader header;
+  header.format = sniffed->format;
+  header.exif = size.exif;
+  header.orientation = static_cast<std::uint8_t>(size.exif ? read_orientation(bytes, *size.exif) : 1);
+  header.width = static_cast<std::int32_t>(size.width);
+  header.height = static_cast<std::int32_t>(size.height);
+  header.file_bytes = bytes.size();
+  if (header.orientation >= 5) {
+    std::swap(header.width, header.height);
+  }
+  return header;
+}
+
 ImageHeader read_header(std::span<const std::byte> file_content) {
   HeaderBytes bytes(file_content);
   return read_header(bytes);
 }
 
 ImageHeader read_header(const std::filesystem::path& path) {
-  // Without O_NONBLOCK, opening a pipe that somebody left in the folder would wait for ever.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) {
-    throw io_error("cannot open the image", path.native(), errno);
-  }
-  const OpenFile file{descriptor};
-  struct stat status{};
-  if (::fstat(file.descriptor, &status) != 0) {
-    throw io_error("cannot read the image", path.native(), errno);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorCode::io, S_ISDIR(status.st_mode) ? "this is a directory, not an image" : "this is not a regular file",
-                {{"path", path.native()}});
-  }
-  try {
-    HeaderBytes bytes(file.descriptor, static_cast<std::uint64_t>(status.st_size), path);
-    return read_header(bytes);
-  } catch (const Error& error) {
-    throw error.context().empty() ? error.with("path", path.native()) : error;
-  }
+  ImageHeader header;
+  with_header_bytes(path, [&](HeaderBytes& bytes) { header = read_header(bytes); });
+  return header;
 }
 
 }  // namespace verilabel

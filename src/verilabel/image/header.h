@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -12,6 +13,14 @@ namespace verilabel {
 enum class ImageFormat : std::uint8_t { jpeg, png, bmp, tiff, webp, jpeg2000, pnm, gif, other };
 std::string_view name_of(ImageFormat format);
 
+/// Where a block of EXIF stands in an image file; TIFF files are such a block as a whole.
+struct ExifPlace {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+
+  friend bool operator==(const ExifPlace&, const ExifPlace&) = default;
+};
+
 /// What stands in front of the pixels.
 struct ImageHeader {
   ImageFormat format = ImageFormat::other;
@@ -19,6 +28,7 @@ struct ImageHeader {
   std::int32_t height = 0;
   std::uint8_t orientation = 1;  ///< EXIF, 1 to 8; 1 when not stated or out of range
   std::uint64_t file_bytes = 0;
+  std::optional<ExifPlace> exif;  ///< nobody has looked inside
 };
 
 /// How many bytes of a file `is_image_candidate` wants to see; fewer do when the file is shorter.
