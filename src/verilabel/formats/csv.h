@@ -53,8 +53,15 @@ inline constexpr std::string_view kCsvFieldPrefix = "field.";
 /// By the name of the column alone, whatever its case.
 CsvRole csv_role(std::string_view column);
 
-/// The JSON of a value in a table: `true`, `false`, `null`, JSON's numbers and texts in quotes are what they are in JSON, lists and
-/// objects too when `may_nest`, and anything else is a text.
+/// With small letters for those of ASCII.
+std::string lowered(std::string_view text);
+/// Without the spaces around it.
+std::string_view trimmed(std::string_view text);
+/// What stands between semicolons, without spaces around it and without empty parts.
+std::vector<std::string> parts_from_csv(std::string_view text);
+
+/// The JSON of a value in a table: `true`, `false` (also `True`, `TRUE` and so on), `null`, JSON's numbers and texts in quotes are
+/// what they are in JSON, lists and objects too when `may_nest`, and anything else is a text.
 std::string json_from_csv(std::string_view text, bool may_nest);
 /// What `json_from_csv` makes the value of: texts bare unless they would be taken for something else.
 std::string csv_from_json(std::string_view json, bool may_nest);

@@ -38,15 +38,8 @@ constexpr std::string_view kBoxWords[] = {"xmin",  "xmax", "ymin",     "ymax",  
 constexpr std::string_view kBoxBeginnings[] = {"x1", "x2", "y1", "y2"};
 constexpr std::string_view kBoxNames[] = {"left", "right", "top", "bottom", "cx", "cy", "box", "xc", "yc"};
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
-  return text.substr(begin, text.find_last_not_of(' ') + 1 - begin);
-}
-
 bool looks_like_box(std::string_view column) {
-  std::string name(trimmed(column));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const std::string name = lowered(trimmed(column));
   return std::any_of(std::begin(kBoxWords), std::end(kBoxWords),
                      [&](std::string_view word) { return name.find(word) != std::string::npos; }) ||
          std::any_of(std::begin(kBoxBeginnings), std::end(kBoxBeginnings),
@@ -199,19 +192,6 @@ class HeaderReader {
   Header header_;
   bool has_nameless_ = false;
 };
-
-std::vector<std::string> parts_of(std::string_view text) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(';', begin), text.size());
-    const std::string_view part = trimmed(text.substr(begin, end - begin));
-    if (!part.empty()) {
-      parts.emplace_back(part);
-    }
-    begin = end + 1;
-  }
-  return parts;
-}
 
 bool flag_of(std::string_view text, const RowField& field) {
   for (const auto& [word, value] :
@@ -434,7 +414,7 @@ class CsvReader {
       image.path = image.name;
     }
     image.split = text(CsvRole::split);
-    image.tags = parts_of(text(CsvRole::tags));
+    image.tags = parts_from_csv(text(CsvRole::tags));
     const auto optional_part = [&](auto&& take) {
       try {
         take();
@@ -534,7 +514,7 @@ class CsvReader {
     }
     label.attributes_json = object_of(header_.attributes, [](std::string_view value) { return json_from_csv(value, true); });
     label.source_json = unknown_columns();
-    pending.imported.tags = parts_of(text(CsvRole::label_tags));
+    pending.imported.tags = parts_from_csv(text(CsvRole::label_tags));
     return pending;
   }
 

@@ -56,13 +56,6 @@ constexpr std::pair<std::string_view, CsvRole> kRoles[] = {
     {"label_tags", CsvRole::label_tags},
 };
 
-std::string lowered(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return result;
-}
-
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
@@ -98,6 +91,15 @@ bool is_json_number(std::string_view text) {
   return at == text.size();
 }
 
+/// As other programs write what JSON has in small letters.
+constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
+    {"True", "true"}, {"TRUE", "true"}, {"False", "false"}, {"FALSE", "false"}};
+
+std::optional<std::string_view> flag_from(std::string_view text) {
+  const auto* const at = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const auto& flag) { return flag.first == text; });
+  return at == std::end(kFlags) ? std::nullopt : std::optional(at->second);
+}
+
 /// Whether the text stands for itself, as opposed to a text in quotes.
 bool is_json_value(std::string_view text, bool may_nest) {
   if (text == "true" || text == "false" || text == "null" || is_json_number(text)) {
@@ -111,6 +113,31 @@ bool is_json_value(std::string_view text, bool may_nest) {
 
 }  // namespace
 
+std::string lowered(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return result;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
+  return text.substr(begin, text.find_last_not_of(' ') + 1 - begin);
+}
+
+std::vector<std::string> parts_from_csv(std::string_view text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(';', begin), text.size());
+    const std::string_view part = trimmed(text.substr(begin, end - begin));
+    if (!part.empty()) {
+      parts.emplace_back(part);
+    }
+    begin = end + 1;
+  }
+  return parts;
+}
+
 CsvRole csv_role(std::string_view column) {
   const std::string name = lowered(column);
   if (name.starts_with(kCsvAttributePrefix)) {
@@ -119,14 +146,15 @@ CsvRole csv_role(std::string_view column) {
   if (name.starts_with(kCsvFieldPrefix)) {
     return CsvRole::field;
   }
-  const std::size_t begin = std::min(name.find_first_not_of(' '), name.size());
-  const std::string_view trimmed = std::string_view(name).substr(begin, name.find_last_not_of(' ') + 1 - begin);
   const auto* const at =
-      std::find_if(std::begin(kRoles), std::end(kRoles), [&](const auto& known) { return known.first == trimmed; });
+      std::find_if(std::begin(kRoles), std::end(kRoles), [&](const auto& known) { return known.first == trimmed(name); });
   return at == std::end(kRoles) ? CsvRole::unknown : at->second;
 }
 
 std::string json_from_csv(std::string_view text, bool may_nest) {
+  if (const auto flag = flag_from(text)) {
+    return std::string(*flag);
+  }
   if (is_json_value(text, may_nest)) {
     return std::string(text);
   }
@@ -137,7 +165,8 @@ std::string json_from_csv(std::string_view text, bool may_nest) {
 
 std::string csv_from_json(std::string_view json, bool may_nest) {
   const std::optional<std::string> text = text_from_json(json);
-  const bool stands_bare = text && !text->empty() && text->find('\0') == std::string::npos && !is_json_value(*text, may_nest);
+  const bool stands_bare =
+      text && !text->empty() && text->find('\0') == std::string::npos && !flag_from(*text) && !is_json_value(*text, may_nest);
   return stands_bare ? *text : std::string(json);
 }
 

@@ -13,9 +13,9 @@ constexpr std::array<std::string_view, 13> kReasons = {
     "malformed",       "missing_field",      "not_finite",    "out_of_range",    "duplicate_id", "duplicate_name", "unknown_image",
     "ambiguous_image", "image_size_unknown", "unknown_class", "unreadable_file", "too_large",    "unsupported",
 };
-constexpr std::array<std::string_view, 4> kKinds = {"label", "image", "class", "field"};
+constexpr std::array<std::string_view, 5> kKinds = {"label", "image", "class", "field", "row"};
 static_assert(static_cast<std::size_t>(RejectionReason::unsupported) + 1 == kReasons.size());
-static_assert(static_cast<std::size_t>(RejectedKind::field) + 1 == kKinds.size());
+static_assert(static_cast<std::size_t>(RejectedKind::row) + 1 == kKinds.size());
 
 }  // namespace
 

@@ -55,7 +55,7 @@ struct ImportedLabel {
   std::vector<std::string> tags = {};
 };
 
-enum class RejectedKind : std::uint8_t { label, image, label_class, field };
+enum class RejectedKind : std::uint8_t { label, image, label_class, field, row };
 
 enum class RejectionReason : std::uint8_t {
   malformed,  ///< not what the format calls for: wrong type, wrong number of numbers, broken JSON inside the element
