@@ -10,12 +10,25 @@
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/text.h"
 #include "verilabel/formats/format.h"
+#include "verilabel/formats/metadata.h"
 #include "verilabel/workflow/import.h"
 
 namespace verilabel::cli {
 namespace {
 
 constexpr std::size_t kFailuresShown = 20;
+
+void write_failures(JsonWriter& json, std::string_view key, const std::vector<FileFailure>& failures) {
+  json.key(key).begin_array();
+  for (const FileFailure& failure : failures) {
+    json.begin_object()
+        .field("path", failure.path)
+        .field("code", info(failure.code).name)
+        .field("message", failure.message)
+        .end_object();
+  }
+  json.end_array();
+}
 
 void write_rejections(JsonWriter& json, const std::vector<Rejection>& rejections) {
   json.key("rejections").begin_array();
@@ -34,20 +47,24 @@ std::string json_of(const ImportReport& report) {
   json.begin_object();
   json.field("files", report.files).field("added", report.added).field("unchanged", report.unchanged);
   json.field("ignored", report.ignored).field("failed", report.failed);
-  json.key("failures").begin_array();
-  for (const FileFailure& failure : report.failures) {
-    json.begin_object()
-        .field("path", failure.path)
-        .field("code", info(failure.code).name)
-        .field("message", failure.message)
-        .end_object();
-  }
-  json.end_array();
+  write_failures(json, "failures", report.failures);
   json.field("import", report.import ? std::optional(report.import->value) : std::nullopt);
   json.field("images_listed", report.images_listed).field("images_missing", report.images_missing);
   json.field("images_of_other_size", report.images_of_other_size);
   json.field("labels", report.labels).field("labels_unchanged", report.labels_unchanged);
   json.field("labels_rejected", report.labels_rejected).field("others_rejected", report.others_rejected);
+  json.field("metadata_rows", report.metadata_rows).field("metadata_changed", report.metadata_changed);
+  json.field("metadata_unchanged", report.metadata_unchanged).field("metadata_rejected", report.metadata_rejected);
+  json.field("fields", report.fields).field("fields_rejected", report.fields_rejected);
+  json.field("exif_images", report.exif_images).field("exif_found", report.exif_found).field("exif_missing", report.exif_missing);
+  json.field("exif_failed", report.exif_failures.size());
+  write_failures(json, "exif_failures", report.exif_failures);
+  json.field("exif_noted", report.exif_noted);
+  json.key("exif_notes").begin_array();
+  for (const ExifNote& note : report.exif_notes) {
+    json.begin_object().field("path", note.path).field("message", note.message).end_object();
+  }
+  json.end_array();
   write_rejections(json, report.rejections);
   json.key("classes_map_unused").begin_array();
   for (const std::string& name : report.class_map_unused) {
@@ -67,20 +84,22 @@ std::string place_of(const Rejection& rejection) {
   return rejection.field.empty() ? place : fmt::format("{}, {}", place, rejection.field);
 }
 
-void say_report(Console& console, const ImportOptions& options, const ImportReport& report) {
-  if (options.images) {
-    console.say(fmt::format("{} files: {} added, {} unchanged, {} ignored (no images), {} failed", report.files, report.added,
-                            report.unchanged, report.ignored, report.failed));
+/// The first of them, one a line.
+template <typename Items, typename Line>
+void say_first(Console& console, const Items& items, const Line& line) {
+  for (std::size_t i = 0; i < std::min(items.size(), kFailuresShown); ++i) {
+    console.note("  " + line(items[i]));
   }
-  for (std::size_t i = 0; i < std::min(report.failures.size(), kFailuresShown); ++i) {
-    console.note(fmt::format("  {}: {}", printable(report.failures[i].path), report.failures[i].message));
+  if (items.size() > kFailuresShown) {
+    console.note(fmt::format("  … and {} more; --json lists all", items.size() - kFailuresShown));
   }
-  if (report.failures.size() > kFailuresShown) {
-    console.note(fmt::format("  … and {} more; --json lists all", report.failures.size() - kFailuresShown));
-  }
-  if (!options.labels) {
-    return;
-  }
+}
+
+std::string line_of(const FileFailure& failure) {
+  return fmt::format("{}: {}", printable(failure.path), failure.message);
+}
+
+void say_labels(Console& console, const ImportOptions& options, const ImportReport& report) {
   console.say(fmt::format("{} labels added to {}, {} there already, {} rejected; {} images listed, {} of them new without a file",
                           report.labels, options.set, report.labels_unchanged, report.labels_rejected, report.images_listed,
                           report.images_missing));
@@ -90,6 +109,30 @@ void say_report(Console& console, const ImportOptions& options, const ImportRepo
   }
   for (const std::string& name : report.class_map_unused) {
     console.note(fmt::format("  the labels have no class '{}', which the map of classes names", printable(name)));
+  }
+}
+
+void say_report(Console& console, const ImportOptions& options, const ImportReport& report) {
+  if (options.images) {
+    console.say(fmt::format("{} files: {} added, {} unchanged, {} ignored (no images), {} failed", report.files, report.added,
+                            report.unchanged, report.ignored, report.failed));
+  }
+  say_first(console, report.failures, line_of);
+  if (options.labels) {
+    say_labels(console, options, report);
+  }
+  if (options.exif) {
+    console.say(
+        fmt::format("EXIF of {} images: {} have it, {} have something damaged in it, {} cannot be read; {} samples have no file",
+                    report.exif_images, report.exif_found, report.exif_noted, report.exif_failures.size(), report.exif_missing));
+    say_first(console, report.exif_failures, line_of);
+    say_first(console, report.exif_notes,
+              [](const ExifNote& note) { return fmt::format("{}: {}", printable(note.path), printable(note.message)); });
+  }
+  if (options.metadata) {
+    console.say(fmt::format("{} rows of metadata: {} changed something, {} said what was known, {} rejected; {} values rejected",
+                            report.metadata_rows, report.metadata_changed, report.metadata_unchanged, report.metadata_rejected,
+                            report.fields_rejected));
   }
   std::map<std::string, std::int64_t> by_reason;
   for (const Rejection& rejection : report.rejections) {
@@ -101,6 +144,14 @@ void say_report(Console& console, const ImportOptions& options, const ImportRepo
   for (std::size_t i = 0; i < std::min(report.rejections.size(), kFailuresShown); ++i) {
     console.note(fmt::format("  {}: {}", place_of(report.rejections[i]), report.rejections[i].message));
   }
+}
+
+std::string metadata_format_names() {
+  std::string names;
+  for (const MetadataFormat& format : metadata_formats()) {
+    names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", format.name, format.summary);
+  }
+  return names;
 }
 
 std::string format_names() {
@@ -115,6 +166,7 @@ struct Words {
   std::string images;
   std::string labels;
   std::string classes_map;
+  std::string metadata;
 };
 
 Action configure(CLI::App& app) {
@@ -131,12 +183,24 @@ Action configure(CLI::App& app) {
       ->type_name("FILE");
   app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")
       ->type_name("NAME");
+  app.add_option("--metadata", words->metadata, "Fields, tags and splits of images of the project, a row an image")
+      ->type_name("FILE");
+  app.add_option("--metadata-format", options->metadata_format,
+                 "Format of the metadata, by default as the name of the file says. " + metadata_format_names())
+      ->type_name("NAME");
+  app.add_option("--metadata-key", options->metadata_key,
+                 "Column that names the image; by default path, file_name, filename, filepath, image…")
+      ->type_name("COLUMN");
+  app.add_flag("--exif", options->exif, "What cameras wrote into the images (under --images, else of all samples) becomes fields");
   return [options, words](const Invocation& invocation) {
     if (!words->images.empty()) {
       options->images = std::filesystem::absolute(words->images).lexically_normal();
     }
     if (!words->labels.empty()) {
       options->labels = std::filesystem::absolute(words->labels).lexically_normal();
+    }
+    if (!words->metadata.empty()) {
+      options->metadata = std::filesystem::absolute(words->metadata).lexically_normal();
     }
     if (!words->classes_map.empty()) {
       options->class_map = ClassMap::read(words->classes_map);
@@ -156,16 +220,19 @@ constexpr std::string_view kExamples[] = {
     "verilabel import --images val2017/ --labels instances_val2017.json --format coco",
     "verilabel import --labels results.json --format coco --set detector",
     "verilabel import --images dataset/images --labels dataset/data.yaml --format yolo --split val",
+    "verilabel import --metadata weather.csv",
+    "verilabel import --images photos/ --exif --metadata frames.jsonl --metadata-key uri",
 };
 
 }  // namespace
 
 const Command kImportCommand{
     "import",
-    "Take images and labels into the project",
-    "A label finds its image by where it lies, by its name in the project, else by a basename that occurs once unless another "
-    "file\n"
-    "lies where the labels say. Importing the same again changes nothing, and completes an import that was cut off.",
+    "Take images, their labels, EXIF and metadata into the project",
+    "A label or a row of metadata finds its image by where it lies, by its name in the project, else by a basename that occurs "
+    "once\n"
+    "unless another file lies where the file says. Importing the same again changes nothing, and completes an import that was cut\n"
+    "off.",
     kExamples,
     &configure,
     true,

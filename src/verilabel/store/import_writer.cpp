@@ -223,11 +223,15 @@ struct ImportWriter::State {
     }
   }
 
-  void add_tags(Statement& insert, std::int64_t id, std::span<const std::string> tags) {
+  /// Whether any of them is new.
+  bool add_tags(Statement& insert, std::int64_t id, std::span<const std::string> tags) {
+    bool has_changed = false;
     for (const std::string& tag : tags) {
       insert.run_with(tag, id);
-      has_new_tags |= database.changed_rows() > 0;
+      has_changed |= database.changed_rows() > 0;
     }
+    has_new_tags |= has_changed;
+    return has_changed;
   }
 
   using Multiset = std::unordered_multimap<ClaimHash, LabelId, HashOfClaimHash>;
@@ -328,25 +332,29 @@ ImportWriter::AddedSample ImportWriter::add_sample(const Sample& sample) {
   return added;
 }
 
-void ImportWriter::describe_sample(SampleId sample, const SampleDescription& description) {
+bool ImportWriter::describe_sample(SampleId sample, const SampleDescription& description) {
   const SampleDescription& said = description;
   if (said.split.empty() && said.source_json.empty() && said.tags.empty() && said.fields_json.empty()) {
-    return;
+    return false;
   }
   State& state = *state_;
   state.known_samples.require(sample.value);
   state.begin_if_needed();
+  bool has_changed = false;
   if (!said.split.empty() || !said.source_json.empty()) {
     state.describe_sample.run_with(unless_empty(said.split), unless_empty(said.source_json), sample.value);
     if (state.database.changed_rows() > 0) {
       state.described.push_back(sample.value);
+      has_changed = true;
     }
   }
-  state.add_tags(state.tag_sample, sample.value, said.tags);
+  has_changed |= state.add_tags(state.tag_sample, sample.value, said.tags);
   if (!said.fields_json.empty() && state.fields.write(sample, said.fields_json)) {
     state.with_new_fields.push_back(sample.value);
+    has_changed = true;
   }
   state.count_row();
+  return has_changed;
 }
 
 ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_view source) {

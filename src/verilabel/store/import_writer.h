@@ -40,8 +40,9 @@ class ImportWriter {
   /// Adds the sample, or completes the one of that path: a missing one whose file has turned up, a split or source_json that it had
   /// not.
   AddedSample add_sample(const Sample& sample);
-  /// For a sample that is there. Throws as `Project::set_fields` does.
-  void describe_sample(SampleId sample, const SampleDescription& description);
+  /// For a sample that is there; whether anything was not known. All of it belongs to one transaction. Throws as
+  /// `Project::set_fields` does.
+  bool describe_sample(SampleId sample, const SampleDescription& description);
 
   /// Begins the import that the labels which follow belong to, or goes on with one of the same words that was cut off. Once a
   /// writer. Throws `conflict` while another process imports into the set.

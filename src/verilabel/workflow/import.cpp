@@ -11,12 +11,13 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/bounded_queue.h"
-#include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/format.h"
+#include "verilabel/formats/metadata.h"
 #include "verilabel/store/import_writer.h"
 #include "verilabel/workflow/image_scan.h"
-#include "verilabel/workflow/sample_index.h"
+#include "verilabel/workflow/import_metadata.h"
+#include "verilabel/workflow/sample_finder.h"
 #include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
@@ -47,9 +48,12 @@ using Work = std::variant<NamedClasses, std::vector<NamedImage>, std::vector<Imp
 class ReadingSink final : public ImportSink {
  public:
   ReadingSink(const Project& project, const ImportOptions& options, BoundedQueue<Work>& queue, ImportReport& report)
-      : options_(options), queue_(queue), report_(report), base_(options.images ? *options.images : options.labels->parent_path()) {
+      : options_(options),
+        queue_(queue),
+        report_(report),
+        finder_(options.images ? *options.images : options.labels->parent_path()) {
     project.for_each_sample([&](const Sample& sample) {
-      const std::size_t entry = index_.add(sample.name, sample.path.native(), {sample.id, sample.width, sample.height});
+      const std::size_t entry = finder_.add(sample);
       if (!sample.source_json.empty()) {
         sample_of_source_id_.emplace(source_id_of(sample.source_json), entry);
       }
@@ -128,7 +132,7 @@ class ReadingSink final : public ImportSink {
     }
     const auto announced = announced_as_.find(image);
     if (announced != announced_as_.end()) {
-      with_rejections_.insert(index_.entry(announced->second).announced);
+      with_rejections_.insert(finder_.entry(announced->second).announced);
     }
   }
 
@@ -144,45 +148,17 @@ class ReadingSink final : public ImportSink {
       return found == sample_of_source_id_.end() ? SampleIndex::Found{}
                                                  : SampleIndex::Found{SampleIndex::Match::found, found->second};
     }
-    const SampleIndex::Found exact = image.is_stem ? index_.find_stem(image.name) : find_in_place(image);
+    const SampleIndex::Found exact = finder_.find_exact(image);
     if (exact.match != SampleIndex::Match::none) {
       return exact;
     }
     if (const auto announced = announced_as_.find(image.name); announced != announced_as_.end()) {
       return {SampleIndex::Match::found, announced->second};
     }
-    const SampleIndex::Found loose = image.is_stem ? index_.find_base_stem_of(image.name) : index_.find_basename_of(image.name);
-    const bool is_met = loose.match == SampleIndex::Match::found && index_.entry(loose.entry).announced >= 0;
-    if (image.is_stem) {
-      return is_met ? SampleIndex::Found{SampleIndex::Match::ambiguous, loose.entry} : loose;
-    }
-    // A namesake is not the image when the file names both, nor when another file lies where the labels say.
-    return is_met || is_other_file(place_of(image), loose) ? SampleIndex::Found{} : loose;
-  }
-
-  SampleIndex::Found find_in_place(const SourceImage& image) const {
-    const SampleIndex::Found found = index_.find_path(place_of(image).native());
-    return found.match == SampleIndex::Match::found ? found : index_.find_name(image.name);
-  }
-
-  std::filesystem::path place_of(const SourceImage& image) const {
-    return image.path.empty() ? (base_ / image.name).lexically_normal() : std::filesystem::path(image.path);
-  }
-
-  bool is_other_file(const std::filesystem::path& place, const SampleIndex::Found& namesake) const {
-    std::error_code ignored;
-    if (namesake.match == SampleIndex::Match::none || !std::filesystem::is_regular_file(place, ignored)) {
-      return false;
-    }
-    if (namesake.match == SampleIndex::Match::ambiguous) {
-      return true;
-    }
-    const std::filesystem::path known = index_.path(namesake.entry);
-    if (!std::filesystem::is_regular_file(known, ignored) || std::filesystem::equivalent(place, known, ignored)) {
-      return false;
-    }
-    return std::filesystem::file_size(place, ignored) != std::filesystem::file_size(known, ignored) ||
-           sha256_of_file(place) != sha256_of_file(known);
+    const SampleIndex::Found loose = finder_.find_namesake(image);
+    const bool is_met = loose.match == SampleIndex::Match::found && finder_.entry(loose.entry).announced >= 0;
+    // A namesake is not the image when the file names both.
+    return !is_met ? loose : image.is_stem ? SampleIndex::Found{SampleIndex::Match::ambiguous, loose.entry} : SampleIndex::Found{};
   }
 
   std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image) {
@@ -201,7 +177,7 @@ class ReadingSink final : public ImportSink {
       if (image.name.empty() || image.is_stem) {
         return {{Resolution::unknown, {}, {}}, {}};
       }
-      const std::filesystem::path path = place_of(image);
+      const std::filesystem::path path = finder_.place_of(image);
       // An image that lies where the labels say is taken in with them.
       ScannedFile scanned = scan_image(path, image.name);
       Sample sample;
@@ -216,7 +192,7 @@ class ReadingSink final : public ImportSink {
         sample.height = image.height.value_or(0);
         sample.is_missing = true;
       }
-      found = {SampleIndex::Match::found, index_.add(sample.name, sample.path.native(), {{}, sample.width, sample.height})};
+      found = {SampleIndex::Match::found, finder_.add(sample)};
       sample.split = named.split;
       sample.source_json = named.source_json;
       named.added = std::move(sample);
@@ -224,7 +200,7 @@ class ReadingSink final : public ImportSink {
     if (!image.name.empty()) {
       announced_as_.emplace(std::move(image.name), found.entry);
     }
-    SampleIndex::Entry& entry = index_.entry(found.entry);
+    SampleIndex::Entry& entry = finder_.entry(found.entry);
     if (entry.announced >= 0) {
       named.same_as = entry.announced;
     }
@@ -244,8 +220,7 @@ class ReadingSink final : public ImportSink {
   BoundedQueue<Work>& queue_;
   ImportReport& report_;
   std::unordered_set<std::string> mapped_;  ///< names that the map of classes was asked for
-  std::filesystem::path base_;              ///< where images that the labels name are, by default
-  SampleIndex index_;
+  SampleFinder finder_;
   std::unordered_map<std::string, std::size_t> announced_as_;  ///< entries by the names that the labels file gives them
   std::unordered_map<std::string, std::size_t> sample_of_source_id_;
   std::unordered_map<std::string, ClassId> class_of_source_id_;
@@ -333,8 +308,10 @@ class Storing {
   std::string dataset_json_;
 };
 
-void import_images(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel,
-                   ImportReport& report) {
+/// Gives back the samples under the folder, new or not.
+std::vector<SampleId> import_images(Project& project, const ImportOptions& options, const ProgressSink& progress,
+                                    const CancelToken& cancel, ImportReport& report) {
+  std::vector<SampleId> samples;
   ImportWriter writer(project);
   try {
     scan_images(*options.images, progress, cancel, [&](ScannedFile&& file) {
@@ -348,6 +325,7 @@ void import_images(Project& project, const ImportOptions& options, const Progres
               "the image has another size than when it was imported, so that its labels no longer fit; nothing was changed"};
         } else {
           ++(added.is_new ? report.added : report.unchanged);
+          samples.push_back(added.id);
         }
       }
       if (file.failure) {
@@ -364,6 +342,7 @@ void import_images(Project& project, const ImportOptions& options, const Progres
     throw;
   }
   writer.finish();
+  return samples;
 }
 
 void import_labels(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel,
@@ -419,8 +398,10 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
 }  // namespace
 
 void ImportOptions::validate() const {
-  if (!images && !labels) {
-    throw Error(ErrorCode::wrong_use, "nothing to import: pass --images DIR, --labels PATH with --format NAME, or both");
+  if (!images && !labels && !metadata && !exif) {
+    throw Error(
+        ErrorCode::wrong_use,
+        "nothing to import: pass --images DIR, --labels PATH with --format NAME, --metadata FILE or --exif, one or several");
   }
   if (labels && format.empty()) {
     throw Error(ErrorCode::wrong_use, "labels need their format: pass --format NAME", {{"path", labels->native()}});
@@ -430,6 +411,15 @@ void ImportOptions::validate() const {
   }
   if (!labels && !format.empty()) {
     throw Error(ErrorCode::wrong_use, "a format without labels: pass --labels PATH");
+  }
+  if (!split.empty() && !images && !labels) {
+    throw Error(ErrorCode::wrong_use, "a split without images and labels: metadata names splits in a column of its own");
+  }
+  if (!metadata && (!metadata_format.empty() || !metadata_key.empty())) {
+    throw Error(ErrorCode::wrong_use, "a format or key of metadata without a file: pass --metadata FILE");
+  }
+  if (metadata) {
+    static_cast<void>(verilabel::metadata_format(metadata_format, *metadata));
   }
   if (!format.empty()) {
     static_cast<void>(verilabel::format(format));
@@ -444,11 +434,18 @@ ImportReport import_dataset(Project& project, const ImportOptions& options, cons
                             const CancelToken& cancel) {
   options.validate();
   ImportReport report;
+  std::vector<SampleId> samples;
   if (options.images) {
-    import_images(project, options, progress, cancel, report);
+    samples = import_images(project, options, progress, cancel, report);
   }
   if (options.labels) {
     import_labels(project, options, progress, cancel, report);
+  }
+  if (options.exif) {
+    import_exif(project, options.images ? &samples : nullptr, progress, cancel, report);
+  }
+  if (options.metadata) {
+    import_metadata(project, options, progress, cancel, report);
   }
   return report;
 }

@@ -24,6 +24,10 @@ struct ImportOptions {
   std::string field;
   std::string split;   ///< given to the images, and the only split read from the labels; empty for none, and all
   ClassMap class_map;  ///< from names in the labels to names in the project
+  std::optional<std::filesystem::path> metadata;  ///< a file of fields of samples
+  std::string metadata_format;                    ///< empty goes by the name of the file
+  std::string metadata_key;                       ///< the column that names the image; empty finds it by its name
+  bool exif = false;                              ///< also the EXIF of the images: of those under `images`, else of every sample
 
   /// Throws `wrong_use`.
   void validate() const;
@@ -33,6 +37,12 @@ struct ImportOptions {
 struct FileFailure {
   std::string path;
   ErrorCode code = ErrorCode::bad_data;
+  std::string message;
+};
+
+/// What is damaged in the EXIF of an image that is used all the same.
+struct ExifNote {
+  std::string path;
   std::string message;
 };
 
@@ -54,16 +64,35 @@ struct ImportReport {
   std::int64_t labels_rejected = 0;
   std::int64_t others_rejected = 0;           ///< images, classes and fields of the labels file
   std::vector<std::string> class_map_unused;  ///< names that the map of classes has and the labels do not, sorted
-  std::vector<Rejection> rejections;          ///< the first `kMaxRejectionsKept`; the counts have them all
 
-  bool has_failures() const { return failed > 0 || labels_rejected > 0 || others_rejected > 0; }
+  std::int64_t metadata_rows = 0;  ///< the sum of the next three
+  std::int64_t metadata_changed = 0;
+  std::int64_t metadata_unchanged = 0;  ///< said what was known
+  std::int64_t metadata_rejected = 0;
+  std::int64_t fields = 0;           ///< values of fields that were read for samples, known or new, from metadata and EXIF
+  std::int64_t fields_rejected = 0;  ///< values of metadata that no field can hold
+
+  std::int64_t exif_images = 0;            ///< whose EXIF was asked for, and whose files are there
+  std::int64_t exif_found = 0;             ///< of those, ones that had any
+  std::int64_t exif_missing = 0;           ///< samples without a file
+  std::int64_t exif_noted = 0;             ///< images with something in `exif_notes`
+  std::vector<ExifNote> exif_notes;        ///< the first `kMaxRejectionsKept`
+  std::vector<FileFailure> exif_failures;  ///< files that cannot be read any more
+
+  std::vector<Rejection> rejections;  ///< the first `kMaxRejectionsKept`; the counts have them all
+
+  bool has_failures() const {
+    return failed > 0 || labels_rejected > 0 || others_rejected > 0 || metadata_rejected > 0 || fields_rejected > 0 ||
+           !exif_failures.empty();
+  }
 };
 
 inline constexpr std::size_t kMaxRejectionsKept = 10'000;
 
-/// Images into the project, then labels onto them. A label finds its image by where it lies, by its name in the project, else by a
-/// basename that occurs once, unless another file lies where the labels say. Repeating an import changes nothing, and so completes
-/// one that was cut off. Throws what keeps the whole import from going on; what was stored until then stays.
+/// Images into the project, then labels, EXIF and metadata onto them, in this order. A label or a row of metadata finds its image
+/// by where it lies, by its name in the project, else by a basename that occurs once, unless another file lies where the labels
+/// say. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the whole import from going
+/// on; what was stored until then stays.
 ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,
                             const CancelToken& cancel);
 

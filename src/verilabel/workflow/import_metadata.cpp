@@ -1,0 +1,212 @@
+#include "verilabel/workflow/import_metadata.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/json_writer.h"
+#include "verilabel/base/parallel.h"
+#include "verilabel/dataset/properties.h"
+#include "verilabel/formats/metadata.h"
+#include "verilabel/image/exif.h"
+#include "verilabel/store/import_writer.h"
+#include "verilabel/workflow/sample_finder.h"
+
+namespace verilabel {
+namespace {
+
+constexpr std::size_t kImagesOfABlock = 1024;
+
+/// Puts rows onto samples, one row a sample.
+class Describing {
+ public:
+  Describing(Project& project, const ImportOptions& options, ImportReport& report)
+      : report_(report), finder_(options.images ? *options.images : options.metadata->parent_path()), writer_(project) {
+    project.for_each_sample([&](const Sample& sample) { finder_.add(sample); });
+  }
+
+  void take(const MetadataRow& row) {
+    SampleIndex::Found found = finder_.find_exact(row.image);
+    if (found.match == SampleIndex::Match::none) {
+      found = finder_.find_namesake(row.image);
+    }
+    if (found.match != SampleIndex::Match::found) {
+      const bool is_ambiguous = found.match == SampleIndex::Match::ambiguous;
+      reject(row, is_ambiguous ? RejectionReason::ambiguous_image : RejectionReason::unknown_image,
+             is_ambiguous ? "the name of the image fits several images of the project; name it with its folders"
+                          : "the project has no such image; import the images first");
+      return;
+    }
+    SampleIndex::Entry& entry = finder_.entry(found.entry);
+    if (entry.announced >= 0) {
+      reject(row, RejectionReason::duplicate_id,
+             fmt::format("line {} is about this image already, and stays; keep one row an image", entry.announced));
+      return;
+    }
+    entry.announced = static_cast<std::int64_t>(row.line);
+    ++report_.metadata_rows;
+    report_.fields += row.field_values;
+    const SourceImage& said = row.image;
+    ++(writer_.describe_sample(entry.sample, {said.split, {}, said.tags, said.fields_json}) ? report_.metadata_changed
+                                                                                            : report_.metadata_unchanged);
+  }
+
+  void take_rejection(Rejection&& rejection) {
+    if (rejection.kind == RejectedKind::row) {
+      ++report_.metadata_rows;
+      ++report_.metadata_rejected;
+    } else {
+      ++report_.fields_rejected;
+    }
+    if (report_.rejections.size() < kMaxRejectionsKept) {
+      report_.rejections.push_back(std::move(rejection));
+    }
+  }
+
+  void finish() { writer_.finish(); }
+
+ private:
+  void reject(const MetadataRow& row, RejectionReason reason, std::string message) {
+    take_rejection({.kind = RejectedKind::row,
+                    .reason = reason,
+                    .file = row.file,
+                    .line = row.line,
+                    .byte_offset = {},
+                    .field = "",
+                    .image = row.image.name,
+                    .message = std::move(message)});
+  }
+
+  ImportReport& report_;
+  SampleFinder finder_;
+  ImportWriter writer_;
+};
+
+/// Under the names that docs/formats.md tells.
+std::vector<Property> fields_of(const Exif& exif) {
+  std::vector<Property> fields;
+  const auto add = [&](std::string_view name, const auto& value) {
+    if (value) {
+      std::string json;
+      JsonWriter(json).value(*value);
+      fields.push_back({std::string(name), json});
+    }
+  };
+  add("camera_make", exif.make);
+  add("camera", exif.model);
+  add("lens", exif.lens);
+  add("software", exif.software);
+  add("captured_at", exif.captured_at);
+  add("exposure_s", exif.exposure_s);
+  add("f_number", exif.f_number);
+  add("iso", exif.iso);
+  add("focal_length_mm", exif.focal_length_mm);
+  add("flash", exif.flash);
+  add("orientation", exif.orientation);
+  add("gps.latitude", exif.latitude_deg);
+  add("gps.longitude", exif.longitude_deg);
+  add("gps.altitude_m", exif.altitude_m);
+  return fields;
+}
+
+/// An image whose EXIF is asked for, and the answer.
+struct AskedImage {
+  SampleId sample;
+  std::filesystem::path path;
+  Exif exif = {};
+  std::optional<FileFailure> failure = {};
+
+  void read() {
+    try {
+      exif = read_exif(path);
+    } catch (const Error& error) {
+      failure = FileFailure{path.native(), error.code(), error.message()};
+    }
+  }
+};
+
+std::vector<AskedImage> images_to_ask(const Project& project, const std::vector<SampleId>* samples, ImportReport& report) {
+  std::unordered_set<SampleId> wanted;
+  if (samples != nullptr) {
+    wanted.insert(samples->begin(), samples->end());
+  }
+  std::vector<AskedImage> images;
+  project.for_each_sample([&](const Sample& sample) {
+    if (samples != nullptr && !wanted.contains(sample.id)) {
+      return;
+    }
+    if (sample.is_missing) {
+      ++report.exif_missing;
+    } else {
+      images.push_back({sample.id, sample.path});
+    }
+  });
+  return images;
+}
+
+void keep(AskedImage& image, ImportWriter& writer, ImportReport& report) {
+  ++report.exif_images;
+  if (image.failure) {
+    report.exif_failures.push_back(std::move(*image.failure));
+    return;
+  }
+  report.exif_noted += image.exif.notes.empty() ? 0 : 1;
+  for (std::string& note : image.exif.notes) {
+    if (report.exif_notes.size() < kMaxRejectionsKept) {
+      report.exif_notes.push_back({image.path.native(), std::move(note)});
+    }
+  }
+  const std::vector<Property> fields = fields_of(image.exif);
+  if (!fields.empty()) {
+    ++report.exif_found;
+    report.fields += static_cast<std::int64_t>(fields.size());
+    writer.describe_sample(image.sample, {{}, {}, {}, object_from(fields)});
+  }
+}
+
+}  // namespace
+
+void import_metadata(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel,
+                     ImportReport& report) {
+  const MetadataFormat& format = metadata_format(options.metadata_format, *options.metadata);
+  Describing describing(project, options, report);
+  try {
+    format.read(*options.metadata, {.key = options.metadata_key, .progress = progress, .cancel = &cancel},
+                {[&](MetadataRow&& row) { describing.take(row); },
+                 [&](Rejection&& rejection) { describing.take_rejection(std::move(rejection)); }});
+  } catch (const Error& error) {
+    describing.finish();
+    throw error.with("rows taken", fmt::to_string(report.metadata_changed + report.metadata_unchanged));
+  }
+  describing.finish();
+}
+
+void import_exif(Project& project, const std::vector<SampleId>* samples, const ProgressSink& progress, const CancelToken& cancel,
+                 ImportReport& report) {
+  std::vector<AskedImage> images = images_to_ask(project, samples, report);
+  ImportWriter writer(project);
+  Progress status{.stage = "reading EXIF", .total = static_cast<std::int64_t>(images.size()), .unit = "images"};
+  for (std::size_t begin = 0; begin < images.size(); begin += kImagesOfABlock) {
+    if (cancel.is_requested()) {
+      writer.finish();
+      throw Error(ErrorCode::interrupted, "stopped while reading EXIF; what was read so far is kept. Repeat the command to go on");
+    }
+    const std::size_t end = std::min(begin + kImagesOfABlock, images.size());
+    for_each_in_parallel(end - begin, 0, [&](std::size_t i) { images[begin + i].read(); });
+    for (std::size_t i = begin; i < end; ++i) {
+      ++(images[i].failure ? status.failed : status.done);
+      keep(images[i], writer, report);
+      images[i].exif = {};
+    }
+    if (progress) {
+      progress(status);
+    }
+  }
+  writer.finish();
+}
+
+}  // namespace verilabel
