@@ -113,21 +113,23 @@ std::vector<Property> fields_of(const Exif& exif) {
   return fields;
 }
 
-/// An image whose EXIF is asked for, and the answer.
 struct AskedImage {
   SampleId sample;
   std::filesystem::path path;
+};
+
+struct ExifAnswer {
   Exif exif = {};
   std::optional<FileFailure> failure = {};
-
-  void read() {
-    try {
-      exif = read_exif(path);
-    } catch (const Error& error) {
-      failure = FileFailure{path.native(), error.code(), error.message()};
-    }
-  }
 };
+
+ExifAnswer ask(const AskedImage& image) {
+  try {
+    return {read_exif(image.path), {}};
+  } catch (const Error& error) {
+    return {{}, FileFailure{image.path.native(), error.code(), error.message()}};
+  }
+}
 
 std::vector<AskedImage> images_to_ask(const Project& project, const std::vector<SampleId>* samples, ImportReport& report) {
   std::unordered_set<SampleId> wanted;
@@ -148,19 +150,19 @@ std::vector<AskedImage> images_to_ask(const Project& project, const std::vector<
   return images;
 }
 
-void keep(AskedImage& image, ImportWriter& writer, ImportReport& report) {
+void keep(const AskedImage& image, ExifAnswer&& answer, ImportWriter& writer, ImportReport& report) {
   ++report.exif_images;
-  if (image.failure) {
-    report.exif_failures.push_back(std::move(*image.failure));
+  if (answer.failure) {
+    report.exif_failures.push_back(std::move(*answer.failure));
     return;
   }
-  report.exif_noted += image.exif.notes.empty() ? 0 : 1;
-  for (std::string& note : image.exif.notes) {
+  report.exif_noted += answer.exif.notes.empty() ? 0 : 1;
+  for (std::string& note : answer.exif.notes) {
     if (report.exif_notes.size() < kMaxRejectionsKept) {
       report.exif_notes.push_back({image.path.native(), std::move(note)});
     }
   }
-  const std::vector<Property> fields = fields_of(image.exif);
+  const std::vector<Property> fields = fields_of(answer.exif);
   if (!fields.empty()) {
     ++report.exif_found;
     report.fields += static_cast<std::int64_t>(fields.size());
@@ -187,7 +189,7 @@ void import_metadata(Project& project, const ImportOptions& options, const Progr
 
 void import_exif(Project& project, const std::vector<SampleId>* samples, const ProgressSink& progress, const CancelToken& cancel,
                  ImportReport& report) {
-  std::vector<AskedImage> images = images_to_ask(project, samples, report);
+  const std::vector<AskedImage> images = images_to_ask(project, samples, report);
   ImportWriter writer(project);
   Progress status{.stage = "reading EXIF", .total = static_cast<std::int64_t>(images.size()), .unit = "images"};
   for (std::size_t begin = 0; begin < images.size(); begin += kImagesOfABlock) {
@@ -195,12 +197,11 @@ void import_exif(Project& project, const std::vector<SampleId>* samples, const P
       writer.finish();
       throw Error(ErrorCode::interrupted, "stopped while reading EXIF; what was read so far is kept. Repeat the command to go on");
     }
-    const std::size_t end = std::min(begin + kImagesOfABlock, images.size());
-    for_each_in_parallel(end - begin, 0, [&](std::size_t i) { images[begin + i].read(); });
-    for (std::size_t i = begin; i < end; ++i) {
-      ++(images[i].failure ? status.failed : status.done);
-      keep(images[i], writer, report);
-      images[i].exif = {};
+    std::vector<ExifAnswer> answers(std::min(kImagesOfABlock, images.size() - begin));
+    for_each_in_parallel(answers.size(), 0, [&](std::size_t i) { answers[i] = ask(images[begin + i]); });
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      ++(answers[i].failure ? status.failed : status.done);
+      keep(images[begin + i], std::move(answers[i]), writer, report);
     }
     if (progress) {
       progress(status);
