@@ -244,13 +244,11 @@ class ExifReader {
   void read_sensitivity(const Directory& exif) {
     auto iso = integer(exif, kSensitivity, "the sensitivity");
     for (const std::uint32_t tag : {kRecommendedExposureIndex, kStandardOutputSensitivity, kIsoSpeed}) {
-      if (!iso || *iso == kSensitivityElsewhere) {
-        if (const auto larger = integer(exif, tag, "the sensitivity")) {
-          iso = larger;
-        }
+      if (iso == kSensitivityElsewhere) {
+        iso = integer(exif, tag, "the sensitivity").value_or(kSensitivityElsewhere);
       }
     }
-    if (iso && *iso > 0) {  // 0: not known
+    if (iso && *iso > 0 && *iso < UINT32_MAX) {  // at either end: not known
       exif_.iso = static_cast<double>(*iso);
     }
   }

@@ -232,6 +232,11 @@ TEST(Exif, ALargeSensitivityStandsElsewhere) {
     return std::vector<Block::Field>{{0x8769, kLong, 1, b.number(inner, 4)}};
   });
   EXPECT_EQ(exif.iso, 102400);
+  const Exif unknown = exif_of_main(false, [](Block& b) {
+    const auto inner = b.add_directory({{0x8832, kLong, 1, b.number(100, 4)}, {0x8827, kLong, 1, b.number(UINT32_MAX, 4)}});
+    return std::vector<Block::Field>{{0x8769, kLong, 1, b.number(inner, 4)}};
+  });
+  EXPECT_FALSE(unknown.iso);
 }
 
 TEST(Exif, WhatIsDamagedIsNotedAndTheRestIsRead) {
