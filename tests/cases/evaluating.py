@@ -72,6 +72,28 @@ class Evaluating(ProgramCase):
         self.assertEqual(answer["metrics"]["recall"], 0)
         self.assertIsNone(answer["metrics"]["precision"])
 
+    def test_masks_are_compared_in_whatever_form_they_stand(self):
+        document = truth([(1, 5, [10, 20, 40, 40]), (2, 5, [0, 0, 50, 100])])
+        left, square = [[0, 0, 50, 0, 50, 100, 0, 100]], [[10, 20, 50, 20, 50, 60, 10, 60]]
+        for annotation, polygons in zip(document["annotations"], (square, left)):
+            annotation["segmentation"] = polygons
+        gt = write_json(self.scratch / "gt.json", document)
+        # Columns 0 to 29 of the left half, without a box: IoU 0.6. The square as it is, in a box that says nothing of it.
+        part = {"size": [100, 100], "counts": [0, 3000, 7000]}
+        results = [
+            {"image_id": 2, "category_id": 5, "score": 0.9, "segmentation": part},
+            {**result(1, 5, [0, 0, 1, 1], 0.8), "segmentation": square},
+        ]
+        words = ("evaluate", "--truth", gt, "--iou-type", "mask", "--predictions")
+        metrics = self.run_program(*words, write_json(self.scratch / "dt.json", results)).json["metrics"]
+        self.assertEqual(metrics["mAP_50"], 1)
+        # At .65 and above a false positive comes before the one that is right: precision 1/2 up to recall 1/2
+        self.assertAlmostEqual(metrics["mAP"], (3 * 1 + 7 * 0.5 * 51 / 101) / 10, places=12)
+        results[0]["segmentation"] = {"size": [50, 50], "counts": [0, 2500]}
+        error = self.error(*words, write_json(self.scratch / "dt.json", results), status=4)
+        self.assertIn("50 × 50", error["message"])
+        self.assertEqual(error["context"]["image_id"], "2")
+
     def test_undefined_is_null_never_zero_or_minus_one(self):
         answer = self.evaluate([], [])
         self.assertTrue(all(answer["metrics"][key] is None for key in ("mAP", "mAP_50", "AR_100", "precision", "recall")))

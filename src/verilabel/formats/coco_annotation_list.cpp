@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +20,7 @@
 #include "verilabel/formats/json_scan.h"
 #include "verilabel/formats/json_stream.h"
 #include "verilabel/formats/plain_decimal.h"
+#include "verilabel/geometry/mask.h"
 
 namespace verilabel {
 namespace {
@@ -78,7 +81,7 @@ struct Row {
   std::optional<std::int64_t> id;
   std::int64_t image_id = 0;
   std::int64_t category_id = 0;
-  Box box_xywh_px;
+  std::optional<Box> box_xywh_px;
   std::optional<double> area_px;
   std::optional<double> score;
   bool is_crowd = false;
@@ -178,7 +181,131 @@ const char* read_into(std::optional<Number>& target, const char* at) {
   return at;
 }
 
-const char* read_value(const char* at, Field field, CocoMasks masks, Row& row) {
+/// A list of polygons of at least three points each.
+const char* read_polygons(const char* at, std::vector<Polygon>& polygons) {
+  if (*at != '[') {
+    return nullptr;
+  }
+  at = after_space(at + 1);
+  if (*at == ']') {
+    return at + 1;
+  }
+  for (;;) {
+    if (*at != '[') {
+      return nullptr;
+    }
+    ++at;
+    // As many numbers as commas and one, so that the polygon is allocated once.
+    std::size_t count = 1;
+    for (const char* c = at; *c != ']' && *c != '\0'; ++c) {
+      count += *c == ',' ? 1 : 0;
+    }
+    Polygon& polygon = polygons.emplace_back();
+    polygon.reserve(count);
+    do {
+      double number = 0;
+      at = read_plain_decimal(after_space(at), number);
+      if (at == nullptr) {
+        return nullptr;
+      }
+      polygon.push_back(number);
+      at = after_space(at);
+    } while (*at++ == ',');
+    if (at[-1] != ']' || polygon.size() < 6 || polygon.size() % 2 != 0) {
+      return nullptr;
+    }
+    at = after_space(at);
+    if (*at == ']') {
+      return at + 1;
+    }
+    if (*at != ',') {
+      return nullptr;
+    }
+    at = after_space(at + 1);
+  }
+}
+
+/// A string whose only escape is that of the backslash, which is a character of COCO's run-length strings; `unescaped` serves it.
+const char* read_run_string(const char* at, std::string& unescaped, std::string_view& text) {
+  if (*at != '"') {
+    return nullptr;
+  }
+  const char* const begin = ++at;
+  const auto after_part = [](const char* part) { return part + std::strcspn(part, "\"\\"); };
+  at = after_part(at);
+  text = {begin, static_cast<std::size_t>(at - begin)};
+  if (*at == '\\') {
+    unescaped.assign(text);
+    while (*at == '\\' && at[1] == '\\') {
+      const char* const part = at + 1;
+      at = after_part(at + 2);
+      unescaped.append(part, at);
+    }
+    text = unescaped;
+  }
+  return *at == '"' ? at + 1 : nullptr;
+}
+
+/// `size` and `counts`, in either order, the counts as a string.
+const char* read_runs(const char* at, std::string& unescaped, Rle& rle) {
+  constexpr std::string_view kSize = "\"size\"";
+  constexpr std::string_view kCounts = "\"counts\"";
+  std::int64_t height = -1;
+  std::int64_t width = -1;
+  std::optional<std::string_view> text;
+  for (const char last : {',', '}'}) {
+    at = after_space(at + 1);
+    const bool is_size = std::memcmp(at, kSize.data(), kSize.size()) == 0;
+    if ((!is_size && std::memcmp(at, kCounts.data(), kCounts.size()) != 0) || (is_size ? height >= 0 : text.has_value())) {
+      return nullptr;
+    }
+    at = after_space(at + (is_size ? kSize : kCounts).size());
+    if (*at != ':') {
+      return nullptr;
+    }
+    at = after_space(at + 1);
+    if (is_size) {
+      if (*at != '[' || (at = read_plain_integer(after_space(at + 1), height)) == nullptr || *(at = after_space(at)) != ',' ||
+          (at = read_plain_integer(after_space(at + 1), width)) == nullptr || *(at = after_space(at)) != ']') {
+        return nullptr;
+      }
+      ++at;
+    } else if ((at = read_run_string(at, unescaped, text.emplace())) == nullptr) {
+      return nullptr;
+    }
+    at = after_space(at);
+    if (*at != last) {
+      return nullptr;
+    }
+  }
+  constexpr std::int64_t kGreatest = std::numeric_limits<std::uint32_t>::max();
+  if (height < 0 || width < 0 || height > kGreatest || width > kGreatest) {
+    return nullptr;
+  }
+  try {
+    rle = rle_from_coco_string(*text, static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(width));
+  } catch (const Error&) {
+    return nullptr;  // the reader that goes from element to element says where
+  }
+  return at + 1;
+}
+
+const char* read_mask(const char* at, std::string& unescaped, std::optional<Mask>& mask) {
+  if (*at == '{') {
+    Rle rle;
+    at = read_runs(at, unescaped, rle);
+    mask.emplace(std::move(rle));
+    return at;
+  }
+  std::vector<Polygon> polygons;
+  at = read_polygons(at, polygons);
+  if (!polygons.empty()) {
+    mask.emplace(std::move(polygons));
+  }
+  return at;
+}
+
+const char* read_value(const char* at, Field field, CocoMasks masks, std::string& unescaped, Row& row) {
   switch (field) {
     case Field::id:
       return read_into(row.id, at);
@@ -187,7 +314,7 @@ const char* read_value(const char* at, Field field, CocoMasks masks, Row& row) {
     case Field::category_id:
       return read_plain_integer(at, row.category_id);
     case Field::bbox:
-      return read_box(at, row.box_xywh_px);
+      return read_box(at, row.box_xywh_px.emplace());
     case Field::area:
       at = read_into(row.area_px, at);
       return *row.area_px >= 0 ? at : nullptr;
@@ -196,12 +323,12 @@ const char* read_value(const char* at, Field field, CocoMasks masks, Row& row) {
     case Field::iscrowd:
       return read_flag(at, row.is_crowd);
     case Field::segmentation:
-      return masks == CocoMasks::skip ? skip_numbers(at) : nullptr;
+      return masks == CocoMasks::skip ? skip_numbers(at) : read_mask(at, unescaped, row.mask);
   }
   return nullptr;
 }
 
-const char* read_plain_annotation(const char* at, CocoMasks masks, Row& row) {
+const char* read_plain_annotation(const char* at, CocoMasks masks, std::string& unescaped, Row& row) {
   row = Row{};
   if (*at != '{') {
     return nullptr;
@@ -220,7 +347,7 @@ const char* read_plain_annotation(const char* at, CocoMasks masks, Row& row) {
       return nullptr;
     }
     seen |= bit;
-    at = read_value(after_space(at + 1), field, masks, row);
+    at = read_value(after_space(at + 1), field, masks, unescaped, row);
     if (at == nullptr) {
       return nullptr;
     }
@@ -233,9 +360,8 @@ const char* read_plain_annotation(const char* at, CocoMasks masks, Row& row) {
     }
     at = after_space(at + 1);
   }
-  constexpr unsigned kNeeded = (1U << static_cast<unsigned>(Field::image_id)) | (1U << static_cast<unsigned>(Field::category_id)) |
-                               (1U << static_cast<unsigned>(Field::bbox));
-  return (seen & kNeeded) == kNeeded ? at + 1 : nullptr;
+  constexpr unsigned kNeeded = (1U << static_cast<unsigned>(Field::image_id)) | (1U << static_cast<unsigned>(Field::category_id));
+  return (seen & kNeeded) == kNeeded && (row.box_xywh_px || row.mask) ? at + 1 : nullptr;
 }
 
 /// One piece of the list.
@@ -266,7 +392,7 @@ class PieceReader {
     Row row;
     const char* const begin = at;
     for (;;) {
-      const char* next = read_plain_annotation(at, masks_, row);
+      const char* next = read_plain_annotation(at, masks_, unescaped_, row);
       if (next == nullptr) {
         next = read_any_annotation(at, row);
       }
@@ -318,7 +444,7 @@ class PieceReader {
     row.id = annotation_.id ? std::optional(annotation_.id->number) : std::nullopt;
     row.image_id = annotation_.image_id.number;
     row.category_id = annotation_.category_id.number;
-    row.box_xywh_px = label.box_xywh_px;
+    row.box_xywh_px = annotation_.has_box || !label.mask ? std::optional(label.box_xywh_px) : std::nullopt;
     row.area_px = label.area_px;
     row.score = label.confidence;
     row.is_crowd = label.is_crowd;
@@ -330,7 +456,8 @@ class PieceReader {
     CocoDetections& rows = piece.rows;
     rows.image_id.push_back(row.image_id);
     rows.category_id.push_back(row.category_id);
-    rows.box_xywh_px.push_back(row.box_xywh_px);
+    const Box box = row.box_xywh_px ? *row.box_xywh_px : mask_box(*row.mask);
+    rows.box_xywh_px.push_back(box);
     if (kind_ == CocoListKind::results) {
       rows.score.push_back(*row.score);
     } else {
@@ -340,7 +467,7 @@ class PieceReader {
       }
     }
     if (has_area_) {
-      rows.area_px.push_back(row.area_px.value_or(row.box_xywh_px.w * row.box_xywh_px.h));
+      rows.area_px.push_back(area_of(kind_, row.box_xywh_px.has_value(), box, row.area_px));
     }
     if (masks_ == CocoMasks::read) {
       rows.mask.push_back(row.mask ? std::move(*row.mask) : Mask{});
@@ -357,6 +484,9 @@ class PieceReader {
     if (has_area_) {
       rows.area_px.reserve(count);
     }
+    if (masks_ == CocoMasks::read) {
+      rows.mask.reserve(count);
+    }
   }
 
   CocoListKind kind_;
@@ -365,6 +495,7 @@ class PieceReader {
   const char* file_end_;
   CocoElementParser parser_;
   CocoAnnotation annotation_;
+  std::string unescaped_;
 };
 
 /// Where an element seems to begin, at `at` or behind it; `end` when nowhere.

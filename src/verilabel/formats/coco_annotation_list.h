@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,14 @@ enum class CocoListKind : std::uint8_t { truth, results };
 /// Whether `CocoDetections::area_px` is filled.
 constexpr bool has_area_column(CocoListKind kind, CocoMasks masks) {
   return kind == CocoListKind::truth || masks == CocoMasks::read;
+}
+
+/// What goes there. Of results, pycocotools puts its own measure in the place of a stated one.
+inline double area_of(CocoListKind kind, bool has_box, const Box& box, std::optional<double> stated) {
+  if (kind == CocoListKind::results) {
+    return has_box ? box.w * box.h : std::numeric_limits<double>::quiet_NaN();
+  }
+  return stated.value_or(box.w * box.h);
 }
 
 struct CocoListOptions {

@@ -1,5 +1,6 @@
 #include "verilabel/formats/coco_annotation_list.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -148,6 +149,56 @@ TEST(CocoAnnotationList, ReadsMasksWhenAsked) {
   ASSERT_EQ(read->detections.mask.size(), 2U);
   EXPECT_EQ(std::get<Rle>(read->detections.mask[0].shape), (Rle{2, 3, {1, 2, 3}}));
   EXPECT_THAT(std::get<std::vector<Polygon>>(read->detections.mask[1].shape), ElementsAre(Polygon{0, 0, 2, 0, 2, 2}));
+}
+
+std::string with_segmentation(std::string_view segmentation) {
+  return fmt::format(R"([{{"image_id":1,"category_id":2,"score":0.5,"bbox":[0,0,3,2],"area":7,"segmentation":{}}}])", segmentation);
+}
+
+TEST(CocoAnnotationList, ReadsMasksInEveryForm) {
+  const TemporaryFolder folder;
+  const auto mask_of = [&](std::string_view segmentation) {
+    const auto read =
+        read_coco_annotation_list(folder.write("list.json", with_segmentation(segmentation)), 0, {.masks = CocoMasks::read});
+    EXPECT_TRUE(read) << segmentation;
+    return read ? read->detections.mask.at(0) : Mask{};
+  };
+  const Mask runs{Rle{1, 44, {44}}, true};
+  for (const char* const text : {R"({"size":[1,44],"counts":"\\1"})", R"( { "counts" : "\\1" , "size" : [ 1 , 44 ] } )",
+                                 R"({"size":[1,44],"counts":"\u005c1"})"}) {
+    EXPECT_EQ(mask_of(text), runs) << text;
+  }
+  EXPECT_EQ(mask_of(R"({"size":[1,90],"counts":"\\1\\12"})"), (Mask{rle_from_coco_string("\\1\\12", 1, 90), true}));
+  EXPECT_EQ(mask_of(R"({"size":[2,3],"counts":[1,2,3]})"), (Mask{Rle{2, 3, {1, 2, 3}}, false}));
+  EXPECT_EQ(mask_of("[ [ 0, 1.5 ,2e0,3, 4,5],[9,8,7,6,5,-4 ] ]"),
+            (Mask{std::vector<Polygon>{{0, 1.5, 2, 3, 4, 5}, {9, 8, 7, 6, 5, -4}}}));
+  EXPECT_EQ(mask_of("[]"), Mask{});
+}
+
+TEST(CocoAnnotationList, GivesUpOnBrokenMasks) {
+  const TemporaryFolder folder;
+  for (const char* const text :
+       {"[[1,2,3,4]]", "[[1,2,3,4,5,6,7]]", "[[1,2,3,4,5,6]", "[[1,2,3,4,5,6],]", "[1,2]", "[[1,2,3,4,5,6]]]", "7", "[[]]",
+        R"({"size":[2,3]})", R"({"size":[2,3],"counts":"12"})", R"({"size":[2,3],"counts":"123","x":1})",
+        R"({"size":[2],"counts":"123"})", R"({"size":[2,-3],"counts":"123"})", R"({"counts":"123","counts":"123"})",
+        R"({"size":[2,3],"counts":"12 3"})", R"({"size":[2,3],"counts":"123)", R"({"size":[2,99999999999],"counts":"123"})"}) {
+    EXPECT_FALSE(read_coco_annotation_list(folder.write("list.json", with_segmentation(text)), 0, {.masks = CocoMasks::read}))
+        << text;
+  }
+}
+
+TEST(CocoAnnotationList, TheAreaOfAResultIsThatOfItsBoxWhateverIsStated) {
+  const TemporaryFolder folder;
+  const std::string mask_only =
+      R"([{"image_id":1,"category_id":2,"score":1,"area":5,"segmentation":{"size":[2,3],"counts":"123"}}])";
+  const auto read = [&](const std::string& json, CocoListKind kind) {
+    return read_coco_annotation_list(folder.write("list.json", json), 0, {.kind = kind, .masks = CocoMasks::read})
+        ->detections.area_px.at(0);
+  };
+  EXPECT_EQ(read(with_segmentation("[]"), CocoListKind::results), 6);
+  EXPECT_EQ(read(with_segmentation("[]"), CocoListKind::truth), 7);
+  EXPECT_TRUE(std::isnan(read(mask_only, CocoListKind::results)));
+  EXPECT_EQ(read(mask_only, CocoListKind::truth), 5);
 }
 
 TEST(CocoAnnotationList, GivesUpOnWhatIsNotAsItMustBe) {

@@ -182,7 +182,7 @@ class DetectionReader {
     detections.category_id.push_back(integer_id(annotation.category_id, "category_id"));
     detections.box_xywh_px.push_back(label.box_xywh_px);
     if (has_area_column(kind, masks_)) {
-      detections.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
+      detections.area_px.push_back(area_of(kind, annotation.has_box, label.box_xywh_px, label.area_px));
     }
     if (masks_ == CocoMasks::read) {
       detections.mask.push_back(label.mask ? std::move(*label.mask) : Mask{});

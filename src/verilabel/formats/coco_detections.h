@@ -18,8 +18,10 @@ struct CocoDetections {
   std::vector<std::int64_t> image_id;
   std::vector<std::int64_t> category_id;
   std::vector<Box> box_xywh_px;
-  std::vector<double> area_px;  ///< as stated, else w · h; empty for results whose masks are skipped, where nothing asks for it
-  std::vector<double> score;    ///< results lists only; empty otherwise
+  /// Of truths as stated, else w · h. Of results w · h, and NaN where there is nothing but a mask, whose pixels then count; empty
+  /// where their masks are skipped, because nothing asks for it.
+  std::vector<double> area_px;
+  std::vector<double> score;           ///< results lists only; empty otherwise
   std::vector<std::uint8_t> is_crowd;  ///< truth files only; empty otherwise
   std::vector<Mask> mask;              ///< only when asked for; a polygon list without parts where there is none
 

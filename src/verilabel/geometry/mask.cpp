@@ -81,9 +81,9 @@ struct Crossings {
   std::size_t compact_at = std::size_t{1} << 22;
 
   void add(std::int64_t column, std::int64_t y_step) {
-    double row = (static_cast<double>(y_step) + .5) / kStepsPerPixel - .5;
-    row = std::ceil(std::clamp(row, 0., static_cast<double>(height)));
-    pixels.push_back(static_cast<std::uint32_t>(static_cast<std::uint64_t>(column) * height + static_cast<std::uint64_t>(row)));
+    // The reference's ceil((y_step + .5) / 5 - .5): its divisions never round across a whole number.
+    const std::int64_t row = y_step <= 2 ? 0 : std::min<std::int64_t>((y_step + 2) / 5, height);
+    pixels.push_back(static_cast<std::uint32_t>(column * height + row));
     if (pixels.size() >= compact_at) {
       cancel_pairs();
       compact_at = std::max(compact_at, pixels.size() * 2);
@@ -313,36 +313,44 @@ std::string coco_string_from_rle(const Rle& rle) {
 Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint32_t width) {
   refuse(fault_of_size(height, width));
   Rle rle{height, width, {}};
+  // Every run ends with a character that announces no further one.
+  rle.counts.reserve(static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return ((c - kFirstCharacter) & kMoreBit) == 0; })));
   const auto fault_at = [&](std::size_t position, std::string_view what) {
     return Error(ErrorCode::bad_data, fmt::format("the run-length string of the mask {} at character {}", what, position + 1));
   };
   std::uint64_t sum = 0;
   std::size_t position = 0;
+  std::int64_t one_before = 0;
+  std::int64_t two_before = 0;
+  const auto next_group = [&] {
+    const unsigned group = static_cast<unsigned char>(text[position]) - unsigned{kFirstCharacter};
+    if (group > 0x3f) {
+      throw fault_at(position, "has a character that COCO's encoding does not use");
+    }
+    ++position;
+    return group;
+  };
   while (position < text.size()) {
     const std::size_t start = position;
-    std::int64_t number = 0;
-    bool has_more = true;
-    for (int group_index = 0; has_more; ++group_index) {
+    unsigned group = next_group();
+    std::int64_t number = group & kGroupMask;
+    int shift = kGroupBits;
+    for (; (group & kMoreBit) != 0; shift += kGroupBits) {
       if (position == text.size()) {
         throw fault_at(start, "breaks off inside the number that begins");
       }
-      if (group_index == kMaxGroups) {
+      if (shift == kMaxGroups * kGroupBits) {
         throw fault_at(start, "has a number that is too large");
       }
-      const int group = static_cast<unsigned char>(text[position]) - kFirstCharacter;
-      if (group < 0 || group > 0x3f) {
-        throw fault_at(position, "has a character that COCO's encoding does not use");
-      }
-      ++position;
-      const int shift = kGroupBits * group_index;
+      group = next_group();
       number |= (group & kGroupMask) << shift;
-      has_more = (group & kMoreBit) != 0;
-      if (!has_more && (group & kSignBit) != 0) {
-        number |= -(std::int64_t{1} << (shift + kGroupBits));
-      }
+    }
+    if ((group & kSignBit) != 0) {
+      number -= std::int64_t{1} << shift;
     }
     if (rle.counts.size() > 2) {
-      number += rle.counts[rle.counts.size() - 2];
+      number += two_before;
     }
     if (number < 0) {
       throw fault_at(start, "has a negative run");
@@ -352,8 +360,11 @@ Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint3
       throw fault_at(start, fmt::format("has more runs than its size of {} × {} pixels holds", width, height));
     }
     rle.counts.push_back(static_cast<std::uint32_t>(number));
+    two_before = std::exchange(one_before, number);
   }
-  refuse(fault_of(rle));
+  if (sum != pixel_count(height, width)) {
+    refuse(fault_of(rle));
+  }
   return rle;
 }
 
@@ -409,24 +420,41 @@ std::uint64_t area(const Rle& rle) {
 }
 
 Box tight_box(const Rle& rle) {
-  std::uint64_t left = rle.width;
-  std::uint64_t top = rle.height;
-  std::uint64_t right = 0;
-  std::uint64_t bottom = 0;
+  std::uint32_t left = rle.width;
+  std::uint32_t top = rle.height;
+  std::uint32_t right = 0;
+  std::uint32_t bottom = 0;
   bool is_empty = true;
-  std::uint64_t begin = 0;
-  for (std::size_t i = 0; i < rle.counts.size(); ++i) {
-    const std::uint64_t end = begin + rle.counts[i];
-    if (i % 2 == 1 && end > begin) {
-      const std::uint64_t last = end - 1;
-      const bool spans_columns = begin / rle.height != last / rle.height;
-      left = std::min(left, begin / rle.height);
-      right = std::max(right, last / rle.height);
-      top = std::min(top, spans_columns ? 0 : begin % rle.height);
-      bottom = std::max(bottom, spans_columns ? rle.height - 1 : last % rle.height);
-      is_empty = false;
+  // Runs go on from column to column, so that what is left of the division is mostly a subtraction.
+  std::uint64_t column = 0;
+  std::uint64_t row = 0;
+  const auto advance = [&](std::uint64_t pixels) {
+    row += pixels;
+    if (row >= rle.height) {
+      const std::uint64_t columns = row < 2 * std::uint64_t{rle.height} ? 1 : row / rle.height;
+      column += columns;
+      row -= columns * rle.height;
     }
-    begin = end;
+  };
+  for (std::size_t i = 0; i < rle.counts.size(); ++i) {
+    const std::uint32_t run = rle.counts[i];
+    if (run == 0) {
+      continue;
+    }
+    if (i % 2 == 0) {
+      advance(run);
+      continue;
+    }
+    const auto first_column = static_cast<std::uint32_t>(column);
+    const auto first_row = static_cast<std::uint32_t>(row);
+    advance(run - 1);
+    const bool spans_columns = column != first_column;
+    left = std::min(left, first_column);
+    right = std::max(right, static_cast<std::uint32_t>(column));
+    top = std::min(top, spans_columns ? 0 : first_row);
+    bottom = std::max(bottom, spans_columns ? rle.height - 1 : static_cast<std::uint32_t>(row));
+    is_empty = false;
+    advance(1);
   }
   if (is_empty) {
     return {};

@@ -1,6 +1,7 @@
 #include "verilabel/workflow/evaluate_files.h"
 
 #include <algorithm>
+#include <cmath>
 #include <future>
 #include <string>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/parallel.h"
 #include "verilabel/formats/coco_detections.h"
 #include "verilabel/geometry/mask.h"
 
@@ -50,9 +52,9 @@ class IndexOfId {
 };
 
 /// The grid that the masks of each image are compared on.
-Rle mask_on_image(const Mask& mask, const CocoImage& image) {
-  if (const auto* rle = std::get_if<Rle>(&mask.shape)) {
-    return *rle;
+Rle mask_on_image(Mask&& mask, const CocoImage& image) {
+  if (auto* const rle = std::get_if<Rle>(&mask.shape)) {
+    return std::move(*rle);
   }
   if (std::get<std::vector<Polygon>>(mask.shape).empty()) {
     throw Error(ErrorCode::bad_data, "comparing masks needs a segmentation on every annotation",
@@ -65,13 +67,17 @@ Rle mask_on_image(const Mask& mask, const CocoImage& image) {
   return rasterised(mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
 }
 
-std::vector<Rle> masks_on_images(const CocoDetections& rows, const CocoTruth& truth, const std::vector<std::uint32_t>& images) {
-  std::vector<Rle> masks;
-  masks.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    masks.push_back(mask_on_image(rows.mask[i], truth.images[images[i]]));
-  }
-  return masks;
+/// `images` names the image of each mask.
+std::vector<Rle> masks_on_images(std::vector<Mask>&& masks, const CocoTruth& truth, const std::vector<std::uint32_t>& images) {
+  constexpr std::size_t kMasksOfABlock = 512;
+  std::vector<Rle> on_images(masks.size());
+  const std::vector<std::size_t> ends = range_ends(masks.size(), kMasksOfABlock);
+  for_each_in_parallel(ends.size(), 0, [&](std::size_t block) {
+    for (std::size_t i = block == 0 ? 0 : ends[block - 1]; i < ends[block]; ++i) {
+      on_images[i] = mask_on_image(std::move(masks[i]), truth.images[images[i]]);
+    }
+  });
+  return on_images;
 }
 
 std::vector<std::uint32_t> indices_of(const std::vector<std::int64_t>& ids, const IndexOfId& index) {
@@ -89,7 +95,7 @@ EvaluatedTruths truths_from(CocoDetections&& rows, const CocoTruth& truth, const
   truths.image = indices_of(rows.image_id, image_index);
   truths.category = indices_of(rows.category_id, class_index);
   if (with_masks) {
-    truths.mask = masks_on_images(rows, truth, truths.image);
+    truths.mask = masks_on_images(std::move(rows.mask), truth, truths.image);
   }
   truths.box_xywh_px = std::move(rows.box_xywh_px);
   truths.area_px = std::move(rows.area_px);
@@ -133,8 +139,12 @@ EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& tr
   predictions.image = indices_of(std::exchange(rows.image_id, {}), image_index);
   predictions.category = indices_of(std::exchange(rows.category_id, {}), class_index);
   if (with_masks) {
+    predictions.mask = masks_on_images(std::move(rows.mask), truth, predictions.image);
     predictions.area_px = std::move(rows.area_px);
-    predictions.mask = masks_on_images(rows, truth, predictions.image);
+    for (std::size_t i = 0; i < predictions.size(); ++i) {
+      double& area_px = predictions.area_px[i];
+      area_px = std::isnan(area_px) ? static_cast<double>(area(predictions.mask[i])) : area_px;
+    }
   }
   predictions.box_xywh_px = std::move(rows.box_xywh_px);
   predictions.score = std::move(rows.score);
