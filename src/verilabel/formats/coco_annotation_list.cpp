@@ -246,6 +246,20 @@ const char* read_run_string(const char* at, std::string& unescaped, std::string_
   return *at == '"' ? at + 1 : nullptr;
 }
 
+const char* read_size(const char* at, std::int64_t& height, std::int64_t& width) {
+  for (std::int64_t* const number : {&height, &width}) {
+    if (*at != (number == &height ? '[' : ',')) {
+      return nullptr;
+    }
+    at = read_plain_integer(after_space(at + 1), *number);
+    if (at == nullptr) {
+      return nullptr;
+    }
+    at = after_space(at);
+  }
+  return *at == ']' ? at + 1 : nullptr;
+}
+
 /// `size` and `counts`, in either order, the counts as a string.
 const char* read_runs(const char* at, std::string& unescaped, Rle& rle) {
   constexpr std::string_view kSize = "\"size\"";
@@ -264,13 +278,8 @@ const char* read_runs(const char* at, std::string& unescaped, Rle& rle) {
       return nullptr;
     }
     at = after_space(at + 1);
-    if (is_size) {
-      if (*at != '[' || (at = read_plain_integer(after_space(at + 1), height)) == nullptr || *(at = after_space(at)) != ',' ||
-          (at = read_plain_integer(after_space(at + 1), width)) == nullptr || *(at = after_space(at)) != ']') {
-        return nullptr;
-      }
-      ++at;
-    } else if ((at = read_run_string(at, unescaped, text.emplace())) == nullptr) {
+    at = is_size ? read_size(at, height, width) : read_run_string(at, unescaped, text.emplace());
+    if (at == nullptr) {
       return nullptr;
     }
     at = after_space(at);
