@@ -5,6 +5,7 @@
 #include <span>
 
 #include "verilabel/base/error.h"
+#include "verilabel/evaluate/input_check.h"
 
 namespace verilabel {
 namespace {
@@ -36,6 +37,7 @@ Calibration calibration(const EvaluationInput& input, const Outcomes& outcomes, 
   if (outcomes.predictions.size() != input.predictions.size()) {
     throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
   }
+  check_scores(input);
   const auto count = static_cast<std::size_t>(bins);
   std::vector<Sums> overall(count);
   std::vector<Sums> per_class(count * input.classes.size());

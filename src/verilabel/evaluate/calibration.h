@@ -28,7 +28,7 @@ struct Calibration {
 };
 
 /// Whether scores mean what they say: of predictions with a score of 0.7, seven in ten should be right. Ignored predictions are
-/// left out. Throws `wrong_use` for no bin.
+/// left out. Throws `wrong_use` for no bin and for other outcomes; `bad_data`, naming the sample, for a score that is not finite.
 Calibration calibration(const EvaluationInput& input, const Outcomes& outcomes, int bins = 10);
 
 }  // namespace verilabel

@@ -8,6 +8,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/image_groups.h"
+#include "verilabel/evaluate/input_check.h"
 #include "verilabel/evaluate/outcome.h"
 #include "verilabel/evaluate/overlap.h"
 
@@ -20,16 +21,16 @@ void check(const EvaluationInput& input, const PairingOptions& options) {
   if (!(options.iou > 0 && options.iou <= 1)) {
     throw Error(ErrorCode::wrong_use, fmt::format("the IoU of a pair must be above 0 and at most 1, not {}", options.iou));
   }
-  if (options.iou_type == IouType::mask &&
-      (input.truths.mask.size() != input.truths.size() || input.predictions.mask.size() != input.predictions.size())) {
-    throw Error(ErrorCode::wrong_use, "masks are to be compared, but not every truth and every prediction has one; compare boxes");
+  check_labels(input);
+  if (options.iou_type == IouType::mask) {
+    check_masks(input);
   }
 }
 
 class ImagePairer {
  public:
-  ImagePairer(const EvaluationInput& input, const PairingOptions& options, Pairing& pairing)
-      : input_(input), options_(options), pairing_(pairing) {}
+  ImagePairer(const EvaluationInput& input, const Overlaps& overlaps, const PairingOptions& options, Pairing& pairing)
+      : input_(input), overlaps_(overlaps), options_(options), pairing_(pairing) {}
 
   void pair(std::span<const std::uint32_t> truths, std::span<const std::uint32_t> predictions) {
     const std::vector<double>& score = input_.predictions.score;
@@ -52,7 +53,7 @@ class ImagePairer {
       if (input_.truths.is_crowd[truth] != 0 || pairing_.prediction_of_truth[truth] != kNoPartner) {
         continue;
       }
-      const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
+      const double overlap = overlaps_.of(prediction, truth);
       if (overlap >= options_.iou && overlap >= greatest) {
         best = truth;
         greatest = overlap;
@@ -71,13 +72,14 @@ class ImagePairer {
                        [&](std::uint32_t truth) {
                          return input_.truths.is_crowd[truth] != 0 &&
                                 input_.truths.category[truth] == input_.predictions.category[prediction] &&
-                                overlap_of(input_, options_.iou_type, prediction, truth) >= options_.iou;
+                                overlaps_.of(prediction, truth) >= options_.iou;
                        })
                ? 1
                : 0;
   }
 
   const EvaluationInput& input_;
+  const Overlaps& overlaps_;
   const PairingOptions& options_;
   Pairing& pairing_;
   std::vector<std::uint32_t> order_;
@@ -89,13 +91,14 @@ Pairing pair_across_classes(const EvaluationInput& input, const PairingOptions& 
   check(input, options);
   const ImageGroups truths(input.truths.image, input.images.size());
   const ImageGroups predictions(input.predictions.image, input.images.size());
+  const Overlaps overlaps(input, options.iou_type, options.threads);
   Pairing pairing;
   pairing.truth_of_prediction.assign(input.predictions.size(), kNoPartner);
   pairing.prediction_of_truth.assign(input.truths.size(), kNoPartner);
   pairing.is_prediction_left_out.assign(input.predictions.size(), 0);
   const std::vector<std::size_t> ends = range_ends(input.images.size(), kImagesOfABlock);
   for_each_in_parallel(ends.size(), options.threads, [&](std::size_t block) {
-    ImagePairer pairer(input, options, pairing);
+    ImagePairer pairer(input, overlaps, options, pairing);
     for (std::size_t image = block == 0 ? 0 : ends[block - 1]; image < ends[block]; ++image) {
       pairer.pair(truths.of(image), predictions.of(image));
     }

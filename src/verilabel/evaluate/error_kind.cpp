@@ -11,6 +11,7 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/average_precision.h"
 #include "verilabel/evaluate/image_groups.h"
+#include "verilabel/evaluate/input_check.h"
 #include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
@@ -25,7 +26,7 @@ bool is_placed_or_classed_wrong(ErrorKind kind) {
 class Classifier {
  public:
   Classifier(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options)
-      : input_(input), outcomes_(outcomes), options_(options) {}
+      : input_(input), overlaps_(input, options.iou_type, options.threads), outcomes_(outcomes), options_(options) {}
 
   /// `truths` are those of the prediction's image.
   LabelError classify(std::uint32_t prediction, std::span<const std::uint32_t> truths) const {
@@ -37,7 +38,7 @@ class Classifier {
       if (outcomes_.truths[truth].outcome == Outcome::ignored) {
         continue;
       }
-      const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
+      const double overlap = overlaps_.of(prediction, truth);
       any.offer(overlap, truth);
       if (input_.truths.category[truth] != input_.predictions.category[prediction]) {
         other_class.offer(overlap, truth);
@@ -77,6 +78,7 @@ class Classifier {
   };
 
   const EvaluationInput& input_;
+  Overlaps overlaps_;
   const Outcomes& outcomes_;
   const ErrorOptions& options_;
 };
@@ -247,6 +249,10 @@ void check(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOp
   }
   if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
     throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
+  }
+  check_labels(input);
+  if (options.iou_type == IouType::mask) {
+    check_masks(input);
   }
 }
 

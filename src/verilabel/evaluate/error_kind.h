@@ -34,7 +34,8 @@ struct LabelErrors {
 };
 
 /// The kind of each error. `outcomes` come from `input` at `options.iou` and the same kind of overlap, at any threshold of score.
-/// Throws `wrong_use` for options out of range.
+/// Throws `wrong_use` for options out of range, for other outcomes and for masks that are wanted and not there; `bad_data`, naming
+/// the sample, for a score, box or area that is not finite and for masks of different sizes.
 LabelErrors label_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options);
 
 struct ErrorAnalysis {
@@ -51,10 +52,10 @@ struct ErrorAnalysis {
   const Cost& cost(ErrorKind kind) const { return costs[static_cast<std::size_t>(kind)]; }
 };
 
-/// What each kind of error costs, over predictions of every score. To mend an error means: a wrong class or place becomes right where its
-/// truth has no partner, once a truth, by the prediction of highest score, and all others of the kind are taken away, as are
-/// duplicates and what lies on background or is wrong in both ways; a missed truth is no longer asked for. Takes and throws what
-/// `label_errors` does.
+/// What each kind of error costs, over predictions of every score. To mend an error means: a wrong class or place becomes right
+/// where its truth has no partner, once a truth, by the prediction of highest score, and all others of the kind are taken away, as
+/// are duplicates and what lies on background or is wrong in both ways; a missed truth is no longer asked for. Takes and throws
+/// what `label_errors` does.
 ErrorAnalysis analyse_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options);
 
 }  // namespace verilabel

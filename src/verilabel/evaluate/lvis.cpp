@@ -8,11 +8,13 @@
 #include "verilabel/evaluate/coco.h"
 #include "verilabel/evaluate/coco_curves.h"
 #include "verilabel/evaluate/image_groups.h"
+#include "verilabel/evaluate/input_check.h"
 
 namespace verilabel {
 namespace {
 
 void check(const EvaluationInput& input, const Federation& federation) {
+  check_labels(input);
   const auto knows = [&](const std::vector<std::vector<std::uint32_t>>& lists) {
     return lists.size() == input.images.size() && std::all_of(lists.begin(), lists.end(), [&](const auto& list) {
              return std::all_of(list.begin(), list.end(), [&](std::uint32_t k) { return k < input.classes.size(); });

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <numeric>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/input_check.h"
 #include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
@@ -50,35 +50,6 @@ void check(const MatchOptions& options) {
   }
 }
 
-template <typename... Columns>
-void check_lengths(std::string_view what, std::size_t size, const Columns&... columns) {
-  if (((columns.size() != size) || ...)) {
-    throw Error(ErrorCode::internal, fmt::format("the columns of the {} to evaluate differ in length; please report this", what));
-  }
-}
-
-void check(const EvaluationInput& input, IouType iou_type) {
-  const EvaluatedTruths& truths = input.truths;
-  const EvaluatedPredictions& predictions = input.predictions;
-  check_lengths("truths", truths.size(), truths.category, truths.box_xywh_px, truths.area_px, truths.is_crowd);
-  check_lengths("predictions", predictions.size(), predictions.category, predictions.box_xywh_px, predictions.score);
-  check_lengths("classes", input.classes.size(), input.classes.name);
-  if (!input.images.name.empty()) {
-    check_lengths("images", input.images.size(), input.images.name);
-  }
-  if (!predictions.area_px.empty()) {
-    check_lengths("predictions", predictions.size(), predictions.area_px);
-  }
-  if (iou_type == IouType::mask && (truths.mask.size() != truths.size() || predictions.mask.size() != predictions.size())) {
-    throw Error(ErrorCode::wrong_use, "masks are to be compared, but not every truth and every prediction has one; compare boxes");
-  }
-  std::vector<std::int64_t> class_ids = input.classes.id;
-  std::sort(class_ids.begin(), class_ids.end());
-  if (const auto twice = std::adjacent_find(class_ids.begin(), class_ids.end()); twice != class_ids.end()) {
-    throw Error(ErrorCode::bad_data, "two classes have the same id; give each its own", {{"category_id", fmt::to_string(*twice)}});
-  }
-}
-
 /// Rank of each image by ascending id.
 std::vector<std::uint32_t> rank_images(const EvaluatedImages& images) {
   std::vector<std::uint32_t> by_id(images.size());
@@ -88,10 +59,6 @@ std::vector<std::uint32_t> rank_images(const EvaluatedImages& images) {
   }
   std::vector<std::uint32_t> ranks(images.size());
   for (std::uint32_t rank = 0; rank < by_id.size(); ++rank) {
-    if (rank > 0 && images.id[by_id[rank]] == images.id[by_id[rank - 1]]) {
-      throw Error(ErrorCode::bad_data, "two images have the same id; give each its own",
-                  {{"image_id", fmt::to_string(images.id[by_id[rank]])}});
-    }
     ranks[by_id[rank]] = rank;
   }
   return ranks;
@@ -118,11 +85,6 @@ ByImage group_by_image(std::span<const std::uint32_t> image, std::span<const std
 bool is_finite(const Box& box) {
   // Zero times anything finite is zero; a sum of the numbers themselves could overflow.
   return box.x * 0 + box.y * 0 + box.w * 0 + box.h * 0 == 0;
-}
-
-/// Whether geometry's `iou` is 0, by the same comparisons and without a call.
-bool is_apart(const Box& a, const Box& b) {
-  return std::fmin(a.x + a.w, b.x + b.w) <= std::fmax(a.x, b.x) || std::fmin(a.y + a.h, b.y + b.h) <= std::fmax(a.y, b.y);
 }
 
 /// Matches the images of one block after the other; what it allocates serves them all.
@@ -380,10 +342,13 @@ std::vector<std::size_t> block_ends(const ByImage& truths, const ByImage& predic
 
 Matching match(const EvaluationInput& input, const MatchOptions& options) {
   check(options);
-  check(input, options.iou_type);
+  check_columns(input);
   const std::vector<std::uint32_t> image_ranks = rank_images(input.images);
   const ByImage truths = group_by_image(input.truths.image, image_ranks);
   ByImage predictions = group_by_image(input.predictions.image, image_ranks);
+  if (options.iou_type == IouType::mask) {
+    check_masks(input);
+  }
 
   Matching matching;
   matching.options = options;

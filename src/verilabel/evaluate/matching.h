@@ -61,8 +61,8 @@ struct Matching {
 /// unchanged. Time grows with predictions × truths of one class on one image, memory with predictions + truths.
 ///
 /// Throws `bad_data`, naming the image, for a score, box or area that is not finite and for ids that repeat; `wrong_use` for
-/// options out of range, and for masks that are wanted and not there; `internal` for columns of unequal length or indices out of
-/// range.
+/// options out of range, and for masks that are wanted and not there; `bad_data`, too, when two masks on one image are of different
+/// sizes; `internal` for columns of unequal length or indices out of range.
 Matching match(const EvaluationInput& input, const MatchOptions& options);
 
 }  // namespace verilabel

@@ -4,30 +4,43 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/parallel.h"
+
 namespace verilabel {
 namespace {
 
-double mask_overlap(const EvaluationInput& input, std::uint32_t prediction, std::uint32_t truth) {
-  const Rle& a = input.predictions.mask[prediction];
-  const Rle& b = input.truths.mask[truth];
-  if (a.height != b.height || a.width != b.width) {
-    throw label_error(input,
-                      fmt::format("a predicted mask is {} × {} pixels and a true one {} × {}; bring both to the size of the image",
-                                  a.width, a.height, b.width, b.height),
-                      input.truths.image[truth], {{"prediction", fmt::to_string(prediction)}, {"truth", fmt::to_string(truth)}});
-  }
-  return input.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
+std::vector<Box> tight_boxes(std::span<const Rle> masks, unsigned threads) {
+  constexpr std::size_t kMasksOfABlock = 1024;
+  std::vector<Box> boxes(masks.size());
+  const std::vector<std::size_t> ends = range_ends(masks.size(), kMasksOfABlock);
+  for_each_in_parallel(ends.size(), threads, [&](std::size_t block) {
+    for (std::size_t i = block == 0 ? 0 : ends[block - 1]; i < ends[block]; ++i) {
+      boxes[i] = tight_box(masks[i]);
+    }
+  });
+  return boxes;
 }
 
 }  // namespace
-
 double overlap_of(const EvaluationInput& input, IouType iou_type, std::uint32_t prediction, std::uint32_t truth) {
   if (iou_type == IouType::mask) {
-    return mask_overlap(input, prediction, truth);
+    const Rle& a = input.predictions.mask[prediction];
+    const Rle& b = input.truths.mask[truth];
+    return input.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
   }
   const Box& a = input.predictions.box_xywh_px[prediction];
   const Box& b = input.truths.box_xywh_px[truth];
   return input.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
+}
+
+Overlaps::Overlaps(const EvaluationInput& input, IouType iou_type, unsigned threads)
+    : input_(input), iou_type_(iou_type), prediction_boxes_(input.predictions.box_xywh_px), truth_boxes_(input.truths.box_xywh_px) {
+  if (iou_type == IouType::mask) {
+    around_predictions_ = tight_boxes(input.predictions.mask, threads);
+    around_truths_ = tight_boxes(input.truths.mask, threads);
+    prediction_boxes_ = around_predictions_;
+    truth_boxes_ = around_truths_;
+  }
 }
 
 Error label_error(const EvaluationInput& input, std::string message, std::uint32_t image, const ErrorContext& more) {

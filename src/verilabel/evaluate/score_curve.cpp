@@ -8,6 +8,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/input_check.h"
 
 namespace verilabel {
 
@@ -46,6 +47,7 @@ ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes,
   if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
     throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
   }
+  check_scores(input);
   const std::size_t classes = input.classes.size();
   std::vector<std::vector<ScoreCurveBuilder::Scored>> scored(classes + 1);  // the last is that of all
   std::vector<std::int64_t> truths(classes + 1, 0);

@@ -35,7 +35,8 @@ struct ScoreCurves {
   std::vector<ScoreCurve> per_class;
 };
 
-/// From the outcomes of one matching pass. `threads` as in `MatchOptions`.
+/// From the outcomes of one matching pass. `threads` as in `MatchOptions`. Throws `wrong_use` for other outcomes; `bad_data`,
+/// naming the sample, for a score that is not finite.
 ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes, unsigned threads = 0);
 
 /// What a threshold is to achieve.

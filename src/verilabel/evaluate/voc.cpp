@@ -1,7 +1,6 @@
 #include "verilabel/evaluate/voc.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +8,9 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/image_groups.h"
+#include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/overlap.h"
+#include "verilabel/evaluate/precision_recall.h"
 #include "verilabel/geometry/box.h"
 
 namespace verilabel {
@@ -16,13 +18,7 @@ namespace {
 
 constexpr int kRecallSteps = 10;
 
-/// Precision and recall after each prediction that counts.
-struct Curve {
-  std::vector<double> precision;
-  std::vector<double> recall;
-};
-
-double area_2007(const Curve& curve) {
+double area_2007(const PrecisionRecall& curve) {
   double sum = 0;
   for (int step = 0; step <= kRecallSteps; ++step) {
     double greatest = 0;
@@ -34,18 +30,6 @@ double area_2007(const Curve& curve) {
     sum += greatest / (kRecallSteps + 1);
   }
   return sum;
-}
-
-double area_2010(Curve curve) {
-  double area = 0;
-  for (std::size_t i = curve.precision.size(); i-- > 1;) {
-    curve.precision[i - 1] = std::max(curve.precision[i - 1], curve.precision[i]);
-  }
-  double reached = 0;
-  for (std::size_t i = 0; i < curve.recall.size(); ++i) {
-    area += (curve.recall[i] - std::exchange(reached, curve.recall[i])) * curve.precision[i];
-  }
-  return area;
 }
 
 class ClassJudge {
@@ -69,7 +53,7 @@ class ClassJudge {
       result.truths += input_.truths.category[i] == category && is_difficult_[i] == 0 ? 1 : 0;
     }
     std::vector<std::uint8_t> is_taken(input_.truths.size(), 0);
-    Curve curve;
+    PrecisionRecall curve;
     for (const std::uint32_t prediction : predictions) {
       const auto [truth, overlap] = best_truth(category, prediction);
       const bool is_hit = overlap > options_.iou;
@@ -83,7 +67,7 @@ class ClassJudge {
       curve.recall.push_back(static_cast<double>(result.true_positives) / static_cast<double>(result.truths));
     }
     if (result.truths > 0) {
-      result.ap = options_.year == VocYear::voc_2007 ? area_2007(curve) : area_2010(std::move(curve));
+      result.ap = options_.year == VocYear::voc_2007 ? area_2007(curve) : area_under_envelope(std::move(curve));
     }
     return result;
   }
@@ -95,13 +79,15 @@ class ClassJudge {
       box.h += options_.has_whole_pixels ? 1 : 0;
       return box;
     };
-    std::pair<std::uint32_t, double> best{0, -1};
+    std::pair<std::uint32_t, double> best{0, 0};
     const Box box = sides(input_.predictions.box_xywh_px[prediction]);
     for (const std::uint32_t truth : truths_.of(input_.predictions.image[prediction])) {
-      if (input_.truths.category[truth] == category) {
-        if (const double overlap = iou(box, sides(input_.truths.box_xywh_px[truth])); overlap > best.second) {
-          best = {truth, overlap};
-        }
+      const Box other = sides(input_.truths.box_xywh_px[truth]);
+      if (input_.truths.category[truth] != category || is_apart(box, other)) {
+        continue;
+      }
+      if (const double overlap = iou(box, other); overlap > best.second) {
+        best = {truth, overlap};
       }
     }
     return best;
@@ -114,14 +100,12 @@ class ClassJudge {
 };
 
 void check(const EvaluationInput& input, std::span<const std::uint8_t> is_difficult, const VocOptions& options) {
+  check_labels(input);
   if (is_difficult.size() != input.truths.size()) {
     throw Error(ErrorCode::wrong_use, "VOC needs to know of each truth whether it is difficult");
   }
   if (!(options.iou >= 0 && options.iou < 1)) {
     throw Error(ErrorCode::wrong_use, fmt::format("the IoU to exceed must be at least 0 and below 1, not {}", options.iou));
-  }
-  if (std::any_of(input.predictions.score.begin(), input.predictions.score.end(), [](double s) { return !std::isfinite(s); })) {
-    throw Error(ErrorCode::bad_data, "a score is not a finite number; correct it or leave the label out");
   }
 }
 

@@ -38,7 +38,8 @@ struct VocResult {
 /// 2010; development kit, `VOCevaldet.m`). Of each class, predictions of all images in descending order of score (ties: by image,
 /// then the order of their file) look at the truth of their image that they overlap most (ties: the first): a difficult one makes
 /// them count neither way, a free one makes them right and is taken, one that is taken makes them wrong, as does an overlap that
-/// does not exceed `iou`. Boxes only. `is_difficult` has one flag a truth. Throws `wrong_use`.
+/// does not exceed `iou`. Boxes only. `is_difficult` has one flag a truth. Throws `wrong_use`; `bad_data`, naming the sample, for a
+/// score, box or area that is not finite; `internal` for columns of unequal length or indices out of range.
 VocResult voc_average_precision(const EvaluationInput& input, std::span<const std::uint8_t> is_difficult,
                                 const VocOptions& options);
 
