@@ -13,7 +13,6 @@
 namespace verilabel {
 
 /// Classes of whole images, as they are and as they are proposed: boxes, areas, crowds and masks of the columns are not looked at.
-/// Every image has at least one truth.
 struct ClassificationInput {
   EvaluatedImages images;
   EvaluatedClasses classes;
@@ -21,34 +20,63 @@ struct ClassificationInput {
   EvaluatedPredictions predictions;
 };
 
-/// Of one class, where an image counts for the class of its best prediction alone. True positives: images for which that is right.
-/// False positives: images for which it is wrong. False negatives: images of the class, proposed as another or not at all; an image
-/// with several truths misses all of them then, and none when its best prediction is one of them.
+struct ClassificationOptions {
+  /// Not set: an image is called by its best prediction alone, and has at least one truth. Set: by every class with a prediction at
+  /// or above `threshold`, and may have any number of truths.
+  bool is_multi_label = false;
+  double threshold = 0.5;  ///< not looked at unless `is_multi_label`
+};
+
+/// Of one class. True positives: images that are rightly called so. False positives: images that are wrongly called so. False
+/// negatives: images of the class that are called otherwise or not at all; where each image is called by one class, an image with
+/// several truths misses all of them when it is called wrongly, and none when it is called by one of them.
 struct ClassificationOfClass {
   Counts counts;
   std::int64_t truths = 0;       ///< images of that class
-  std::int64_t predictions = 0;  ///< images for which it is the best prediction
+  std::int64_t predictions = 0;  ///< images that are called so
+  /// The class against all others, by the scores of its predictions. An image that has none for the class, because none was stored
+  /// below the floor, ranks after all that have one, and level with all others that have none: as if its score were any number
+  /// below the lowest stored. `roc_auc` is nothing where every image is of the class or none is, `average_precision` where none is.
+  std::optional<double> roc_auc;
+  std::optional<double> average_precision;  ///< sum of precision × gain of recall over the distinct scores, not interpolated
+};
+
+/// One way of making a figure of all classes out of those of each.
+struct ClassificationAverage {
+  std::optional<double> precision;
+  std::optional<double> recall;
+  std::optional<double> f1;
+  std::optional<double> roc_auc;
+  std::optional<double> average_precision;
 };
 
 struct ClassificationResult {
   static constexpr std::size_t kLargestK = 5;
 
   std::int64_t images = 0;
-  std::int64_t images_without_prediction = 0;          ///< counted as wrong
+  std::int64_t images_without_prediction = 0;          ///< that are called nothing
+  std::int64_t images_exactly_right = 0;               ///< that are called by all of their truths and nothing else
   std::array<std::int64_t, kLargestK> right_within{};  ///< images with a truth among their best 1, 2, … 5 classes
   std::vector<ClassificationOfClass> per_class;        ///< in the order of `input.classes`
-  /// Of the best prediction of each image tp or fp, of other predictions ignored. Of a truth tp when the best prediction of its
-  /// image is of its class, fn when the image's best prediction is wrong or there is none, otherwise ignored.
+  ClassificationAverage micro;     ///< every pair of image and class is one question; missing scores rank after those of any class
+  ClassificationAverage macro;     ///< mean over the classes for which there is a figure
+  ClassificationAverage weighted;  ///< likewise, each class weighing as much as it has truths; nothing where all weigh nothing
+  /// Of a prediction tp or fp when its image is called by it, otherwise ignored. Of a truth tp when its image is called by its
+  /// class; fn when it is missed as above; otherwise ignored, as is one that repeats another.
   Outcomes outcomes;
 
-  /// Share of the images with a truth among their `k` best classes, k from 1 to 5; nothing without images.
+  /// Share of the images with a truth among their `k` best classes, k from 1 to 5; nothing without images. Classes without a stored
+  /// prediction are never among the best.
   std::optional<double> top_k(std::size_t k) const;
   std::optional<double> accuracy() const { return top_k(1); }
+  std::optional<double> exact_match() const;
 };
 
 /// Ranks the classes of each image by their best score, equal scores in the order of the predictions; a class that is proposed
-/// twice counts once. Throws `bad_data`, naming the image, for an image without truth or a score that is not finite; `internal` for
-/// columns of unequal length or indices out of range.
-ClassificationResult evaluate_classification(const ClassificationInput& input);
+/// twice counts once. The figures are those of scikit-learn 1.7 (`precision_recall_fscore_support` with undefined ones left out,
+/// `roc_auc_score`, `average_precision_score`, `top_k_accuracy_score`, `accuracy_score`). Throws `bad_data`, naming the image, for
+/// a score that is not finite and, unless `is_multi_label`, an image without truth; `wrong_use` for a threshold that is no number;
+/// `internal` for columns of unequal length or indices out of range.
+ClassificationResult evaluate_classification(const ClassificationInput& input, const ClassificationOptions& options = {});
 
 }  // namespace verilabel

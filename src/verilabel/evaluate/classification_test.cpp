@@ -2,14 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <limits>
-#include <random>
+#include <optional>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -163,75 +162,125 @@ TEST(Classification, FaultyInputIsRefused) {
   EXPECT_THROW(evaluate_classification(input), Error);
 }
 
-/// What NumPy makes of a matrix of scores: counts within the best k, then tp, fp, fn of each class.
-constexpr const char* kReference = R"(
-import sys
-import numpy as np
-images, classes = map(int, open(sys.argv[1]).readline().split())
-rows = np.loadtxt(sys.argv[1], skiprows=1, ndmin=2)
-truth, scores = rows[:, 0].astype(int), rows[:, 1:]
-order = np.argsort(-scores, axis=1, kind="stable")
-within = [int((order[:, :k] == truth[:, None]).any(1).sum()) for k in range(1, 6)]
-best = order[:, 0]
-confusion = np.zeros((classes, classes), int)
-np.add.at(confusion, (truth, best), 1)
-right = np.diag(confusion)
-with open(sys.argv[2], "w") as out:
-    print(*within, *right, *(confusion.sum(0) - right), *(confusion.sum(1) - right), file=out)
-)";
+// Scores for class 0: image 0 (of the class) .9, image 1 .5, image 2 (of the class) .5; images 3 (of the class) and 4 have none.
+// Levels from the top: 1 of 1 right; then 1 right and 1 wrong; then 1 and 1 that have no score.
+// ROC: the wrong of the second level loses to 1 and is level with 1, that of the last loses to 2 and is level with 1: (1.5 + 2.5)
+// / 6. Average precision: (1 · 1/1 + 1 · 2/3 + 1 · 3/5) / 3.
+TEST(Classification, AMissingScoreRanksBelowAllThatAreThere) {
+  ClassificationInput input = input_of(5, 2);
+  for (const auto& [image, category] : {std::pair{0U, 0U}, {1U, 1U}, {2U, 0U}, {3U, 0U}, {4U, 1U}}) {
+    add_truth(input, image, category);
+  }
+  add_prediction(input, 0, 0, 0.9);
+  add_prediction(input, 1, 0, 0.5);
+  add_prediction(input, 2, 0, 0.5);
+  const ClassificationResult result = evaluate_classification(input);
+  EXPECT_DOUBLE_EQ(*result.per_class[0].roc_auc, 4.0 / 6);
+  EXPECT_DOUBLE_EQ(*result.per_class[0].average_precision, (1 + 2.0 / 3 + 3.0 / 5) / 3);
+  // Of class 1 nothing is stored: all level.
+  EXPECT_DOUBLE_EQ(*result.per_class[1].roc_auc, 0.5);
+  EXPECT_DOUBLE_EQ(*result.per_class[1].average_precision, 0.4);
+  EXPECT_DOUBLE_EQ(*result.macro.average_precision, ((1 + 2.0 / 3 + 3.0 / 5) / 3 + 0.4) / 2);
+}
 
-TEST(Classification, NumpyCountsTheSameOnRandomScores) {
-  const std::string python = std::string(VERILABEL_VENV) + "/bin/python";
-  if (std::system(fmt::format("'{}' -c 'import numpy' 2>/dev/null", python).c_str()) != 0) {
-    GTEST_SKIP() << "NumPy is not installed in " << VERILABEL_VENV << ": nothing to compare with";
+// At .5: image 0 (classes 0, 1) is called 0 and 2; image 1 (none) is called nothing; image 2 (class 2) is called 2.
+TEST(Classification, AnImageMayBeOfSeveralClassesOrOfNone) {
+  ClassificationInput input = input_of(3, 3);
+  add_truth(input, 0, 0);
+  add_truth(input, 0, 1);
+  add_truth(input, 2, 2);
+  add_prediction(input, 0, 0, 0.5);
+  add_prediction(input, 0, 2, 0.7);
+  add_prediction(input, 0, 1, 0.4);
+  add_prediction(input, 1, 1, 0.3);
+  add_prediction(input, 2, 2, 0.6);
+  add_prediction(input, 2, 2, 0.9);
+  const ClassificationResult result = evaluate_classification(input, {.is_multi_label = true});
+  EXPECT_EQ(result.per_class[0].counts, (Counts{1, 0, 0}));
+  EXPECT_EQ(result.per_class[1].counts, (Counts{0, 0, 1}));
+  EXPECT_EQ(result.per_class[2].counts, (Counts{1, 1, 0}));
+  EXPECT_EQ(result.images_without_prediction, 1);
+  EXPECT_EQ(result.images_exactly_right, 2);
+  EXPECT_DOUBLE_EQ(*result.exact_match(), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(*result.micro.precision, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(*result.macro.precision, (1 + 0.5) / 2) << "class 1 is never called";
+  EXPECT_DOUBLE_EQ(*result.macro.recall, (1 + 0 + 1) / 3.0);
+  EXPECT_EQ(result.outcomes.predictions[4].outcome, Outcome::ignored) << "another of its class is better";
+  EXPECT_EQ(result.outcomes.predictions[5].outcome, Outcome::tp);
+  EXPECT_EQ(result.outcomes.truths[1].outcome, Outcome::fn);
+  EXPECT_THROW(evaluate_classification(input), Error) << "one class an image is asked for, and image 1 has none";
+  const ClassificationOptions no_number{.is_multi_label = true, .threshold = std::numeric_limits<double>::quiet_NaN()};
+  EXPECT_THROW(evaluate_classification(input, no_number), Error);
+}
+
+/// Reads what reference_classification.py wrote.
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : in_(path) { EXPECT_TRUE(in_) << path; }
+  bool has_more() { return static_cast<bool>(in_ >> std::ws) && in_.peek() != std::ifstream::traits_type::eof(); }
+  std::string word() {
+    std::string text;
+    in_ >> text;
+    EXPECT_TRUE(in_) << "the reference file breaks off";
+    return text;
   }
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / fmt::format("verilabel_classification_{}", ::getpid());
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / "reference.py") << kReference;
-  std::mt19937 random(11);
-  for (int round = 0; round < 8; ++round) {
-    const std::size_t images = 40 + random() % 200;
-    const std::size_t classes = 6 + random() % 12;
-    ClassificationInput input = input_of(images, classes);
-    std::ofstream table(folder / "scores.txt");
-    table << images << ' ' << classes << '\n';
+  std::uint32_t index() { return static_cast<std::uint32_t>(std::stoul(word())); }
+  double number() { return std::strtod(word().c_str(), nullptr); }
+
+ private:
+  std::ifstream in_;
+};
+
+void expect_same(Reader& reader, const std::optional<double>& actual, const char* what) {
+  const double expected = reader.number();
+  if (std::isnan(expected)) {
+    EXPECT_FALSE(actual) << what;
+  } else {
+    ASSERT_TRUE(actual) << what;
+    EXPECT_NEAR(*actual, expected, 1e-12) << what;
+  }
+}
+
+void expect_same(Reader& reader, const ClassificationAverage& actual) {
+  expect_same(reader, actual.precision, "precision");
+  expect_same(reader, actual.recall, "recall");
+  expect_same(reader, actual.f1, "F1");
+  expect_same(reader, actual.roc_auc, "ROC AUC");
+  expect_same(reader, actual.average_precision, "average precision");
+}
+
+TEST(Classification, GivesTheFiguresOfScikitLearn) {
+  Reader reader(std::string(VERILABEL_SOURCE_DIR) + "/src/verilabel/evaluate/classification_reference.txt");
+  int cases = 0;
+  while (reader.has_more() && !HasFailure()) {
+    SCOPED_TRACE(fmt::format("data set {}", cases++));
+    EXPECT_EQ(reader.word(), "dataset");
+    const bool is_multi_label = reader.index() != 0;
+    const std::uint32_t images = reader.index();
+    ClassificationInput input = input_of(images, reader.index());
     for (std::uint32_t image = 0; image < images; ++image) {
-      const auto truth = static_cast<std::uint32_t>(random() % classes);
-      add_truth(input, image, truth);
-      table << truth;
-      for (std::uint32_t category = 0; category < classes; ++category) {
-        // Coarse, so that scores tie; the truth is the best half of the time.
-        const double score = static_cast<double>(random() % 20) / 32 + (category == truth && random() % 2 == 0 ? 0.5 : 0);
-        add_prediction(input, image, category, score);
-        table << ' ' << score;
+      for (std::uint32_t left = reader.index(); left > 0; --left) {
+        add_truth(input, image, reader.index());
       }
-      table << '\n';
+      for (std::uint32_t left = reader.index(); left > 0; --left) {
+        const std::uint32_t category = reader.index();
+        add_prediction(input, image, category, reader.number());
+      }
     }
-    table.close();
-    ASSERT_EQ(
-        std::system(fmt::format("'{0}' '{1}/reference.py' '{1}/scores.txt' '{1}/counts.txt'", python, folder.native()).c_str()), 0);
-    const ClassificationResult result = evaluate_classification(input);
-    std::ifstream counts(folder / "counts.txt");
-    const auto next = [&] {
-      std::int64_t value = -1;
-      counts >> value;
-      return value;
-    };
-    for (const std::int64_t right : result.right_within) {
-      EXPECT_EQ(right, next());
+    const ClassificationResult result = evaluate_classification(input, {.is_multi_label = is_multi_label});
+    expect_same(reader, result.exact_match(), "exact match");
+    for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
+      expect_same(reader, result.top_k(k), "top k");
     }
-    for (const auto& of_class : result.per_class) {
-      EXPECT_EQ(of_class.counts.true_positives, next());
+    for (const ClassificationOfClass& one : result.per_class) {
+      const Counts& counts = one.counts;
+      expect_same(reader, {counts.precision(), counts.recall(), counts.f1(), one.roc_auc, one.average_precision});
     }
-    for (const auto& of_class : result.per_class) {
-      EXPECT_EQ(of_class.counts.false_positives, next());
-    }
-    for (const auto& of_class : result.per_class) {
-      EXPECT_EQ(of_class.counts.false_negatives, next());
+    for (const ClassificationAverage& average : {result.micro, result.macro, result.weighted}) {
+      expect_same(reader, average);
     }
   }
-  std::filesystem::remove_all(folder);
+  EXPECT_GE(cases, 90);
 }
 
 }  // namespace
