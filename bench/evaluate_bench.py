@@ -1,10 +1,15 @@
-"""COCO evaluation against its peers on the same random data in one run: evaluate_bench.py BUILD_DIR [IMAGES] [--pycocotools].
+"""COCO evaluation against its peers on the same random data in one run:
+evaluate_bench.py BUILD_DIR [IMAGES] [--pycocotools] [--boxes | --masks].
 
 Peers are those of hotcoco, faster-coco-eval and pycocotools (only with the flag: it takes over a minute) that this Python can
 import. Two ratios, peer divided by ours, each from the fastest of several rounds: everything after loading, where ours is
 BUILD_DIR/bench/evaluate_bench and includes outcomes and thresholds; and from JSON files to numbers as a whole process, where ours
-is BUILD_DIR/verilabel (left out when it is not built). The twelve numbers are compared as well: exit status 1 when they differ by
-more than 1e-9.
+is BUILD_DIR/verilabel (left out when it is not built), first with boxes, then with masks: polygons for truths, runs for
+predictions. Ours and the peer take turns. The twelve numbers are compared as well: exit status 1 when they differ by more than
+1e-9.
+
+Printed beside: what another threshold costs after one matching pass (confusion matrix, precision, recall and F1 of each class), in
+parts of the 50 ms that a slider has; and with twenty times the data the time and the memory for each prediction.
 """
 
 import contextlib
@@ -123,14 +128,14 @@ def write_columns(path, truth, predictions):
                 column(rows, "score", np.float64).tofile(out)
 
 
-def run_peer(coco_class, eval_class):
+def run_peer(coco_class, eval_class, iou_type):
     """Seconds from the files, seconds after loading, the twelve numbers."""
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco_class("gt.json")
         results = (getattr(truth, "load_res", None) or truth.loadRes)("dt.json")
         loaded = time.perf_counter()
-        evaluation = eval_class(truth, results, "bbox")
+        evaluation = eval_class(truth, results, {"box": "bbox", "mask": "segm"}[iou_type])
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -138,17 +143,16 @@ def run_peer(coco_class, eval_class):
     return end - start, end - loaded, [float(v) for v in evaluation.stats[:12]]
 
 
-def run_columns(program):
-    output = subprocess.run([program, "columns.bin", "15"], capture_output=True, check=True, text=True).stdout
+def run_columns(program, rounds, times=1):
+    """Milliseconds of each stage, the fastest round; other numbers by name."""
+    output = subprocess.run([program, "columns.bin", str(rounds), str(times)], capture_output=True, check=True, text=True).stdout
     rows = [line.split() for line in output.splitlines()]
-    stages = {row[0]: float(row[1]) / 1000 for row in rows if len(row) == 3}
-    numbers = {row[0]: float(row[1]) for row in rows if len(row) == 2}
-    return stages, [numbers[name] for name in NAMES]
+    return {row[0]: float(row[1]) for row in rows if len(row) == 3}, {row[0]: float(row[1]) for row in rows if len(row) == 2}
 
 
-def run_program(program):
+def run_program(program, iou_type):
     start = time.perf_counter()
-    command = [program, "--json", "evaluate", "--truth", "./gt.json", "--predictions", "./dt.json"]
+    command = [program, "--json", "evaluate", "--truth", "./gt.json", "--predictions", "./dt.json", "--iou-type", iou_type]
     output = subprocess.run(command, capture_output=True, check=True).stdout
     seconds = time.perf_counter() - start
     metrics = json.loads(output)["metrics"]
@@ -170,38 +174,69 @@ def peers(wanted):
         yield name, found, rounds
 
 
+def write_files(truth, predictions):
+    for name, content in (("gt.json", truth), ("dt.json", predictions)):
+        with open(name, "w") as out:
+            json.dump(content, out)
+
+
+def compare_with_peers(iou_type, program, wanted, columns=None):
+    """Prints a line for each peer; the largest difference to one that is a reference. `columns`: what `bench_columns` gives."""
+    worst = 0.0
+    for name, (coco_class, eval_class), rounds in peers(wanted):
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours += [run_program(program, iou_type)] if program else []
+            theirs.append(run_peer(coco_class, eval_class, iou_type))
+        parts, numbers = [], [run[1] for run in ours[:1]]
+        if columns:
+            numbers.append([columns[1][metric] for metric in NAMES])
+            after_loading = 1000 * min(run[1] for run in theirs)
+            parts.append(f"after loading {after_loading:.0f} ms, ratio {after_loading / columns[0]['evaluate']:.1f}")
+        if ours:
+            from_files = min(run[0] for run in theirs)
+            parts.append(f"from files {1000 * from_files:.0f} ms, ratio {from_files / min(run[0] for run in ours):.2f}")
+        difference = max(abs(a - b) for mine in numbers for a, b in zip(mine, theirs[0][2]))
+        print(f"{iou_type}, {name}: {'; '.join(parts)}; largest difference {difference:.1e}")
+        worst = max(worst, difference if name != "hotcoco" else 0.0)  # hotcoco's own numbers are not the reference
+    return worst
+
+
+def bench_columns(program, truth, predictions):
+    write_columns("columns.bin", truth, predictions)
+    stages, numbers = run_columns(program, 15)
+    print("ours, after loading: " + ", ".join(f"{name} {milliseconds:.1f} ms" for name, milliseconds in stages.items()))
+    print(f"another threshold: {stages['other_threshold'] / 50:.3f} of 50 ms")
+    many_stages, many = run_columns(program, 5, 20)
+    growth = many_stages["evaluate"] / many["predictions"] / (stages["evaluate"] / numbers["predictions"])
+    memory = many["peak_resident_bytes"] / many["predictions"]
+    print(f"twenty times as much: {growth:.2f} times as long for each prediction; {memory:.0f} bytes for each at the peak")
+    return stages, numbers
+
+
 def main():
     arguments = [word for word in sys.argv[1:] if not word.startswith("--")]
     build = os.path.abspath(arguments[0])
     image_count = int(arguments[1]) if len(arguments) > 1 else 5000
     wanted = set(PEERS) if "--pycocotools" in sys.argv else set(PEERS) - {"pycocotools"}
-    truth, predictions = generate(image_count, np.random.default_rng(0))
+    program = os.path.join(build, "verilabel")
+    program = program if os.path.exists(program) else None
+    rng = np.random.default_rng(0)
+    truth, predictions = generate(image_count, rng)
+    worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for name, content in (("gt.json", truth), ("dt.json", predictions)):
-            with open(name, "w") as out:
-                json.dump(content, out)
-        write_columns("columns.bin", truth, predictions)
         print(
             f"{image_count} images, {len(truth['annotations'])} truths, {len(predictions)} predictions, {os.cpu_count()} processors"
         )
-        stages, numbers = run_columns(os.path.join(build, "bench", "evaluate_bench"))
-        program = os.path.join(build, "verilabel")
-        whole = min((run_program(program) for _ in range(5)), key=lambda run: run[0]) if os.path.exists(program) else None
-        print("ours, after loading: " + ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in stages.items()))
-        worst = 0.0
-        for name, (coco_class, eval_class), rounds in peers(wanted):
-            runs = [run_peer(coco_class, eval_class) for _ in range(rounds)]
-            after_loading = min(run[1] for run in runs)
-            line = f"{name}: after loading {1000 * after_loading:.0f} ms, ratio {after_loading / stages['evaluate']:.1f}"
-            if whole:
-                from_files = min(run[0] for run in runs)
-                line += f"; from files {1000 * from_files:.0f} ms, ratio {from_files / whole[0]:.2f}"
-            difference = max(abs(a - b) for a, b in zip(numbers, runs[0][2]))
-            if whole:
-                difference = max(difference, *(abs(a - b) for a, b in zip(whole[1], runs[0][2])))
-            print(f"{line}; largest difference {difference:.1e}")
-            worst = max(worst, difference if name != "hotcoco" else 0.0)  # hotcoco's own numbers are not the reference
+        if "--masks" not in sys.argv:
+            columns = bench_columns(os.path.join(build, "bench", "evaluate_bench"), truth, predictions)
+            write_files(truth, predictions)
+            worst = compare_with_peers("box", program, wanted, columns)
+        if "--boxes" not in sys.argv and program:
+            add_masks(truth, predictions, rng)
+            write_files(truth, predictions)
+            worst = max(worst, compare_with_peers("mask", program, wanted))
         os.chdir("/")
     return worst > 1e-9
 

@@ -277,8 +277,8 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 constexpr char kFirstCharacter = '0';
 constexpr int kGroupBits = 5;
 constexpr std::int64_t kGroupMask = 0x1f;
-constexpr int kSignBit = 0x10;
-constexpr int kMoreBit = 0x20;
+constexpr std::int64_t kSignBit = 0x10;
+constexpr unsigned kMoreBit = 0x20;
 constexpr int kMaxGroups = 7;  // 33 bits and a sign are the most that differences of 32-bit counts need
 
 }  // namespace
@@ -300,11 +300,11 @@ std::string coco_string_from_rle(const Rle& rle) {
     std::int64_t number = std::int64_t{rle.counts[i]} - (i > 2 ? std::int64_t{rle.counts[i - 2]} : 0);
     bool has_more = true;
     while (has_more) {
-      int group = static_cast<int>(number & kGroupMask);
+      auto group = static_cast<unsigned>(number & kGroupMask);
       number >>= kGroupBits;
       has_more = (group & kSignBit) != 0 ? number != -1 : number != 0;
       group |= has_more ? kMoreBit : 0;
-      text.push_back(static_cast<char>(kFirstCharacter + group));
+      text.push_back(static_cast<char>(unsigned{kFirstCharacter} + group));
     }
   }
   return text;
@@ -331,8 +331,7 @@ Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint3
     ++position;
     return group;
   };
-  while (position < text.size()) {
-    const std::size_t start = position;
+  const auto long_number = [&](std::size_t start) {
     unsigned group = next_group();
     std::int64_t number = group & kGroupMask;
     int shift = kGroupBits;
@@ -346,8 +345,24 @@ Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint3
       group = next_group();
       number |= (group & kGroupMask) << shift;
     }
-    if ((group & kSignBit) != 0) {
-      number -= std::int64_t{1} << shift;
+    return (group & kSignBit) != 0 ? number - (std::int64_t{1} << shift) : number;
+  };
+  while (position < text.size()) {
+    const std::size_t start = position;
+    // Nearly all numbers have one or two groups, in no order that could be foreseen: both are read without asking which.
+    const unsigned first = static_cast<unsigned char>(text[position]) - unsigned{kFirstCharacter};
+    const unsigned second =
+        position + 1 < text.size() ? static_cast<unsigned char>(text[position + 1]) - unsigned{kFirstCharacter} : kMoreBit;
+    const bool has_second = (first & kMoreBit) != 0;
+    std::int64_t number = 0;
+    if (first <= 0x3f && (!has_second || second < kMoreBit)) [[likely]] {
+      const std::int64_t one = (first & kGroupMask) - ((first & kSignBit) << 1);
+      const std::int64_t two =
+          ((first & kGroupMask) | (second & kGroupMask) << kGroupBits) - ((second & kSignBit) << (kGroupBits + 1));
+      number = has_second ? two : one;
+      position += has_second ? 2 : 1;
+    } else {
+      number = long_number(start);
     }
     if (rle.counts.size() > 2) {
       number += two_before;
