@@ -539,13 +539,20 @@ void move_to_end(CocoDetections& whole, CocoDetections& part) {
 }
 
 void reserve(CocoDetections& whole, std::span<const Piece> pieces) {
-  std::size_t rows = 0;
-  for (const Piece& piece : pieces) {
-    rows += piece.rows.size();
-  }
-  whole.image_id.reserve(rows);
-  whole.category_id.reserve(rows);
-  whole.box_xywh_px.reserve(rows);
+  const auto reserve_column = [&](auto column) {
+    std::size_t rows = 0;
+    for (const Piece& piece : pieces) {
+      rows += (piece.rows.*column).size();
+    }
+    (whole.*column).reserve(rows);
+  };
+  reserve_column(&CocoDetections::image_id);
+  reserve_column(&CocoDetections::category_id);
+  reserve_column(&CocoDetections::box_xywh_px);
+  reserve_column(&CocoDetections::area_px);
+  reserve_column(&CocoDetections::score);
+  reserve_column(&CocoDetections::is_crowd);
+  reserve_column(&CocoDetections::mask);
 }
 
 }  // namespace

@@ -46,6 +46,8 @@ TEST(Mask, TightBoxOfRunsThatSpanColumnsIsAsHighAsTheGrid) {
   EXPECT_EQ(tight_box(Rle{4, 4, {6, 3, 7}}), (Box{1, 0, 2, 4}));
   EXPECT_EQ(tight_box(Rle{4, 4, {5, 2, 9}}), (Box{1, 1, 1, 2}));
   EXPECT_EQ(tight_box(Rle{4, 4, {16}}), Box{});
+  EXPECT_EQ(tight_box(Rle{0, 5, {0, 0}}), Box{});
+  EXPECT_EQ(tight_box(Rle{3, 4, {2, 0, 1, 7, 2}}), (Box{1, 0, 3, 3})) << "a run of length 0 is no pixel";
   EXPECT_EQ(tight_box(Rle{4, 4, {0, 16}}), (Box{0, 0, 4, 4}));
   EXPECT_EQ(tight_box(Rle{4, 4, {2, 0, 3, 1, 10}}), (Box{1, 1, 1, 1})) << "an empty run has no place";
   EXPECT_EQ(tight_box(Rle{}), Box{});
