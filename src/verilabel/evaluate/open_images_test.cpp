@@ -94,19 +94,21 @@ TEST(OpenImages, OnlyVerifiedClassesCount) {
 }
 
 // 0 animal, 1 dog, 2 poodle, 3 car
-const std::vector<std::vector<std::uint32_t>> kParents = {{}, {0}, {1}, {}};
+std::vector<std::vector<std::uint32_t>> parents() {
+  return {{}, {0}, {1}, {}};
+}
 
 TEST(OpenImages, TruthsCountForEveryClassAboveTheirOwnAndPredictionsWhenAsked) {
   EvaluationInput input = input_of({1}, 4);
   add(input, TruthRow{0, 2, kObject});
   add(input, PredictionRow{0, 2, kObject, 0.9});
-  const OpenImagesResult as_they_come = open_images_metrics(input, {.parents = kParents}, {});
+  const OpenImagesResult as_they_come = open_images_metrics(input, {.parents = parents()}, {});
   EXPECT_EQ(as_they_come.truths_added, 2);
   EXPECT_EQ(as_they_come.per_class[0].ap, 0);
   EXPECT_EQ(as_they_come.per_class[2].ap, 1);
   EXPECT_FALSE(as_they_come.per_class[3].ap);
   EXPECT_DOUBLE_EQ(*as_they_come.map, 1.0 / 3);
-  const OpenImagesResult expanded = open_images_metrics(input, {.parents = kParents}, {.expands_predictions = true});
+  const OpenImagesResult expanded = open_images_metrics(input, {.parents = parents()}, {.expands_predictions = true});
   EXPECT_EQ(expanded.predictions_added, 2);
   EXPECT_DOUBLE_EQ(*expanded.map, 1);
 }
@@ -123,8 +125,8 @@ TEST(OpenImages, WhatIsPresentVerifiesTheClassesAboveWhatIsAbsentThoseBelow) {
     }
     return counts;
   };
-  EXPECT_THAT(wrong({.parents = kParents, .present = {{1}}}), testing::ElementsAre(1, 1, 0, 0));
-  EXPECT_THAT(wrong({.parents = kParents, .absent = {{1}}}), testing::ElementsAre(0, 1, 1, 0));
+  EXPECT_THAT(wrong({.parents = parents(), .present = {{1}}}), testing::ElementsAre(1, 1, 0, 0));
+  EXPECT_THAT(wrong({.parents = parents(), .absent = {{1}}}), testing::ElementsAre(0, 1, 1, 0));
 }
 
 TEST(OpenImages, AClassUnderAnotherBySeveralWaysIsAddedOnce) {
@@ -146,7 +148,7 @@ TEST(OpenImages, EveryPredictionIsSomewhere) {
     add(input, PredictionRow{0, 2, {0, 0, 0, 5}, 0.8});
   }
   const OpenImagesResult result =
-      open_images_metrics(input, {.parents = kParents}, {.expands_predictions = true, .max_detections = 7});
+      open_images_metrics(input, {.parents = parents()}, {.expands_predictions = true, .max_detections = 7});
   std::int64_t sum = result.predictions_not_verified + result.predictions_without_area + result.predictions_beyond_limit +
                      result.predictions_in_group;
   for (const OpenImagesClass& of_class : result.per_class) {
