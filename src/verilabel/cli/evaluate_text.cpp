@@ -177,8 +177,12 @@ bool is_shown(const ClassEvaluation& of_class) {
 void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
   app.add_option("--predictions", options.predictions, "The label set (or COCO file) that is judged")->required()->type_name("SET");
   app.add_option("--truth", options.truth, "The label set (or COCO file) that it is judged by")->required()->type_name("SET");
-  app.add_option("--protocol", options.protocol, "The rules of the comparison: coco, or classification for classes of whole images")
-      ->capture_default_str();
+  app.add_option("--protocol", options.protocol,
+                 fmt::format("The rules of the comparison: {}", fmt::join(protocol_names(), ", ")))
+      ->capture_default_str()
+      ->type_name("NAME");
+  app.add_option("--hierarchy", options.hierarchy, "Of the protocol open_images: its file of classes above each other")
+      ->type_name("FILE");
   add_choice(app, "--iou-type", options.iou_type, kIouTypes, "Compare boxes or masks");
   app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1")->capture_default_str();
   app.add_option("--where", options.where, "Only these samples (a view of sample terms)")->type_name("VIEW");
@@ -192,6 +196,9 @@ void say_coverage(Console& console, const SetEvaluation& result) {
   say_if(coverage.labels_of_other_kinds, "labels without a box are left out");
   say_if(result.evaluation.predictions_beyond_limit,
          "predictions are beyond the 100 best of their class on their image and do not count");
+  for (const auto& [name, count] : result.numbers.left_out) {
+    say_if(count, fmt::format("{} are left out", name));
+  }
   say_if(result.predictions_of_unknown_images, "predictions name images that the truth does not list and are left out");
   say_if(result.predictions_of_unknown_classes, "predictions name classes that the truth does not list and are left out");
 }
@@ -225,20 +232,22 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
   const Evaluation& evaluation = result.evaluation;
   say_coverage(console, result);
   Table numbers({"metric", "value"});
-  for (const auto& [name, value] : evaluation.coco.named()) {
+  for (const auto& [name, value] : result.numbers.metrics) {
     numbers.add({std::string(name), number_text(value)});
   }
   console.say("\n" + numbers.text());
   const Counts& counts = evaluation.at_threshold.counts;
   console.say(fmt::format("precision {}, recall {}, F1 {} at threshold {}", number_text(counts.precision()),
                           number_text(counts.recall()), number_text(counts.f1()), number_text(evaluation.at_threshold.threshold)));
+  const std::vector<std::optional<double>>& ap_per_class = result.numbers.ap_per_class;
   Table classes({"class", "truths", "predictions", "AP", "AP_50", "precision", "recall", "F1", "best threshold", "best F1"});
   for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
     const ClassEvaluation& of_class = evaluation.per_class[i];
     if (is_shown(of_class)) {
       const Counts& at = of_class.at_threshold.counts;
       classes.add({result.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
-                   number_text(of_class.coco.ap), number_text(of_class.coco.ap_50), number_text(at.precision()),
+                   number_text(ap_per_class.empty() ? of_class.coco.ap : ap_per_class[i]), number_text(of_class.coco.ap_50),
+                   number_text(at.precision()),
                    number_text(at.recall()), number_text(at.f1()), number_text(of_class.best_f1.threshold),
                    number_text(of_class.best_f1.counts.f1())});
     }

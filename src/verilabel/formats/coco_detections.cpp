@@ -125,7 +125,7 @@ class DetectionReader {
       if (images_.insert(id, 0)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", id.json())};
       }
-      truth.images.push_back({integer_id(id, "id"), image.width.value_or(0), image.height.value_or(0)});
+      truth.images.push_back({integer_id(id, "id"), image.width.value_or(0), image.height.value_or(0), std::move(image.source_json)});
     });
   }
 
@@ -137,7 +137,7 @@ class DetectionReader {
       if (categories_.insert(id, 0)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another category has the id {}", id.json())};
       }
-      truth.categories.push_back({integer_id(id, "id"), std::move(category.name)});
+      truth.categories.push_back({integer_id(id, "id"), std::move(category.name), std::move(category.source_json)});
     });
   }
 

@@ -32,11 +32,13 @@ struct CocoImage {
   std::int64_t id = 0;
   std::int32_t width = 0;  ///< 0 when not stated
   std::int32_t height = 0;
+  std::string source_json;  ///< an object of the id and the unknown fields
 };
 
 struct CocoCategory {
   std::int64_t id = 0;
   std::string name;
+  std::string source_json;  ///< likewise
 };
 
 struct CocoTruth {

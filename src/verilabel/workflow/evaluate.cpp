@@ -1,6 +1,7 @@
 #include "verilabel/workflow/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -87,12 +88,13 @@ void add_outcomes(const Columns& columns, const Input& input, const std::vector<
   }
 }
 
-std::string json_from(const EvaluateSetsOptions& options, const Evaluation& evaluation) {
+std::string json_from(const EvaluateSetsOptions& options, const SetEvaluation& result) {
+  const Evaluation& evaluation = result.evaluation;
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("protocol", options.protocol).field("iou_type", options.iou_type == IouType::mask ? "mask" : "box");
   json.field("iou", options.iou).field("where", options.where).field("threshold", evaluation.at_threshold.threshold);
-  for (const auto& [name, value] : evaluation.coco.named()) {
+  for (const auto& [name, value] : result.numbers.metrics) {
     json.field(name, value);
   }
   const Counts& counts = evaluation.at_threshold.counts;
@@ -157,6 +159,82 @@ std::vector<std::uint8_t> flags_of(std::span<const std::uint32_t> wanted_rows, s
   return flags;
 }
 
+/// Labels whose attribute `difficult` says so.
+std::vector<std::uint32_t> difficult_labels(const Columns& columns) {
+  const PropertyColumns& attributes = columns.label_attributes;
+  std::vector<std::uint32_t> rows;
+  if (const auto entries = attributes.entries_of("difficult")) {
+    for (std::size_t i = entries->begin; i < entries->end; ++i) {
+      const std::int32_t text = attributes.text[i];
+      if (text < 0 ? attributes.number[i] != 0 : attributes.texts[static_cast<std::size_t>(text)] == "true") {
+        rows.push_back(static_cast<std::uint32_t>(attributes.row[i]));
+      }
+    }
+  }
+  return rows;
+}
+
+/// Classes of whole images in the truth set, as Open Images states them: of confidence 1, or none, a person has seen the class; of
+/// confidence 0 looked for it in vain; what lies between is a machine's guess and says nothing.
+void add_verified_classes(const Columns& columns, const SetsOfProject& sets, OpenImagesContext& context) {
+  const std::size_t images = sets.built.input.images.size();
+  context.present.resize(images);
+  context.absent.resize(images);
+  std::vector<std::uint32_t> image_of(columns.samples.size(), kNoPartner);
+  for (std::uint32_t image = 0; image < images; ++image) {
+    image_of[sets.built.image_sample[image]] = image;
+  }
+  const LabelColumns& labels = columns.labels;
+  for (std::uint32_t row = 0; row < labels.size(); ++row) {
+    if (labels.set[row] != sets.truth || labels.kind[row] != LabelKind::classification ||
+        labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected) {
+      continue;
+    }
+    const std::uint32_t image = image_of[static_cast<std::size_t>(labels.sample[row])];
+    const double confidence = labels.confidence[row];
+    if (image != kNoPartner && (std::isnan(confidence) || confidence == 0 || confidence == 1)) {
+      (confidence == 0 ? context.absent : context.present)[image].push_back(static_cast<std::uint32_t>(labels.class_index[row]));
+    }
+  }
+}
+
+/// What the truth set knows beside its boxes.
+ProtocolContext context_of(const Project& project, const Columns& columns, const SetsOfProject& sets,
+                           const EvaluateSetsOptions& options) {
+  const ColumnsInput& built = sets.built;
+  ProtocolContext context;
+  const Protocol protocol = protocol_from(options.protocol);
+  if (protocol == Protocol::voc_2007 || protocol == Protocol::voc_2010) {
+    context.is_difficult = flags_of(difficult_labels(columns), columns.labels.size(), built.truth_label);
+    return context;
+  }
+  if (protocol != Protocol::lvis && protocol != Protocol::open_images) {
+    return context;
+  }
+  const std::vector<ClassRow> class_rows = project.classes();
+  std::unordered_map<std::int64_t, std::string_view> source_of_class;
+  for (const ClassRow& row : class_rows) {
+    source_of_class.emplace(row.id.value, row.source_json);
+  }
+  SourceJson classes;
+  for (const std::int64_t id : built.input.classes.id) {
+    classes.push_back(source_of_class.at(id));
+  }
+  if (protocol == Protocol::lvis) {
+    std::vector<std::string> sources;
+    for (const std::int64_t id : built.input.images.id) {
+      sources.push_back(project.sample(SampleId{id}).source_json);
+    }
+    context.federation = federation_from({sources.begin(), sources.end()}, classes, built.input.classes.name);
+    return context;
+  }
+  if (!options.hierarchy.empty()) {
+    context.open_images.parents = hierarchy_from(options.hierarchy, classes, built.input.classes.name);
+  }
+  add_verified_classes(columns, sets, context.open_images);
+  return context;
+}
+
 ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& scenario, const ColumnsInput& built,
                                      const EvaluateOptions& evaluate_options, const BootstrapOptions& bootstrap) {
   const View view = View::parse(scenario.where, project.saved_views());
@@ -198,11 +276,15 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   const View view = view_of_samples(project, options);
   const Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
-  const SetsOfProject sets = input_of(project, columns, options.predictions, options, sample_rows);
-  const ColumnsInput& built = sets.built;
+  SetsOfProject sets = input_of(project, columns, options.predictions, options, sample_rows);
+  ColumnsInput& built = sets.built;
   EvaluateOptions evaluate_options{options.iou_type, options.iou, options.threshold};
+  const ProtocolContext context = context_of(project, columns, sets, options);
+  ProtocolEvaluation judged = evaluate_by(protocol_from(options.protocol), std::move(built.input), context, evaluate_options);
+  built.input = std::move(judged.input);
   SetEvaluation result;
-  result.evaluation = evaluate(built.input, evaluate_options);
+  result.evaluation = std::move(judged.evaluation);
+  result.numbers = std::move(judged.numbers);
   result.coverage = built.coverage;
   result.class_names = built.input.classes.name;
   evaluate_options.threshold = result.evaluation.at_threshold.threshold;
@@ -214,11 +296,13 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
     }
   }
   if (!options.compare.empty()) {
-    const SetsOfProject other = input_of(project, columns, options.compare, options, sample_rows);
-    result.comparison = compare_predictions(built.input, result.evaluation, other.built.input, options);
+    SetsOfProject other = input_of(project, columns, options.compare, options, sample_rows);
+    const ProtocolEvaluation other_judged = evaluate_by(protocol_from(options.protocol), std::move(other.built.input), context,
+                                                        {options.iou_type, options.iou, options.threshold});
+    result.comparison = compare_predictions(built.input, result.evaluation, other_judged.input, other_judged.evaluation, options);
   }
   EvaluationDetails details = evaluation_details(built.input, result.evaluation, evaluate_options);
-  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result.evaluation), {}, {}};
+  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result), {}, {}};
   add_outcomes(columns, built.input, built.truth_label, built.prediction_label, details.outcomes, details.label_errors, stored);
   project.save_evaluation(stored);
   if (options.with_details) {
@@ -259,6 +343,9 @@ Scenario scenario_from(std::string_view text) {
   return {std::string(name), std::string(text.substr(equals + 1))};
 }
 
+bool EvaluateSetsOptions::is_classification() const {
+  return protocol_from(protocol) == Protocol::classification;
+}
 bool EvaluateSetsOptions::predictions_are_file() const {
   return means_file(predictions);
 }
@@ -267,8 +354,16 @@ bool EvaluateSetsOptions::truth_is_file() const {
 }
 
 void EvaluateSetsOptions::validate() const {
-  if (protocol != "coco" && !is_classification()) {
-    throw Error(ErrorCode::wrong_use, fmt::format("there is no protocol '{}'", protocol), {{"protocols", "coco, classification"}});
+  const Protocol rules = protocol_from(protocol);
+  if (!hierarchy.empty() && rules != Protocol::open_images) {
+    throw Error(ErrorCode::wrong_use, "--hierarchy is for the protocol open_images");
+  }
+  if (iou_type == IouType::mask && rules != Protocol::coco && rules != Protocol::lvis) {
+    throw Error(ErrorCode::wrong_use, fmt::format("the protocol {} compares boxes only", protocol));
+  }
+  if (truth_is_file() && rules != Protocol::coco && rules != Protocol::lvis) {
+    throw Error(ErrorCode::wrong_use,
+                fmt::format("COCO files do not say what the protocol {} asks for; import the labels into a project", protocol));
   }
   if (predictions_are_file() != truth_is_file()) {
     throw Error(ErrorCode::wrong_use,
@@ -306,8 +401,12 @@ JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSe
   const View view = view_of_samples(project, options);
   const Columns columns = project.columns_for(view);
   SetsOfProject sets = input_of(project, columns, options.predictions, options, select_samples(view, columns));
-  JudgedSets judged{std::move(sets.built.input), {}};
-  judged.result.evaluation = evaluate(judged.input, {options.iou_type, options.iou, options.threshold});
+  const ProtocolContext context = context_of(project, columns, sets, options);
+  ProtocolEvaluation by_protocol = evaluate_by(protocol_from(options.protocol), std::move(sets.built.input), context,
+                                               {options.iou_type, options.iou, options.threshold});
+  JudgedSets judged{std::move(by_protocol.input), {}};
+  judged.result.evaluation = std::move(by_protocol.evaluation);
+  judged.result.numbers = std::move(by_protocol.numbers);
   judged.result.class_names = judged.input.classes.name;
   judged.result.coverage = sets.built.coverage;
   return judged;

@@ -12,6 +12,7 @@
 #include "verilabel/evaluate/evaluate.h"
 #include "verilabel/evaluate/from_columns.h"
 #include "verilabel/evaluate/resampled_metrics.h"
+#include "verilabel/workflow/protocol.h"
 
 namespace verilabel {
 
@@ -29,7 +30,8 @@ struct EvaluateSetsOptions {
   /// list.
   std::string predictions;
   std::string truth;
-  std::string protocol = "coco";  ///< or classification
+  std::string protocol = "coco";  ///< one of `protocol_names()`
+  std::string hierarchy;          ///< file with the classes of Open Images above each other; empty for none. That protocol only.
   IouType iou_type = IouType::box;
   double iou = 0.5;                 ///< for precision, recall, F1 and the outcome of each label
   std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1
@@ -40,7 +42,7 @@ struct EvaluateSetsOptions {
   std::string compare;              ///< other predictions, set or file as `predictions`, on the same truth; empty for none
   BootstrapOptions bootstrap;       ///< of scenarios and the comparison
 
-  bool is_classification() const { return protocol == "classification"; }
+  bool is_classification() const;
   bool predictions_are_file() const;
   bool truth_is_file() const;
   /// Throws `wrong_use`.
@@ -99,7 +101,8 @@ struct SetComparison {
 
 /// An evaluation with the names and the coverage that make its numbers readable.
 struct SetEvaluation {
-  Evaluation evaluation;
+  Evaluation evaluation;  ///< of other protocols than coco: COCO's matching at the IoU of what the protocol looks at
+  ProtocolNumbers numbers;
   std::vector<std::string> class_names;  ///< in the order of `evaluation.per_class`
   Coverage coverage;
   std::int64_t predictions_of_unknown_images = 0;   ///< results whose image the truth file does not list: left out
@@ -113,8 +116,8 @@ struct SetEvaluation {
 
 /// Compares the boxes or masks of two files, or of two label sets of the project in `project_dir`, which is opened for sets only;
 /// for sets the evaluation with the outcome of each label at the threshold is stored under its name. Throws `wrong_use` for a set,
-/// view or protocol that does not exist (naming those that do), for a file beside a set, and for another protocol than coco;
-/// `bad_data`, `not_found`, `io`.
+/// view or protocol that does not exist (naming those that do), for a file beside a set, and for the protocol classification;
+/// `bad_data` for a truth that lacks what the protocol asks for; `not_found`, `io`.
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 /// Likewise of classes of whole images.

@@ -154,9 +154,28 @@ EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& tr
 /// Two files as an evaluation's input, and what was left out.
 struct FileInput {
   EvaluationInput input;
+  ProtocolContext context;
   std::vector<CocoImage> images;
   SetEvaluation counted;  ///< names and coverage only
 };
+
+ProtocolContext context_of(const CocoTruth& truth, const EvaluateSetsOptions& options) {
+  ProtocolContext context;
+  if (protocol_from(options.protocol) == Protocol::lvis) {
+    SourceJson images;
+    for (const CocoImage& image : truth.images) {
+      images.push_back(image.source_json);
+    }
+    SourceJson classes;
+    std::vector<std::string> class_names;
+    for (const CocoCategory& category : truth.categories) {
+      classes.push_back(category.source_json);
+      class_names.push_back(category.name);
+    }
+    context.federation = federation_from(images, classes, class_names);
+  }
+  return context;
+}
 
 FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& options) {
   const bool with_masks = options.iou_type == IouType::mask;
@@ -175,6 +194,7 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   CocoDetections rows = reading.get();
 
   FileInput files;
+  files.context = context_of(truth, options);
   EvaluationInput& input = files.input;
   for (const CocoImage& image : truth.images) {
     input.images.id.push_back(image.id);
@@ -196,34 +216,40 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   return files;
 }
 
+JudgedSets judged(FileInput files, const EvaluateSetsOptions& options) {
+  ProtocolEvaluation by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context,
+                                               {options.iou_type, options.iou, options.threshold});
+  JudgedSets sets{std::move(by_protocol.input), std::move(files.counted)};
+  sets.result.evaluation = std::move(by_protocol.evaluation);
+  sets.result.numbers = std::move(by_protocol.numbers);
+  return sets;
+}
+
 }  // namespace
 
+JudgedSets judge_files(const EvaluateSetsOptions& options) {
+  return judged(input_of(options.predictions, options), options);
+}
+
 SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
-  const FileInput files = input_of(options.predictions, options);
-  const EvaluationInput& input = files.input;
-  const EvaluateOptions evaluate_options{options.iou_type, options.iou, options.threshold};
-  SetEvaluation result = files.counted;
-  result.evaluation = evaluate(input, evaluate_options);
+  FileInput files = input_of(options.predictions, options);
+  const std::vector<CocoImage> images = std::move(files.images);
+  JudgedSets sets = judged(std::move(files), options);
+  SetEvaluation& result = sets.result;
   if (options.with_details) {
-    result.details = evaluation_details(input, result.evaluation, evaluate_options);
-    result.worst = worst_images(input, *result.details);
+    result.details = evaluation_details(sets.input, result.evaluation, {options.iou_type, options.iou, options.threshold});
+    result.worst = worst_images(sets.input, *result.details);
     for (JudgedImage& image : result.worst) {
-      const auto listed = std::ranges::find(files.images, image.id, &CocoImage::id);
+      const auto listed = std::ranges::find(images, image.id, &CocoImage::id);
       image.width = listed->width;
       image.height = listed->height;
     }
   }
   if (!options.compare.empty()) {
-    result.comparison = compare_predictions(input, result.evaluation, input_of(options.compare, options).input, options);
+    const JudgedSets other = judged(input_of(options.compare, options), options);
+    result.comparison = compare_predictions(sets.input, result.evaluation, other.input, other.result.evaluation, options);
   }
-  return result;
-}
-
-JudgedSets judge_files(const EvaluateSetsOptions& options) {
-  FileInput files = input_of(options.predictions, options);
-  JudgedSets judged{std::move(files.input), std::move(files.counted)};
-  judged.result.evaluation = evaluate(judged.input, {options.iou_type, options.iou, options.threshold});
-  return judged;
+  return std::move(result);
 }
 
 }  // namespace verilabel

@@ -30,12 +30,12 @@ void write_counts(JsonWriter& json, const Counts& counts) {
   json.field("tp", counts.true_positives).field("fp", counts.false_positives).field("fn", counts.false_negatives);
 }
 
-void write_metrics(JsonWriter& json, const Evaluation& evaluation) {
+void write_metrics(JsonWriter& json, const SetEvaluation& result) {
   json.key("metrics").begin_object();
-  for (const auto& [name, value] : evaluation.coco.named()) {
+  for (const auto& [name, value] : result.numbers.metrics) {
     json.field(name, value);
   }
-  const OperatingPoint& point = evaluation.at_threshold;
+  const OperatingPoint& point = result.evaluation.at_threshold;
   json.field("precision", point.counts.precision()).field("recall", point.counts.recall()).field("f1", point.counts.f1());
   json.field("threshold", point.threshold).end_object();
 }
@@ -47,7 +47,11 @@ void write_classes(JsonWriter& json, const SetEvaluation& result) {
     const ClassEvaluation& of_class = evaluation.per_class[i];
     const Counts& counts = of_class.at_threshold.counts;
     json.key(result.class_names[i]).begin_object();
-    json.field("AP", of_class.coco.ap).field("AP_50", of_class.coco.ap_50);
+    if (result.numbers.ap_per_class.empty()) {
+      json.field("AP", of_class.coco.ap).field("AP_50", of_class.coco.ap_50);
+    } else {
+      json.field("AP", result.numbers.ap_per_class[i]);
+    }
     json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
     write_counts(json, counts);
     json.field("truths", of_class.truths).field("predictions", of_class.predictions);
@@ -68,12 +72,17 @@ void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   json.field("predictions", coverage.predictions);
   json.field("predictions_outside", coverage.predictions_outside);
   json.field("predictions_without_score", coverage.predictions_without_score);
-  json.field("predictions_beyond_limit", result.evaluation.predictions_beyond_limit);
+  if (result.numbers.left_out.empty()) {
+    json.field("predictions_beyond_limit", result.evaluation.predictions_beyond_limit);
+  }
   json.field("predictions_of_unknown_images", result.predictions_of_unknown_images);
   json.field("predictions_of_unknown_classes", result.predictions_of_unknown_classes);
   json.field("truths_rejected", coverage.truths_rejected);
   json.field("predictions_rejected", coverage.predictions_rejected);
   json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+  for (const auto& [name, count] : result.numbers.left_out) {
+    json.field(name, count);
+  }
   json.end_object();
 }
 
@@ -311,7 +320,7 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
   json.field("iou_type", options.iou_type == IouType::mask ? "mask" : "box").field("iou", options.iou);
   json.field("where", options.where).field("name", options.truth_is_file() ? std::nullopt : std::optional(options.name));
   json.end_object();
-  write_metrics(json, result.evaluation);
+  write_metrics(json, result);
   write_classes(json, result);
   write_coverage(json, result);
   if (!options.scenarios.empty()) {

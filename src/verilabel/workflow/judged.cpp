@@ -74,8 +74,7 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Evalua
 }
 
 SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
-                                  const EvaluateSetsOptions& options) {
-  const Evaluation other_evaluation = evaluate(other, {options.iou_type, options.iou, options.threshold});
+                                  const Evaluation& other_evaluation, const EvaluateSetsOptions& options) {
   const ResampledMetrics first_metrics(first, first_evaluation.outcomes, first_evaluation.at_threshold.threshold);
   const ResampledMetrics other_metrics(other, other_evaluation.outcomes, other_evaluation.at_threshold.threshold);
   const PointMetrics a = first_metrics.once();

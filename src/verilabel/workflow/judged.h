@@ -28,6 +28,6 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Evalua
 
 /// `first` and `other` have the same images, truths and classes.
 SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
-                                  const EvaluateSetsOptions& options);
+                                  const Evaluation& other_evaluation, const EvaluateSetsOptions& options);
 
 }  // namespace verilabel
