@@ -394,11 +394,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   MemorySource project = project_of(sink);
-  // Options by the length, which mutations change as often as anything. Images that are not labelled go with copies only: YOLO
-  // finds the labels of images that it refers to by the ends of their paths, and one without labels may take those of a namesake.
-  const bool is_copy = size % 4 == 0;
-  const WriteOptions options{.images = is_copy ? ImageTransfer::copy : ImageTransfer::reference,
-                             .with_unlabelled = is_copy,
+  // Options by the length, which mutations change as often as anything.
+  const WriteOptions options{.images = size % 4 == 0 ? ImageTransfer::copy : ImageTransfer::reference,
+                             .with_unlabelled = size % 5 < 3,
                              .with_confidence = size % 3 == 0,
                              .progress = {}};
   const std::string ending = fuzzed->path.starts_with("a .") ? fs::path(only_file_name(*fuzzed)).extension() : fs::path();

@@ -104,6 +104,7 @@ class CsvTableWriter {
     }
     losses_.add(kUnusedClasses, std::count(is_used_.begin(), is_used_.end(), false));
     count_dataset_losses(holds_, source_, losses_);
+    count_class_losses(classes_, losses_);
     if (columns_.attributes.size() + columns_.fields.size() + columns_.unknown.size() > kMaxNamedColumns) {
       throw Error(ErrorCode::wrong_use,
                   fmt::format("the table would need more than {} columns for attributes and fields ({}, {} and {} of files that "
@@ -165,7 +166,7 @@ class CsvTableWriter {
       }
     }
     for (const ExportLabel& exported : labels) {
-      count_label_losses(holds_, exported, losses_);
+      count_label_losses(holds_, exported, image, losses_);
       const LabelText text = text_of_label(image, exported, losses_);
       has_masks_ |= !text.segmentation.empty();
       has_crowds_ |= exported.label.is_crowd;

@@ -45,7 +45,6 @@ constexpr std::string_view kSizeUnknown = "labels whose mask needs the size of t
 constexpr std::string_view kNoArea = "labels whose box has no width or no height, which CVAT does not draw, are left out";
 constexpr std::string_view kParts = "masks of several outlines become the pixels inside them: CVAT's polygons are single outlines";
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: CVAT takes the box around the mask";
-constexpr std::string_view kAreas = "labels lose the area that was stated for them";
 constexpr std::string_view kImageIds = "images get a new id, because theirs is not a number or occurs twice";
 constexpr std::string_view kClassFields = "classes lose the id and the fields of the file they came from";
 constexpr std::string_view kBlankClasses = "labels of a class without a name are left out";
@@ -361,8 +360,7 @@ class CvatWriter {
       losses_.add(*reason);
       return false;
     }
-    count_label_losses(holds_beside(holds_, label.source_json), exported, losses_);
-    losses_.add(kAreas, has_stated_area(label, image.width, image.height) ? 1 : 0);
+    count_label_losses(holds_beside(holds_, label.source_json), exported, image, losses_);
 
     const std::vector<LabelAttribute> attributes = label_attributes(label.attributes_json);
     std::vector<std::string_view> ours = {"label", "occluded", "rotation"};

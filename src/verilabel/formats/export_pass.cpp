@@ -1,10 +1,30 @@
 #include "verilabel/formats/export_pass.h"
 
 #include <algorithm>
+#include <variant>
 
 #include "verilabel/base/error.h"
 
 namespace verilabel {
+namespace {
+
+/// Whether the area that the source states is not the one that a reader would take: of the mask, else of the box.
+bool has_stated_area(const Label& label, const ExportImage& image) {
+  if (!label.area_px) {
+    return false;
+  }
+  if (!label.mask) {
+    return *label.area_px != area(label.box_xywh_px);
+  }
+  if (const auto* rle = std::get_if<Rle>(&label.mask->shape)) {
+    return *label.area_px != static_cast<double>(area(*rle));
+  }
+  return image.width <= 0 || image.height <= 0 ||
+         *label.area_px !=
+             mask_area(*label.mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
+}
+
+}  // namespace
 
 void LossCounts::add(std::string_view what, std::int64_t count) {
   if (count == 0) {
@@ -58,7 +78,7 @@ void count_image_losses(const FormatHolds& holds, const ExportImage& image, cons
   lose("images lose their fields", !image.fields_json.empty(), holds.sample_fields);
 }
 
-void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, LossCounts& losses) {
+void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, const ExportImage& image, LossCounts& losses) {
   const Label& label = exported.label;
   const auto lose = [&](std::string_view what, bool is_there, bool is_held) { losses.add(what, is_there && !is_held ? 1 : 0); };
   const bool is_rle = label.mask && std::holds_alternative<Rle>(label.mask->shape);
@@ -67,6 +87,7 @@ void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, L
   lose("labels lose their confidence", label.confidence.has_value(), holds.confidence);
   lose("labels lose their attributes", !label.attributes_json.empty(), holds.attributes);
   lose("labels lose the id and the fields of the file they came from", !label.source_json.empty(), holds.ids_and_unknown_fields);
+  lose("labels lose the area that was stated for them", !holds.areas && has_stated_area(label, image), false);
   lose("labels lose their tags", !exported.tags.empty(), holds.label_tags);
 }
 

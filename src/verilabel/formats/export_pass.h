@@ -32,7 +32,7 @@ void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCo
 /// For formats that know classes by their names alone.
 void count_class_losses(std::span<const ExportClass> classes, LossCounts& losses);
 void count_image_losses(const FormatHolds& holds, const ExportImage& image, const WriteOptions& options, LossCounts& losses);
-void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, LossCounts& losses);
+void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, const ExportImage& image, LossCounts& losses);
 
 /// Whether options leave this image out of the export.
 inline bool is_left_out(const ExportImage& image, const WriteOptions& options) {

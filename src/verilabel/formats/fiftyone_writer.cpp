@@ -42,7 +42,6 @@ constexpr std::string_view kMixed =
     "classifications of a dataset with boxes or masks, which are in another field of FiftyOne's, are left out";
 constexpr std::string_view kOutlines = "outlines become pixels, since detections of FiftyOne have those";
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: in FiftyOne a mask fills its box";
-constexpr std::string_view kAreas = "labels lose the area that was stated for them";
 constexpr std::string_view kSplits = "images have their split as a tag that does not name one to FiftyOne";
 constexpr std::string_view kAttributes = "attributes are lost whose value is no scalar, or whose name FiftyOne cannot use";
 constexpr std::string_view kFields = "fields of images are lost whose name FiftyOne cannot use";
@@ -346,8 +345,7 @@ class FiftyOneWriter {
       }
     }
     const FormatHolds holds = holds_of(label.source_json);
-    count_label_losses(holds, exported, losses_);
-    losses_.add(kAreas, label.area_px ? 1 : 0);
+    count_label_losses(holds, exported, image, losses_);
 
     json.begin_object();
     add_id(label.source_json, json);

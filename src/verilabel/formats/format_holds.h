@@ -11,6 +11,7 @@ struct FormatHolds {
   bool crowds = false;
   bool confidence = false;
   bool attributes = false;
+  bool areas = false;                   ///< the area that a source states for a label, when it is another than that of its shape
   bool ids_and_unknown_fields = false;  ///< `source_json` of images, classes and labels, as far as it came from this format
   bool unlabelled_images = false;       ///< can tell *not labelled* from *labelled, empty*
   bool splits = false;

@@ -114,6 +114,7 @@ class ImageFoldersWriter {
       losses_.add(kUnusedClasses, used ? 0 : 1);
     }
     count_dataset_losses(holds_, source_, losses_);
+    count_class_losses(classes_, losses_);
     shorten_names();
     check_names();
   }
@@ -142,7 +143,7 @@ class ImageFoldersWriter {
     }
     for (const ExportLabel& exported : labels) {
       if (&exported == chosen) {
-        count_label_losses(holds_, exported, losses_);
+        count_label_losses(holds_, exported, image, losses_);
         continue;
       }
       ++report_.labels_left_out;

@@ -200,6 +200,7 @@ class KittiWriter {
       count_image_losses(holds_, image, options_, losses_);
     }
     count_dataset_losses(holds_, source_, losses_);
+    count_class_losses(classes_, losses_);
   }
 
   bool is_written(const ExportImage& image) const {
@@ -263,19 +264,19 @@ class KittiWriter {
         ++report_.labels_left_out;
         continue;
       }
-      append_label(exported, text);
+      append_label(exported, image, text);
       is_used_[static_cast<std::size_t>(exported.class_index)] = true;
       ++report_.labels;
     }
   }
 
-  void append_label(const ExportLabel& exported, std::string& text) {
+  void append_label(const ExportLabel& exported, const ExportImage& image, std::string& text) {
     const Label& label = exported.label;
     const Extras extras = extras_of(label);
     FormatHolds holds = holds_;
     holds.attributes = extras.holds_attributes;
     holds.ids_and_unknown_fields = extras.holds_source;
-    count_label_losses(holds, exported, losses_);
+    count_label_losses(holds, exported, image, losses_);
     losses_.add(kFlags, extras.has_flags ? 1 : 0);
     const Box& box = label.box_xywh_px;
     fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {} {} {}",

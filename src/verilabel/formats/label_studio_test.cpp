@@ -408,7 +408,7 @@ TEST(LabelStudio, CountsItsLossesBeforeItWrites) {
   source.class_list = {{"cat", R"({"id":1})"}};
   Label box;
   box.box_xywh_px = {1, 1, 2, 2};
-  box.area_px = 4;
+  box.area_px = 5;
   box.source_json = R"({"id":5})";
   Label crowd = box;
   crowd.is_crowd = true;

@@ -38,7 +38,6 @@ constexpr std::string_view kNoPixels = "labels whose mask is of no pixels, or of
 constexpr std::string_view kParts = "outlines of several parts become pixels, since a polygon of Label Studio has one";
 constexpr std::string_view kBoxesOfMasks =
     "masks lose the box that was stated for them: Label Studio knows their points or pixels only";
-constexpr std::string_view kAreas = "labels lose the area that was stated for them";
 constexpr std::string_view kTaskIds = "images lose their id, because it is not that of a task or occurs twice";
 constexpr std::string_view kLabelIds = "labels get a new id, because theirs is not a text or occurs twice on their image";
 constexpr std::string_view kAnnotations = "images lose what was said about their annotation, since their labels are predictions";
@@ -371,9 +370,8 @@ class LabelStudioWriter {
       return leave_out(kNoPixels);
     }
     for (const ExportLabel& item : group) {
-      count_label_losses(holds_, item, losses_);
+      count_label_losses(holds_, item, image, losses_);
     }
-    losses_.add(kAreas, label.area_px ? 1 : 0);
     losses_.add(kParts, has_parts ? 1 : 0);
     losses_.add(kBoxesOfMasks, label.mask && mask_box(*label.mask) != label.box_xywh_px ? 1 : 0);
 

@@ -30,7 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: labelme knows their points only";
-constexpr std::string_view kAreas = "labels lose the area that was stated for them";
 constexpr std::string_view kGroups = "labels get a new group, because another label of their class is in theirs";
 constexpr std::string_view kMaskSizes = "labels whose mask is of another size than their image are left out";
 constexpr std::string_view kNames = "classes whose name has several lines are not in labels.txt";
@@ -239,9 +238,8 @@ class LabelmeWriter {
       losses_.add(kMaskSizes);
       return false;
     }
-    count_label_losses(holds_, exported, losses_);
+    count_label_losses(holds_, exported, image, losses_);
     losses_.add(kBoxesOfMasks, label.mask && mask_box(*label.mask) != label.box_xywh_px ? 1 : 0);
-    losses_.add(kAreas, label.area_px ? 1 : 0);
     if (!label.mask) {
       const Box& box = label.box_xywh_px;
       add_shape(exported, "rectangle", std::vector{box.x, box.y, box.x + box.w, box.y + box.h}, Groups::stated(label), {}, json,

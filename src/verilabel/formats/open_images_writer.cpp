@@ -43,6 +43,7 @@ constexpr std::string_view kAbsentConfidence = "labels that say that a class is 
 constexpr std::string_view kZeroConfidence =
     "classifications with a confidence of 0, which would say that the class is absent, are left out";
 constexpr std::string_view kDegrees = "labels lose the degree of `occluded` or `truncated`: above 0 becomes true";
+constexpr std::string_view kClassFields = "classes lose the fields of the file they came from, other than the id";
 constexpr std::string_view kNames = "image names that are not UTF-8 are written with \\xNN for a byte";
 
 bool is_our_column(std::string_view name) {
@@ -177,11 +178,15 @@ class OpenImagesWriter {
     std::unordered_map<std::string, std::string> taken;
     for (const ExportClass& exported : classes_) {
       std::optional<std::string> id;
+      bool has_other_fields = false;
       for (const SourceField& field : source_fields(exported.source_json)) {
         if (field.key == "id") {
           id = text_from_json(field.json);
+        } else {
+          has_other_fields = true;
         }
       }
+      losses_.add(kClassFields, has_other_fields ? 1 : 0);
       label_names_.push_back(id && !id->empty() ? *id : exported.name);
       if (const auto [at, is_new] = taken.emplace(label_names_.back(), exported.name); !is_new) {
         throw Error(
@@ -216,7 +221,8 @@ class OpenImagesWriter {
       if (const auto reason = reason_to_leave_out(holds_, exported.label)) {
         losses.add(*reason);
       } else {
-        row = exported.label.kind == LabelKind::classification ? label_row(exported, losses) : box_row(exported, image, losses);
+        row = exported.label.kind == LabelKind::classification ? label_row(exported, image, losses)
+                                                               : box_row(exported, image, losses);
       }
       if (row) {
         rows.push_back(std::move(*row));
@@ -228,7 +234,7 @@ class OpenImagesWriter {
   }
 
   /// Nothing when it is left out, which is counted.
-  std::optional<Row> label_row(const ExportLabel& exported, LossCounts& losses) const {
+  std::optional<Row> label_row(const ExportLabel& exported, const ExportImage& image, LossCounts& losses) const {
     const Label& label = exported.label;
     FormatHolds holds = holds_;
     holds.attributes = true;
@@ -248,7 +254,7 @@ class OpenImagesWriter {
     losses.add(kNoConfidence, label.confidence ? 0 : 1);
     losses.add(kAbsentConfidence, is_absent && label.confidence.value_or(0) != 0 ? 1 : 0);
     holds.ids_and_unknown_fields = take_source(label, row);
-    count_label_losses(holds, exported, losses);
+    count_label_losses(holds, exported, image, losses);
     return row;
   }
 
@@ -279,7 +285,7 @@ class OpenImagesWriter {
     FormatHolds holds = holds_;
     holds.attributes = take_flags(label, row, losses);
     holds.ids_and_unknown_fields = take_source(label, row);
-    count_label_losses(holds, exported, losses);
+    count_label_losses(holds, exported, image, losses);
     return row;
   }
 

@@ -32,7 +32,6 @@ constexpr std::string_view kNames =
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
 constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kNoArea = "labels whose box has no width or no height, which readers of VOC refuse, are left out";
-constexpr std::string_view kAreas = "labels lose the area that was stated for them";
 constexpr std::string_view kTexts =
     "texts with characters that XML cannot hold (control characters, bytes that are not UTF-8) have them written as \\xNN";
 constexpr std::string_view kEnds = "names of classes and attributes lose the white space at their ends";
@@ -294,8 +293,7 @@ class VocWriter {
         outlines = std::get<std::vector<Polygon>>(label.mask->shape);
       }
     }
-    count_label_losses(holds_beside(holds_, label.source_json), exported, losses_);
-    losses_.add(kAreas, has_stated_area(label, image.width, image.height) ? 1 : 0);
+    count_label_losses(holds_beside(holds_, label.source_json), exported, image, losses_);
 
     const std::vector<LabelAttribute> attributes = label_attributes(label.attributes_json);
     const std::vector<XmlElement> kept = xml_elements_of(label.source_json, "voc");

@@ -244,21 +244,6 @@ bool has_corners(const Box& box_xywh_px) {
   }
 }
 
-bool has_stated_area(const Label& label, std::int32_t image_width, std::int32_t image_height) {
-  if (!label.area_px) {
-    return false;
-  }
-  if (!label.mask) {
-    return *label.area_px != area(label.box_xywh_px);
-  }
-  if (const auto* rle = std::get_if<Rle>(&label.mask->shape)) {
-    return *label.area_px != static_cast<double>(area(*rle));
-  }
-  return image_width <= 0 || image_height <= 0 ||
-         *label.area_px !=
-             mask_area(*label.mask, static_cast<std::uint32_t>(image_height), static_cast<std::uint32_t>(image_width));
-}
-
 bool is_json_number(std::string_view text) {
   std::size_t at = text.starts_with('-') ? 1 : 0;
   const auto skip_digits = [&] {

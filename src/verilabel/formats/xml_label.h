@@ -48,9 +48,6 @@ Box box_between(std::string_view left, std::string_view top, std::string_view ri
 /// not fit into 37 digits differs by 20 orders of magnitude, and adding then leaves the larger number as it is.
 bool has_corners(const Box& box_xywh_px);
 
-/// Whether the area that the source states is not the one that a reader would take: of the mask, else of the box.
-bool has_stated_area(const Label& label, std::int32_t image_width, std::int32_t image_height);
-
 /// Whether the text is a number as JSON writes it, and finite.
 bool is_json_number(std::string_view text);
 

@@ -65,6 +65,8 @@ fs::path label_path_of(const fs::path& image) {
 }
 
 std::vector<std::string> lines_of(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
   std::vector<std::string> lines;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -161,6 +163,7 @@ std::pair<std::size_t, Label> label_of(std::span<const double> numbers, std::siz
 struct Item {
   SourceImage image;
   fs::path label_path;
+  bool is_only_listed = false;  ///< whose labels are not where those of an image in the folder are
 };
 
 class YoloReader {
@@ -179,6 +182,7 @@ class YoloReader {
         }
       }
     }
+    find_listed_labels(items);
     drop_ambiguous(items);
     total_ = static_cast<std::int64_t>(items.size());
     for (std::size_t begin = 0; begin < items.size(); begin += kBatch) {
@@ -304,6 +308,11 @@ class YoloReader {
         for (const fs::path& image : files_under(place, is_image_name)) {
           add_image(image, split, items);
         }
+      } else if (is_yaml(place) || is_image_name(place)) {
+        reject(RejectedKind::field, data_.file, {}, {},
+               {RejectionReason::malformed, split,
+                fmt::format("`{}` is no list of images: name a folder, or a text file with the path of an image a line", entry)});
+        return;
       } else if (fs::is_regular_file(place)) {
         collect_list(place, split, items);
         return;
@@ -330,27 +339,38 @@ class YoloReader {
       if (!add_image(image, split, items)) {
         continue;
       }
-      Item& item = items.back();
       // An image elsewhere may have labels of another dataset beside it: those that stand here are meant.
-      const bool is_elsewhere = fs::path(item.image.name).is_absolute();
-      if (is_elsewhere || !fs::exists(item.label_path)) {
-        item.label_path = label_by_suffix(image, split).value_or(item.label_path);
+      Item& item = items.back();
+      item.is_only_listed = fs::path(item.image.name).is_absolute() || !fs::exists(item.label_path);
+    }
+  }
+
+  /// Finds the labels of images that a list only refers to, under `labels/<split>`. Where exports have put them, by the whole path
+  /// of the image, an image without such a file is not labelled; else by as much of the end of the path as there is.
+  void find_listed_labels(std::vector<Item>& items) const {
+    const bool is_by_whole_path = std::any_of(
+        items.begin(), items.end(), [&](const Item& item) { return item.is_only_listed && fs::is_regular_file(whole_path(item)); });
+    for (Item& item : items) {
+      if (item.is_only_listed) {
+        item.label_path = is_by_whole_path ? whole_path(item) : label_by_suffix(item).value_or(item.label_path);
         item.image.is_labelled = fs::exists(item.label_path);
       }
     }
   }
 
-  /// For images that a list only refers to: the labels are under `labels/<split>` by as much of the image's path as there is.
-  std::optional<fs::path> label_by_suffix(const fs::path& image, const std::string& split) const {
-    const fs::path stem = fs::path(image).replace_extension(".txt").relative_path();
-    const fs::path labels = data_.root / "labels" / split;
+  fs::path labels_of_split(const Item& item) const { return data_.root / "labels" / item.image.split; }
+  static fs::path stem_of(const Item& item) { return fs::path(item.image.path).replace_extension(".txt").relative_path(); }
+  fs::path whole_path(const Item& item) const { return labels_of_split(item) / stem_of(item); }
+
+  std::optional<fs::path> label_by_suffix(const Item& item) const {
+    const fs::path stem = stem_of(item);
     for (auto begin = stem.begin(); begin != stem.end(); ++begin) {
-      fs::path suffix;
+      fs::path file = labels_of_split(item);
       for (auto part = begin; part != stem.end(); ++part) {
-        suffix /= *part;
+        file /= *part;
       }
-      if (fs::is_regular_file(labels / suffix)) {
-        return labels / suffix;
+      if (fs::is_regular_file(file)) {
+        return file;
       }
     }
     return std::nullopt;

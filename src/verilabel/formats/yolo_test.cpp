@@ -165,6 +165,37 @@ TEST(YoloReader, LabelsOfTheFolderComeBeforeThoseBesideAnImageElsewhere) {
   EXPECT_EQ(sink.labels[1].class_index, 0) << "beside its image, because there is none here";
 }
 
+TEST(YoloReader, TakesAByteOrderMark) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  const TemporaryFolder folder;
+  folder.write("data.yaml", fmt::format("{}train: train.txt\nnames: [cat]\n", kMark));
+  folder.write("train.txt", fmt::format("{}images/a.jpg\n", kMark));
+  folder.write("images/a.jpg", "");
+  folder.write("labels/a.txt", fmt::format("{}0 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.2 {}0.2\n", kMark, kMark));
+  const RecordingSink sink = read(folder.path());
+  EXPECT_EQ(sink.images.at(0).name, "images/a.jpg");
+  EXPECT_EQ(sink.labels.size(), 1U);
+  ASSERT_EQ(sink.rejections.size(), 1U) << "a mark within a file is none";
+  EXPECT_EQ(sink.rejections[0].field, "column 5");
+  folder.write("bare/classes.txt", fmt::format("{}cat\n", kMark));
+  folder.write("bare/a.txt", "");
+  EXPECT_EQ(read(folder.path() / "bare").classes.at(0).name, "cat");
+}
+
+TEST(YoloReader, AListOfImagesIsATextFile) {
+  const TemporaryFolder folder;
+  folder.write("a.jpg", "\n");
+  folder.write("data.yaml", "train: data.yaml\nval: a.jpg\nnames: [cat]\n");
+  ReadCounts counts;
+  const RecordingSink sink = read(folder.path(), &counts);
+  EXPECT_THAT(sink.images, IsEmpty());
+  EXPECT_EQ(counts.others_rejected, 2);
+  ASSERT_EQ(sink.rejections.size(), 2U);
+  EXPECT_EQ(sink.rejections[0].field, "train");
+  EXPECT_THAT(sink.rejections[0].message, HasSubstr("`data.yaml` is no list of images"));
+  EXPECT_EQ(sink.rejections[1].field, "val");
+}
+
 TEST(YoloReader, ChecksAListOfClassNames) {
   const TemporaryFolder folder;
   folder.write("labels/a.txt", "2 0.5 0.5 0.1 0.1\n");
@@ -262,6 +293,50 @@ void expect_near(const Box& a, const Box& b) {
   EXPECT_NEAR(a.y, b.y, 1e-9);
   EXPECT_NEAR(a.w, b.w, 1e-9);
   EXPECT_NEAR(a.h, b.h, 1e-9);
+}
+
+TEST(YoloWriter, NamesakesThatAreOnlyReferredToKeepTheirLabelsAndStates) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  // Each is the end of another's path; the labels beside the last are those of another dataset.
+  const char* const names[] = {"photos/sub/a.jpg", "a.jpg", "photos/a.jpg", "photos/images/a.jpg"};
+  for (std::size_t i = 0; i < source.samples.size(); ++i) {
+    ExportImage& image = source.samples[i].image;
+    image.name = names[i];
+    image.path = folder.write(names[i], "");
+    image.split = "train";
+    image.state = i == 1 ? SampleState::labelled : SampleState::not_labelled;
+  }
+  folder.write("photos/labels/a.txt", "0 0.5 0.5 0.1 0.1\n");
+  source.samples[1].labels.resize(1);
+  write_yolo(folder.path() / "out", source, {.with_unlabelled = true, .progress = {}});
+  RecordingSink sink;
+  const ReadCounts counts = read_yolo(folder.path() / "out", {}, sink);
+  EXPECT_THAT(sink.rejections, IsEmpty());
+  EXPECT_EQ(counts.images, 4);
+  EXPECT_EQ(counts.images_labelled, 1);
+  ASSERT_EQ(sink.labels.size(), 1U);
+  EXPECT_EQ(sink.images.at(static_cast<std::size_t>(sink.labels[0].image)).path, source.samples[1].image.path);
+}
+
+TEST(YoloWriter, CountsWhatClassesAndAreasLose) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  source.class_list[1].source_json = R"({"id":7})";
+  source.samples[0].labels[0].label.area_px = 12;
+  source.samples[1].labels[0].label.area_px = area(source.samples[1].labels[0].label.box_xywh_px);  // nothing is lost with it
+  const auto told = [](const std::vector<Loss>& losses) {
+    std::vector<std::pair<std::string, std::int64_t>> out;
+    for (const Loss& loss : losses) {
+      out.emplace_back(loss.what, loss.count);
+    }
+    return out;
+  };
+  const auto expected = testing::UnorderedElementsAre(std::pair("classes lose the id and the fields of the file they came from", 1),
+                                                      std::pair("labels lose the area that was stated for them", 1),
+                                                      std::pair("labels lose their confidence; --with-confidence keeps it", 2));
+  EXPECT_THAT(told(losses_of_yolo(source, {})), expected);
+  EXPECT_THAT(told(write_yolo(folder.path() / "out", source, {}).losses), expected);
 }
 
 class YoloRoundTrip : public testing::TestWithParam<ImageTransfer> {};
@@ -369,7 +444,7 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
                         "1 labels that reach beyond their image are cut at its border",
                         "1 labels that lie wholly outside their image are left out",
                         "1 labels lose their confidence; --with-confidence keeps it"));
-  const WriteReport report = write_yolo(folder.path() / "out", source, {});
+  const WriteReport report = write_yolo(folder.path() / "out", source, {.images = ImageTransfer::copy, .progress = {}});
   EXPECT_EQ(report.labels, 3);
   EXPECT_EQ(report.labels_left_out, 4);
   EXPECT_EQ(report.images_left_out, 1);
@@ -394,9 +469,13 @@ TEST(YoloWriter, RefusesRatherThanMix) {
     EXPECT_EQ(error.code(), ErrorCode::conflict);
   }
   source.samples[3].image.name = "a.png";
+  source.samples[3].image.path = folder.path() / "photos/a.png";
   source.samples[3].image.state = SampleState::labelled_empty;
-  EXPECT_THROW(losses_of_yolo(source, {}), Error);
-  EXPECT_THROW(write_yolo(folder.path() / "out", source, {}), Error);
+  for (const ImageTransfer transfer : {ImageTransfer::reference, ImageTransfer::copy}) {
+    const WriteOptions options = {.images = transfer, .progress = {}};
+    EXPECT_THROW(losses_of_yolo(source, options), Error);
+    EXPECT_THROW(write_yolo(folder.path() / "out", source, options), Error);
+  }
   source.samples.pop_back();
   source.samples[0].image.split = "../up";
   EXPECT_THROW(write_yolo(folder.path() / "out", source, {}), Error);

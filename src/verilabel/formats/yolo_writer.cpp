@@ -45,10 +45,6 @@ constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kBridges = "masks of several parts become one outline, its parts joined by lines without width";
 constexpr std::string_view kClipped = "labels that reach beyond their image are cut at its border";
 
-std::string_view name_of_entry(const fs::path& path) {
-  return path.native();
-}
-
 double squared_distance(const Polygon& a, std::size_t i, const Polygon& b, std::size_t j) {
   const double dx = a[2 * i] - b[2 * j];
   const double dy = a[2 * i + 1] - b[2 * j + 1];
@@ -123,7 +119,7 @@ class YoloWriter {
       }
       std::string& list = lists[split];
       if (options_.images == ImageTransfer::reference) {
-        list.append(name_of_entry(image.path)).push_back('\n');
+        list.append(image.path.native()).push_back('\n');
       }
       text.clear();
       if (image.state == SampleState::labelled) {
@@ -132,8 +128,7 @@ class YoloWriter {
       if (image.state == SampleState::not_labelled) {
         ++report_.images_unlabelled;
       } else {
-        fs::path file = folder / "labels" / split / name;
-        file.replace_extension(".txt");
+        const fs::path file = folder / "labels" / label_file_of(image, name);
         make_folder(file.parent_path());
         write_new_file(file, text);
       }
@@ -173,8 +168,7 @@ class YoloWriter {
         continue;
       }
       check_split(image);
-      fs::path label_file = fs::path(split_of(image)) / names_.back();
-      label_file.replace_extension(".txt");
+      const fs::path label_file = label_file_of(image, names_.back());
       if (const auto [at, is_new] = taken.emplace(label_file.native(), image.name); !is_new) {
         throw Error(
             ErrorCode::wrong_use,
@@ -187,6 +181,7 @@ class YoloWriter {
       has_outlines_ = has_outlines_ || has_outline(index, image);
     }
     count_dataset_losses(holds_, source_, losses_);
+    count_class_losses(classes_, losses_);
   }
 
   bool has_outline(std::int64_t index, const ExportImage& image) const {
@@ -204,6 +199,13 @@ class YoloWriter {
       throw Error(ErrorCode::wrong_use, fmt::format("the split `{}` cannot be the name of a folder", printable(split)),
                   {{"image", printable(image.name)}});
     }
+  }
+
+  /// Below `labels`. Images that are only referred to are told apart by their whole paths, since a list gives nothing else.
+  fs::path label_file_of(const ExportImage& image, const fs::path& name) const {
+    const bool is_listed = options_.images == ImageTransfer::reference;
+    fs::path file = fs::path(split_of(image)) / (is_listed ? image.path.lexically_normal().relative_path() : name);
+    return file.replace_extension(".txt");
   }
 
   /// Without folders called `images`: the last of those is what trainers replace by `labels`.
@@ -249,7 +251,7 @@ class YoloWriter {
     if (!coordinates) {
       return leave_out(label.mask ? kEmptyMasks : kOutside);
     }
-    count_label_losses(holds_, exported, losses_);
+    count_label_losses(holds_, exported, image, losses_);
     fmt::format_to(std::back_inserter(text), "{}", exported.class_index);
     for (const double coordinate : *coordinates) {
       fmt::format_to(std::back_inserter(text), " {}", coordinate);
@@ -329,9 +331,10 @@ class YoloWriter {
   /// Why the image cannot be brought, or nothing.
   std::optional<std::string> bring(const ExportImage& image, const fs::path& file, const fs::path& final_file) const {
     const std::string& name = image.path.native();
-    if (options_.images == ImageTransfer::reference && (name.find('\n') != std::string::npos || !is_utf8(name))) {
-      return "a list of images cannot hold this path (a line break, or bytes that are not UTF-8); copy or link the images "
-             "instead";
+    const bool is_line = name.find('\n') == std::string::npos && name.find_last_not_of(" \t\r") == name.size() - 1 && is_utf8(name);
+    if (options_.images == ImageTransfer::reference && !is_line) {
+      return "a list of images cannot hold this path (a line break, white space at its end, or bytes that are not UTF-8); copy or "
+             "link the images instead";
     }
     return bring_image(image, options_.images, file, final_file);
   }
