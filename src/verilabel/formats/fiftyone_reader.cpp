@@ -185,7 +185,7 @@ class FiftyOneReader {
     choose_field();
     JsonStream stream(file_);
     for_each_sample(stream, [&](const JsonValue& json) { batch_.add(sample_of(json)); });
-    const ReadCounts counts = batch_.finish();
+    const ReadCounts counts = batch_.finish(file_);
     if (!dataset_json_.empty()) {
       sink_.on_dataset_json(dataset_json_);
     }
@@ -497,8 +497,7 @@ class FiftyOneReader {
     }
     pending.tags = object.take_tags("tags");
     take_attributes(object, label.attributes_json);
-    object.take("logits");
-    for (const std::string_view key : {"index", "instance", "mask_path", "mask"}) {
+    for (const std::string_view key : {"index", "instance", "logits", "mask_path", "mask"}) {
       if (const JsonValue* const value = object.peek(key); value != nullptr && value->is_null()) {
         object.take(key);
       }

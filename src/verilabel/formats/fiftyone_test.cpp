@@ -12,6 +12,7 @@
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/numpy_mask.h"
 #include "verilabel/formats/testing_dataset.h"
+#include "verilabel/image/png.h"
 
 namespace verilabel {
 namespace {
@@ -128,6 +129,32 @@ TEST(FiftyOne, ReadsClassificationsAndClosedPolylinesWithoutMetadata) {
   sink = read(folder.path());
   EXPECT_EQ(sink.rejections.size(), 2U);
   EXPECT_EQ(sink.rejections[0].reason, RejectionReason::unsupported);
+}
+
+TEST(FiftyOne, GivesLogitsBackByteForByte) {
+  for (const char* const logits : {"[0.10,2e0]", R"({"$binary":{"base64":"eJw=","subType":"00"}})"}) {
+    const TemporaryFolder folder;
+    write_dataset(folder, fmt::format(R"({{"_id":{{"$oid":"1"}},"_cls":"Classification","label":"sunny","logits":{}}})", logits));
+    MemorySource source(read(folder.path()));
+    EXPECT_EQ(source.samples.at(0).labels.at(0).label.source_json, fmt::format(R"({{"_id":{{"$oid":"1"}},"logits":{}}})", logits));
+    EXPECT_THAT(write_fiftyone(folder.path() / "again", source, {}).losses, IsEmpty());
+    EXPECT_THAT(read_file(folder.path() / "again/samples.json"), HasSubstr(fmt::format(R"("logits":{})", logits)));
+  }
+}
+
+TEST(FiftyOne, ReadsMasksFromFiles) {
+  const TemporaryFolder folder;
+  const std::uint8_t pixels[] = {0, 255, 0, 1, 255, 0};
+  folder.write("labels/1.png", encode_gray_png(pixels, 3, 2));
+  write_dataset(folder, R"({"_cls":"Detections","detections":[{"_cls":"Detection","label":"dog",)"
+                        R"("bounding_box":[0.1,0.2,0.03,0.04],"mask_path":"labels/1.png"}]})");
+  const RecordingSink sink = read(folder.path());
+  EXPECT_THAT(sink.rejections, IsEmpty());
+  ASSERT_EQ(sink.labels.size(), 1U);
+  // Three columns from 10 and two rows from 10: (11, 10), (10, 11), (11, 11).
+  const std::vector<std::uint8_t> bitmap = bitmap_from_rle(std::get<Rle>(sink.labels[0].label.mask->shape));
+  EXPECT_EQ(std::count(bitmap.begin(), bitmap.end(), 1), 3);
+  EXPECT_EQ(bitmap[11 * 50 + 10] + bitmap[10 * 50 + 11] + bitmap[11 * 50 + 11], 3);
 }
 
 TEST(FiftyOne, ChoosesTheFieldThatIsMeant) {
@@ -290,7 +317,7 @@ TEST(FiftyOne, CountsItsLossesBeforeItWritesAndSaysItsSchema) {
   source.class_list = {{"cat", R"({"id":1})"}};
   Label box;
   box.box_xywh_px = {1, 1, 2, 2};
-  box.area_px = 4;
+  box.area_px = 5;
   box.source_json = R"({"id":5})";
   box.attributes_json = R"({"ok":1,"label":"x","deep":{"a":1}})";
   Label outline;
