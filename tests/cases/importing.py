@@ -164,6 +164,95 @@ class Importing(ProgramCase):
         self.assertEqual([names[a["category_id"]] for a in document["annotations"]], ["dog", "dog"])
         self.assertEqual(list(names.values()).count("dog"), 1)
 
+    def test_a_map_of_classes_that_is_broken_changes_nothing(self):
+        write_bitmap(self.images / "1.bmp")
+        labels = write_json(self.scratch / "labels.json", coco([image(1)], [annotation(1, 1)]))
+        words = ("import", "--images", self.images, "--labels", labels, "--format", "coco", "--classes-map")
+        broken = self.scratch / "map.json"
+        for text in ("", "[]", "{", '{"cat": 1}', '{"cat": ""}', '{"cat": "a", "cat": "b"}'):
+            broken.write_text(text)
+            error = self.error(*words, broken, status=4)
+            self.assertIn("map.json", json.dumps(error["context"]))
+        self.error(*words, self.scratch / "none.json", status=3)
+        self.assertEqual(self.run_program("samples").json["samples"], [])
+
+    def test_classes_come_back_by_the_opposite_map(self):
+        write_bitmap(self.images / "1.bmp")
+        document = coco([image(1)], [annotation(1, 1), annotation(2, 1, category=2)])
+        labels = write_json(self.scratch / "labels.json", document)
+        there = write_json(self.scratch / "there.json", {"cat": "Katze", "dog": "cat"})
+        back = write_json(self.scratch / "back.json", {"Katze": "cat", "cat": "dog"})
+        self.run_program("import", "--images", self.images, "--labels", labels, "--format", "coco", "--classes-map", there)
+        self.assertEqual([label["class"] for label in self.run_program("labels").json["labels"]], ["Katze", "cat"])
+        out = self.scratch / "out.json"
+        self.run_program("export", "--set", "ground_truth", "--format", "coco", "--output", out, "--classes-map", back)
+        written = json.loads(out.read_text())
+        self.assertEqual(written["categories"], document["categories"])
+        self.assertEqual([row["category_id"] for row in written["annotations"]], [1, 2])
+
+    def test_results_find_folded_classes_when_the_map_names_their_ids(self):
+        write_bitmap(self.images / "1.bmp")
+        document = coco([image(1)], [annotation(1, 1), annotation(2, 1, category=2)])
+        labels = write_json(self.scratch / "labels.json", document)
+        fold = write_json(self.scratch / "fold.json", {"cat": "animal", "dog": "animal"})
+        report = self.run_program(
+            "import", "--images", self.images, "--labels", labels, "--format", "coco", "--classes-map", fold
+        ).json
+        self.assertEqual(report["class_ids_not_kept"], [{"class": "animal", "id": 2}])
+        results = write_json(self.scratch / "results.json", [annotation(n, 1, category=n, score=0.5) for n in (1, 2)])
+        words = ("import", "--labels", results, "--format", "coco", "--set", "auto")
+        report = self.run_program(*words, status=1).json
+        self.assertEqual((report["labels"], report["labels_rejected"]), (1, 1))
+        self.assertIn("--classes-map", report["rejections"][0]["message"])
+        ids = write_json(self.scratch / "ids.json", {"2": "animal"})
+        report = self.run_program(*words, "--classes-map", ids).json
+        self.assertEqual((report["labels"], report["labels_unchanged"], report["class_ids_not_kept"]), (1, 1, []))
+
+    def test_an_id_of_two_files_is_not_guessed_at(self):
+        for folder in ("a", "b"):
+            (self.images / folder).mkdir()
+            write_bitmap(self.images / folder / "1.bmp")
+        for folder, classes in (("a", ("cat", "dog")), ("b", ("dog", "cow"))):
+            document = coco([image(1, f"{folder}/1.bmp")], [annotation(1, 1)], classes)
+            self.import_labels(document, label_set=folder)
+        results = write_json(self.scratch / "results.json", [annotation(1, 1, score=0.5)])
+        words = ("import", "--labels", results, "--format", "coco", "--set", "auto")
+        report = self.run_program(*words, status=1).json
+        self.assertEqual((report["labels"], report["labels_rejected"]), (0, 1))
+        self.assertEqual(report["rejections"][0]["reason"], "ambiguous_image")
+
+    def test_images_whose_labels_were_all_rejected_are_not_labelled(self):
+        for number in (1, 2, 3, 4):
+            write_bitmap(self.images / f"{number}.bmp")
+        broken = annotation(1, 1, box=(1, 1, -4, 4))
+        document = coco([image(n) for n in (1, 2, 3)], [broken, annotation(2, 2), annotation(3, 2, category=9)])
+        report = self.import_labels(document, status=1)
+        self.assertEqual((report["images_left_unlabelled"], report["left_unlabelled"]), (1, ["1.bmp"]))
+        self.assertEqual({row["image"] for row in report["rejections"]}, {"1.bmp", "2.bmp"})
+        labelled = self.run_program("samples", "--where", "labelled:ground_truth").json["samples"]
+        self.assertEqual(sorted(sample["name"] for sample in labelled), ["2.bmp", "3.bmp"])
+        # A results list names its images by their ids only.
+        results = write_json(self.scratch / "results.json", [annotation(1, 1), annotation(2, 2, score=0.5)])
+        report = self.run_program("import", "--labels", results, "--format", "coco", "--set", "auto", status=1).json
+        self.assertEqual(report["left_unlabelled"], [])
+        labelled = self.run_program("samples", "--where", "labelled:auto").json["samples"]
+        self.assertEqual([sample["name"] for sample in labelled], ["2.bmp"])
+        # These readers know of a rejection before the image is announced, or after.
+        point = {"label": "cat", "points": [[1, 1]], "shape_type": "point"}
+        write_json(self.images / "4.json", {"imagePath": "4.bmp", "shapes": [point], "imageWidth": 8, "imageHeight": 8})
+        words = ("import", "--images", self.images, "--labels")
+        report = self.run_program(*words, self.images / "4.json", "--format", "labelme", "--set", "mine", status=1).json
+        self.assertEqual(report["left_unlabelled"], ["4.bmp"])
+        self.assertEqual(self.run_program("samples", "--where", "labelled:mine").json["samples"], [])
+        for name, text, label_format in (
+            ("4.xml", "<annotation><filename>4.bmp</filename><object><name>cat</name></object></annotation>", "voc"),
+            ("table.csv", "image,label,xmin,ymin,xmax,ymax\n4.bmp,cat,5,5,1,1\n", "csv"),
+        ):
+            path = self.scratch / name
+            path.write_text(text)
+            report = self.run_program(*words, path, "--format", label_format, "--set", label_format, status=1).json
+            self.assertEqual(report["left_unlabelled"], ["4.bmp"], label_format)
+
     def test_an_export_says_what_it_loses_before_it_writes(self):
         write_bitmap(self.images / "1.bmp")
         self.import_labels(coco([image(1)], [annotation(1, 1, attributes={"occluded": True})]))

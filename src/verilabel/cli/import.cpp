@@ -66,7 +66,16 @@ std::string json_of(const ImportReport& report) {
   }
   json.end_array();
   write_rejections(json, report.rejections);
-  json.key("classes_map_unused").begin_array();
+  json.field("images_left_unlabelled", static_cast<std::int64_t>(report.left_unlabelled.size()));
+  json.key("left_unlabelled").begin_array();
+  for (const std::string& name : report.left_unlabelled) {
+    json.value(name);
+  }
+  json.end_array().key("class_ids_not_kept").begin_array();
+  for (const ClassIdNotKept& item : report.class_ids_not_kept) {
+    json.begin_object().field("class", item.class_name).key("id").raw(item.source_id).end_object();
+  }
+  json.end_array().key("classes_map_unused").begin_array();
   for (const std::string& name : report.class_map_unused) {
     json.value(name);
   }
@@ -106,6 +115,17 @@ void say_labels(Console& console, const ImportOptions& options, const ImportRepo
   if (report.images_of_other_size > 0) {
     console.note(fmt::format("  {} images have another upright size than the labels state: look whether their boxes fit",
                              report.images_of_other_size));
+  }
+  if (!report.left_unlabelled.empty()) {
+    console.note(fmt::format("  {} images of which labels were rejected have no other, and stay not labelled:",
+                             report.left_unlabelled.size()));
+  }
+  for (std::size_t i = 0; i < std::min(report.left_unlabelled.size(), kFailuresShown); ++i) {
+    console.note(fmt::format("    {}", printable(report.left_unlabelled[i])));
+  }
+  for (std::size_t i = 0; i < std::min(report.class_ids_not_kept.size(), kFailuresShown); ++i) {
+    console.note(fmt::format("  the class '{}' has another id already: a results list that says {} needs it in --classes-map",
+                             printable(report.class_ids_not_kept[i].class_name), report.class_ids_not_kept[i].source_id));
   }
   for (const std::string& name : report.class_map_unused) {
     console.note(fmt::format("  the labels have no class '{}', which the map of classes names", printable(name)));
@@ -179,7 +199,9 @@ Action configure(CLI::App& app) {
   app.add_option("--field", options->field,
                  "Field of labels to read, where a format has several; by default the one called like the set, else the only one")
       ->type_name("NAME");
-  app.add_option("--classes-map", words->classes_map, "A JSON object of other names for classes; two that get one name become one")
+  app.add_option("--classes-map", words->classes_map,
+                 "A JSON object of other names for classes, or names for the ids of a results list; two that get one name "
+                 "become one")
       ->type_name("FILE");
   app.add_option("--split", options->split, "Split of the images (train, val, …), and the only one read from the labels")
       ->type_name("NAME");

@@ -541,6 +541,25 @@ enum KnownField : unsigned {
 CocoElementParser::CocoElementParser(Keep keep) : implementation_(std::make_unique<Implementation>(keep)) {}
 CocoElementParser::~CocoElementParser() = default;
 
+std::optional<CocoId> CocoElementParser::image_id_of(std::string_view element) {
+  Implementation& parse = *implementation_;
+  std::optional<CocoId> id;
+  std::string others;
+  VerbatimFields unknown(others);
+  try {
+    parse.for_each_field(element, unknown, [&](std::string_view key, ondemand::value& value) {
+      const bool is_it = key == "image_id";
+      if (is_it) {
+        id = parse.id(value, key);
+      }
+      return is_it;
+    });
+  } catch (const CocoFault&) {
+    return id;
+  }
+  return id;
+}
+
 bool CocoElementParser::is_valid(std::string_view json) {
   return implementation_->tree_parser.parse(json.data(), json.size()).error() == simdjson::SUCCESS;
 }

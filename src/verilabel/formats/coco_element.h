@@ -78,6 +78,8 @@ class CocoElementParser {
   /// An image without `file_name` is named by its `coco_url`, which stays among the unknown fields, when `takes_urls`.
   void parse_image(std::string_view element, CocoId& id, SourceImage& image, bool takes_urls = false);
   void parse_category(std::string_view element, CocoId& id, SourceClass& category);
+  /// The image that an annotation belongs to which could not be parsed, if that much can be read. Throws nothing.
+  std::optional<CocoId> image_id_of(std::string_view element);
   /// Whether these bytes are one valid JSON value.
   bool is_valid(std::string_view json);
 

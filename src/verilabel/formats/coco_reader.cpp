@@ -11,17 +11,19 @@
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/coco_element.h"
 #include "verilabel/formats/json_stream.h"
+#include "verilabel/formats/split_filter.h"
 
 namespace verilabel {
 namespace {
 
 constexpr std::size_t kBatch = 4096;
+constexpr std::int64_t kOfOtherSplit = -1;  // instead of the place of an image
 constexpr std::size_t kMaxDatasetFieldBytes = std::size_t{4} << 20;
 
 class CocoReader {
  public:
   CocoReader(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink, bool takes_urls)
-      : file_(path.native()), options_(options), sink_(sink), takes_urls_(takes_urls), stream_(path) {}
+      : file_(path.native()), options_(options), sink_(sink), takes_urls_(takes_urls), stream_(path), splits_(options.split) {}
 
   ReadCounts read() {
     if (stream_.peek() == '{') {
@@ -109,7 +111,10 @@ class CocoReader {
         }
         take(*slice);
       } catch (const CocoFault& fault) {
-        reject(kind, slice->byte_offset, fmt::format("{}[{}]", name, index), fault);
+        const std::optional<std::int64_t> image = kind == RejectedKind::label ? image_of_rejected(*slice) : std::nullopt;
+        if (image != kOfOtherSplit) {
+          reject(kind, slice->byte_offset, fmt::format("{}[{}]", name, index), fault, image);
+        }
       }
       ++index;
       if (index % static_cast<std::int64_t>(kBatch) == 0) {
@@ -147,8 +152,12 @@ class CocoReader {
       CocoId id;
       SourceImage image;
       parser_.parse_image(slice.text, id, image, takes_urls_);
-      if (image_index_.insert(id, counts_.images)) {
+      const bool is_taken = splits_.takes(image.split);
+      if (image_index_.insert(id, is_taken ? counts_.images : kOfOtherSplit)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", image.source_id)};
+      }
+      if (!is_taken) {
+        return;
       }
       ++counts_.images;
       counts_.images_labelled += image.is_labelled ? 1 : 0;
@@ -158,11 +167,15 @@ class CocoReader {
       }
     });
     announce_images(std::move(batch));
+    splits_.check(file_);
   }
 
   void announce_images(std::vector<SourceImage> batch) {
     if (batch.empty()) {
       return;
+    }
+    for (const SourceImage& image : batch) {
+      image_names_.push_back(image.name);
     }
     for (const ResolvedImage& resolved : sink_.on_images(std::move(batch))) {
       image_resolutions_.push_back(resolved.resolution);
@@ -182,6 +195,9 @@ class CocoReader {
     CocoAnnotation annotation;
     read_list(is_results_list ? "" : "annotations", RejectedKind::label, [&](const JsonSlice& slice) {
       parser_.parse_annotation(slice.text, annotation);
+      if (image_index_.find(annotation.image_id) == kOfOtherSplit) {
+        return;
+      }
       if (is_results_list && !annotation.label.confidence) {
         throw CocoFault{RejectionReason::missing_field, "score", "a detection of a results list needs a score"};
       }
@@ -223,6 +239,7 @@ class CocoReader {
       const bool is_known = image_resolutions_.back() == Resolution::found || image_resolutions_.back() == Resolution::missing;
       counts_.images_labelled += is_known ? 1 : 0;
     }
+    assert(index != kOfOtherSplit);
     const Resolution resolution = index ? image_resolutions_[static_cast<std::size_t>(*index)] : Resolution::unknown;
     if (resolution == Resolution::unknown) {
       throw CocoFault{RejectionReason::unknown_image, "image_id",
@@ -233,8 +250,11 @@ class CocoReader {
     if (resolution == Resolution::ambiguous) {
       throw CocoFault{
           RejectionReason::ambiguous_image, "image_id",
-          fmt::format("the name of the image with the id {} fits several images of the project: give its path in file_name",
-                      id.json())};
+          is_results_list
+              ? fmt::format("several images of the project came with the id {}, from several files: which is meant cannot be told",
+                            id.json())
+              : fmt::format("the name of the image with the id {} fits several images of the project: give its path in file_name",
+                            id.json())};
     }
     return *index;
   }
@@ -248,16 +268,30 @@ class CocoReader {
       category.source_id = id.json();
       category_resolutions_.push_back(sink_.on_classes({std::move(category)}).at(0));
     }
+    if (index && category_resolutions_[static_cast<std::size_t>(*index)] == Resolution::ambiguous) {
+      throw CocoFault{RejectionReason::unknown_class, "category_id",
+                      fmt::format("several classes of the project came with the id {}, from several files: say which is meant with "
+                                  "--classes-map, a file such as {{\"{}\": \"name\"}}",
+                                  id.json(), id.text.empty() ? id.json() : id.text.substr(1, id.text.size() - 2))};
+    }
     if (!index || category_resolutions_[static_cast<std::size_t>(*index)] != Resolution::found) {
       throw CocoFault{RejectionReason::unknown_class, "category_id",
                       is_results_list
-                          ? fmt::format("no class of the project came with the id {}: import the truth file first", id.json())
+                          ? fmt::format("no class of the project came with the id {}: import the truth file first, or name the "
+                                        "class of the id with --classes-map",
+                                        id.json())
                           : fmt::format("no category of the file has the id {}", id.json())};
     }
     return *index;
   }
 
-  void reject(RejectedKind kind, std::uint64_t byte_offset, std::string_view element, CocoFault fault) {
+  std::optional<std::int64_t> image_of_rejected(const JsonSlice& slice) {
+    const std::optional<CocoId> id = slice.is_too_large ? std::nullopt : parser_.image_id_of(slice.text);
+    return id ? image_index_.find(*id) : std::nullopt;
+  }
+
+  void reject(RejectedKind kind, std::uint64_t byte_offset, std::string_view element, CocoFault fault,
+              std::optional<std::int64_t> image = {}) {
     (kind == RejectedKind::label   ? counts_.labels_rejected
      : kind == RejectedKind::image ? counts_.images_rejected
                                    : counts_.others_rejected) += 1;
@@ -267,7 +301,8 @@ class CocoReader {
                        .line = {},
                        .byte_offset = byte_offset,
                        .field = fault.field.empty() ? std::string(element) : fmt::format("{}.{}", element, fault.field),
-                       .image = {},
+                       .image = image ? image_names_[static_cast<std::size_t>(*image)] : std::string(),
+                       .image_index = image,
                        .message = std::move(fault.message)});
   }
 
@@ -289,12 +324,14 @@ class CocoReader {
   ImportSink& sink_;
   bool takes_urls_;  // for the names of images
   JsonStream stream_;
+  SplitFilter splits_;
   CocoElementParser parser_{CocoElementParser::Keep::everything};
   ReadCounts counts_;
   CocoIdMap category_index_;
   CocoIdMap image_index_;
   std::vector<Resolution> category_resolutions_;
   std::vector<Resolution> image_resolutions_;
+  std::vector<std::string> image_names_;
 };
 
 }  // namespace

@@ -312,6 +312,55 @@ TEST(CocoReader, RejectsLabelsOfAmbiguousImages) {
   EXPECT_EQ(sink.rejections[0].reason, RejectionReason::ambiguous_image);
 }
 
+TEST(CocoReader, SaysOfWhichImageALabelWasRejected) {
+  const RecordingSink sink = read_annotations(
+      R"({"segmentation":[[1]],"image_id":9,"category_id":0,"bbox":[0,0,1,1]},{"image_id":3,"category_id":5,"bbox":[0,0,1,1]},)"
+      R"({"image_id":4,"category_id":0,"bbox":[0,0,1,1]},{"category_id":0},7,{"image_id":9,"category_id":0,"bbox":[0,0,1,1],"x":)"
+      "\"\xFF\"}");
+  std::vector<std::pair<std::string, std::optional<std::int64_t>>> told;
+  for (const Rejection& rejection : sink.rejections) {
+    told.emplace_back(rejection.image, rejection.image_index);
+  }
+  EXPECT_THAT(told, ElementsAre(std::pair("b.jpg", 1), std::pair("a.jpg", 0), std::pair("", std::nullopt),
+                                std::pair("", std::nullopt), std::pair("", std::nullopt), std::pair("", std::nullopt)))
+      << "what is no UTF-8 is not looked into";
+
+  const TemporaryFolder folder;
+  const RecordingSink results = read(folder, R"([{"image_id":"x","category_id":1,"bbox":[0,0,1,1],"score":1},)"
+                                             R"({"image_id":"x","category_id":1,"bbox":[0,0,1,1]}])");
+  ASSERT_EQ(results.rejections.size(), 1U);
+  EXPECT_EQ(results.rejections[0].image_index, 0) << "images of a results list have no names";
+}
+
+TEST(CocoReader, ReadsTheSplitThatIsAskedFor) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.write(
+      "labels.json",
+      R"({"categories":[{"id":1,"name":"cat"}],"images":[{"id":1,"file_name":"a.jpg","split":"train"},)"
+      R"({"id":2,"file_name":"b.jpg","split":"val"},{"id":2,"file_name":"c.jpg","split":"train"}],"annotations":[)"
+      R"({"id":1,"image_id":1,"category_id":1,"bbox":[0,0,1,1]},{"id":2,"image_id":2,"category_id":1,"bbox":[0,0,2,2]},)"
+      R"({"id":3,"image_id":1,"category_id":9,"bbox":[0,0,1,1]},{"id":4,"image_id":2,"bbox":[0,0,1,1]}]})");
+  RecordingSink sink;
+  const ReadCounts counts = read_coco(file, {.split = "val", .progress = {}}, sink);
+  EXPECT_EQ(counts.images, 1);
+  EXPECT_EQ(sink.images.at(0).name, "b.jpg");
+  ASSERT_EQ(sink.labels.size(), 1U);
+  EXPECT_EQ(sink.labels[0].image, 0);
+  EXPECT_EQ(sink.labels[0].label.box_xywh_px.w, 2);
+  EXPECT_EQ(counts.labels_rejected, 1) << "annotation 4; what is wrong with other splits is not looked at";
+  EXPECT_EQ(counts.images_rejected, 1) << "an id stands twice, in whatever splits";
+  try {
+    read_coco(file, {.split = "test", .progress = {}}, sink);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+    EXPECT_THAT(error.message(), HasSubstr("there is train, val"));
+  }
+  // A file that says nothing of splits may be that of one.
+  const std::filesystem::path plain = folder.write("plain.json", fmt::format("{}\"annotations\":[]}}", kHead));
+  EXPECT_EQ(read_coco(plain, {.split = "val", .progress = {}}, sink).images, 2);
+}
+
 TEST(CocoReader, SaysWhatIsWrongWithAFileAsAWhole) {
   const std::pair<std::string, const char*> cases[] = {
       {"", "empty"},

@@ -80,11 +80,12 @@ struct Rejection {
   RejectedKind kind = RejectedKind::label;
   RejectionReason reason = RejectionReason::malformed;
   std::string file;
-  std::optional<std::uint64_t> line;         ///< from 1, for formats of lines
-  std::optional<std::uint64_t> byte_offset;  ///< from 0, of the element's first byte, for formats without lines
-  std::string field;                         ///< as the file calls it: `annotations[12].bbox`, `column 3`
-  std::string image;                         ///< the image's name where it is known
-  std::string message;                       ///< what is wrong and what to do
+  std::optional<std::uint64_t> line;             ///< from 1, for formats of lines
+  std::optional<std::uint64_t> byte_offset;      ///< from 0, of the element's first byte, for formats without lines
+  std::string field;                             ///< as the file calls it: `annotations[12].bbox`, `column 3`
+  std::string image;                             ///< the image's name where it is known; it may be announced before or after
+  std::optional<std::int64_t> image_index = {};  ///< its place among the announced images, for images that may lack a name
+  std::string message;                           ///< what is wrong and what to do
 };
 
 /// Where a reader puts what it reads. Called from the reader's thread in the order of the file; a sink that writes to a store does

@@ -25,7 +25,7 @@ std::int32_t ImportBatch::class_index(const std::string& name) {
 }
 
 void ImportBatch::add(PendingImage image) {
-  if (!options_.split.empty() && !image.image.split.empty() && image.image.split != options_.split) {
+  if (!splits_.takes(image.image.split)) {
     return;
   }
   if (!image.key.empty() && !keys_.insert(image.key).second) {
@@ -55,7 +55,8 @@ void ImportBatch::reject(RejectedKind kind, const SourcePlace& place, std::strin
                      .message = std::move(fault.message)});
 }
 
-ReadCounts ImportBatch::finish() {
+ReadCounts ImportBatch::finish(const std::string& file) {
+  splits_.check(file);
   hand_over();
   return counts_;
 }

@@ -11,6 +11,7 @@
 
 #include "verilabel/formats/import.h"
 #include "verilabel/formats/json_element.h"
+#include "verilabel/formats/split_filter.h"
 
 // What readers share whose images come with their labels and whose classes are names. Private to the module.
 namespace verilabel {
@@ -40,15 +41,15 @@ struct PendingImage {
 /// Collects images with their labels, announces classes in the order of their first appearance, and hands everything on in batches.
 class ImportBatch {
  public:
-  ImportBatch(ImportSink& sink, const ReadOptions& options) : sink_(sink), options_(options) {}
+  ImportBatch(ImportSink& sink, const ReadOptions& options) : sink_(sink), splits_(options.split) {}
 
   /// The class of this name, which is announced before the labels of the next batch.
   std::int32_t class_index(const std::string& name);
   /// Images of another split than the one asked for are passed over, those without a split are not.
   void add(PendingImage image);
   void reject(RejectedKind kind, const SourcePlace& place, std::string_view image, ElementFault fault);
-  /// Hands over what is left.
-  ReadCounts finish();
+  /// Hands over what is left. Throws `wrong_use`, naming `file`, when no image is of the split that is asked for.
+  ReadCounts finish(const std::string& file);
   const ReadCounts& counts() const { return counts_; }
 
  private:
@@ -56,7 +57,7 @@ class ImportBatch {
   void complete(PendingImage& pending, const ResolvedImage& resolved, std::int64_t index, std::vector<ImportedLabel>& labels);
 
   ImportSink& sink_;
-  const ReadOptions& options_;
+  SplitFilter splits_;
   ReadCounts counts_;
   std::unordered_map<std::string, std::int32_t> classes_;
   std::vector<SourceClass> new_classes_;

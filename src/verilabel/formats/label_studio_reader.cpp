@@ -124,7 +124,7 @@ class LabelStudioReader {
       }
     }
     stream_.finish();
-    const ReadCounts counts = batch_.finish();
+    const ReadCounts counts = batch_.finish(file_);
     report_progress();
     return counts;
   }

@@ -154,7 +154,7 @@ class LabelmeReader {
       read_file_of_image(file);
       ++files_done_;
     }
-    const ReadCounts counts = batch_.finish();
+    const ReadCounts counts = batch_.finish(root_.native());
     report_progress();
     return counts;
   }

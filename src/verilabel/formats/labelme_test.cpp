@@ -244,7 +244,9 @@ TEST(Labelme, FindsImagesRelativeToTheFile) {
   EXPECT_EQ(sink.classes[0].name, "bird");
   ReadOptions options;
   options.split = "train";
-  EXPECT_EQ(read(folder.path() / "set", options).images.size(), 2U);
+  EXPECT_EQ(read(folder.path() / "set", options).images.size(), 2U) << "those of no split may be of this one";
+  const std::filesystem::path alone = folder.write("alone/x.json", R"({"shapes":[],"imagePath":"x.jpg","split":"val"})");
+  EXPECT_THROW(read(alone, options), Error);
 }
 
 TEST(Labelme, CountsWhatAGroupDisagreesAbout) {

@@ -1,5 +1,7 @@
 #include "verilabel/workflow/class_map.h"
 
+#include <unordered_set>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -18,8 +20,16 @@ constexpr std::uint64_t kMaxBytes = 64 << 20;
 ClassMap ClassMap::read(const std::filesystem::path& path) {
   const std::string text = read_file(path, kMaxBytes);
   ClassMap map;
+  std::unordered_set<std::string> seen;
+  const auto refuse_second = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::key && depth == 1 && !seen.insert(parsed.get<std::string>()).second) {
+      throw Error(ErrorCode::bad_data, "the map of classes names this class twice",
+                  {{"file", path.native()}, {"field", parsed.get<std::string>()}});
+    }
+    return true;
+  };
   try {
-    const json document = json::parse(text);
+    const json document = json::parse(text, refuse_second);
     if (!document.is_object()) {
       throw Error(ErrorCode::bad_data, R"(a map of classes is a JSON object: {"name": "other name"})", {{"file", path.native()}});
     }

@@ -7,7 +7,8 @@
 
 namespace verilabel {
 
-/// Other names for classes, for labels on their way in or out. Two classes that get one name become one class.
+/// Other names for classes, for labels on their way in or out. Two classes that get one name become one class. On the way in, a
+/// class without a name, as results lists have them, is called by its id.
 class ClassMap {
  public:
   ClassMap() = default;

@@ -34,7 +34,7 @@ TEST(ClassMap, IsAppliedOnce) {
 }
 
 TEST(ClassMap, FaultsNameTheFile) {
-  for (const char* text : {"", "[]", "{", "3", R"({"a": 1})", R"({"a": null})", R"({"a": ""})"}) {
+  for (const char* text : {"", "[]", "{", "3", R"({"a": 1})", R"({"a": null})", R"({"a": ""})", R"({"a": "b", "a": "c"})"}) {
     try {
       map_of(text);
       FAIL() << text;

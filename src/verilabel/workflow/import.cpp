@@ -55,13 +55,17 @@ class ReadingSink final : public ImportSink {
     project.for_each_sample([&](const Sample& sample) {
       const std::size_t entry = finder_.add(sample);
       if (!sample.source_json.empty()) {
-        sample_of_source_id_.emplace(source_id_of(sample.source_json), entry);
+        const SampleIndex::Found found{SampleIndex::Match::found, entry};
+        const auto [at, is_new] = sample_of_source_id_.emplace(source_id_of(sample.source_json), found);
+        at->second.match = is_new ? at->second.match : SampleIndex::Match::ambiguous;
       }
     });
     for (const ClassRow& row : project.classes()) {
       class_of_name_.emplace(row.name, row.id);
-      if (!row.source_json.empty()) {
-        class_of_source_id_.emplace(source_id_of(row.source_json), row.id);
+      if (const std::string id = source_id_of(row.source_json); !id.empty()) {
+        const auto [at, is_new] = class_of_source_id_.emplace(id, row.id);
+        at->second = is_new ? row.id : ClassId{};
+        source_id_of_class_.emplace(row.name, id);
       }
     }
   }
@@ -70,14 +74,19 @@ class ReadingSink final : public ImportSink {
     std::vector<Resolution> answers;
     NamedClasses named;
     for (SourceClass& source : classes) {
-      if (const auto other = options_.class_map.entries().find(source.name); other != options_.class_map.entries().end()) {
-        mapped_.insert(source.name);
+      const std::string key = source.name.empty() ? unquoted(source.source_id) : source.name;
+      if (const auto other = options_.class_map.entries().find(key); other != options_.class_map.entries().end()) {
+        mapped_.insert(key);
         source.name = other->second;
       }
       const auto& known = source.name.empty() ? class_of_source_id_ : class_of_name_;
       const auto found = known.find(source.name.empty() ? source.source_id : source.name);
       named.known.push_back(found == known.end() ? ClassId{} : found->second);
-      answers.push_back(source.name.empty() && found == known.end() ? Resolution::unknown : Resolution::found);
+      answers.push_back(!source.name.empty()         ? Resolution::found
+                        : found == known.end()       ? Resolution::unknown
+                        : found->second == ClassId{} ? Resolution::ambiguous
+                                                     : Resolution::found);
+      note_source_id(source);
     }
     named.classes = std::move(classes);
     hand_on(std::move(named));
@@ -102,7 +111,7 @@ class ReadingSink final : public ImportSink {
 
   void on_rejected(Rejection rejection) override {
     if (rejection.kind == RejectedKind::label || rejection.reason == RejectionReason::unreadable_file) {
-      note_rejected_labels(rejection.image);
+      note_rejected_labels(rejection);
     }
     if (report_.rejections.size() < kMaxRejectionsKept) {
       report_.rejections.push_back(std::move(rejection));
@@ -111,7 +120,6 @@ class ReadingSink final : public ImportSink {
 
   void on_dataset_json(std::string json) override { hand_on(std::move(json)); }
 
-  /// The places of images of which labels were rejected: of those without any other label nobody knows whether they are empty.
   std::vector<std::string> class_map_unused() const {
     std::vector<std::string> unused;
     for (const auto& [name, other_name] : options_.class_map.entries()) {
@@ -123,17 +131,32 @@ class ReadingSink final : public ImportSink {
     return unused;
   }
 
+  /// The places of images of which labels were rejected: of those without any other label nobody knows whether they are empty.
   const std::unordered_set<std::int64_t>& images_with_rejections() const { return with_rejections_; }
 
  private:
-  void note_rejected_labels(const std::string& image) {
-    if (image.empty()) {
-      return;
-    }
-    const auto announced = announced_as_.find(image);
-    if (announced != announced_as_.end()) {
+  void note_rejected_labels(const Rejection& rejection) {
+    const auto announced = announced_as_.find(rejection.image);
+    if (rejection.image_index) {
+      with_rejections_.insert(*rejection.image_index);
+    } else if (announced != announced_as_.end()) {
       with_rejections_.insert(finder_.entry(announced->second).announced);
+    } else if (!rejection.image.empty()) {
+      rejected_before_.insert(rejection.image);
     }
+  }
+
+  /// A class keeps the id that it first came with.
+  void note_source_id(const SourceClass& source) {
+    const bool has_id = !source.name.empty() && !source.source_json.empty() && !source.source_id.empty();
+    if (has_id && source_id_of_class_.emplace(source.name, source.source_id).first->second != source.source_id) {
+      report_.class_ids_not_kept.push_back({source.name, source.source_id});
+    }
+  }
+
+  /// How a person writes an id that is a JSON text.
+  static std::string unquoted(const std::string& id) {
+    return id.size() >= 2 && id.front() == '"' ? id.substr(1, id.size() - 2) : id;
   }
 
   void hand_on(Work work) {
@@ -145,8 +168,7 @@ class ReadingSink final : public ImportSink {
   SampleIndex::Found find(const SourceImage& image) const {
     if (image.name.empty() && image.path.empty()) {
       const auto found = sample_of_source_id_.find(image.source_id);
-      return found == sample_of_source_id_.end() ? SampleIndex::Found{}
-                                                 : SampleIndex::Found{SampleIndex::Match::found, found->second};
+      return found == sample_of_source_id_.end() ? SampleIndex::Found{} : found->second;
     }
     const SampleIndex::Found exact = finder_.find_exact(image);
     if (exact.match != SampleIndex::Match::none) {
@@ -197,6 +219,9 @@ class ReadingSink final : public ImportSink {
       sample.source_json = named.source_json;
       named.added = std::move(sample);
     }
+    if (rejected_before_.contains(image.name)) {
+      with_rejections_.insert(announced_);
+    }
     if (!image.name.empty()) {
       announced_as_.emplace(std::move(image.name), found.entry);
     }
@@ -222,10 +247,12 @@ class ReadingSink final : public ImportSink {
   std::unordered_set<std::string> mapped_;  ///< names that the map of classes was asked for
   SampleFinder finder_;
   std::unordered_map<std::string, std::size_t> announced_as_;  ///< entries by the names that the labels file gives them
-  std::unordered_map<std::string, std::size_t> sample_of_source_id_;
-  std::unordered_map<std::string, ClassId> class_of_source_id_;
+  std::unordered_map<std::string, SampleIndex::Found> sample_of_source_id_;
+  std::unordered_map<std::string, ClassId> class_of_source_id_;      ///< none where several classes have the id
+  std::unordered_map<std::string, std::string> source_id_of_class_;  ///< by its name
   std::unordered_map<std::string, ClassId> class_of_name_;
   std::unordered_set<std::int64_t> with_rejections_;
+  std::unordered_set<std::string> rejected_before_;  ///< names of images that were not announced yet
   std::int64_t announced_ = 0;
 };
 
@@ -280,12 +307,15 @@ class Storing {
 
   void finish(const std::unordered_set<std::int64_t>& images_with_rejections) {
     begin();
+    std::vector<SampleId> with_rejections;
     for (const std::int64_t image : images_with_rejections) {
       if (const SampleId sample = images_[static_cast<std::size_t>(image)]) {
         writer_.unmark_without_label(sample);
+        with_rejections.push_back(sample);
       }
     }
     writer_.finish(dataset_json_);
+    tell_unlabelled(std::move(with_rejections));
   }
 
   void stop() { writer_.stop(); }
@@ -294,6 +324,24 @@ class Storing {
   void begin() {
     if (!report_.import) {
       report_.import = writer_.begin(project_.ensure_set(options_.set), options_.format, options_.labels->native());
+    }
+  }
+
+  void tell_unlabelled(std::vector<SampleId> samples) {
+    if (samples.empty()) {
+      return;
+    }
+    std::ranges::sort(samples, {}, &SampleId::value);
+    const auto repeated = std::ranges::unique(samples);
+    samples.erase(repeated.begin(), repeated.end());
+    const Columns columns = project_.columns();
+    const std::vector<std::uint8_t> is_labelled = columns.labelled_in(columns.set_index(options_.set).value());
+    for (const SampleId sample : samples) {
+      const auto ids = columns.samples.id.rows();
+      const auto row = static_cast<std::size_t>(std::ranges::lower_bound(ids, sample.value) - ids.begin());
+      if (is_labelled[row] == 0) {
+        report_.left_unlabelled.emplace_back(columns.samples.name[row]);
+      }
     }
   }
 

@@ -46,6 +46,12 @@ struct ExifNote {
   std::string message;
 };
 
+/// A class whose name came with another id before, which it keeps: a results list cannot name it by this one.
+struct ClassIdNotKept {
+  std::string class_name;
+  std::string source_id;  ///< as JSON text
+};
+
 /// What an import did. files = added + unchanged + ignored + failed, and failed is the number of `failures`.
 struct ImportReport {
   std::int64_t files = 0;      ///< found under `images`
@@ -62,7 +68,11 @@ struct ImportReport {
   std::int64_t labels = 0;                ///< added
   std::int64_t labels_unchanged = 0;      ///< there already, from an earlier import
   std::int64_t labels_rejected = 0;
-  std::int64_t others_rejected = 0;           ///< images, classes and fields of the labels file
+  std::int64_t others_rejected = 0;  ///< images, classes and fields of the labels file
+  /// Names of images of which labels were rejected and that have no other: nobody knows whether they are empty, and so they are not
+  /// labelled. In the order of the project.
+  std::vector<std::string> left_unlabelled;
+  std::vector<ClassIdNotKept> class_ids_not_kept;
   std::vector<std::string> class_map_unused;  ///< names that the map of classes has and the labels do not, sorted
 
   std::int64_t metadata_rows = 0;  ///< the sum of the next three
