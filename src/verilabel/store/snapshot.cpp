@@ -1,7 +1,10 @@
 #include "verilabel/store/snapshot.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cassert>
+#include <cstddef>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -17,7 +20,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x03', '\n'};
+constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x04', '\n'};
 constexpr std::size_t kUuidBytes = 32;
 constexpr std::size_t kAlignment = 64;
 
@@ -28,6 +31,7 @@ struct Header {
   std::int64_t mark;
   std::uint64_t sections;
   std::uint64_t file_bytes;
+  std::uint64_t sum;
 };
 
 struct Section {
@@ -37,6 +41,51 @@ struct Section {
 
 std::size_t aligned(std::size_t offset) {
   return (offset + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+/// A sum over blocks of 64 bytes in eight lanes, so that it takes little longer than reading the memory. Each word goes into its
+/// lane by steps that can be undone, so that no change of one word is lost on the way.
+class Sum {
+ public:
+  void add(std::span<const std::byte> blocks) {
+    assert(blocks.size() % kAlignment == 0);
+    std::array<std::uint64_t, kLanes> lanes = lanes_;
+    for (std::size_t at = 0; at < blocks.size(); at += kAlignment) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        std::uint64_t word;
+        std::memcpy(&word, blocks.data() + at + lane * sizeof(word), sizeof(word));
+        lanes[lane] = mixed(lanes[lane] ^ word);
+      }
+    }
+    lanes_ = lanes;
+  }
+  std::uint64_t value() const {
+    std::uint64_t value = 0;
+    for (const std::uint64_t lane : lanes_) {
+      value = mixed(value ^ lane);
+    }
+    return value;
+  }
+
+ private:
+  static constexpr std::size_t kLanes = kAlignment / sizeof(std::uint64_t);
+  static std::uint64_t mixed(std::uint64_t value) {
+    value *= 0x9E3779B97F4A7C15;  // 2^64 over the golden ratio
+    return value ^ (value >> 32);
+  }
+  std::array<std::uint64_t, kLanes> lanes_ = {1, 2, 3, 4, 5, 6, 7, 8};
+};
+
+/// Of a whole file, which is blocks that begin with a header.
+std::uint64_t sum_of(std::span<const std::byte> file) {
+  constexpr std::size_t kFirst = (sizeof(Header) + kAlignment - 1) / kAlignment * kAlignment;
+  std::array<std::byte, kFirst> first{};
+  std::memcpy(first.data(), file.data(), std::min(file.size(), kFirst));
+  std::memset(first.data() + offsetof(Header, sum), 0, sizeof(Header::sum));
+  Sum sum;
+  sum.add(first);
+  sum.add(file.subspan(std::min(file.size(), kFirst)));
+  return sum.value();
 }
 
 /// Short lists of names as one section: id, length, bytes for each.
@@ -325,7 +374,8 @@ std::optional<Snapshot> open_snapshot(const std::filesystem::path& path) {
   }
   std::memcpy(&header, bytes.data(), sizeof(header));
   if (std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0 || header.file_bytes != bytes.size() ||
-      header.sections > (bytes.size() - sizeof(header)) / sizeof(Section)) {
+      header.sections > (bytes.size() - sizeof(header)) / sizeof(Section) || bytes.size() % kAlignment != 0 ||
+      header.sum != sum_of(bytes)) {
     return std::nullopt;
   }
   Snapshot snapshot;
@@ -357,22 +407,33 @@ void write_snapshot(const std::filesystem::path& path, const SnapshotStamp& stam
   header.mark = stamp.mark;
   header.sections = table.size();
   header.file_bytes = offset;
-  replace_file(path, [&](int descriptor) {
-    constexpr std::byte kZeros[kAlignment] = {};
-    std::size_t written = 0;
-    const auto put = [&](std::span<const std::byte> bytes) {
-      write_all(descriptor, bytes, path);
-      written += bytes.size();
-    };
-    const auto pad = [&] { put(std::span(kZeros).first(aligned(written) - written)); };
-    put(std::as_bytes(std::span(&header, 1)));
-    put(std::as_bytes(std::span(table)));
-    pad();
+  // The header and the table fill blocks of their own, as each section does with what is put behind it.
+  std::string front(aligned(sizeof(Header) + table.size() * sizeof(Section)), '\0');
+  std::memcpy(front.data() + sizeof(header), table.data(), table.size() * sizeof(Section));
+  const auto for_each_part = [&](auto&& take) {
+    take(std::as_bytes(std::span(front)));
     for (const auto& section : writing.sections()) {
-      put(section);
-      pad();
+      const std::size_t whole = section.size() / kAlignment * kAlignment;
+      std::array<std::byte, kAlignment> last{};
+      std::ranges::copy(section.subspan(whole), last.begin());
+      take(section.first(whole));
+      take(std::span<const std::byte>(last).first(aligned(section.size()) - whole));
     }
-  });
+  };
+  std::memcpy(front.data(), &header, sizeof(header));
+  Sum sum;
+  for_each_part([&](std::span<const std::byte> part) { sum.add(part); });
+  header.sum = sum.value();
+  std::memcpy(front.data(), &header, sizeof(header));
+  replace_file(path,
+               [&](int descriptor) { for_each_part([&](std::span<const std::byte> part) { write_all(descriptor, part, path); }); });
+}
+
+void correct_sum(std::span<std::byte> file) {
+  if (file.size() >= sizeof(Header)) {
+    const std::uint64_t sum = sum_of(file.first(file.size() / kAlignment * kAlignment));
+    std::memcpy(file.data() + offsetof(Header, sum), &sum, sizeof(sum));
+  }
 }
 
 }  // namespace verilabel::store
