@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstdint>
 #include <iterator>
 #include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +19,7 @@
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/kitti.h"
+#include "verilabel/formats/label_files.h"
 #include "verilabel/formats/row_fault.h"
 
 namespace verilabel {
@@ -27,7 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBatch = 1024;
-constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMaxListBytes = std::uint64_t{1} << 30;
 
 constexpr std::size_t kColumns = 15;  // without the score
@@ -51,19 +51,6 @@ using Numbers = std::array<double, kColumns + 1>;
 
 RowField field_of(std::size_t column) {
   return {column + 1, kColumnNames[column]};
-}
-
-/// Calls `take` with the number and the text of each line, without white space at its end.
-template <typename Take>
-void for_each_line(std::string_view text, Take&& take) {
-  std::uint64_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string_view line = text.substr(begin, end - begin);
-    line = line.substr(0, line.find_last_not_of(" \t\r\f\v") + 1);
-    take(++number, line);
-    begin = end + 1;
-  }
 }
 
 void split_columns(std::string_view line, std::vector<std::string_view>& columns) {
@@ -162,11 +149,6 @@ struct Folders {
   fs::path images;  ///< empty when there is none
 };
 
-struct Item {
-  SourceImage image;
-  fs::path label_path;
-};
-
 class KittiReader {
  public:
   KittiReader(const fs::path& path, const ReadOptions& options, ImportSink& sink)
@@ -174,12 +156,13 @@ class KittiReader {
 
   ReadCounts read() {
     read_splits();
-    std::vector<Item> items = collect();
+    const std::vector<ImageWithLabelFile> items = collect();
     total_ = static_cast<std::int64_t>(items.size());
-    for (std::size_t begin = 0; begin < items.size(); begin += kBatch) {
-      report_progress();
-      read_batch(std::span(items).subspan(begin, std::min(kBatch, items.size() - begin)));
-    }
+    read_label_files(
+        items, sink_, counts_, [this] { report_progress(); },
+        [this](const ImageWithLabelFile& item, const ResolvedImage& resolved, std::string_view text) {
+          take_labels(item, resolved, text);
+        });
     hand_over();
     report_progress();
     return counts_;
@@ -267,7 +250,7 @@ class KittiReader {
   }
 
   /// Images with the label file that fits them, then label files whose image is elsewhere.
-  std::vector<Item> collect() {
+  std::vector<ImageWithLabelFile> collect() {
     std::unordered_map<std::string, fs::path> label_files;
     std::vector<std::string> stems;
     for (const fs::path& file : files_under(folders_.labels)) {
@@ -279,14 +262,14 @@ class KittiReader {
         stems.push_back(stem);
       }
     }
-    std::vector<Item> items;
-    std::unordered_map<std::string, int> uses;
+    std::vector<ImageWithLabelFile> items;
+    std::unordered_set<std::string> used;
     if (!folders_.images.empty()) {
       for (const fs::path& file : files_under(folders_.images)) {
         if (!is_image_name(file)) {
           continue;
         }
-        Item item;
+        ImageWithLabelFile item;
         const fs::path name = file.lexically_relative(folders_.images);
         const std::string stem = fs::path(name).replace_extension().native();
         item.image.name = name.native();
@@ -296,14 +279,14 @@ class KittiReader {
         item.image.is_labelled = found != label_files.end();
         if (item.image.is_labelled) {
           item.label_path = found->second;
-          ++uses[stem];
+          used.insert(stem);
         }
         items.push_back(std::move(item));
       }
     }
     for (const std::string& stem : stems) {
-      if (!uses.contains(stem)) {
-        Item item;
+      if (!used.contains(stem)) {
+        ImageWithLabelFile item;
         item.image.name = stem;
         item.image.is_stem = true;
         item.image.split = split_of(stem);
@@ -311,47 +294,13 @@ class KittiReader {
         items.push_back(std::move(item));
       }
     }
-    std::erase_if(items, [&](const Item& item) {
-      if (!options_.split.empty() && item.image.split != options_.split) {
-        return true;
-      }
-      const auto used = uses.find(fs::path(item.image.name).replace_extension().native());
-      const bool is_shared = item.image.is_labelled && !item.image.is_stem && used != uses.end() && used->second > 1;
-      if (is_shared) {
-        reject(sink_, counts_, RejectedKind::image, {item.label_path.native(), {}, item.image.name},
-               {RejectionReason::ambiguous_image, "", "the label file fits several images; give them different names"});
-      }
-      return is_shared;
-    });
+    std::erase_if(items,
+                  [&](const ImageWithLabelFile& item) { return !options_.split.empty() && item.image.split != options_.split; });
+    reject_shared_label_files(items, sink_, counts_);
     return items;
   }
 
-  void read_batch(std::span<const Item> items) {
-    std::vector<SourceImage> images;
-    images.reserve(items.size());
-    for (const Item& item : items) {
-      counts_.images_labelled += item.image.is_labelled ? 1 : 0;
-      images.push_back(item.image);
-    }
-    const std::vector<ResolvedImage> resolved = sink_.on_images(std::move(images));
-    assert(resolved.size() == items.size());
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (items[i].image.is_labelled) {
-        read_labels(items[i], resolved[i]);
-      }
-      ++counts_.images;
-    }
-  }
-
-  void read_labels(const Item& item, const ResolvedImage& resolved) {
-    std::string text;
-    try {
-      text = read_file(item.label_path, kMaxLabelFileBytes);
-    } catch (const Error& error) {
-      reject(sink_, counts_, RejectedKind::image, {item.label_path.native(), {}, item.image.name},
-             {RejectionReason::unreadable_file, "", error.message()});
-      return;
-    }
+  void take_labels(const ImageWithLabelFile& item, const ResolvedImage& resolved, std::string_view text) {
     for_each_line(text, [&](std::uint64_t number, std::string_view line) {
       split_columns(line, columns_);
       if (columns_.empty()) {

@@ -57,6 +57,14 @@ TEST(KittiReader, ReadsBoxesDegreesThe3dBoxAndTheScore) {
   EXPECT_EQ(sink.images.at(0).name, "000001.png");
 }
 
+TEST(KittiReader, TakesAByteOrderMark) {
+  const RecordingSink sink = read_lines(
+      "\xEF\xBB\xBF"
+      "Car 0 0 -1.5 10 20 30.5 40 1 2 3 4 5 6 7\n");
+  EXPECT_EQ(sink.labels.size(), 1U);
+  EXPECT_EQ(sink.classes.at(0).name, "Car");
+}
+
 TEST(KittiReader, RejectsLinesOneByOne) {
   const std::tuple<const char*, RejectionReason, const char*> cases[] = {
       {"Car 0 0 0 1 2 3 4 1 1 1 1 1 1", RejectionReason::malformed, ""},
@@ -336,6 +344,8 @@ TEST(KittiWriter, RefusesRatherThanMix) {
   source.class_list[0].name = "traffic light";
   expect_refused("--classes-map");
   source.class_list[0].name = "";
+  expect_refused("--classes-map");
+  source.class_list[0].name = "\xEF\xBB\xBFCar";  // would be read back as `Car`
   expect_refused("--classes-map");
   source.class_list[0].name = "Car";
   source.samples[0].image.split = "../up";

@@ -19,6 +19,7 @@
 #include "verilabel/formats/export_pass.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/formats/kitti.h"
+#include "verilabel/formats/label_files.h"
 #include "verilabel/formats/source_fields.h"
 
 namespace verilabel {
@@ -209,7 +210,8 @@ class KittiWriter {
   }
 
   static bool is_one_word(std::string_view name) {
-    return !name.empty() && name.find_first_of(std::string_view(" \t\r\n\f\v\0", 7)) == std::string_view::npos;
+    return !name.empty() && !name.starts_with(kByteOrderMark) &&
+           name.find_first_of(std::string_view(" \t\r\n\f\v\0", 7)) == std::string_view::npos;
   }
 
   void check_classes(std::int64_t index, const ExportImage& image) {

@@ -22,6 +22,8 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/formats/image_files.h"
+#include "verilabel/formats/label_files.h"
+#include "verilabel/formats/row_fault.h"
 #include "verilabel/formats/yolo.h"
 
 namespace verilabel {
@@ -30,15 +32,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBatch = 1024;
-constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxListBytes = std::uint64_t{1} << 30;
 /// How far a normalised coordinate may lie outside [0, 1]: what rounding to six decimals can do.
 constexpr double kTolerance = 1e-6;
-
-struct LineFault {
-  RejectionReason reason = RejectionReason::malformed;
-  std::string field;
-  std::string message;
-};
 
 bool is_yaml(const fs::path& path) {
   return has_extension(path, ".yaml") || has_extension(path, ".yml");
@@ -64,47 +60,13 @@ fs::path label_path_of(const fs::path& image) {
   return in_labels(image.parent_path() / "").value_or(image.parent_path()) / image.filename().replace_extension(".txt");
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
-  std::vector<std::string> lines;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string_view line = text.substr(begin, end - begin);
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) {
-      line.remove_suffix(1);
-    }
-    lines.emplace_back(line);
-    begin = end + 1;
-  }
-  return lines;
-}
-
-double parse_number(std::string_view token, std::size_t column) {
-  const std::string field = fmt::format("column {}", column);
-  const std::string shown = token.size() <= 40 ? std::string(token) : fmt::format("{}…", token.substr(0, 37));
-  double value = 0;
-  const char* const begin = token.data() + (token.starts_with('+') ? 1 : 0);
-  const auto [end, error] = std::from_chars(begin, token.data() + token.size(), value);
-  if (error == std::errc::result_out_of_range) {
-    throw LineFault{RejectionReason::out_of_range, field, fmt::format("`{}` is not a number that can be represented", shown)};
-  }
-  if (error != std::errc() || end != token.data() + token.size()) {
-    throw LineFault{RejectionReason::malformed, field, fmt::format("`{}` is not a number", shown)};
-  }
-  if (!std::isfinite(value)) {
-    throw LineFault{RejectionReason::not_finite, field, fmt::format("`{}` is not a finite number", shown)};
-  }
-  return value;
-}
-
 void parse_numbers(std::string_view line, std::vector<double>& numbers) {
   numbers.clear();
   constexpr std::string_view kSpace = " \t\r\f\v";
   for (std::size_t begin = line.find_first_not_of(kSpace); begin != std::string_view::npos;
        begin = line.find_first_not_of(kSpace, begin)) {
     const std::size_t end = std::min(line.find_first_of(kSpace, begin), line.size());
-    numbers.push_back(parse_number(line.substr(begin, end - begin), numbers.size() + 1));
+    numbers.push_back(finite_number(line.substr(begin, end - begin), {numbers.size() + 1, {}}));
     begin = end;
   }
 }
@@ -113,15 +75,15 @@ void parse_numbers(std::string_view line, std::vector<double>& numbers) {
 /// numbers is even. Coordinates are fractions of the upright image.
 std::pair<std::size_t, Label> label_of(std::span<const double> numbers, std::size_t class_count, double width, double height) {
   if (numbers.size() < 5) {
-    throw LineFault{RejectionReason::malformed, "",
-                    fmt::format("a line has a class and four numbers, or a class and at least three points; this has {} numbers",
-                                numbers.size())};
+    throw RowFault{RejectionReason::malformed, "",
+                   fmt::format("a line has a class and four numbers, or a class and at least three points; this has {} numbers",
+                               numbers.size())};
   }
   if (numbers[0] < 0 || numbers[0] != std::floor(numbers[0])) {
-    throw LineFault{RejectionReason::malformed, "column 1", fmt::format("`{}` is not the number of a class", numbers[0])};
+    throw RowFault{RejectionReason::malformed, "column 1", fmt::format("`{}` is not the number of a class", numbers[0])};
   }
   if (numbers[0] >= static_cast<double>(class_count)) {
-    throw LineFault{
+    throw RowFault{
         RejectionReason::unknown_class, "column 1",
         fmt::format("there is no class {}: the names end with {}", numbers[0], static_cast<std::int64_t>(class_count) - 1)};
   }
@@ -132,11 +94,11 @@ std::pair<std::size_t, Label> label_of(std::span<const double> numbers, std::siz
   for (std::size_t i = 1; i < coordinates_end; ++i) {
     const bool is_size = !is_polygon && i >= 3;
     if (is_size && numbers[i] < 0) {
-      throw LineFault{RejectionReason::out_of_range, fmt::format("column {}", i + 1),
-                      fmt::format("the {} {} is negative", i == 3 ? "width" : "height", numbers[i])};
+      throw RowFault{RejectionReason::out_of_range, fmt::format("column {}", i + 1),
+                     fmt::format("the {} {} is negative", i == 3 ? "width" : "height", numbers[i])};
     }
     if (numbers[i] < -kTolerance || numbers[i] > 1 + kTolerance) {
-      throw LineFault{
+      throw RowFault{
           RejectionReason::out_of_range, fmt::format("column {}", i + 1),
           fmt::format("{} is not between 0 and 1: coordinates are fractions of the image's width and height", numbers[i])};
     }
@@ -160,12 +122,6 @@ std::pair<std::size_t, Label> label_of(std::span<const double> numbers, std::siz
   return {static_cast<std::size_t>(numbers[0]), std::move(label)};
 }
 
-struct Item {
-  SourceImage image;
-  fs::path label_path;
-  bool is_only_listed = false;  ///< whose labels are not where those of an image in the folder are
-};
-
 class YoloReader {
  public:
   YoloReader(const fs::path& path, const ReadOptions& options, ImportSink& sink)
@@ -174,7 +130,7 @@ class YoloReader {
   ReadCounts read() {
     check_split();
     announce_classes();
-    std::vector<Item> items;
+    std::vector<ImageWithLabelFile> items;
     for (const YoloSplit& split : data_.splits) {
       if (options_.split.empty() || options_.split == split.name) {
         for (const std::string& entry : split.entries) {
@@ -183,12 +139,13 @@ class YoloReader {
       }
     }
     find_listed_labels(items);
-    drop_ambiguous(items);
+    reject_shared_label_files(items, sink_, counts_);
     total_ = static_cast<std::int64_t>(items.size());
-    for (std::size_t begin = 0; begin < items.size(); begin += kBatch) {
-      report_progress();
-      read_batch(std::span(items).subspan(begin, std::min(kBatch, items.size() - begin)));
-    }
+    read_label_files(
+        items, sink_, counts_, [this] { report_progress(); },
+        [this](const ImageWithLabelFile& item, const ResolvedImage& resolved, std::string_view text) {
+          take_labels(item, resolved, text);
+        });
     hand_over();
     report_progress();
     return counts_;
@@ -248,7 +205,8 @@ class YoloReader {
   }
 
   static std::vector<std::string> class_names_of(const fs::path& file) {
-    std::vector<std::string> names = lines_of(read_file(file, kMaxLabelFileBytes));
+    std::vector<std::string> names;
+    for_each_line(read_file(file, kMaxListBytes), [&](std::uint64_t, std::string_view line) { names.emplace_back(line); });
     while (!names.empty() && names.back().empty()) {
       names.pop_back();
     }
@@ -298,7 +256,7 @@ class YoloReader {
     return place;
   }
 
-  void collect(const std::string& split, const std::string& entry, std::vector<Item>& items) {
+  void collect(const std::string& split, const std::string& entry, std::vector<ImageWithLabelFile>& items) {
     const fs::path place = place_of(entry);
     if (!read_places_.insert(place).second) {
       return;  // the same images under another split's name, which small data sets do: they are read once
@@ -327,42 +285,45 @@ class YoloReader {
     }
   }
 
-  void collect_list(const fs::path& list, const std::string& split, std::vector<Item>& items) {
-    for (const std::string& line : lines_of(read_file(list, std::uint64_t{1} << 30))) {
+  void collect_list(const fs::path& list, const std::string& split, std::vector<ImageWithLabelFile>& items) {
+    for_each_line(read_file(list, kMaxListBytes), [&](std::uint64_t, std::string_view line) {
       if (line.empty()) {
-        continue;
+        return;
       }
       fs::path image = (list.parent_path() / line).lexically_normal();
       if (!fs::exists(image) && fs::exists(data_.root / line)) {
         image = (data_.root / line).lexically_normal();
       }
-      if (!add_image(image, split, items)) {
-        continue;
-      }
       // An image elsewhere may have labels of another dataset beside it: those that stand here are meant.
-      Item& item = items.back();
-      item.is_only_listed = fs::path(item.image.name).is_absolute() || !fs::exists(item.label_path);
-    }
+      const bool is_new = add_image(image, split, items);
+      if (is_new && (fs::path(items.back().image.name).is_absolute() || !fs::exists(items.back().label_path))) {
+        only_listed_.insert(items.back().image.path);
+      }
+    });
   }
 
   /// Finds the labels of images that a list only refers to, under `labels/<split>`. Where exports have put them, by the whole path
   /// of the image, an image without such a file is not labelled; else by as much of the end of the path as there is.
-  void find_listed_labels(std::vector<Item>& items) const {
-    const bool is_by_whole_path = std::any_of(
-        items.begin(), items.end(), [&](const Item& item) { return item.is_only_listed && fs::is_regular_file(whole_path(item)); });
-    for (Item& item : items) {
-      if (item.is_only_listed) {
+  void find_listed_labels(std::vector<ImageWithLabelFile>& items) const {
+    const auto is_only_listed = [&](const ImageWithLabelFile& item) { return only_listed_.contains(item.image.path); };
+    const bool is_by_whole_path = std::any_of(items.begin(), items.end(), [&](const ImageWithLabelFile& item) {
+      return is_only_listed(item) && fs::is_regular_file(whole_path(item));
+    });
+    for (ImageWithLabelFile& item : items) {
+      if (is_only_listed(item)) {
         item.label_path = is_by_whole_path ? whole_path(item) : label_by_suffix(item).value_or(item.label_path);
         item.image.is_labelled = fs::exists(item.label_path);
       }
     }
   }
 
-  fs::path labels_of_split(const Item& item) const { return data_.root / "labels" / item.image.split; }
-  static fs::path stem_of(const Item& item) { return fs::path(item.image.path).replace_extension(".txt").relative_path(); }
-  fs::path whole_path(const Item& item) const { return labels_of_split(item) / stem_of(item); }
+  fs::path labels_of_split(const ImageWithLabelFile& item) const { return data_.root / "labels" / item.image.split; }
+  static fs::path stem_of(const ImageWithLabelFile& item) {
+    return fs::path(item.image.path).replace_extension(".txt").relative_path();
+  }
+  fs::path whole_path(const ImageWithLabelFile& item) const { return labels_of_split(item) / stem_of(item); }
 
-  std::optional<fs::path> label_by_suffix(const Item& item) const {
+  std::optional<fs::path> label_by_suffix(const ImageWithLabelFile& item) const {
     const fs::path stem = stem_of(item);
     for (auto begin = stem.begin(); begin != stem.end(); ++begin) {
       fs::path file = labels_of_split(item);
@@ -377,8 +338,8 @@ class YoloReader {
   }
 
   /// False when the image was there before, which is reported.
-  bool add_image(const fs::path& path, const std::string& split, std::vector<Item>& items) {
-    Item item;
+  bool add_image(const fs::path& path, const std::string& split, std::vector<ImageWithLabelFile>& items) {
+    ImageWithLabelFile item;
     const fs::path relative = path.lexically_relative(data_.root);
     item.image.name = relative.empty() || *relative.begin() == ".." ? path.native() : relative.native();
     item.image.path = path.native();
@@ -399,14 +360,14 @@ class YoloReader {
   }
 
   /// Label files whose image is not in the folder of images, as when the images are kept elsewhere.
-  void collect_labels_without_image(const fs::path& images, const std::string& split, std::vector<Item>& items) {
+  void collect_labels_without_image(const fs::path& images, const std::string& split, std::vector<ImageWithLabelFile>& items) {
     const std::optional<fs::path> mapped = in_labels(images / "");
     const fs::path labels = mapped ? mapped->parent_path() : images;
     if (!fs::is_directory(labels)) {
       return;
     }
     std::unordered_set<std::string> claimed;
-    for (const Item& item : items) {
+    for (const ImageWithLabelFile& item : items) {
       claimed.insert(item.label_path.native());
     }
     for (const fs::path& file : files_under(labels, [](const fs::path& path) { return path.extension() == ".txt"; })) {
@@ -414,7 +375,7 @@ class YoloReader {
       if (is_class_list || claimed.contains(file.native()) || (!mapped && !claimed.empty())) {
         continue;  // beside images, a text file that belongs to none of them is some README
       }
-      Item item;
+      ImageWithLabelFile item;
       item.image.name = file.lexically_relative(labels).replace_extension().native();
       item.image.is_stem = true;
       item.image.split = split;
@@ -423,76 +384,27 @@ class YoloReader {
     }
   }
 
-  /// Two images may not share one label file, as `a.jpg` and `a.png` in one folder would.
-  void drop_ambiguous(std::vector<Item>& items) {
-    std::unordered_map<std::string, int> uses;
-    for (const Item& item : items) {
-      if (item.image.is_labelled) {
-        ++uses[item.label_path.native()];
-      }
-    }
-    std::erase_if(items, [&](const Item& item) {
-      const bool is_shared = item.image.is_labelled && uses[item.label_path.native()] > 1;
-      if (is_shared) {
-        reject(RejectedKind::image, item.label_path, {}, item.image.name,
-               {RejectionReason::ambiguous_image, "", "the label file fits several images; give them different names"});
-      }
-      return is_shared;
-    });
-  }
-
-  void read_batch(std::span<Item> items) {
-    std::vector<SourceImage> images;
-    images.reserve(items.size());
-    for (const Item& item : items) {
-      counts_.images_labelled += item.image.is_labelled ? 1 : 0;
-      images.push_back(item.image);
-    }
-    const std::vector<ResolvedImage> resolved = sink_.on_images(std::move(images));
-    assert(resolved.size() == items.size());
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (items[i].image.is_labelled) {
-        read_labels(items[i], resolved[i]);
-      }
-      ++counts_.images;
-    }
-  }
-
-  void read_labels(const Item& item, const ResolvedImage& resolved) {
-    std::string text;
-    try {
-      text = read_file(item.label_path, kMaxLabelFileBytes);
-    } catch (const Error& error) {
-      reject(RejectedKind::image, item.label_path, {}, item.image.name, {RejectionReason::unreadable_file, "", error.message()});
-      return;
-    }
-    std::uint64_t line_number = 0;
-    for (const std::string& line : lines_of(text)) {
-      ++line_number;
+  void take_labels(const ImageWithLabelFile& item, const ResolvedImage& resolved, std::string_view text) {
+    for_each_line(text, [&](std::uint64_t line_number, std::string_view line) {
       if (line.empty()) {
-        continue;
+        return;
       }
       try {
         parse_numbers(line, numbers_);
-        if (resolved.resolution == Resolution::ambiguous) {
-          throw LineFault{RejectionReason::ambiguous_image, "", "the name of the image fits several images of the project"};
-        }
-        if (resolved.resolution == Resolution::unknown) {
-          throw LineFault{RejectionReason::unknown_image, "", "the project has no such image"};
-        }
+        check_resolved(resolved);
         // The size is asked for last, so that a line is called malformed whether or not its image is there.
         const bool has_size = resolved.width && resolved.height;
         auto [class_index, label] =
             label_of(numbers_, data_.class_names.size(), has_size ? *resolved.width : 1.0, has_size ? *resolved.height : 1.0);
         if (!has_size) {
-          throw LineFault{RejectionReason::image_size_unknown, "",
-                          "coordinates are fractions of an image whose size is not known: import the image first"};
+          throw RowFault{RejectionReason::image_size_unknown, "",
+                         "coordinates are fractions of an image whose size is not known: import the image first"};
         }
         labels_.push_back({counts_.images, static_cast<std::int32_t>(class_index), std::move(label)});
-      } catch (const LineFault& fault) {
+      } catch (const RowFault& fault) {
         reject(RejectedKind::label, item.label_path, line_number, item.image.name, fault);
       }
-    }
+    });
     if (labels_.size() >= kBatch) {
       hand_over();
     }
@@ -506,18 +418,8 @@ class YoloReader {
   }
 
   void reject(RejectedKind kind, const fs::path& file, std::optional<std::uint64_t> line, const std::string& image,
-              LineFault fault) {
-    (kind == RejectedKind::label   ? counts_.labels_rejected
-     : kind == RejectedKind::image ? counts_.images_rejected
-                                   : counts_.others_rejected) += 1;
-    sink_.on_rejected({.kind = kind,
-                       .reason = fault.reason,
-                       .file = file.native(),
-                       .line = line,
-                       .byte_offset = {},
-                       .field = std::move(fault.field),
-                       .image = image,
-                       .message = std::move(fault.message)});
+              RowFault fault) {
+    verilabel::reject(sink_, counts_, kind, {file.native(), line, image}, std::move(fault));
   }
 
   void report_progress() {
@@ -536,6 +438,7 @@ class YoloReader {
   std::int64_t total_ = 0;
   std::set<fs::path> read_places_;
   std::unordered_set<std::string> claimed_images_;
+  std::unordered_set<std::string> only_listed_;  ///< paths of images whose labels are not where those of an image in the folder are
   std::vector<ImportedLabel> labels_;
   std::vector<double> numbers_;
 };

@@ -331,7 +331,8 @@ class YoloWriter {
   /// Why the image cannot be brought, or nothing.
   std::optional<std::string> bring(const ExportImage& image, const fs::path& file, const fs::path& final_file) const {
     const std::string& name = image.path.native();
-    const bool is_line = name.find('\n') == std::string::npos && name.find_last_not_of(" \t\r") == name.size() - 1 && is_utf8(name);
+    const bool is_line =
+        name.find('\n') == std::string::npos && name.find_last_not_of(" \t\r\f\v") == name.size() - 1 && is_utf8(name);
     if (options_.images == ImageTransfer::reference && !is_line) {
       return "a list of images cannot hold this path (a line break, white space at its end, or bytes that are not UTF-8); copy or "
              "link the images instead";
