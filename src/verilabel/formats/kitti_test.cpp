@@ -345,7 +345,9 @@ TEST(KittiWriter, RefusesRatherThanMix) {
   expect_refused("--classes-map");
   source.class_list[0].name = "";
   expect_refused("--classes-map");
-  source.class_list[0].name = "\xEF\xBB\xBFCar";  // would be read back as `Car`
+  source.class_list[0].name =
+      "\xEF\xBB\xBF"
+      "Car";  // would be read back as `Car`
   expect_refused("--classes-map");
   source.class_list[0].name = "Car";
   source.samples[0].image.split = "../up";
