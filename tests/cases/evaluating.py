@@ -215,9 +215,7 @@ class Judged(ProgramCase):
         confusion = answer["confusion"]
         self.assertEqual(confusion["classes"], ["cat", "dog"])
         # cat found, dog taken for cat; two cats missed; two wrong dogs and a wrong cat on nothing; dog found
-        self.assertEqual(
-            sorted(map(tuple, confusion["cells"])), [(0, 0, 1), (0, 2, 2), (1, 0, 1), (1, 1, 1), (2, 0, 1), (2, 1, 2)]
-        )
+        self.assertEqual(sorted(map(tuple, confusion["cells"])), [(0, 0, 1), (0, 2, 2), (1, 0, 1), (1, 1, 1), (2, 0, 1), (2, 1, 2)])
         curve = answer["curves"]["overall"]
         self.assertEqual(curve["truths"], 5)
         self.assertEqual(curve["threshold"], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.1])
@@ -253,9 +251,7 @@ class Judged(ProgramCase):
         self.assertEqual(len(self.labels("set:auto outcome:tp")), 3, "replaced, and the newest again")
 
     def test_scenarios_are_parts_with_intervals(self):
-        answer = self.evaluate(
-            "--scenario", "big=area>=1000", "--scenario", "name:1.bmp,2.bmp", "--scenario", "nothing=width>1000"
-        )
+        answer = self.evaluate("--scenario", "big=area>=1000", "--scenario", "name:1.bmp,2.bmp", "--scenario", "nothing=width>1000")
         big, two, nothing = answer["scenarios"]
         self.assertEqual((big["name"], big["where"], big["truths"], big["samples"]), ("big", "area>=1000", 3, 3))
         # of the big ones: two right, one beside its truth, and one duplicate
@@ -319,6 +315,145 @@ class Judged(ProgramCase):
         told = self.run_program("threshold", "--predictions", "auto", "--truth", "ground_truth", as_json=False).out.decode()
         for piece in ("to train on", "to accept unseen", "precision 0.95"):
             self.assertIn(piece, told)
+
+
+class Protocols(ProgramCase):
+    """What each protocol looks at and what it leaves out, from files and from a project."""
+
+    BOX, OTHER = [10, 10, 40, 40], [60, 60, 30, 30]
+
+    def images(self, count):
+        for number in range(1, count + 1):
+            write_bitmap(self.scratch / "images" / f"{number}.bmp", 100, 100)
+
+    def results(self, rows):
+        return write_json(self.scratch / "dt.json", rows)
+
+    def add_predictions(self, rows, categories=None):
+        document = truth([row[:3] for row in rows])
+        document["categories"] = categories or document["categories"]
+        for annotation, row in zip(document["annotations"], rows):
+            annotation["score"] = row[3]
+        labels = write_json(self.scratch / "auto.json", document)
+        self.run_program("import", "--images", self.scratch / "images", "--labels", labels, "--format", "coco", "--set", "auto")
+
+    def lvis_truth(self):
+        document = truth([(1, 5, self.BOX), (2, 9, self.BOX)])
+        for image, absent, not_exhaustive in zip(document["images"], ([9], []), ([], [9])):
+            image["neg_category_ids"] = absent
+            image["not_exhaustive_category_ids"] = not_exhaustive
+        for category, frequency in zip(document["categories"], "rf"):
+            category["frequency"] = frequency
+        return document
+
+    LVIS_ROWS = [
+        (1, 5, BOX, 0.9),  # right
+        (1, 9, OTHER, 0.8),  # looked for, and not there: wrong
+        (2, 9, BOX, 0.7),  # right
+        (2, 9, OTHER, 0.6),  # not all of them are labelled: says nothing
+        (2, 5, OTHER, 0.5),  # nobody looked for it: says nothing
+    ]
+
+    def check_lvis(self, answer):
+        self.assertAlmostEqual(answer["metrics"]["APr"], 1)
+        self.assertAlmostEqual(answer["metrics"]["APf"], 0.5)
+        self.assertIsNone(answer["metrics"]["APc"])
+        self.assertAlmostEqual(answer["per_class"]["dog"]["AP"], 0.5)
+        self.assertEqual((answer["per_class"]["cat"]["fp"], answer["per_class"]["dog"]["fp"]), (0, 1))
+        self.assertEqual(answer["coverage"]["predictions_not_looked_for"], 1)
+
+    def test_lvis_from_files_and_from_a_project(self):
+        gt = write_json(self.scratch / "gt.json", self.lvis_truth())
+        dt = self.results([result(*row) for row in self.LVIS_ROWS])
+        words = ("--protocol", "lvis", "--threshold", "0.1")
+        self.check_lvis(self.run_program("evaluate", "--truth", gt, "--predictions", dt, *words).json)
+
+        self.images(2)
+        self.init()
+        self.run_program("import", "--images", self.scratch / "images", "--labels", gt, "--format", "lvis")
+        self.add_predictions(self.LVIS_ROWS)
+        self.check_lvis(self.run_program("evaluate", "--truth", "ground_truth", "--predictions", "auto", *words).json)
+        labels = self.run_program("labels", "--where", "set:auto outcome:ignored").json["labels"]
+        self.assertEqual([row["confidence"] for row in labels], [0.6, 0.5])
+
+    def test_lvis_without_its_lists_is_refused(self):
+        gt = write_json(self.scratch / "gt.json", truth([(1, 5, self.BOX)]))
+        dt = self.results([])
+        error = self.error("evaluate", "--truth", gt, "--predictions", dt, "--protocol", "lvis", status=4)
+        self.assertIn("neg_category_ids", error["message"])
+        document = self.lvis_truth()
+        del document["categories"][1]["frequency"]
+        gt = write_json(self.scratch / "gt.json", document)
+        error = self.error("evaluate", "--truth", gt, "--predictions", dt, "--protocol", "lvis", status=4)
+        self.assertEqual(error["context"]["class"], "dog")
+
+    def test_voc_does_not_ask_for_what_is_difficult(self):
+        self.images(2)
+        folder = self.scratch / "voc"
+        folder.mkdir()
+        for number in (1, 2):
+            objects = "".join(
+                f"<object><name>cat</name><difficult>{difficult}</difficult><bndbox><xmin>{x + 1}</xmin><ymin>{y + 1}</ymin>"
+                f"<xmax>{x + w}</xmax><ymax>{y + h}</ymax></bndbox></object>"
+                for (x, y, w, h), difficult in ((self.BOX, 0), (self.OTHER, 1))
+            )
+            (folder / f"{number}.xml").write_text(
+                f"<annotation><filename>{number}.bmp</filename><size><width>100</width><height>100</height><depth>3</depth></size>"
+                f"{objects}</annotation>"
+            )
+        self.init()
+        self.run_program("import", "--images", self.scratch / "images", "--labels", folder, "--format", "voc")
+        self.add_predictions([(1, 5, self.OTHER, 0.9), (1, 5, self.BOX, 0.8), (2, 5, [0, 0, 5, 5], 0.7)])
+        words = ("evaluate", "--truth", "ground_truth", "--predictions", "auto", "--threshold", "0.1", "--protocol")
+        answer = self.run_program(*words, "voc2010").json
+        # One of two is found, by the best prediction that counts.
+        self.assertEqual(answer["metrics"]["mAP"], 0.5)
+        self.assertEqual(answer["per_class"]["cat"]["AP"], 0.5)
+        self.assertNotIn("AP_50", answer["per_class"]["cat"])
+        self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], [1, 1, 1])
+        # 2007: the recalls 0, 0.1, … 0.5 of eleven are reached.
+        self.assertAlmostEqual(self.run_program(*words, "voc2007").json["metrics"]["mAP"], 6 / 11)
+        self.assertLess(self.run_program(*words, "coco").json["metrics"]["recall"], 1)
+        self.error(*words, "voc2010", "--iou-type", "mask", status=2)
+        gt = write_json(self.scratch / "gt.json", truth([]))
+        self.error("evaluate", "--truth", gt, "--predictions", self.results([]), "--protocol", "voc2010", status=2)
+
+    def test_open_images_looks_at_verified_classes_and_up_the_hierarchy(self):
+        self.images(2)
+        folder = self.scratch / "oi"
+        folder.mkdir()
+        (folder / "class-descriptions-boxable.csv").write_text("/m/cat,cat\n/m/dog,dog\n/m/animal,animal\n")
+        (folder / "validation-annotations-bbox.csv").write_text(
+            "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
+            "1,x,/m/cat,1,0.1,0.5,0.1,0.5,0,0,0,0,0\n"
+        )
+        (folder / "validation-annotations-human-imagelabels.csv").write_text(
+            "ImageID,Source,LabelName,Confidence\n1,verification,/m/cat,1\n2,verification,/m/animal,0\n"
+        )
+        self.init()
+        self.run_program("import", "--images", self.scratch / "images", "--labels", folder, "--format", "open_images", status=None)
+        categories = [{"id": 5, "name": "cat"}, {"id": 9, "name": "dog"}, {"id": 11, "name": "animal"}]
+        self.add_predictions(
+            [(1, 5, self.BOX, 0.9), (1, 11, self.BOX, 0.8), (2, 5, self.BOX, 0.7), (1, 9, self.OTHER, 0.6)], categories
+        )
+        words = ("evaluate", "--truth", "ground_truth", "--predictions", "auto", "--protocol", "open_images", "--threshold", "0.1")
+        answer = self.run_program(*words).json
+        # Without the hierarchy: the cat is found; nobody has looked for dogs, nor for a cat on the second image.
+        self.assertEqual((answer["metrics"]["mAP"], answer["coverage"]["predictions_not_verified"]), (1, 3))
+        tree = {"LabelName": "/m/0bl9f", "Subcategory": [
+            {"LabelName": "/m/animal", "Subcategory": [{"LabelName": "/m/cat"}, {"LabelName": "/m/dog"}]}]}  # fmt: skip
+        hierarchy = write_json(self.scratch / "tree.json", tree)
+        answer = self.run_program(*words, "--hierarchy", hierarchy).json
+        # The cat is an animal too; where no animal is there is no cat: the second one is wrong, after the right one.
+        self.assertEqual((answer["per_class"]["cat"]["AP"], answer["per_class"]["animal"]["AP"]), (1, 1))
+        self.assertEqual(answer["coverage"]["predictions_not_verified"], 1)
+        self.error(*words, "--hierarchy", write_json(self.scratch / "bad.json", [1]), status=4)
+        coco = (*words[:5], "--protocol", "coco")
+        self.error(*coco, "--hierarchy", hierarchy, status=2)
+
+    def test_unknown_protocols_are_named(self):
+        error = self.error("evaluate", "--truth", "a", "--predictions", "b", "--protocol", "kitti", status=2)
+        self.assertIn("open_images", error["context"]["protocols"])
 
 
 def overlap(a, b):

@@ -12,8 +12,12 @@ std::vector<std::uint8_t> bytes_of(std::string_view text) {
 }
 
 TEST(Base64, IsThatOfRfc4648Section10) {
-  const std::pair<std::string_view, std::string_view> examples[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                                                    {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+  const std::pair<std::string_view, std::string_view> examples[] = {{"", ""},
+                                                                    {"f", "Zg=="},
+                                                                    {"fo", "Zm8="},
+                                                                    {"foo", "Zm9v"},
+                                                                    {"foob", "Zm9vYg=="},
+                                                                    {"fooba", "Zm9vYmE="},
                                                                     {"foobar", "Zm9vYmFy"}};
   for (const auto& [text, coded] : examples) {
     EXPECT_EQ(base64_from_bytes(bytes_of(text)), coded);

@@ -39,7 +39,8 @@ Action configure_evaluate(CLI::App& app) {
       ->type_name("VIEW");
   app.add_option("--compare", options->compare, "Other predictions on the same truth: the difference in all and by class")
       ->type_name("SET");
-  app.add_option("--resamples", options->bootstrap.resamples, "Bootstrap resamples behind the intervals of scenarios and comparison")
+  app.add_option("--resamples", options->bootstrap.resamples,
+                 "Bootstrap resamples behind the intervals of scenarios and comparison")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000));
   return [options, words](const Invocation& invocation) {

@@ -177,8 +177,7 @@ bool is_shown(const ClassEvaluation& of_class) {
 void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
   app.add_option("--predictions", options.predictions, "The label set (or COCO file) that is judged")->required()->type_name("SET");
   app.add_option("--truth", options.truth, "The label set (or COCO file) that it is judged by")->required()->type_name("SET");
-  app.add_option("--protocol", options.protocol,
-                 fmt::format("The rules of the comparison: {}", fmt::join(protocol_names(), ", ")))
+  app.add_option("--protocol", options.protocol, fmt::format("The rules of the comparison: {}", fmt::join(protocol_names(), ", ")))
       ->capture_default_str()
       ->type_name("NAME");
   app.add_option("--hierarchy", options.hierarchy, "Of the protocol open_images: its file of classes above each other")
@@ -247,9 +246,8 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
       const Counts& at = of_class.at_threshold.counts;
       classes.add({result.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
                    number_text(ap_per_class.empty() ? of_class.coco.ap : ap_per_class[i]), number_text(of_class.coco.ap_50),
-                   number_text(at.precision()),
-                   number_text(at.recall()), number_text(at.f1()), number_text(of_class.best_f1.threshold),
-                   number_text(of_class.best_f1.counts.f1())});
+                   number_text(at.precision()), number_text(at.recall()), number_text(at.f1()),
+                   number_text(of_class.best_f1.threshold), number_text(of_class.best_f1.counts.f1())});
     }
   }
   console.say("\n" + classes.text());

@@ -21,13 +21,19 @@ struct Words {
 
 int answer(const Invocation& invocation, const ReviewReport& report, std::string_view done) {
   std::string out;
-  JsonWriter(out).begin_object().field("labels", report.labels).field("unchanged", report.unchanged).field("below", report.below).end_object();
+  JsonWriter(out)
+      .begin_object()
+      .field("labels", report.labels)
+      .field("unchanged", report.unchanged)
+      .field("below", report.below)
+      .end_object();
   invocation.console.write_json(out + "\n");
   invocation.console.say(report.unchanged == 0
                              ? fmt::format("{} labels {}", report.labels, done)
                              : fmt::format("{} labels {}, {} were so already", report.labels, done, report.unchanged));
   if (report.below > 0) {
-    invocation.console.say(fmt::format("  {} labels do not reach the threshold of their class and stay as they were", report.below));
+    invocation.console.say(
+        fmt::format("  {} labels do not reach the threshold of their class and stay as they were", report.below));
   }
   return 0;
 }
@@ -42,8 +48,9 @@ Action configure(CLI::App& app) {
     return sub;
   };
   CLI::App* accept = add_decision("accept", "The labels are right: exported whatever their confidence");
-  accept->add_option("--thresholds", words->thresholds,
-                     "Only labels whose confidence reaches the threshold of their class, from `threshold --output`")
+  accept
+      ->add_option("--thresholds", words->thresholds,
+                   "Only labels whose confidence reaches the threshold of their class, from `threshold --output`")
       ->type_name("FILE");
   CLI::App* reject = add_decision("reject", "The labels are wrong: never exported");
   add_decision("unsure", "To be looked at again: exported only with --include-unsure");

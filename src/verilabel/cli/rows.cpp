@@ -193,9 +193,9 @@ void say_labels(Console& console, const Columns& columns, const std::vector<std:
       const std::uint8_t outcome = evaluation->outcome[row];
       const bool is_judged = outcome != EvaluationColumns::kNoOutcome;
       const bool is_error = evaluation->error[row] != ErrorKind::none;
-      cells.insert(cells.end(), {is_judged ? std::string(name_of(static_cast<Outcome>(outcome))) : "-",
-                                 is_error ? std::string(name_of(evaluation->error[row])) : "-",
-                                 number_text(defined(evaluation->iou[row]))});
+      cells.insert(cells.end(),
+                   {is_judged ? std::string(name_of(static_cast<Outcome>(outcome))) : "-",
+                    is_error ? std::string(name_of(evaluation->error[row])) : "-", number_text(defined(evaluation->iou[row]))});
     }
     table.add(std::move(cells));
   }

@@ -169,8 +169,10 @@ constexpr std::string_view kExamples[] = {
 const Command kThresholdCommand{
     "threshold",
     "Recommend confidence thresholds: of best F1, or with a wanted precision or recall; for all classes and for each",
-    "Three thresholds are three different numbers. To train, take a low one (f2): models trained on proposed labels gain more from\n"
-    "what is found than they lose by what is wrong, and thresholds of 0.1 to 0.2 gave the best ones. To accept labels without looking,\n"
+    "Three thresholds are three different numbers. To train, take a low one (f2): models trained on proposed labels gain more "
+    "from\n"
+    "what is found than they lose by what is wrong, and thresholds of 0.1 to 0.2 gave the best ones. To accept labels without "
+    "looking,\n"
     "take a high one (--precision 0.95). The one of best F1 is for looking at results.\n"
     "Intervals are of 95 %, over images drawn anew. Where no threshold has the wanted precision, the file lets nothing through.",
     kExamples,

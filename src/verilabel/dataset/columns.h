@@ -177,9 +177,9 @@ struct Columns {
   std::vector<std::string> sample_tag_names;
   TagColumns sample_tags;  ///< rows of `samples`
   std::vector<std::string> label_tag_names;
-  TagColumns label_tags;                   ///< rows of `labels`
-  PropertyColumns sample_fields;           ///< rows of `samples`; true and false are the texts `true` and `false`
-  PropertyColumns label_attributes;        ///< rows of `labels`, likewise
+  TagColumns label_tags;                        ///< rows of `labels`
+  PropertyColumns sample_fields;                ///< rows of `samples`; true and false are the texts `true` and `false`
+  PropertyColumns label_attributes;             ///< rows of `labels`, likewise
   std::optional<EvaluationColumns> evaluation;  ///< there when a view asks for it: see `Project::columns_for`
   std::shared_ptr<const void> keep_alive;       ///< owns what borrowed columns point into
 

@@ -23,7 +23,8 @@ Flags flags_of_samples(const ExpressionNode& node, const View::Expression& expre
 
 void require_evaluation(const View::Expression& expression, const Columns& columns) {
   if (expression.asks_evaluation && !columns.evaluation) {
-    throw Error(ErrorCode::wrong_use, "the view asks about an evaluation, and none is stored yet; make one with: verilabel evaluate",
+    throw Error(ErrorCode::wrong_use,
+                "the view asks about an evaluation, and none is stored yet; make one with: verilabel evaluate",
                 {{"view", expression.text}});
   }
 }

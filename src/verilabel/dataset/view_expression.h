@@ -67,7 +67,20 @@ struct RowRange {
 using RowTest = std::function<void(RowRange rows, std::uint8_t* mask)>;
 
 /// What stands behind the name of a term.
-enum class TermForm : std::uint8_t { names, choices, patterns, ids, comparison, date, count, property, saved, sort, limit, evaluation };
+enum class TermForm : std::uint8_t {
+  names,
+  choices,
+  patterns,
+  ids,
+  comparison,
+  date,
+  count,
+  property,
+  saved,
+  sort,
+  limit,
+  evaluation
+};
 
 /// One row of the table of terms. `bind` makes the test over rows of labels or of samples, as `about.subject` says, and throws for
 /// names that do not exist; view, sort, limit and eval have none.

@@ -519,7 +519,8 @@ constexpr TermDefinition kTerms[] = {
                             ErrorKind::background, ErrorKind::missed});
      },
      true},
-    {{"iou", kLabel, "iou<X", "the label's overlap, in the evaluation, with its partner or with what its error is about", "iou<0.5"},
+    {{"iou", kLabel, "iou<X", "the label's overlap, in the evaluation, with its partner or with what its error is about",
+      "iou<0.5"},
      TermForm::comparison,
      compares_evaluated<&EvaluationColumns::iou>,
      nullptr,

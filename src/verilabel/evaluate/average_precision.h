@@ -5,19 +5,28 @@
 #include <cstdint>
 #include <vector>
 
+#include "verilabel/evaluate/coco_curves.h"
+
 namespace verilabel {
 
-/// Average precision over the recalls 0, 0.01, … 1, from the precision at each right prediction in descending order of score. The
+/// Points of recall of COCO, as `numpy.linspace` has them, and their exact hundredths, which is where TIDE's peers look.
+inline double coco_recall(std::size_t point) {
+  return linspace(0, 1, kRecallPoints, point);
+}
+inline double exact_recall(std::size_t point) {
+  return static_cast<double>(point) / (kRecallPoints - 1);
+}
+
+/// Average precision over points of recall, from the precision at each right prediction in descending order of score. The
 /// precisions become the falling envelope. `truths` above 0. Private to the module.
-inline double average_precision_of(std::vector<double>& precision_at_hit, std::int64_t truths) {
-  constexpr std::size_t recall_points = 101;
+inline double average_precision_of(std::vector<double>& precision_at_hit, std::int64_t truths, double (*recall_at)(std::size_t)) {
   for (std::size_t i = precision_at_hit.size(); i-- > 1;) {
     precision_at_hit[i - 1] = std::max(precision_at_hit[i - 1], precision_at_hit[i]);
   }
   double sum = 0;
   std::size_t hits = 1;
-  for (std::size_t point = 0; point < recall_points; ++point) {
-    const double recall = static_cast<double>(point) / (recall_points - 1);
+  for (std::size_t point = 0; point < kRecallPoints; ++point) {
+    const double recall = recall_at(point);
     while (hits <= precision_at_hit.size() && static_cast<double>(hits) / static_cast<double>(truths) < recall) {
       ++hits;
     }
@@ -26,7 +35,7 @@ inline double average_precision_of(std::vector<double>& precision_at_hit, std::i
     }
     sum += precision_at_hit[hits - 1];
   }
-  return sum / recall_points;
+  return sum / kRecallPoints;
 }
 
 }  // namespace verilabel

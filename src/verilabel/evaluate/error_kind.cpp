@@ -124,7 +124,7 @@ std::optional<double> average_precision(std::span<const Entry> entries, std::int
       precision_at_hit.push_back(static_cast<double>(precision_at_hit.size() + 1) / static_cast<double>(i + 1));
     }
   }
-  return average_precision_of(precision_at_hit, truths);
+  return average_precision_of(precision_at_hit, truths, exact_recall);
 }
 
 /// What average precision would be with some errors mended.

@@ -116,7 +116,7 @@ PointMetrics ResampledMetrics::over(std::span<const std::uint32_t> times_of_imag
         }
       }
     }
-    sum += average_precision_of(precision_at_hit, truths);
+    sum += average_precision_of(precision_at_hit, truths, coco_recall);
   }
   if (classes_with_truth > 0) {
     metrics.ap = sum / static_cast<double>(classes_with_truth);

@@ -33,8 +33,9 @@ EvaluationInput random_input(unsigned seed, std::size_t images, std::size_t clas
       }
     }
     for (unsigned i = 0; i < random() % 4; ++i) {
-      add(input, PredictionRow{image, static_cast<std::uint32_t>(random() % classes), {place(random), place(random), 15, 15},
-                               score(random) / 10.0});
+      add(input,
+          PredictionRow{
+              image, static_cast<std::uint32_t>(random() % classes), {place(random), place(random), 15, 15}, score(random) / 10.0});
     }
   }
   return input;
@@ -54,8 +55,8 @@ EvaluationInput repeated(const EvaluationInput& input, const std::vector<std::ui
       }
       for (std::size_t i = 0; i < input.predictions.size(); ++i) {
         if (input.predictions.image[i] == image) {
-          add(all, PredictionRow{copy, input.predictions.category[i], input.predictions.box_xywh_px[i],
-                                 input.predictions.score[i]});
+          add(all,
+              PredictionRow{copy, input.predictions.category[i], input.predictions.box_xywh_px[i], input.predictions.score[i]});
         }
       }
     }

@@ -121,11 +121,12 @@ class DetectionReader {
     read_list("images", [&](const JsonSlice& slice) {
       CocoId id;
       SourceImage image;
-      parser_.parse_image(slice.text, id, image);
+      source_parser_.parse_image(slice.text, id, image, true);
       if (images_.insert(id, 0)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", id.json())};
       }
-      truth.images.push_back({integer_id(id, "id"), image.width.value_or(0), image.height.value_or(0), std::move(image.source_json)});
+      truth.images.push_back(
+          {integer_id(id, "id"), image.width.value_or(0), image.height.value_or(0), std::move(image.source_json)});
     });
   }
 
@@ -133,7 +134,7 @@ class DetectionReader {
     read_list("categories", [&](const JsonSlice& slice) {
       CocoId id;
       SourceClass category;
-      parser_.parse_category(slice.text, id, category);
+      source_parser_.parse_category(slice.text, id, category);
       if (categories_.insert(id, 0)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another category has the id {}", id.json())};
       }
@@ -192,7 +193,8 @@ class DetectionReader {
   std::filesystem::path path_;
   CocoMasks masks_;
   JsonStream stream_;
-  CocoElementParser parser_;
+  CocoElementParser parser_;                                               ///< of annotations
+  CocoElementParser source_parser_{CocoElementParser::Keep::everything};  ///< of images and categories
   CocoIdMap images_;
   CocoIdMap categories_;
 };

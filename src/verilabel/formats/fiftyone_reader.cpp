@@ -14,11 +14,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
-#include "verilabel/base/base64.h"
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/fiftyone_names.h"
 #include "verilabel/formats/import_batch.h"

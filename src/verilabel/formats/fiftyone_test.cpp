@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
-#include "verilabel/base/base64.h"
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/numpy_mask.h"
 #include "verilabel/formats/testing_dataset.h"

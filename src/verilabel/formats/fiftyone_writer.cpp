@@ -13,11 +13,11 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
-#include "verilabel/base/base64.h"
 #include "verilabel/formats/buffered_file.h"
 #include "verilabel/formats/export_folder.h"
 #include "verilabel/formats/export_pass.h"

@@ -11,10 +11,10 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
-#include "verilabel/base/base64.h"
 #include "verilabel/formats/import_batch.h"
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/labelme.h"

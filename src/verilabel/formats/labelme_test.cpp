@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
-#include "verilabel/base/base64.h"
 #include "verilabel/formats/labelme.h"
 #include "verilabel/formats/mask_crop.h"
 #include "verilabel/formats/testing_dataset.h"

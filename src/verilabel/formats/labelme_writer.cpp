@@ -12,10 +12,10 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
-#include "verilabel/base/base64.h"
 #include "verilabel/formats/export_folder.h"
 #include "verilabel/formats/export_pass.h"
 #include "verilabel/formats/format.h"

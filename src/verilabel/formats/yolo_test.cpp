@@ -333,6 +333,9 @@ TEST(YoloWriter, CountsWhatClassesAndAreasLose) {
     return out;
   };
   const auto expected = testing::UnorderedElementsAre(std::pair("classes lose the id and the fields of the file they came from", 1),
+                                                      std::pair("boxes become outlines of four corners, because trainers refuse "
+                                                                "datasets that mix boxes and outlines",
+                                                                2),
                                                       std::pair("labels lose the area that was stated for them", 1),
                                                       std::pair("labels lose their confidence; --with-confidence keeps it", 2));
   EXPECT_THAT(told(losses_of_yolo(source, {})), expected);

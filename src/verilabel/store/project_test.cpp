@@ -113,12 +113,11 @@ struct ReleasedVersion {
   std::string schema;
   std::string rows;
 };
-const ReleasedVersion kReleased[] = {
-    {1, kVersion1Schema, std::string(kVersion1Rows) + kVersion1Fields + kTagsAndViews},
-    {2, std::string(kVersion1Schema) + kStepToVersion2,
-     std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion2Evaluation},
-    {3, std::string(kVersion1Schema) + kStepToVersion2 + kStepToVersion3,
-     std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion3Evaluation}};
+const ReleasedVersion kReleased[] = {{1, kVersion1Schema, std::string(kVersion1Rows) + kVersion1Fields + kTagsAndViews},
+                                     {2, std::string(kVersion1Schema) + kStepToVersion2,
+                                      std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion2Evaluation},
+                                     {3, std::string(kVersion1Schema) + kStepToVersion2 + kStepToVersion3,
+                                      std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion3Evaluation}};
 
 TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
   ASSERT_EQ(static_cast<std::size_t>(store::newest_schema_version()), std::size(kReleased))
@@ -443,7 +442,8 @@ TEST_F(ProjectTest, ViewsAskTheStoredEvaluations) {
                     {{3}, Outcome::fn, ErrorKind::missed, {}, 0}};
   first.samples = {{samples[0], 1, 0, 0}, {samples[1], 0, 0, 1}};
   project.save_evaluation(first);
-  StoredEvaluation second{"second", "a", "a", "{}", {{{3}, Outcome::fp, ErrorKind::localization, {1}, 0.3}}, {{samples[1], 0, 1, 0}}};
+  StoredEvaluation second{
+      "second", "a", "a", "{}", {{{3}, Outcome::fp, ErrorKind::localization, {1}, 0.3}}, {{samples[1], 0, 1, 0}}};
   project.save_evaluation(second);
 
   EXPECT_EQ(labels_where("outcome:fp"), (Rows{2})) << "the newest";

@@ -147,8 +147,8 @@ void write_calibration(JsonWriter& json, const Calibration& calibration) {
   json.field("scores_outside", calibration.scores_outside).end_object();
 }
 
-/// Where the thresholds are evenly spread, and where the truths found are: both plots of a curve stay smooth. And where the threshold
-/// of the evaluation cuts, so that its own numbers can be read off.
+/// Where the thresholds are evenly spread, and where the truths found are: both plots of a curve stay smooth. And where the
+/// threshold of the evaluation cuts, so that its own numbers can be read off.
 std::vector<std::size_t> drawn_points(const ScoreCurve& curve, const std::optional<double>& threshold) {
   const std::vector<double>& thresholds = curve.thresholds();
   std::vector<std::size_t> points;

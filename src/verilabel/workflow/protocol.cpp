@@ -24,9 +24,12 @@ struct ProtocolRow {
   Protocol protocol;
 };
 constexpr std::array kProtocols = {
-    ProtocolRow{"coco", Protocol::coco},          ProtocolRow{"lvis", Protocol::lvis},
-    ProtocolRow{"voc2007", Protocol::voc_2007},   ProtocolRow{"voc2010", Protocol::voc_2010},
-    ProtocolRow{"open_images", Protocol::open_images}, ProtocolRow{"classification", Protocol::classification},
+    ProtocolRow{"coco", Protocol::coco},
+    ProtocolRow{"lvis", Protocol::lvis},
+    ProtocolRow{"voc2007", Protocol::voc_2007},
+    ProtocolRow{"voc2010", Protocol::voc_2010},
+    ProtocolRow{"open_images", Protocol::open_images},
+    ProtocolRow{"classification", Protocol::classification},
 };
 
 json object_from(std::string_view source) {
@@ -158,8 +161,7 @@ ProtocolEvaluation evaluate_voc(VocYear year, EvaluationInput input, const std::
 }
 
 ProtocolEvaluation evaluate_open_images(EvaluationInput input, const OpenImagesContext& context, const EvaluateOptions& options) {
-  const OpenImagesResult open_images =
-      open_images_metrics(input, context, {.iou = options.iou, .threads = options.threads});
+  const OpenImagesResult open_images = open_images_metrics(input, context, {.iou = options.iou, .threads = options.threads});
   PairSet verified(input.images.size(), input.classes.size());
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
     verified.add(input.truths.image[i], input.truths.category[i]);

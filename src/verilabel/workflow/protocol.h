@@ -36,15 +36,15 @@ using SourceJson = std::vector<std::string_view>;
 /// Throws `bad_data`, naming the image or class, where one of them is missing or makes no sense.
 Federation federation_from(const SourceJson& images, const SourceJson& classes, const std::vector<std::string>& class_names);
 
-/// From a tree of Open Images (`LabelName`, `Subcategory`; what is a `Part` is no such thing), in which classes stand by the id of their source or by name: the
-/// classes directly above each. Throws `bad_data`, naming the file, for what is no such tree.
+/// From a tree of Open Images (`LabelName`, `Subcategory`; what is a `Part` is no such thing), in which classes stand by the id of
+/// their source or by name: the classes directly above each. Throws `bad_data`, naming the file, for what is no such tree.
 std::vector<std::vector<std::uint32_t>> hierarchy_from(const std::filesystem::path& file, const SourceJson& classes,
                                                        const std::vector<std::string>& class_names);
 
 /// The numbers of a protocol.
 struct ProtocolNumbers {
   std::vector<std::pair<std::string_view, std::optional<double>>> metrics;
-  std::vector<std::optional<double>> ap_per_class;  ///< empty for coco, whose are in the evaluation
+  std::vector<std::optional<double>> ap_per_class;                  ///< empty for coco, whose are in the evaluation
   std::vector<std::pair<std::string_view, std::int64_t>> left_out;  ///< predictions that the protocol does not look at
 };
 

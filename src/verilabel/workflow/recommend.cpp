@@ -20,9 +20,12 @@ struct UsualGoal {
 constexpr std::string_view kTraining = "to train on";
 constexpr std::string_view kAcceptance = "to accept unseen";
 constexpr std::array kUsualGoals = {
-    UsualGoal{{Kind::f_beta, 2}, kTraining},        UsualGoal{{Kind::f_beta, 1}, ""},
-    UsualGoal{{Kind::f_beta, 0.5}, ""},             UsualGoal{{Kind::precision, 0.9}, ""},
-    UsualGoal{{Kind::precision, 0.95}, kAcceptance}, UsualGoal{{Kind::precision, 0.99}, ""},
+    UsualGoal{{Kind::f_beta, 2}, kTraining},
+    UsualGoal{{Kind::f_beta, 1}, ""},
+    UsualGoal{{Kind::f_beta, 0.5}, ""},
+    UsualGoal{{Kind::precision, 0.9}, ""},
+    UsualGoal{{Kind::precision, 0.95}, kAcceptance},
+    UsualGoal{{Kind::precision, 0.99}, ""},
 };
 
 void write_interval(JsonWriter& json, std::string_view name, const std::optional<Interval>& interval) {

@@ -80,7 +80,9 @@ TEST(ReportPage, AllowsItsOwnScriptAndStyleOnly) {
   const std::string policy = between(page, R"(http-equiv="Content-Security-Policy" content=")", "\"");
   EXPECT_THAT(policy, HasSubstr("default-src 'none';"));
   EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
-  const auto hash_of = [](const std::string& content) { return "'sha256-" + base64_from_bytes(from_hex(sha256_of(content))) + "'"; };
+  const auto hash_of = [](const std::string& content) {
+    return "'sha256-" + base64_from_bytes(from_hex(sha256_of(content))) + "'";
+  };
   EXPECT_THAT(policy, HasSubstr("script-src " + hash_of(between(page, "<script>", "</script>")) + ";"));
   EXPECT_THAT(policy, HasSubstr("style-src " + hash_of(between(page, "<style>", "</style>")) + ";"));
 }

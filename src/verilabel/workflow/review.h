@@ -18,7 +18,8 @@ struct ReviewReport {
 };
 
 /// Decides every label that the view selects, as one undoable unit; with a thresholds file, those that reach the threshold of their
-/// class. A view that selects nothing records nothing. Throws `wrong_use` for a mistake in the view, and what `ClassThresholds` does.
+/// class. A view that selects nothing records nothing. Throws `wrong_use` for a mistake in the view, and what `ClassThresholds`
+/// does.
 ReviewReport decide(Project& project, const std::string& view, Verdict verdict, const std::string& reason,
                     const std::optional<std::filesystem::path>& thresholds = std::nullopt);
 

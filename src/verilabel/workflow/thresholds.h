@@ -37,8 +37,8 @@ class ClassThresholds {
 
 /// Reads `{"threshold": 0.3, "per_class": {"car": {"threshold": 0.4}, "bus": 0.5}}`. A null threshold, which stands for a class
 /// where nothing could be recommended, is as if it were not there; but with `"unattainable": true` beside it, which says that no
-/// threshold achieves what was wanted, it is infinite and no label reaches it. Other keys are for people. Throws `bad_data` naming the key,
-/// `not_found`, `io`.
+/// threshold achieves what was wanted, it is infinite and no label reaches it. Other keys are for people. Throws `bad_data` naming
+/// the key, `not_found`, `io`.
 Thresholds read_thresholds(const std::filesystem::path& path);
 
 }  // namespace verilabel
