@@ -1,7 +1,6 @@
 #include "verilabel/cli/evaluate_text.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string_view>
@@ -62,18 +61,11 @@ std::string_view meaning_of(ErrorKind kind) {
 }
 
 void say_errors(Console& console, const EvaluationDetails& details) {
-  std::array<std::int64_t, kErrorKinds> predictions{};
-  std::array<std::int64_t, kErrorKinds> truths{};
-  for (const LabelError& error : details.label_errors.predictions) {
-    ++predictions[static_cast<std::size_t>(error.kind)];
-  }
-  for (const LabelError& error : details.label_errors.truths) {
-    ++truths[static_cast<std::size_t>(error.kind)];
-  }
   Table table({"error", "wrong predictions", "lost truths", "AP cost", "meaning"});
   for (std::size_t i = 1; i < kErrorKinds; ++i) {
     const auto kind = static_cast<ErrorKind>(i);
-    table.add({std::string(name_of(kind)), std::to_string(predictions[i]), std::to_string(truths[i]),
+    table.add({std::string(name_of(kind)), std::to_string(details.error_counts[i].predictions),
+               std::to_string(details.error_counts[i].truths),
                number_text(details.errors.ap ? std::optional(details.errors.costs[i].ap) : std::nullopt),
                std::string(meaning_of(kind))});
   }

@@ -23,6 +23,12 @@ EvaluationDetails evaluation_details(const EvaluationInput& input, const Evaluat
   details.threshold = evaluation.at_threshold.threshold;
   details.outcomes = details.threshold ? outcomes_at(input, all, *details.threshold) : all;
   details.label_errors = label_errors(input, details.outcomes, error_options);
+  for (const LabelError& error : details.label_errors.predictions) {
+    details.error_counts[static_cast<std::size_t>(error.kind)].predictions += error.kind == ErrorKind::none ? 0 : 1;
+  }
+  for (const LabelError& error : details.label_errors.truths) {
+    details.error_counts[static_cast<std::size_t>(error.kind)].truths += error.kind == ErrorKind::none ? 0 : 1;
+  }
   details.errors = analyse_errors(input, all, error_options);
   details.pairing = pair_across_classes(input, {.iou_type = options.iou_type, .iou = options.iou, .threads = options.threads});
   details.confusion = confusion_at(input, details.pairing, details.threshold);

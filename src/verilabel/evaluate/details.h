@@ -23,14 +23,21 @@ struct Distribution {
   void add(double value, bool is_right);
 };
 
+/// How many labels are wrong for one reason.
+struct ErrorCount {
+  std::int64_t predictions = 0;
+  std::int64_t truths = 0;
+};
+
 /// How predictions go wrong: what stands behind the numbers of an evaluation.
 struct EvaluationDetails {
-  std::optional<double> threshold;  ///< that of the evaluation
-  Outcomes outcomes;                ///< at the threshold
-  LabelErrors label_errors;         ///< likewise
-  ErrorAnalysis errors;             ///< over predictions of every score
-  Pairing pairing;                  ///< for a confusion matrix at any other threshold
-  ConfusionMatrix confusion{0};     ///< at the threshold
+  std::optional<double> threshold;                     ///< that of the evaluation
+  Outcomes outcomes;                                   ///< at the threshold
+  LabelErrors label_errors;                            ///< likewise
+  std::array<ErrorCount, kErrorKinds> error_counts{};  ///< likewise, by `ErrorKind`; nothing under `none`
+  ErrorAnalysis errors;                                ///< over predictions of every score
+  Pairing pairing;                                     ///< for a confusion matrix at any other threshold
+  ConfusionMatrix confusion{0};                        ///< at the threshold
   Calibration calibration;
   ScoreCurves curves;
   Distribution scores;

@@ -193,7 +193,7 @@ class DetectionReader {
   std::filesystem::path path_;
   CocoMasks masks_;
   JsonStream stream_;
-  CocoElementParser parser_;                                               ///< of annotations
+  CocoElementParser parser_;                                              ///< of annotations
   CocoElementParser source_parser_{CocoElementParser::Keep::everything};  ///< of images and categories
   CocoIdMap images_;
   CocoIdMap categories_;

@@ -10,21 +10,13 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/json_writer.h"
+#include "verilabel/workflow/interval_json.h"
 
 namespace verilabel {
 namespace {
 
 /// A curve is written at about this many thresholds, and at as many shares of the truths found: enough to draw it.
 constexpr std::size_t kCurvePoints = 128;
-
-void write_interval(JsonWriter& json, std::string_view name, const std::optional<Interval>& interval) {
-  json.key(name);
-  if (interval) {
-    json.begin_array().value(interval->low).value(interval->high).end_array();
-  } else {
-    json.null();
-  }
-}
 
 void write_counts(JsonWriter& json, const Counts& counts) {
   json.field("tp", counts.true_positives).field("fp", counts.false_positives).field("fn", counts.false_negatives);
@@ -87,20 +79,12 @@ void write_coverage(JsonWriter& json, const SetEvaluation& result) {
 }
 
 void write_errors(JsonWriter& json, const EvaluationDetails& details) {
-  std::array<std::int64_t, kErrorKinds> predictions{};
-  std::array<std::int64_t, kErrorKinds> truths{};
-  for (const LabelError& error : details.label_errors.predictions) {
-    ++predictions[static_cast<std::size_t>(error.kind)];
-  }
-  for (const LabelError& error : details.label_errors.truths) {
-    ++truths[static_cast<std::size_t>(error.kind)];
-  }
   json.key("errors").begin_object();
   json.field("ap", details.errors.ap).field("threshold", details.threshold);
   json.key("kinds").begin_object();
   for (std::size_t kind = 1; kind < kErrorKinds; ++kind) {
     json.key(name_of(static_cast<ErrorKind>(kind))).begin_object();
-    json.field("predictions", predictions[kind]).field("truths", truths[kind]);
+    json.field("predictions", details.error_counts[kind].predictions).field("truths", details.error_counts[kind].truths);
     json.field("ap_cost", details.errors.ap ? std::optional(details.errors.costs[kind].ap) : std::nullopt).end_object();
   }
   json.end_object();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/json_writer.h"
+#include "verilabel/workflow/interval_json.h"
 #include "verilabel/workflow/judged.h"
 
 namespace verilabel {
@@ -27,15 +28,6 @@ constexpr std::array kUsualGoals = {
     UsualGoal{{Kind::precision, 0.95}, kAcceptance},
     UsualGoal{{Kind::precision, 0.99}, ""},
 };
-
-void write_interval(JsonWriter& json, std::string_view name, const std::optional<Interval>& interval) {
-  json.key(name);
-  if (interval) {
-    json.begin_array().value(interval->low).value(interval->high).end_array();
-  } else {
-    json.null();
-  }
-}
 
 void write_point(JsonWriter& json, const std::optional<OperatingPoint>& point) {
   const auto number = [&](std::optional<double> (Counts::*of)() const) {
