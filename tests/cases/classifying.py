@@ -2,7 +2,7 @@
 
 import json
 
-from harness import ProgramCase, test_data, write_json
+from harness import ProgramCase, test_data, write_bitmap, write_json
 
 MOBILENET = "mobilenet_v2_int8.onnx"
 
@@ -82,3 +82,58 @@ class Classifying(ProgramCase):
         self.assertEqual(len(info["classes"]), 1000)
         self.assertEqual(info["max_detections"], 5)
         self.assertEqual(json.loads(self.manifest.read_text())["crop"], [224, 224])
+
+
+class Compared(ProgramCase):
+    """Classes of images from tables: every figure is known by hand."""
+
+    def setUp(self):
+        super().setUp()
+        for number in range(1, 5):
+            write_bitmap(self.scratch / "images" / f"{number}.bmp")
+        self.init()
+        self.add_set("ground_truth", "image,class\n1.bmp,cat\n2.bmp,cat\n2.bmp,dog\n3.bmp,dog\n4.bmp,\n")
+        self.add_set(
+            "auto",
+            "image,class,confidence\n1.bmp,cat,0.9\n1.bmp,dog,0.2\n2.bmp,dog,0.8\n2.bmp,cat,0.4\n3.bmp,cat,0.7\n4.bmp,cat,0.6\n",
+        )
+
+    def add_set(self, name, table):
+        labels = self.scratch / f"{name}.csv"
+        labels.write_text(table)
+        self.run_program("import", "--images", self.scratch / "images", "--labels", labels, "--format", "csv", "--set", name)
+
+    def evaluate(self, protocol, *words):
+        words = ("--predictions", "auto", "--truth", "ground_truth", "--protocol", protocol, *words)
+        return self.run_program("evaluate", *words).json
+
+    def test_any_number_of_classes_an_image(self):
+        answer = self.evaluate("multi_label")
+        # At 0.5: cat on 1, 3, 4, dog on 2. Right are cat on 1 and dog on 2.
+        self.assertEqual(answer["coverage"]["samples"], 4)
+        cat, dog = answer["per_class"]["cat"], answer["per_class"]["dog"]
+        self.assertEqual([cat[key] for key in ("tp", "fp", "fn")], [1, 2, 1])
+        self.assertEqual([dog[key] for key in ("tp", "fp", "fn")], [1, 0, 1])
+        self.assertEqual(answer["averages"]["micro"]["precision"], 0.5)
+        self.assertAlmostEqual(answer["averages"]["macro"]["precision"], (1 / 3 + 1) / 2)
+        self.assertEqual(answer["exact_match"], 0.25)
+        # cat: 0.9 right, 0.7 and 0.6 wrong, 0.4 right: of the four pairs of a right and a wrong one, two are in order
+        self.assertEqual(cat["roc_auc"], 0.5)
+        self.assertAlmostEqual(cat["average_precision"], (1 + 2 / 4) / 2)
+        answer = self.evaluate("multi_label", "--threshold", "0.3")
+        self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], [2, 2, 0])
+        labels = self.run_program("labels", "--where", "set:auto outcome:fp").json["labels"]
+        self.assertEqual([(row["name"], row["class"]) for row in labels], [("3.bmp", "cat"), ("4.bmp", "cat")])
+
+    def test_one_class_an_image(self):
+        answer = self.evaluate("classification")
+        # The fourth image has no class and is left out; of the others two are called rightly.
+        self.assertEqual((answer["coverage"]["samples"], answer["coverage"]["without_class_in_truth"]), (3, 1))
+        self.assertAlmostEqual(answer["metrics"]["accuracy"], 2 / 3)
+        self.assertEqual(self.run_program("samples", "--where", "fn>=1").json["samples"][0]["name"], "3.bmp")
+        words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--protocol")
+        self.error(*words, "classification", "--threshold", "0.5", status=2)
+        self.error(*words, "multi_label", "--details", status=2)
+        told = self.run_program(*words, "multi_label", as_json=False).out.decode()
+        for piece in ("ROC AUC", "macro", "exact match"):
+            self.assertIn(piece, told)

@@ -198,22 +198,32 @@ void say_classification(Console& console, const SetClassification& classificatio
   const ClassificationResult& result = classification.result;
   const Coverage& coverage = classification.coverage;
   say_common_coverage(console, coverage);
-  say_count(console, result.images_without_prediction, "samples have no prediction and count as wrong");
+  say_count(console, result.images_without_prediction, "samples are not called anything");
   say_count(console, coverage.samples_without_class, "samples have no class of the whole image in the truth and are left out");
   say_count(console, coverage.labels_of_other_kinds, "labels with a box are left out");
   Table numbers({"metric", "value"});
   numbers.add({"accuracy", number_text(result.accuracy())});
+  numbers.add({"exact match", number_text(result.exact_match())});
   for (std::size_t k = 2; k <= ClassificationResult::kLargestK; ++k) {
     numbers.add({fmt::format("top-{}", k), number_text(result.top_k(k))});
   }
   console.say("\n" + numbers.text());
-  Table classes({"class", "truths", "predictions", "precision", "recall", "F1"});
+  Table averages({"mean over classes", "precision", "recall", "F1", "ROC AUC", "average precision"});
+  const auto add_average = [&](std::string name, const ClassificationAverage& average) {
+    averages.add({std::move(name), number_text(average.precision), number_text(average.recall), number_text(average.f1),
+                  number_text(average.roc_auc), number_text(average.average_precision)});
+  };
+  add_average("micro", result.micro);
+  add_average("macro", result.macro);
+  add_average("weighted", result.weighted);
+  console.say("\n" + averages.text());
+  Table classes({"class", "truths", "predictions", "precision", "recall", "F1", "ROC AUC", "average precision"});
   for (std::size_t i = 0; i < result.per_class.size(); ++i) {
     const ClassificationOfClass& of_class = result.per_class[i];
     if (of_class.truths > 0 || of_class.predictions > 0) {
       classes.add({classification.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
                    number_text(of_class.counts.precision()), number_text(of_class.counts.recall()),
-                   number_text(of_class.counts.f1())});
+                   number_text(of_class.counts.f1()), number_text(of_class.roc_auc), number_text(of_class.average_precision)});
     }
   }
   console.say("\n" + classes.text());

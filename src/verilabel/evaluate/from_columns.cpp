@@ -122,7 +122,7 @@ ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std
 }
 
 ClassificationColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
-                                                     std::span<const std::uint32_t> sample_rows) {
+                                                     std::span<const std::uint32_t> sample_rows, bool is_multi_label) {
   ClassificationColumnsInput built;
   Coverage& coverage = built.coverage;
   ClassificationInput& input = built.input;
@@ -150,7 +150,7 @@ ClassificationColumnsInput build_classification_from(const Columns& columns, std
   std::vector<std::uint32_t> image_of(columns.samples.size(), kNotEvaluated);
   coverage.samples_not_predicted = 0;
   for (const std::uint32_t row : labelled) {
-    if (has_class[row] == 0) {
+    if (has_class[row] == 0 && !is_multi_label) {
       ++coverage.samples_without_class;
       continue;
     }

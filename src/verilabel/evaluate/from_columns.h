@@ -51,8 +51,9 @@ struct ClassificationColumnsInput {
   Coverage coverage;
 };
 
-/// Likewise for classes of whole images, on those samples that have one in the truth set.
+/// Likewise for classes of whole images, on those samples that have one in the truth set; or, where an image may have any number of
+/// them, on all that are labelled there.
 ClassificationColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
-                                                     std::span<const std::uint32_t> sample_rows);
+                                                     std::span<const std::uint32_t> sample_rows, bool is_multi_label = false);
 
 }  // namespace verilabel

@@ -107,7 +107,7 @@ std::string json_from(const EvaluateSetsOptions& options, const ClassificationRe
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("protocol", options.protocol).field("where", options.where);
-  json.field("accuracy", classification.accuracy());
+  json.field("accuracy", classification.accuracy()).field("exact_match", classification.exact_match());
   for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
     json.field(fmt::format("top_{}", k), classification.top_k(k));
   }
@@ -344,7 +344,8 @@ Scenario scenario_from(std::string_view text) {
 }
 
 bool EvaluateSetsOptions::is_classification() const {
-  return protocol_from(protocol) == Protocol::classification;
+  const Protocol rules = protocol_from(protocol);
+  return rules == Protocol::classification || rules == Protocol::multi_label;
 }
 bool EvaluateSetsOptions::predictions_are_file() const {
   return means_file(predictions);
@@ -415,14 +416,15 @@ JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSe
 SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   options.validate();
   if (!options.is_classification()) {
-    throw Error(ErrorCode::wrong_use, "classes of whole images are compared by the protocol classification");
+    throw Error(ErrorCode::wrong_use, "classes of whole images are compared by the protocols classification and multi_label");
   }
   if (options.truth_is_file()) {
     throw Error(ErrorCode::wrong_use, "a COCO file holds no classes of whole images: import the labels into two sets");
   }
-  if (options.iou_type == IouType::mask || options.threshold) {
-    throw Error(ErrorCode::wrong_use,
-                "the protocol classification takes neither an IoU type nor a threshold: the best class counts");
+  ClassificationOptions rules{.is_multi_label = protocol_from(options.protocol) == Protocol::multi_label};
+  rules.threshold = options.threshold.value_or(rules.threshold);
+  if (!rules.is_multi_label && options.threshold) {
+    throw Error(ErrorCode::wrong_use, "the protocol classification takes no threshold: the best class counts; multi_label takes one");
   }
   if (options.with_details || !options.scenarios.empty() || !options.compare.empty()) {
     throw Error(ErrorCode::wrong_use, "details, scenarios, comparisons and reports are there for the protocol coco only");
@@ -432,9 +434,10 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
   const Columns columns = project.columns_for(view);
   const std::int32_t predictions = set_index(project, columns, options.predictions);
   const std::int32_t truth = set_index(project, columns, options.truth);
-  const ClassificationColumnsInput built = build_classification_from(columns, predictions, truth, select_samples(view, columns));
+  const ClassificationColumnsInput built =
+      build_classification_from(columns, predictions, truth, select_samples(view, columns), rules.is_multi_label);
   SetClassification classification;
-  classification.result = evaluate_classification(built.input);
+  classification.result = evaluate_classification(built.input, rules);
   classification.coverage = built.coverage;
   for (const NamedId& row : columns.classes) {
     classification.class_names.push_back(row.name);

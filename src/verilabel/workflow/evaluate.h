@@ -34,7 +34,7 @@ struct EvaluateSetsOptions {
   std::string hierarchy;          ///< file with the classes of Open Images above each other; empty for none. That protocol only.
   IouType iou_type = IouType::box;
   double iou = 0.5;                 ///< for precision, recall, F1 and the outcome of each label
-  std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1
+  std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1, of multi_label 0.5
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
   std::string name = "latest";      ///< key under which a project keeps the evaluation; an earlier one of that key is replaced
   bool with_details = false;        ///< how predictions go wrong, beside the numbers
@@ -42,6 +42,7 @@ struct EvaluateSetsOptions {
   std::string compare;              ///< other predictions, set or file as `predictions`, on the same truth; empty for none
   BootstrapOptions bootstrap;       ///< of scenarios and the comparison
 
+  /// Classes of whole images: one an image, or any number of them.
   bool is_classification() const;
   bool predictions_are_file() const;
   bool truth_is_file() const;
@@ -127,7 +128,7 @@ struct SetClassification {
   Coverage coverage;
 };
 
-/// Compares classes of whole images of two label sets, by the protocol classification. Stores and throws likewise; files hold no
+/// Compares classes of whole images of two label sets, by the protocol classification or multi_label. Stores and throws likewise; files hold no
 /// classes of whole images and are refused.
 SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 

@@ -293,6 +293,11 @@ void write_worst(JsonWriter& json, const SetEvaluation& result,
   json.end_array();
 }
 
+void write_average(JsonWriter& json, std::string_view name, const ClassificationAverage& average) {
+  json.key(name).begin_object().field("precision", average.precision).field("recall", average.recall).field("f1", average.f1);
+  json.field("roc_auc", average.roc_auc).field("average_precision", average.average_precision).end_object();
+}
+
 }  // namespace
 
 std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptions& options,
@@ -337,13 +342,18 @@ std::string classification_json(const SetClassification& classification) {
   for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
     json.field(fmt::format("top_{}", k), result.top_k(k));
   }
+  json.end_object().field("exact_match", result.exact_match()).key("averages").begin_object();
+  write_average(json, "micro", result.micro);
+  write_average(json, "macro", result.macro);
+  write_average(json, "weighted", result.weighted);
   json.end_object().key("per_class").begin_object();
   for (std::size_t i = 0; i < result.per_class.size(); ++i) {
     const ClassificationOfClass& of_class = result.per_class[i];
     const Counts& counts = of_class.counts;
     json.key(classification.class_names[i]).begin_object();
     json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
-    json.field("tp", counts.true_positives).field("fp", counts.false_positives).field("fn", counts.false_negatives);
+    write_counts(json, counts);
+    json.field("roc_auc", of_class.roc_auc).field("average_precision", of_class.average_precision);
     json.field("truths", of_class.truths).field("predictions", of_class.predictions).end_object();
   }
   json.end_object().key("coverage").begin_object();

@@ -30,6 +30,7 @@ constexpr std::array kProtocols = {
     ProtocolRow{"voc2010", Protocol::voc_2010},
     ProtocolRow{"open_images", Protocol::open_images},
     ProtocolRow{"classification", Protocol::classification},
+    ProtocolRow{"multi_label", Protocol::multi_label},
 };
 
 json object_from(std::string_view source) {
@@ -263,6 +264,7 @@ ProtocolEvaluation evaluate_by(Protocol protocol, EvaluationInput input, const P
       return evaluate_open_images(std::move(input), context.open_images, options);
     case Protocol::coco:
     case Protocol::classification:
+    case Protocol::multi_label:
       break;
   }
   ProtocolEvaluation result;

@@ -15,9 +15,9 @@
 // The rules of a comparison.
 namespace verilabel {
 
-enum class Protocol : std::uint8_t { coco, lvis, voc_2007, voc_2010, open_images, classification };
+enum class Protocol : std::uint8_t { coco, lvis, voc_2007, voc_2010, open_images, classification, multi_label };
 
-/// As on the command line and in JSON: "coco", "lvis", "voc2007", "voc2010", "open_images", "classification".
+/// As on the command line and in JSON: "coco", "lvis", "voc2007", "voc2010", "open_images", "classification", "multi_label".
 std::vector<std::string_view> protocol_names();
 /// Throws `wrong_use`, and lists those that there are.
 Protocol protocol_from(std::string_view name);
