@@ -445,9 +445,9 @@ RowTest is_of_split(const BoundTerm& bound) {
 
 using EvaluationNumbers = std::vector<double> EvaluationColumns::*;
 
-template <EvaluationNumbers column>
+template <EvaluationNumbers Numbers>
 RowTest compares_evaluated(const BoundTerm& bound) {
-  return compares(std::span<const double>((*bound.columns.evaluation).*column), bound.term);
+  return compares(std::span<const double>((*bound.columns.evaluation).*Numbers), bound.term);
 }
 
 constexpr auto kLabel = TermSubject::label;
@@ -608,9 +608,9 @@ constexpr TermDefinition kTerms[] = {
 
 using RowValue = std::function<double(std::uint32_t row)>;
 
-template <EvaluationNumbers column>
+template <EvaluationNumbers Numbers>
 RowValue evaluated_value(const Columns& columns, const Sort& /*sort*/) {
-  return [values = std::span<const double>((*columns.evaluation).*column)](std::uint32_t row) { return values[row]; };
+  return [values = std::span<const double>((*columns.evaluation).*Numbers)](std::uint32_t row) { return values[row]; };
 }
 
 template <typename T>
