@@ -246,6 +246,7 @@ class Judged(ProgramCase):
         self.assertEqual(self.labels("set:auto outcome:tp"), [("auto", "1.bmp", 0.9)])
         self.assertEqual(len(self.labels("set:auto outcome:tp eval:low")), 2)
         self.error("labels", "--where", "outcome:tp eval:middle", status=2)
+        self.error("samples", "--where", "eval:middle", status=2)
 
         self.evaluate("--name", "low", "--threshold", "0.05")
         self.assertEqual(len(self.labels("set:auto outcome:tp")), 3, "replaced, and the newest again")
@@ -299,6 +300,33 @@ class Judged(ProgramCase):
         done = self.run_program("review", "accept", "--where", "set:auto", "--thresholds", accept).json
         self.assertEqual((done["labels"], done["below"]), (1, 6))
         self.assertEqual(self.labels("verdict:accepted"), [("auto", "1.bmp", 0.9)])
+
+    def test_without_evidence_nothing_is_accepted_and_what_is_read_is_not_overwritten(self):
+        self.add_set("none", [])
+        file = self.scratch / "t.json"
+        answer = self.run_program("threshold", "--predictions", "auto", "--truth", "none", "--output", file).json
+        self.assertEqual((answer["threshold"], answer["unattainable"]), (None, True))
+        done = self.run_program("review", "accept", "--where", "set:auto", "--thresholds", file).json
+        self.assertEqual((done["labels"], done["below"]), (0, 7))
+        write_json(file, {"per_class": {"cat": 0.5}})
+        done = self.run_program("review", "accept", "--where", "set:auto", "--thresholds", file).json
+        self.assertEqual(done["labels"], 3, "cats from 0.5 on; of dogs the file says nothing")
+
+        gt = write_json(self.scratch / "gt.json", truth([(1, 5, [1, 1, 9, 9])]))
+        dt = write_json(self.scratch / "dt.json", [])
+        before = gt.read_bytes()
+        self.error("evaluate", "--predictions", dt, "--truth", gt, "--report", gt, status=None)
+        self.error("threshold", "--predictions", dt, "--truth", gt, "--output", gt, status=None)
+        self.assertEqual(gt.read_bytes(), before)
+        self.error("evaluate", "--predictions", dt, "--truth", gt, "--report", self.scratch / "none" / "r.html", status=3)
+
+    def test_scenarios_of_one_side_say_nothing(self):
+        answer = self.evaluate("--scenario", "sure=set:auto confidence>=0.5", "--scenario", "über=name:1.bmp")
+        sure, one = answer["scenarios"]
+        self.assertEqual((sure["truths"], sure["predictions"], sure["metrics"]["precision"]), (0, 5, None))
+        self.assertEqual((one["name"], one["intervals"]["precision"]), ("über", None), "of one image nothing can be drawn anew")
+        words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth")
+        self.error(*words, "--scenario", "a=width>1", "--scenario", "a=width>2", status=2)
 
     def test_recommending_stores_nothing(self):
         self.evaluate()

@@ -21,6 +21,15 @@ struct Words {
   std::string report;
 };
 
+/// An evaluation that the project did not keep is a failure that is told.
+int status_of(Console& console, const std::string& reason_not_kept) {
+  if (reason_not_kept.empty()) {
+    return 0;
+  }
+  console.note(fmt::format("the project does not keep this evaluation for views: {}", reason_not_kept));
+  return 1;
+}
+
 Action configure_evaluate(CLI::App& app) {
   auto options = std::make_shared<EvaluateSetsOptions>();
   auto words = std::make_shared<Words>();
@@ -48,7 +57,8 @@ Action configure_evaluate(CLI::App& app) {
       options->scenarios.push_back(scenario_from(text));
     }
     if (!words->report.empty()) {
-      check_output_file(std::filesystem::absolute(words->report), invocation.project_dir);
+      check_output_file(std::filesystem::absolute(words->report), invocation.project_dir,
+                        {options->predictions, options->truth, options->compare, options->hierarchy});
       options->with_details = true;
     }
     if (options->is_classification()) {
@@ -58,7 +68,7 @@ Action configure_evaluate(CLI::App& app) {
       } else {
         say_classification(invocation.console, result);
       }
-      return 0;
+      return status_of(invocation.console, result.reason_not_kept);
     }
     const SetEvaluation result = evaluate_sets(invocation.project_dir, *options);
     if (!words->report.empty()) {
@@ -72,7 +82,7 @@ Action configure_evaluate(CLI::App& app) {
     if (!words->report.empty()) {
       invocation.console.note(fmt::format("the report is in {}", words->report));
     }
-    return 0;
+    return status_of(invocation.console, result.reason_not_kept);
   };
 }
 

@@ -124,6 +124,12 @@ void say_scenarios(Console& console, const SetEvaluation& result) {
                number_text(one.metrics.recall, one.intervals.recall), number_text(one.metrics.f1, one.intervals.f1)});
   }
   console.say("\n" + table.text());
+  for (const ScenarioEvaluation& one : result.scenarios) {
+    if ((one.truths == 0) != (one.predictions == 0)) {
+      console.say(fmt::format("  {} selects {} only: nothing can be compared", printable(one.scenario.name),
+                              one.truths == 0 ? "predictions" : "truths"));
+    }
+  }
 }
 
 void say_comparison(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
@@ -221,7 +227,7 @@ void say_classification(Console& console, const SetClassification& classificatio
   for (std::size_t i = 0; i < result.per_class.size(); ++i) {
     const ClassificationOfClass& of_class = result.per_class[i];
     if (of_class.truths > 0 || of_class.predictions > 0) {
-      classes.add({classification.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
+      classes.add({printable(classification.class_names[i]), std::to_string(of_class.truths), std::to_string(of_class.predictions),
                    number_text(of_class.counts.precision()), number_text(of_class.counts.recall()),
                    number_text(of_class.counts.f1()), number_text(of_class.roc_auc), number_text(of_class.average_precision)});
     }
@@ -246,7 +252,7 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
     const ClassEvaluation& of_class = evaluation.per_class[i];
     if (is_shown(of_class)) {
       const Counts& at = of_class.at_threshold.counts;
-      classes.add({result.class_names[i], std::to_string(of_class.truths), std::to_string(of_class.predictions),
+      classes.add({printable(result.class_names[i]), std::to_string(of_class.truths), std::to_string(of_class.predictions),
                    number_text(ap_per_class.empty() ? of_class.coco.ap : ap_per_class[i]), number_text(of_class.coco.ap_50),
                    number_text(at.precision()), number_text(at.recall()), number_text(at.f1()),
                    number_text(of_class.best_f1.threshold), number_text(of_class.best_f1.counts.f1())});

@@ -182,7 +182,7 @@ void say_labels(Console& console, const Columns& columns, const std::vector<std:
     std::vector<std::string> cells = {printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]),
                                       std::to_string(labels.id[row]),
                                       columns.sets[static_cast<std::size_t>(labels.set[row])].name,
-                                      columns.classes[static_cast<std::size_t>(labels.class_index[row])].name,
+                                      printable(columns.classes[static_cast<std::size_t>(labels.class_index[row])].name),
                                       number_text(defined(labels.confidence[row])),
                                       std::string(name_of(labels.verdict[row])),
                                       fmt::format("{:.1f}", box.x),

@@ -56,14 +56,15 @@ void say_overall(Console& console, const ThresholdRecommendation& recommendation
   const Recommendation& overall = recommendation.overall;
   const std::string goal = name_of(recommendation.goal);
   if (!overall.point) {
-    console.say(fmt::format("no threshold achieves {}", goal));
+    console.say(overall.truths == 0 ? "there are no truths to choose a threshold by; the file lets nothing through"
+                                    : fmt::format("no threshold achieves {}; the file lets nothing through", goal));
     return;
   }
   console.say(fmt::format("for {}: threshold {}\n  precision {}, recall {}, F1 {}", goal,
-                          number_text(overall.point->threshold, overall.intervals.threshold),
-                          number_text(number_of(overall, &Counts::precision), overall.intervals.precision),
-                          number_text(number_of(overall, &Counts::recall), overall.intervals.recall),
-                          number_text(number_of(overall, &Counts::f1), overall.intervals.f1)));
+                          number_text(overall.point->threshold, overall.threshold),
+                          number_text(number_of(overall, &Counts::precision), recommendation.intervals.precision),
+                          number_text(number_of(overall, &Counts::recall), recommendation.intervals.recall),
+                          number_text(number_of(overall, &Counts::f1), recommendation.intervals.f1)));
 }
 
 void say_choices(Console& console, const ThresholdRecommendation& recommendation) {
@@ -88,7 +89,7 @@ void say_classes(Console& console, const ThresholdRecommendation& recommendation
     const Recommendation& one = recommendation.per_class[i];
     if (is_shown(recommendation.sets.evaluation.per_class[i])) {
       table.add({printable(recommendation.sets.class_names[i]), std::to_string(one.truths),
-                 number_text(one.point ? one.point->threshold : std::nullopt, one.intervals.threshold),
+                 number_text(one.point ? one.point->threshold : std::nullopt, one.threshold),
                  number_text(number_of(one, &Counts::precision)), number_text(number_of(one, &Counts::recall)),
                  number_text(number_of(one, &Counts::f1))});
     }
@@ -108,8 +109,10 @@ void note_few_truths(Console& console, const ThresholdRecommendation& recommenda
     }
   }
   if (few > 0) {
-    console.note(fmt::format("{} classes have fewer than {} truths, and thresholds of their own say little: {}", few,
-                             Recommendation::kFewTruths, names));
+    console.note(
+        fmt::format("{} classes have fewer than {} truths, so that thresholds of their own say little, and the overall one "
+                    "holds for them in --output: {}",
+                    few, Recommendation::kFewTruths, names));
   }
 }
 
@@ -135,7 +138,9 @@ Action configure(CLI::App& app) {
       ->type_name("FILE");
   return [options](const Invocation& invocation) {
     if (!options->output.empty()) {
-      check_output_file(std::filesystem::absolute(options->output), invocation.project_dir);
+      const EvaluateSetsOptions& sets = options->recommend.sets;
+      check_output_file(std::filesystem::absolute(options->output), invocation.project_dir,
+                        {sets.predictions, sets.truth, sets.hierarchy});
     }
     options->recommend.goal = goal_from(*options);
     options->recommend.with_intervals = options->resamples > 0;
@@ -174,7 +179,9 @@ const Command kThresholdCommand{
     "what is found than they lose by what is wrong, and thresholds of 0.1 to 0.2 gave the best ones. To accept labels without "
     "looking,\n"
     "take a high one (--precision 0.95). The one of best F1 is for looking at results.\n"
-    "Intervals are of 95 %, over images drawn anew. Where no threshold has the wanted precision, the file lets nothing through.",
+    "Intervals are of 95 %, over images drawn anew. Where no threshold achieves what is wanted, the file lets nothing through; for "
+    "a\n"
+    "class with fewer than 30 truths it has the overall threshold.",
     kExamples,
     &configure,
 };

@@ -352,6 +352,7 @@ class Parser {
       expect_colon(definition);
       const TermValue key = value("the key of an evaluation");
       use_evaluation(key.offset, key.text);
+      result_.asks_evaluation = true;
       return;
     }
     if (is_sort ? result_.sort.has_value() : result_.limit.has_value()) {

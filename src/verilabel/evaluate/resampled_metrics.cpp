@@ -20,6 +20,9 @@ constexpr std::pair<NumberOf, IntervalOf> kNumbers[] = {{&PointMetrics::ap, &Poi
 template <typename Measure>
 PointMetricIntervals intervals_of(std::size_t images, const BootstrapOptions& options, const Measure& measure) {
   options.validate();
+  if (images < 2) {
+    return {};
+  }
   std::vector<PointMetrics> resamples(static_cast<std::size_t>(options.resamples));
   for_each_in_parallel(resamples.size(), options.threads,
                        [&](std::size_t i) { resamples[i] = measure(resample_counts(images, options.seed, i)); });

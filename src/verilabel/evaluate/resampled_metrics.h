@@ -48,7 +48,8 @@ class ResampledMetrics {
   std::vector<Counts> at_threshold_;  ///< of each image
 };
 
-/// Where each number falls when the images are drawn anew. Nothing where it is undefined on every resample. Throws `wrong_use`.
+/// Where each number falls when the images are drawn anew. Nothing where it is undefined on every resample, and for one image,
+/// which says nothing of others. Throws `wrong_use`.
 PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const BootstrapOptions& options);
 
 /// Where `first` less `second` falls, both counted on the same images each time. Throws `wrong_use`, for metrics of different

@@ -235,6 +235,19 @@ ProtocolContext context_of(const Project& project, const Columns& columns, const
   return context;
 }
 
+/// Why the project could not keep the evaluation, as when it is read-only; empty when it has.
+std::string keep(const std::filesystem::path& project_dir, const StoredEvaluation& evaluation) {
+  try {
+    Project::open(project_dir).save_evaluation(evaluation);
+    return "";
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io) {
+      throw;
+    }
+    return error.message();
+  }
+}
+
 ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& scenario, const ColumnsInput& built,
                                      const EvaluateOptions& evaluate_options, const BootstrapOptions& bootstrap) {
   const View view = View::parse(scenario.where, project.saved_views());
@@ -261,6 +274,9 @@ ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& sce
     result.samples = std::ranges::count(has_label, 1);
     result.truths = std::ranges::count(truths, 1);
     result.predictions = std::ranges::count(predictions, 1);
+    if (result.truths == 0 || result.predictions == 0) {
+      return result;  // one side alone says nothing about the other: undefined
+    }
     part = labels_of(built.input, truths, predictions);
   }
   const Evaluation evaluation = evaluate(part, evaluate_options);
@@ -272,7 +288,7 @@ ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& sce
 }
 
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
-  Project project = Project::open(project_dir);
+  const Project project = Project::open(project_dir, Project::Access::read_only);
   const View view = view_of_samples(project, options);
   const Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
@@ -304,7 +320,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   EvaluationDetails details = evaluation_details(built.input, result.evaluation, evaluate_options);
   StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result), {}, {}};
   add_outcomes(columns, built.input, built.truth_label, built.prediction_label, details.outcomes, details.label_errors, stored);
-  project.save_evaluation(stored);
+  result.reason_not_kept = keep(project_dir, stored);
   if (options.with_details) {
     result.worst = worst_images(built.input, details);
     for (JudgedImage& image : result.worst) {
@@ -323,21 +339,20 @@ void validate_for_overlaps(const EvaluateSetsOptions& options) {
   options.validate();
   if (options.is_classification()) {
     throw Error(ErrorCode::wrong_use,
-                "classes of whole images have no overlaps and no threshold of best F1: use the protocol coco");
+                "classes of whole images have no overlaps to choose a threshold by; take a protocol of boxes or masks");
   }
 }
 
 }  // namespace
 
 Scenario scenario_from(std::string_view text) {
-  const auto is_of_name = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == ' ';
-  };
-  // A view never begins with a word and `=` followed by a term, except for a comparison, which has a known name.
+  // What stands before the first `=` of a view is the name of a term, or holds one of these.
+  constexpr std::string_view signs_of_views = ":()<>!|\",";
   const std::size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
-  const bool is_term = std::ranges::any_of(view_terms(), [&](const ViewTerm& term) { return term.name == name; });
-  if (equals == std::string_view::npos || name.empty() || is_term || !std::ranges::all_of(name, is_of_name)) {
+  const std::string_view term_name = name.substr(name.starts_with('-') ? 1 : 0);
+  const bool is_term = std::ranges::any_of(view_terms(), [&](const ViewTerm& term) { return term.name == term_name; });
+  if (equals == std::string_view::npos || name.empty() || is_term || name.find_first_of(signs_of_views) != std::string_view::npos) {
     return {std::string(text), std::string(text)};
   }
   return {std::string(name), std::string(text.substr(equals + 1))};
@@ -360,7 +375,7 @@ void EvaluateSetsOptions::validate() const {
     throw Error(ErrorCode::wrong_use, "--hierarchy is for the protocol open_images");
   }
   if (iou_type == IouType::mask && rules != Protocol::coco && rules != Protocol::lvis) {
-    throw Error(ErrorCode::wrong_use, fmt::format("the protocol {} compares boxes only", protocol));
+    throw Error(ErrorCode::wrong_use, fmt::format("the protocol {} does not compare masks", protocol));
   }
   if (truth_is_file() && rules != Protocol::coco && rules != Protocol::lvis) {
     throw Error(ErrorCode::wrong_use,
@@ -381,6 +396,13 @@ void EvaluateSetsOptions::validate() const {
   }
   if (!compare.empty() && (compare == predictions || compare == truth)) {
     throw Error(ErrorCode::wrong_use, "--compare takes other predictions than those that are judged, and not the truth");
+  }
+  for (std::size_t i = 0; i < scenarios.size(); ++i) {
+    const auto is_same = [&](const Scenario& other) { return other.name == scenarios[i].name; };
+    if (std::any_of(scenarios.begin(), scenarios.begin() + static_cast<std::ptrdiff_t>(i), is_same)) {
+      throw Error(ErrorCode::wrong_use,
+                  fmt::format("two scenarios are called '{}'; give each a name of its own", scenarios[i].name));
+    }
   }
   bootstrap.validate();
   if (!truth_is_file() && predictions == truth) {
@@ -424,12 +446,13 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
   ClassificationOptions rules{.is_multi_label = protocol_from(options.protocol) == Protocol::multi_label};
   rules.threshold = options.threshold.value_or(rules.threshold);
   if (!rules.is_multi_label && options.threshold) {
-    throw Error(ErrorCode::wrong_use, "the protocol classification takes no threshold: the best class counts; multi_label takes one");
+    throw Error(ErrorCode::wrong_use,
+                "the protocol classification takes no threshold: the best class counts; multi_label takes one");
   }
   if (options.with_details || !options.scenarios.empty() || !options.compare.empty()) {
-    throw Error(ErrorCode::wrong_use, "details, scenarios, comparisons and reports are there for the protocol coco only");
+    throw Error(ErrorCode::wrong_use, "details, scenarios, comparisons and reports are there for boxes and masks only");
   }
-  Project project = Project::open(project_dir);
+  const Project project = Project::open(project_dir, Project::Access::read_only);
   const View view = view_of_samples(project, options);
   const Columns columns = project.columns_for(view);
   const std::int32_t predictions = set_index(project, columns, options.predictions);
@@ -444,7 +467,7 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
   }
   StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, classification.result), {}, {}};
   add_outcomes(columns, built.input, built.truth_label, built.prediction_label, classification.result.outcomes, {}, stored);
-  project.save_evaluation(stored);
+  classification.reason_not_kept = keep(project_dir, stored);
   return classification;
 }
 

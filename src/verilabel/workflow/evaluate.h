@@ -22,7 +22,7 @@ struct Scenario {
   std::string where;
 };
 
-/// "NAME=VIEW", where the name is a word of letters, digits, `_`, `-` and blanks; or a view, which is then its own name.
+/// "NAME=VIEW", where the name has none of the signs that stand in views; or a view, which is then its own name.
 Scenario scenario_from(std::string_view text);
 
 struct EvaluateSetsOptions {
@@ -77,7 +77,7 @@ struct ScenarioEvaluation {
   std::int64_t truths = 0;
   std::int64_t predictions = 0;
   std::optional<double> map;
-  PointMetrics metrics;  ///< at the IoU and threshold of the whole evaluation
+  PointMetrics metrics;  ///< at the IoU and threshold of the whole evaluation; undefined where label terms select one side only
   PointMetricIntervals intervals;
 };
 
@@ -109,6 +109,8 @@ struct SetEvaluation {
   std::int64_t predictions_of_unknown_images = 0;   ///< results whose image the truth file does not list: left out
   std::int64_t predictions_of_unknown_classes = 0;  ///< likewise
 
+  std::string reason_not_kept;  ///< why the project did not keep it: see there; empty when it did, or for files
+
   std::optional<EvaluationDetails> details;
   std::vector<JudgedImage> worst;  ///< with details: the images with most errors at the threshold
   std::vector<ScenarioEvaluation> scenarios;
@@ -116,9 +118,9 @@ struct SetEvaluation {
 };
 
 /// Compares the boxes or masks of two files, or of two label sets of the project in `project_dir`, which is opened for sets only;
-/// for sets the evaluation with the outcome of each label at the threshold is stored under its name. Throws `wrong_use` for a set,
-/// view or protocol that does not exist (naming those that do), for a file beside a set, and for the protocol classification;
-/// `bad_data` for a truth that lacks what the protocol asks for; `not_found`, `io`.
+/// for sets the evaluation with the outcome of each label at the threshold is stored under its name, unless the project cannot be
+/// written. Throws `wrong_use` for a set, view or protocol that does not exist (naming those that do), for a file beside a set, and
+/// for the protocol classification; `bad_data` for a truth that lacks what the protocol asks for; `not_found`, `io`.
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 /// Likewise of classes of whole images.
@@ -126,10 +128,11 @@ struct SetClassification {
   ClassificationResult result;
   std::vector<std::string> class_names;  ///< in the order of `result.per_class`
   Coverage coverage;
+  std::string reason_not_kept;
 };
 
-/// Compares classes of whole images of two label sets, by the protocol classification or multi_label. Stores and throws likewise; files hold no
-/// classes of whole images and are refused.
+/// Compares classes of whole images of two label sets, by the protocol classification or multi_label. Stores and throws likewise;
+/// files hold no classes of whole images and are refused.
 SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 }  // namespace verilabel

@@ -26,7 +26,7 @@ bool is_text_or_archive(const fs::path& file) {
 
 }  // namespace
 
-void check_output_file(const fs::path& output, const fs::path& project_dir) {
+void check_output_file(const fs::path& output, const fs::path& project_dir, std::initializer_list<std::string> inputs) {
   if (output.empty() || !output.has_filename()) {
     throw Error(ErrorCode::wrong_use, "the output needs a name", {{"path", output.native()}});
   }
@@ -36,6 +36,15 @@ void check_output_file(const fs::path& output, const fs::path& project_dir) {
   if (!inside.empty() && std::find(kProjectFiles.begin(), kProjectFiles.end(), inside.begin()->native()) != kProjectFiles.end()) {
     throw Error(ErrorCode::conflict, "this is a file of the project itself, which would be lost; choose another name",
                 {{"path", output.native()}});
+  }
+  for (const std::string& input : inputs) {
+    if (fs::equivalent(place, input, ignored)) {
+      throw Error(ErrorCode::conflict, "this is a file that the command reads, and it would be lost; choose another name",
+                  {{"path", output.native()}});
+    }
+  }
+  if (!fs::exists(place.parent_path(), ignored)) {
+    throw Error(ErrorCode::not_found, "the folder of the output does not exist; make it first", {{"path", output.native()}});
   }
   if (fs::is_regular_file(place, ignored) && !is_text_or_archive(place)) {
     throw Error(ErrorCode::conflict,

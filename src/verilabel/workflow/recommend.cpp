@@ -37,17 +37,19 @@ void write_point(JsonWriter& json, const std::optional<OperatingPoint>& point) {
   json.field("precision", number(&Counts::precision)).field("recall", number(&Counts::recall));
 }
 
-void write_recommendation(JsonWriter& json, const Recommendation& one, const ThresholdGoal& goal) {
+void write_recommendation(JsonWriter& json, const Recommendation& one, const PointMetricIntervals* metrics = nullptr) {
   write_point(json, one.point);
-  if (!one.point && goal.kind == Kind::precision) {
+  if (!one.point) {
     json.field("unattainable", true);
   }
   json.field("truths", one.truths).field("few_truths", one.has_few_truths());
   json.key("intervals").begin_object();
-  write_interval(json, "threshold", one.intervals.threshold);
-  write_interval(json, "precision", one.intervals.precision);
-  write_interval(json, "recall", one.intervals.recall);
-  write_interval(json, "f1", one.intervals.f1);
+  write_interval(json, "threshold", one.threshold);
+  if (metrics != nullptr) {
+    write_interval(json, "precision", metrics->precision);
+    write_interval(json, "recall", metrics->recall);
+    write_interval(json, "f1", metrics->f1);
+  }
   json.end_object();
 }
 
@@ -78,7 +80,7 @@ ThresholdRecommendation recommend_thresholds(const std::filesystem::path& projec
   ThresholdRecommendation recommendation;
   recommendation.goal = options.goal;
   const auto recommend = [&](const ScoreCurve& curve) {
-    return Recommendation{point_for(curve, options.goal), {}, curve.truths()};
+    return Recommendation{point_for(curve, options.goal), std::nullopt, curve.truths()};
   };
   recommendation.overall = recommend(curves.overall);
   for (const ScoreCurve& curve : curves.per_class) {
@@ -86,9 +88,15 @@ ThresholdRecommendation recommend_thresholds(const std::filesystem::path& projec
   }
   if (options.with_intervals) {
     const ThresholdIntervals intervals = bootstrap_thresholds(judged.input, outcomes, options.goal, options.bootstrap);
-    recommendation.overall.intervals = intervals.overall;
+    recommendation.overall.threshold = intervals.overall.threshold;
     for (std::size_t k = 0; k < intervals.per_class.size(); ++k) {
-      recommendation.per_class[k].intervals = intervals.per_class[k];
+      if (recommendation.per_class[k].point) {
+        recommendation.per_class[k].threshold = intervals.per_class[k].threshold;
+      }
+    }
+    if (recommendation.overall.point) {
+      const ResampledMetrics metrics(judged.input, outcomes, recommendation.overall.point->threshold);
+      recommendation.intervals = bootstrap_metrics(metrics, options.bootstrap);
     }
   }
   for (const UsualGoal& usual : kUsualGoals) {
@@ -102,7 +110,7 @@ std::string recommendation_json(const ThresholdRecommendation& recommendation) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("goal", name_of(recommendation.goal));
-  write_recommendation(json, recommendation.overall, recommendation.goal);
+  write_recommendation(json, recommendation.overall, &recommendation.intervals);
   json.field("training", threshold_for(recommendation, kTraining));
   json.field("acceptance", threshold_for(recommendation, kAcceptance));
   json.key("per_class").begin_object();
@@ -110,7 +118,7 @@ std::string recommendation_json(const ThresholdRecommendation& recommendation) {
     const ClassEvaluation& of_class = recommendation.sets.evaluation.per_class[k];
     if (of_class.truths > 0 || of_class.predictions > 0) {
       json.key(recommendation.sets.class_names[k]).begin_object();
-      write_recommendation(json, recommendation.per_class[k], recommendation.goal);
+      write_recommendation(json, recommendation.per_class[k]);
       json.end_object();
     }
   }

@@ -26,8 +26,8 @@ std::string name_of(const ThresholdGoal& goal);
 /// What achieves the goal, for all classes together or for one.
 struct Recommendation {
   std::optional<OperatingPoint> point;  ///< nothing where no threshold achieves it
-  PointIntervals intervals;
-  std::int64_t truths = 0;  ///< that count
+  std::optional<Interval> threshold;    ///< where it falls when it is chosen anew on images drawn anew
+  std::int64_t truths = 0;              ///< that count
   /// So few truths that the threshold says more about these images than about the class.
   bool has_few_truths() const { return truths < kFewTruths; }
   static constexpr std::int64_t kFewTruths = 30;
@@ -44,6 +44,7 @@ struct ThresholdRecommendation {
   SetEvaluation sets;  ///< names and coverage; numbers at the threshold of greatest F1
   ThresholdGoal goal;
   Recommendation overall;
+  PointMetricIntervals intervals;         ///< of what the overall threshold, as it is, yields on images drawn anew
   std::vector<Recommendation> per_class;  ///< in the order of `sets.class_names`
   std::vector<ThresholdChoice> choices;   ///< from the lowest threshold to the highest: from keeping to being sure
 };

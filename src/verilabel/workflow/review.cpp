@@ -31,7 +31,9 @@ ReviewReport decide(Project& project, const std::string& view, Verdict verdict, 
   ReviewReport report;
   std::vector<LabelId> labels;
   for (const std::uint32_t row : select_labels(parsed, columns)) {
-    if (filter && !filter->reaches(columns.labels, row).value_or(false)) {
+    const bool is_sure =
+        !filter || (filter->has_threshold(columns.labels.class_index[row]) && filter->reaches(columns.labels, row).value_or(false));
+    if (!is_sure) {
       ++report.below;
     } else if (columns.labels.verdict[row] == verdict) {
       ++report.unchanged;

@@ -27,14 +27,18 @@ std::optional<double> number_from(const json& value, const std::string& key) {
   return value.get<double>();
 }
 
+bool flag_from(const json& object, const char* name, const std::string& key) {
+  const json flag = object.value(name, json(false));
+  if (!flag.is_boolean()) {
+    throw Error(ErrorCode::bad_data, fmt::format("`{}` must be true or false", name), {{"field", key}});
+  }
+  return flag.get<bool>();
+}
+
 /// Of an object with `threshold`, or of the whole document.
 std::optional<double> threshold_from(const json& object, const std::string& key) {
-  const json unattainable = object.value("unattainable", json(false));
-  if (!unattainable.is_boolean()) {
-    throw Error(ErrorCode::bad_data, "`unattainable` must be true or false", {{"field", key}});
-  }
   const auto threshold = number_from(object.value("threshold", json()), key);
-  return !threshold && unattainable.get<bool>() ? std::optional(std::numeric_limits<double>::infinity()) : threshold;
+  return !threshold && flag_from(object, "unattainable", key) ? std::optional(std::numeric_limits<double>::infinity()) : threshold;
 }
 
 Thresholds thresholds_from(const json& document) {
@@ -54,6 +58,9 @@ Thresholds thresholds_from(const json& document) {
   }
   for (const auto& [name, value] : per_class.items()) {
     const std::string key = fmt::format("per_class.{}", name);
+    if (value.is_object() && flag_from(value, "few_truths", key)) {
+      continue;
+    }
     if (const auto threshold = value.is_object() ? threshold_from(value, key) : number_from(value, key)) {
       thresholds.per_class.push_back({name, *threshold});
     }

@@ -28,8 +28,12 @@ class ClassThresholds {
   /// Those of a file. Throws what `read_thresholds` does, and `bad_data` for a class that the project does not have.
   ClassThresholds(const Columns& columns, const std::filesystem::path& file);
 
-  /// Whether a label's confidence reaches the threshold of its class; nothing for a label without confidence.
+  /// Whether a label's confidence reaches the threshold of its class, as it does where there is none; nothing for a label without
+  /// confidence.
   std::optional<bool> reaches(const LabelColumns& labels, std::uint32_t row) const;
+  bool has_threshold(std::int32_t class_index) const {
+    return threshold_of_class_[static_cast<std::size_t>(class_index)].has_value();
+  }
 
  private:
   std::vector<std::optional<double>> threshold_of_class_;
@@ -37,7 +41,9 @@ class ClassThresholds {
 
 /// Reads `{"threshold": 0.3, "per_class": {"car": {"threshold": 0.4}, "bus": 0.5}}`. A null threshold, which stands for a class
 /// where nothing could be recommended, is as if it were not there; but with `"unattainable": true` beside it, which says that no
-/// threshold achieves what was wanted, it is infinite and no label reaches it. Other keys are for people. Throws `bad_data` naming
+/// threshold achieves what was wanted, it is infinite and no label reaches it. A class with
+/// `"few_truths": true` is as if it were not listed: what was recommended for it says more about a few images than about the class.
+/// Other keys are for people. Throws `bad_data` naming
 /// the key, `not_found`, `io`.
 Thresholds read_thresholds(const std::filesystem::path& path);
 

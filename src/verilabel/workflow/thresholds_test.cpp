@@ -1,6 +1,7 @@
 #include "verilabel/workflow/thresholds.h"
 
 #include <filesystem>
+#include <limits>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -28,8 +29,20 @@ TEST(Thresholds, ReadsBothFormsOfAClassAndTakesNullAsAbsent) {
   EXPECT_FALSE(read(R"({"threshold": null})").global);
 }
 
+TEST(Thresholds, NothingReachesWhatCannotBeAttainedAndFewTruthsSayNothing) {
+  const Thresholds thresholds = read(
+      R"({"threshold": null, "unattainable": true, "per_class": {"car": {"threshold": null, "unattainable": true},
+          "bus": {"threshold": 0.4, "few_truths": true}, "cat": {"threshold": 0.5, "unattainable": false, "few_truths": false}}})");
+  EXPECT_EQ(thresholds.global, std::numeric_limits<double>::infinity());
+  ASSERT_EQ(thresholds.per_class.size(), 2U);
+  EXPECT_EQ(thresholds.per_class[0].threshold, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(thresholds.per_class[1].class_name, "cat");
+  EXPECT_EQ(thresholds.per_class[1].threshold, 0.5);
+}
+
 TEST(Thresholds, FaultsNameTheFileAndTheKey) {
   for (const char* text : {"", "[]", "{", "{}", R"({"threshold": 1e999})", R"({"threshold": "high"})", R"({"per_class": []})",
+                           R"({"threshold": null, "unattainable": 1})", R"({"per_class": {"car": {"few_truths": "yes"}}})",
                            R"({"per_class": {"car": {"threshold": []}}})"}) {
     try {
       read(text);
