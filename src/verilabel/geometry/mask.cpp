@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "verilabel/base/error.h"
@@ -23,7 +24,7 @@ std::optional<std::string> fault_of_size(std::uint32_t height, std::uint32_t wid
   return std::nullopt;
 }
 
-std::optional<std::string> fault_of(const Rle& rle) {
+std::optional<std::string> fault_of(RleView rle) {
   if (auto fault = fault_of_size(rle.height, rle.width)) {
     return fault;
   }
@@ -74,35 +75,101 @@ std::int64_t step_of(double coordinate) {
   return static_cast<std::int64_t>(kStepsPerPixel * std::clamp(coordinate, -kFarthest, kFarthest) + .5);
 }
 
-struct Crossings {
-  std::uint32_t height;
-  std::uint32_t width;
-  std::vector<std::uint32_t> pixels = {};  // where the inside begins or ends, in column-major order
-  std::size_t compact_at = std::size_t{1} << 22;
+/// Where the inside of one polygon begins or ends. Memory is used again for the next one.
+class Crossings {
+ public:
+  Crossings(std::uint32_t height, std::uint32_t width) : height_(height), width_(width) {}
+
+  std::uint32_t height() const { return height_; }
+  std::uint32_t width() const { return width_; }
 
   void add(std::int64_t column, std::int64_t y_step) {
     // The reference's ceil((y_step + .5) / 5 - .5): its divisions never round across a whole number.
-    const std::int64_t row = y_step <= 2 ? 0 : std::min<std::int64_t>((y_step + 2) / 5, height);
-    pixels.push_back(static_cast<std::uint32_t>(column * height + row));
-    if (pixels.size() >= compact_at) {
+    const std::int64_t row = y_step <= 2 ? 0 : std::min<std::int64_t>((y_step + 2) / 5, height_);
+    const bool is_below = row == height_;
+    crossings_.push_back({static_cast<std::uint32_t>(column) + (is_below ? 1 : 0), static_cast<std::uint32_t>(is_below ? 0 : row)});
+    if (crossings_.size() >= compact_at_) {
+      sort();
       cancel_pairs();
-      compact_at = std::max(compact_at, pixels.size() * 2);
+      compact_at_ = std::max(compact_at_, crossings_.size() * 2);
     }
   }
 
-  // Two crossings at one pixel undo each other. What is left is sorted and never more than one a pixel.
+  /// The pixels of all that were added, in column-major order and none twice; then there are none.
+  std::span<const std::uint32_t> take_pixels() {
+    sort();
+    cancel_pairs();
+    pixels_.clear();
+    for (const Crossing& crossing : crossings_) {
+      pixels_.push_back(crossing.column * height_ + crossing.row);
+    }
+    crossings_.clear();
+    return pixels_;
+  }
+
+ private:
+  struct Crossing {
+    std::uint32_t column;
+    std::uint32_t row;
+
+    friend auto operator<=>(const Crossing&, const Crossing&) = default;
+  };
+
+  /// Most columns are crossed twice: once the crossings are put into their columns, little is left to sort.
+  void sort() {
+    if (crossings_.empty()) {
+      return;
+    }
+    const auto [left, right] = std::minmax_element(crossings_.begin(), crossings_.end(),
+                                                   [](const Crossing& a, const Crossing& b) { return a.column < b.column; });
+    const std::uint32_t first = left->column;
+    const std::size_t columns = std::size_t{right->column} - first + 1;
+    if (columns > crossings_.size()) {
+      std::sort(crossings_.begin(), crossings_.end());
+      return;
+    }
+    column_ends_.assign(columns + 1, 0);
+    for (const Crossing& crossing : crossings_) {
+      ++column_ends_[crossing.column - first + 1];
+    }
+    std::partial_sum(column_ends_.begin(), column_ends_.end(), column_ends_.begin());
+    sorted_.resize(crossings_.size());
+    for (const Crossing& crossing : crossings_) {
+      sorted_[column_ends_[crossing.column - first]++] = crossing;
+    }
+    std::size_t begin = 0;
+    for (std::size_t column = 0; column < columns; ++column) {
+      const std::size_t end = column_ends_[column];
+      if (end - begin > 2) {
+        std::sort(sorted_.begin() + static_cast<std::ptrdiff_t>(begin), sorted_.begin() + static_cast<std::ptrdiff_t>(end));
+      } else if (end - begin == 2 && sorted_[begin + 1].row < sorted_[begin].row) {
+        std::swap(sorted_[begin], sorted_[begin + 1]);
+      }
+      begin = end;
+    }
+    crossings_.swap(sorted_);
+  }
+
+  /// Two crossings at one pixel undo each other. What is left is sorted and never more than one a pixel.
   void cancel_pairs() {
-    std::sort(pixels.begin(), pixels.end());
     std::size_t kept = 0;
-    for (const std::uint32_t pixel : pixels) {
-      if (kept > 0 && pixels[kept - 1] == pixel) {
+    for (const Crossing& crossing : crossings_) {
+      if (kept > 0 && crossings_[kept - 1] == crossing) {
         --kept;
       } else {
-        pixels[kept++] = pixel;
+        crossings_[kept++] = crossing;
       }
     }
-    pixels.resize(kept);
+    crossings_.resize(kept);
   }
+
+  std::uint32_t height_;
+  std::uint32_t width_;
+  std::vector<Crossing> crossings_;
+  std::size_t compact_at_ = std::size_t{1} << 22;
+  std::vector<Crossing> sorted_;            ///< only while sorting
+  std::vector<std::uint32_t> column_ends_;  ///< likewise
+  std::vector<std::uint32_t> pixels_;
 };
 
 // Columns whose centre lies between the two steps: step 5c + 2 is left of the centre of column c, step 5c + 3 right of it.
@@ -123,7 +190,7 @@ ColumnRange columns_between(std::int64_t left_step, std::int64_t right_step, std
 void add_segment(std::int64_t xs, std::int64_t ys, std::int64_t xe, std::int64_t ye, Crossings& crossings) {
   const std::int64_t dx = std::abs(xe - xs);
   const std::int64_t dy = std::abs(ye - ys);
-  const ColumnRange columns = columns_between(std::min(xs, xe), std::max(xs, xe), crossings.width);
+  const ColumnRange columns = columns_between(std::min(xs, xe), std::max(xs, xe), crossings.width());
   if (columns.first >= columns.end) {
     return;
   }
@@ -156,6 +223,13 @@ void add_segment(std::int64_t xs, std::int64_t ys, std::int64_t xe, std::int64_t
     std::int64_t near = 0;
     std::int64_t far = dy;
     const auto is_across = [&](std::int64_t t) { return xs < xe ? x_at(t) > left_step : x_at(t) <= left_step; };
+    // It is nearly always where the line is; the search is for what rounding does far out.
+    const auto guess = static_cast<std::int64_t>(std::ceil((static_cast<double>(left_step - xs) + .5) / slope));
+    for (const std::int64_t t : {guess - 1, guess}) {
+      if (near < t && t < far) {
+        (is_across(t) ? far : near) = t;
+      }
+    }
     while (far - near > 1) {
       const std::int64_t middle = near + (far - near) / 2;
       (is_across(middle) ? far : near) = middle;
@@ -164,8 +238,8 @@ void add_segment(std::int64_t xs, std::int64_t ys, std::int64_t xe, std::int64_t
   }
 }
 
-Rle rle_from_polygon(const Polygon& polygon, std::uint32_t height, std::uint32_t width) {
-  Crossings crossings{height, width};
+/// `room` is memory to use again.
+Rle rle_from_polygon(const Polygon& polygon, Crossings& crossings, std::vector<std::uint32_t> room) {
   const std::size_t points = polygon.size() / 2;
   std::int64_t xs = step_of(polygon[2 * points - 2]);
   std::int64_t ys = step_of(polygon[2 * points - 1]);
@@ -176,16 +250,17 @@ Rle rle_from_polygon(const Polygon& polygon, std::uint32_t height, std::uint32_t
     xs = xe;
     ys = ye;
   }
-  crossings.cancel_pairs();
+  const std::span<const std::uint32_t> pixels = crossings.take_pixels();
 
-  Rle rle{height, width, {}};
-  rle.counts.reserve(crossings.pixels.size() + 1);
+  Rle rle{crossings.height(), crossings.width(), std::move(room)};
+  rle.counts.clear();
+  rle.counts.reserve(pixels.size() + 1);
   std::uint32_t begin = 0;
-  for (const std::uint32_t pixel : crossings.pixels) {
+  for (const std::uint32_t pixel : pixels) {
     rle.counts.push_back(pixel - begin);
     begin = pixel;
   }
-  const std::uint32_t rest = static_cast<std::uint32_t>(pixel_count(height, width)) - begin;
+  const std::uint32_t rest = static_cast<std::uint32_t>(pixel_count(rle.height, rle.width)) - begin;
   if (rest > 0 || rle.counts.empty()) {
     rle.counts.push_back(rest);
   }
@@ -196,7 +271,7 @@ Rle rle_from_polygon(const Polygon& polygon, std::uint32_t height, std::uint32_t
 
 class RunCursor {
  public:
-  explicit RunCursor(const Rle& rle) : counts_(rle.counts) { skip_empty(); }
+  explicit RunCursor(RleView rle) : counts_(rle.counts) { skip_empty(); }
 
   bool is_inside() const { return is_inside_; }
   std::uint32_t left() const { return left_; }
@@ -219,14 +294,14 @@ class RunCursor {
   bool is_inside_ = false;
 };
 
-void require_same_size(const Rle& a, const Rle& b) {
+void require_same_size(RleView a, RleView b) {
   if (a.height != b.height || a.width != b.width) {
     throw Error(ErrorCode::bad_data, fmt::format("masks of different sizes cannot be compared: {} × {} and {} × {} pixels", a.width,
                                                  a.height, b.width, b.height));
   }
 }
 
-Rle union_of_two(const Rle& a, const Rle& b) {
+Rle union_of_two(RleView a, RleView b) {
   Rle united{a.height, a.width, {}};
   RunCursor in_a(a);
   RunCursor in_b(b);
@@ -253,7 +328,7 @@ struct SharedPixels {
   std::uint64_t either = 0;
 };
 
-SharedPixels shared_pixels(const Rle& a, const Rle& b) {
+SharedPixels shared_pixels(RleView a, RleView b) {
   require_same_size(a, b);
   SharedPixels shared;
   RunCursor in_a(a);
@@ -293,7 +368,7 @@ Rle rle_from_counts(std::vector<std::uint32_t> counts, std::uint32_t height, std
   return rle;
 }
 
-std::string coco_string_from_rle(const Rle& rle) {
+std::string coco_string_from_rle(RleView rle) {
   std::string text;
   text.reserve(rle.counts.size() * 2);
   for (std::size_t i = 0; i < rle.counts.size(); ++i) {
@@ -310,12 +385,12 @@ std::string coco_string_from_rle(const Rle& rle) {
   return text;
 }
 
-Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint32_t width) {
+Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint32_t width, std::vector<std::uint32_t> room) {
   refuse(fault_of_size(height, width));
-  Rle rle{height, width, {}};
-  // Every run ends with a character that announces no further one.
-  rle.counts.reserve(static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return ((c - kFirstCharacter) & kMoreBit) == 0; })));
+  Rle rle{height, width, std::move(room)};
+  rle.counts.resize(text.size());  // every run has a character
+  std::size_t runs = 0;
+  const std::uint64_t pixels = pixel_count(height, width);
   const auto fault_at = [&](std::size_t position, std::string_view what) {
     return Error(ErrorCode::bad_data, fmt::format("the run-length string of the mask {} at character {}", what, position + 1));
   };
@@ -364,31 +439,34 @@ Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint3
     } else {
       number = long_number(start);
     }
-    if (rle.counts.size() > 2) {
+    if (runs > 2) {
       number += two_before;
     }
     if (number < 0) {
       throw fault_at(start, "has a negative run");
     }
     sum += static_cast<std::uint64_t>(number);
-    if (sum > pixel_count(height, width)) {
+    if (sum > pixels) {
       throw fault_at(start, fmt::format("has more runs than its size of {} × {} pixels holds", width, height));
     }
-    rle.counts.push_back(static_cast<std::uint32_t>(number));
+    rle.counts[runs++] = static_cast<std::uint32_t>(number);
     two_before = std::exchange(one_before, number);
   }
-  if (sum != pixel_count(height, width)) {
+  rle.counts.resize(runs);
+  if (sum != pixels) {
     refuse(fault_of(rle));
   }
   return rle;
 }
 
-Rle rle_from_polygons(std::span<const Polygon> polygons, std::uint32_t height, std::uint32_t width) {
+Rle rle_from_polygons(std::span<const Polygon> polygons, std::uint32_t height, std::uint32_t width,
+                      std::vector<std::uint32_t> room) {
   refuse(fault_of(polygons));
   refuse(fault_of_size(height, width));
-  Rle united = rle_from_polygon(polygons[0], height, width);
+  Crossings crossings(height, width);
+  Rle united = rle_from_polygon(polygons[0], crossings, std::move(room));
   for (const Polygon& polygon : polygons.subspan(1)) {
-    united = union_of_two(united, rle_from_polygon(polygon, height, width));
+    united = union_of_two(united, rle_from_polygon(polygon, crossings, {}));
   }
   return united;
 }
@@ -414,7 +492,7 @@ Rle rle_from_bitmap(std::span<const std::uint8_t> bitmap, std::uint32_t height, 
   return rle;
 }
 
-std::vector<std::uint8_t> bitmap_from_rle(const Rle& rle) {
+std::vector<std::uint8_t> bitmap_from_rle(RleView rle) {
   refuse(fault_of(rle));
   std::vector<std::uint8_t> bitmap;
   bitmap.reserve(pixel_count(rle.height, rle.width));
@@ -426,7 +504,7 @@ std::vector<std::uint8_t> bitmap_from_rle(const Rle& rle) {
   return bitmap;
 }
 
-std::uint64_t area(const Rle& rle) {
+std::uint64_t area(RleView rle) {
   std::uint64_t sum = 0;
   for (std::size_t i = 1; i < rle.counts.size(); i += 2) {
     sum += rle.counts[i];
@@ -434,7 +512,7 @@ std::uint64_t area(const Rle& rle) {
   return sum;
 }
 
-Box tight_box(const Rle& rle) {
+Box tight_box(RleView rle) {
   std::uint32_t left = rle.width;
   std::uint32_t top = rle.height;
   std::uint32_t right = 0;
@@ -492,12 +570,12 @@ Rle union_of(std::span<const Rle> rles) {
   return united;
 }
 
-double iou(const Rle& a, const Rle& b) {
+double iou(RleView a, RleView b) {
   const SharedPixels shared = shared_pixels(a, b);
   return ratio(shared.both, shared.either);
 }
 
-double intersection_over_detection(const Rle& detection, const Rle& crowd) {
+double intersection_over_detection(RleView detection, RleView crowd) {
   return ratio(shared_pixels(detection, crowd).both, area(detection));
 }
 
@@ -518,14 +596,16 @@ double mask_area(const Mask& mask, std::uint32_t height, std::uint32_t width) {
 }
 
 Box mask_box(const Mask& mask) {
-  if (const auto* rle = std::get_if<Rle>(&mask.shape)) {
-    return tight_box(*rle);
-  }
+  const auto* const rle = std::get_if<Rle>(&mask.shape);
+  return rle != nullptr ? tight_box(*rle) : box_around(std::get<std::vector<Polygon>>(mask.shape));
+}
+
+Box box_around(std::span<const Polygon> polygons) {
   double left = std::numeric_limits<double>::infinity();
   double top = left;
   double right = -left;
   double bottom = -left;
-  for (const Polygon& polygon : std::get<std::vector<Polygon>>(mask.shape)) {
+  for (const Polygon& polygon : polygons) {
     for (std::size_t i = 0; i + 1 < polygon.size(); i += 2) {
       left = std::min(left, polygon[i]);
       right = std::max(right, polygon[i]);
