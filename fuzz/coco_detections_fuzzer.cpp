@@ -1,6 +1,7 @@
 // Reads COCO files for evaluation: the list that is read piece by piece on all processors must say what its elements say one by
 // one, wherever it is cut, and a whole file is read or refused.
 
+#include <algorithm>
 #include <vector>
 
 #include "fuzz/fuzzing.h"
@@ -21,7 +22,8 @@ bool is_same(const std::vector<double>& a, const std::vector<double>& b) {
 
 bool is_same(const CocoDetections& a, const CocoDetections& b) {
   return a.image_id == b.image_id && a.category_id == b.category_id && a.box_xywh_px == b.box_xywh_px &&
-         is_same(a.area_px, b.area_px) && is_same(a.score, b.score) && a.is_crowd == b.is_crowd && a.mask == b.mask;
+         is_same(a.area_px, b.area_px) && is_same(a.score, b.score) && a.is_crowd == b.is_crowd &&
+         std::ranges::equal(a.mask, b.mask) && a.polygons == b.polygons;
 }
 
 /// The list whose `[` stands there, one element after the other; nothing when one of them has a fault or a text for an id.
@@ -65,7 +67,10 @@ std::optional<CocoAnnotationList> read_by_element(const fs::path& path, std::uin
       }
     }
     if (masks == CocoMasks::read) {
-      rows.mask.push_back(label.mask.value_or(Mask{}));
+      const Rle* const runs = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
+      rows.mask.push_back(runs != nullptr ? RleView(*runs) : RleView());
+      const bool has_polygons = label.mask && runs == nullptr;
+      rows.polygons.push_back(has_polygons ? std::get<std::vector<Polygon>>(label.mask->shape) : std::vector<Polygon>());
     }
   }
   list.end_byte_offset = stream.bytes_consumed();

@@ -272,10 +272,10 @@ TEST_P(BadInput, MasksOfAnotherSizeAreAnErrorThatNamesTheSample) {
   input.predictions.mask = {mask, mask};
   EXPECT_TRUE(run(input, IouType::mask));
   // Far from the truth, and of another class: never compared with it, and yet wrong.
-  input.predictions.mask[1] = {10, 20, {190, 10}};
+  input.predictions.mask = {mask, {10, 20, {190, 10}}};
   input.predictions.category[1] = 0;
   expect_error_names(input, "b.jpg", IouType::mask);
-  input.predictions.mask.pop_back();
+  input.predictions.mask = {mask};
   EXPECT_THROW(run(input, IouType::mask), Error);
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "verilabel/geometry/box.h"
-#include "verilabel/geometry/mask.h"
+#include "verilabel/geometry/rle_column.h"
 
 namespace verilabel {
 
@@ -32,7 +32,7 @@ struct EvaluatedTruths {
   std::vector<Box> box_xywh_px;
   std::vector<double> area_px;         ///< as the file states it (COCO: of the mask), else of the box
   std::vector<std::uint8_t> is_crowd;  ///< 1 for a region that predictions may match without counting
-  std::vector<Rle> mask;               ///< at the size of its image; empty unless masks are compared
+  RleColumn mask;                      ///< at the size of its image; empty unless masks are compared
 
   std::size_t size() const { return image.size(); }
 };
@@ -46,7 +46,7 @@ struct EvaluatedPredictions {
   /// Decides the area range of a prediction that matches nothing. Empty means w · h of each box, which is COCO's rule for every
   /// result that has a box; a COCO result with nothing but a mask takes the number of its pixels.
   std::vector<double> area_px;
-  std::vector<Rle> mask;  ///< at the size of its image; empty unless masks are compared
+  RleColumn mask;  ///< at the size of its image; empty unless masks are compared
 
   std::size_t size() const { return image.size(); }
 };

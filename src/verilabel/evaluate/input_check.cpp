@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -103,11 +104,11 @@ void check_masks(const EvaluationInput& input) {
   if (truths.mask.size() != truths.size() || predictions.mask.size() != predictions.size()) {
     throw Error(ErrorCode::wrong_use, "masks are to be compared, but not every truth and every prediction has one; compare boxes");
   }
-  std::vector<const Rle*> first(input.images.size(), nullptr);
-  const auto check = [&](std::uint32_t image, const Rle& mask) {
-    const Rle*& other = first.at(image);
-    if (other == nullptr) {
-      other = &mask;
+  std::vector<std::optional<RleView>> first(input.images.size());
+  const auto check = [&](std::uint32_t image, RleView mask) {
+    std::optional<RleView>& other = first.at(image);
+    if (!other) {
+      other = mask;
     } else if (mask.height != other->height || mask.width != other->width) {
       throw label_error(input,
                         fmt::format("of two masks on one image one is {} × {} pixels and the other {} × {}; bring both to the size "

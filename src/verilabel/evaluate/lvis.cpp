@@ -67,10 +67,12 @@ std::vector<Use> uses_of(const EvaluationInput& input, const Federation& federat
 
 EvaluatedPredictions only(const EvaluatedPredictions& all, const std::vector<Use>& uses) {
   EvaluatedPredictions some;
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
     if (uses[i] != Use::counts) {
       continue;
     }
+    rows.push_back(i);
     some.image.push_back(all.image[i]);
     some.category.push_back(all.category[i]);
     some.box_xywh_px.push_back(all.box_xywh_px[i]);
@@ -78,9 +80,9 @@ EvaluatedPredictions only(const EvaluatedPredictions& all, const std::vector<Use
     if (!all.area_px.empty()) {
       some.area_px.push_back(all.area_px[i]);
     }
-    if (!all.mask.empty()) {
-      some.mask.push_back(all.mask[i]);
-    }
+  }
+  if (!all.mask.empty()) {
+    some.mask = all.mask.rows(rows);
   }
   return some;
 }

@@ -9,7 +9,7 @@
 namespace verilabel {
 namespace {
 
-std::vector<Box> tight_boxes(std::span<const Rle> masks, unsigned threads) {
+std::vector<Box> tight_boxes(const RleColumn& masks, unsigned threads) {
   constexpr std::size_t kMasksOfABlock = 1024;
   std::vector<Box> boxes(masks.size());
   const std::vector<std::size_t> ends = range_ends(masks.size(), kMasksOfABlock);
@@ -24,8 +24,8 @@ std::vector<Box> tight_boxes(std::span<const Rle> masks, unsigned threads) {
 }  // namespace
 double overlap_of(const EvaluationInput& input, IouType iou_type, std::uint32_t prediction, std::uint32_t truth) {
   if (iou_type == IouType::mask) {
-    const Rle& a = input.predictions.mask[prediction];
-    const Rle& b = input.truths.mask[truth];
+    const RleView a = input.predictions.mask[prediction];
+    const RleView b = input.truths.mask[truth];
     return input.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
   }
   const Box& a = input.predictions.box_xywh_px[prediction];

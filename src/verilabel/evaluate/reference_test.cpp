@@ -58,12 +58,13 @@ class Reader {
       input.classes.id.push_back(next<std::int64_t>());
       input.classes.name.push_back(fmt::format("c{}", input.classes.id.back()));
     }
-    const auto mask = [&](std::vector<Rle>& masks) {
+    const auto mask = [&](RleColumn& masks) {
       if (reference.iou_type == IouType::mask) {
-        Rle& rle = masks.emplace_back(Rle{height, width, {}});
+        Rle rle{height, width, {}};
         for (auto left = next<std::size_t>(); left > 0; --left) {
           rle.counts.push_back(next<std::uint32_t>());
         }
+        masks.push_back(rle);
       }
     };
     const auto box = [&] {

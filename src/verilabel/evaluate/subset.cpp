@@ -23,6 +23,10 @@ std::vector<T> rows_of(const std::vector<T>& column, std::span<const std::uint32
   return picked;
 }
 
+RleColumn rows_of(const RleColumn& column, std::span<const std::uint32_t> rows) {
+  return column.empty() ? RleColumn() : column.rows(rows);
+}
+
 /// Rows whose image is wanted; `image` becomes the new index of each.
 std::vector<std::uint32_t> rows_on(const std::vector<std::uint32_t>& image_of_row, std::span<const std::uint32_t> new_image,
                                    std::vector<std::uint32_t>& image) {

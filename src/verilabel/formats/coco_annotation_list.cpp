@@ -1,10 +1,10 @@
 #include "verilabel/formats/coco_annotation_list.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,54 +25,81 @@
 namespace verilabel {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{4} << 20;
+/// How far behind a piece to look for the next element; what is longer is read afterwards.
+constexpr std::uint64_t kAheadOfPiece = std::uint64_t{4} << 20;
 
-/// The bytes of a file from an offset on, with zeros behind them, so that scanning stops without counting.
+/// The bytes of a file from an offset on, for several threads.
 class FileTail {
  public:
-  FileTail(const std::filesystem::path& path, std::uint64_t byte_offset, unsigned threads) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) {
+  FileTail(const std::filesystem::path& path, std::uint64_t byte_offset)
+      : path_(path), byte_offset_(byte_offset), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (descriptor_ < 0) {
       throw io_error("cannot open the file", path.native(), errno);
     }
-    try {
-      struct stat status{};
-      if (::fstat(descriptor, &status) != 0) {
-        throw io_error("cannot ask the file's size", path.native(), errno);
-      }
-      const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
-      size_ = file_bytes > byte_offset ? file_bytes - byte_offset : 0;
-      bytes_ = std::make_unique_for_overwrite<char[]>(size_ + JsonStream::kPaddingBytes);
-      std::memset(bytes_.get() + size_, 0, JsonStream::kPaddingBytes);
-      // New memory costs as much as copying into it: that, too, is spread over the processors.
-      const std::vector<std::size_t> ends = range_ends(size_, kReadBytes);
-      for_each_in_parallel(ends.size(), threads,
-                           [&](std::size_t i) { read(descriptor, i == 0 ? 0 : ends[i - 1], ends[i], byte_offset, path); });
-    } catch (...) {
-      ::close(descriptor);
-      throw;
+    struct stat status{};
+    if (::fstat(descriptor_, &status) != 0) {
+      const int error = errno;
+      ::close(descriptor_);
+      throw io_error("cannot ask the file's size", path.native(), error);
     }
-    ::close(descriptor);
+    const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+    size_ = file_bytes > byte_offset ? file_bytes - byte_offset : 0;
   }
+  ~FileTail() { ::close(descriptor_); }
+  FileTail(const FileTail&) = delete;
+  FileTail& operator=(const FileTail&) = delete;
 
-  const char* begin() const { return bytes_.get(); }
-  const char* end() const { return bytes_.get() + size_; }
+  std::uint64_t size() const { return size_; }
 
- private:
-  void read(int descriptor, std::size_t begin, std::size_t end, std::uint64_t byte_offset, const std::filesystem::path& path) {
-    while (begin < end) {
-      const ssize_t got = ::pread(descriptor, bytes_.get() + begin, end - begin, static_cast<off_t>(byte_offset + begin));
+  void read(std::uint64_t begin, std::span<char> bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t got = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(byte_offset_ + begin));
       if (got < 0 && errno != EINTR) {
-        throw io_error("cannot read the file", path.native(), errno);
+        throw io_error("cannot read the file", path_.native(), errno);
       }
       if (got == 0) {
-        throw Error(ErrorCode::io, "the file became shorter while it was read", {{"path", path.native()}});
+        throw Error(ErrorCode::io, "the file became shorter while it was read", {{"path", path_.native()}});
       }
-      begin += got > 0 ? static_cast<std::size_t>(got) : 0;
+      const std::size_t done = got > 0 ? static_cast<std::size_t>(got) : 0;
+      begin += done;
+      bytes = bytes.subspan(done);
     }
   }
 
-  std::unique_ptr<char[]> bytes_;
+ private:
+  std::filesystem::path path_;
+  std::uint64_t byte_offset_;
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+/// A part of the file at a time, with zeros behind it, so that scanning stops without counting.
+class FileWindow {
+ public:
+  explicit FileWindow(const FileTail& file) : file_(file) {}
+
+  void show(std::uint64_t begin, std::uint64_t end) {
+    const auto wanted = static_cast<std::size_t>(end - begin);
+    const std::size_t had = begin == begin_ ? std::min(size_, wanted) : 0;
+    if (bytes_.size() < wanted + JsonStream::kPaddingBytes) {
+      bytes_.resize(wanted + JsonStream::kPaddingBytes);
+    }
+    begin_ = begin;
+    size_ = 0;  // until it is read
+    file_.read(begin + had, std::span(bytes_).subspan(had, wanted - had));
+    size_ = wanted;
+    std::memset(bytes_.data() + size_, 0, JsonStream::kPaddingBytes);
+  }
+
+  const char* begin() const { return bytes_.data(); }
+  const char* end() const { return bytes_.data() + size_; }
+  bool is_at_end_of_file() const { return begin_ + size_ == file_.size(); }
+  std::uint64_t offset_of(const char* at) const { return begin_ + static_cast<std::uint64_t>(at - begin()); }
+
+ private:
+  const FileTail& file_;
+  std::vector<char> bytes_;
+  std::uint64_t begin_ = 0;
   std::size_t size_ = 0;
 };
 
@@ -85,7 +112,17 @@ struct Row {
   std::optional<double> area_px;
   std::optional<double> score;
   bool is_crowd = false;
-  std::optional<Mask> mask;
+  bool has_runs = false;
+  Rle runs;
+  std::vector<Polygon> polygons;
+
+  bool has_mask() const { return has_runs || !polygons.empty(); }
+  /// Keeps the memory of the runs.
+  void clear() {
+    std::vector<std::uint32_t> room = std::move(runs.counts);
+    *this = {};
+    runs.counts = std::move(room);
+  }
 };
 
 enum class Field : unsigned { id, image_id, category_id, bbox, area, iscrowd, score, segmentation };
@@ -261,7 +298,7 @@ const char* read_size(const char* at, std::int64_t& height, std::int64_t& width)
 }
 
 /// `size` and `counts`, in either order, the counts as a string.
-const char* read_runs(const char* at, std::string& unescaped, Rle& rle) {
+const char* read_runs(const char* at, std::string& unescaped, Row& row) {
   constexpr std::string_view kSize = "\"size\"";
   constexpr std::string_view kCounts = "\"counts\"";
   std::int64_t height = -1;
@@ -292,26 +329,13 @@ const char* read_runs(const char* at, std::string& unescaped, Rle& rle) {
     return nullptr;
   }
   try {
-    rle = rle_from_coco_string(*text, static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(width));
+    row.runs = rle_from_coco_string(*text, static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(width),
+                                    std::move(row.runs.counts));
+    row.has_runs = true;
   } catch (const Error&) {
     return nullptr;  // the reader that goes from element to element says where
   }
   return at + 1;
-}
-
-const char* read_mask(const char* at, std::string& unescaped, std::optional<Mask>& mask) {
-  if (*at == '{') {
-    Rle rle;
-    at = read_runs(at, unescaped, rle);
-    mask.emplace(std::move(rle));
-    return at;
-  }
-  std::vector<Polygon> polygons;
-  at = read_polygons(at, polygons);
-  if (!polygons.empty()) {
-    mask.emplace(std::move(polygons));
-  }
-  return at;
 }
 
 const char* read_value(const char* at, Field field, CocoMasks masks, std::string& unescaped, Row& row) {
@@ -332,13 +356,16 @@ const char* read_value(const char* at, Field field, CocoMasks masks, std::string
     case Field::iscrowd:
       return read_flag(at, row.is_crowd);
     case Field::segmentation:
-      return masks == CocoMasks::skip ? skip_numbers(at) : read_mask(at, unescaped, row.mask);
+      if (masks == CocoMasks::skip) {
+        return skip_numbers(at);
+      }
+      return *at == '{' ? read_runs(at, unescaped, row) : read_polygons(at, row.polygons);
   }
   return nullptr;
 }
 
 const char* read_plain_annotation(const char* at, CocoMasks masks, std::string& unescaped, Row& row) {
-  row = Row{};
+  row.clear();
   if (*at != '{') {
     return nullptr;
   }
@@ -370,8 +397,16 @@ const char* read_plain_annotation(const char* at, CocoMasks masks, std::string& 
     at = after_space(at + 1);
   }
   constexpr unsigned kNeeded = (1U << static_cast<unsigned>(Field::image_id)) | (1U << static_cast<unsigned>(Field::category_id));
-  return (seen & kNeeded) == kNeeded && (row.box_xywh_px || row.mask) ? at + 1 : nullptr;
+  return (seen & kNeeded) == kNeeded && (row.box_xywh_px || row.has_mask()) ? at + 1 : nullptr;
 }
+
+/// A part of the list, by bytes of the file.
+struct Range {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  bool is_begin_known = false;  ///< an element begins there, or at 0 the list; otherwise at the first that seems to behind it
+  bool is_end_known = false;    ///< likewise; at the end of the file it does not matter
+};
 
 /// One piece of the list.
 struct Piece {
@@ -383,128 +418,8 @@ struct Piece {
   CocoDetections rows;
   std::vector<std::int64_t> ids;
   End end = End::faulty;
-  const char* stopped_at = nullptr;
-};
-
-class PieceReader {
- public:
-  PieceReader(const CocoListOptions& options, const char* file_end)
-      : kind_(options.kind),
-        masks_(options.masks),
-        has_area_(has_area_column(options.kind, options.masks)),
-        file_end_(file_end),
-        parser_(options.masks == CocoMasks::read ? CocoElementParser::Keep::boxes_and_masks : CocoElementParser::Keep::boxes) {}
-
-  /// From an element to the first that begins at `stop` or behind it.
-  Piece read(const char* at, const char* stop) {
-    Piece piece;
-    Row row;
-    const char* const begin = at;
-    for (;;) {
-      const char* next = read_plain_annotation(at, masks_, unescaped_, row);
-      if (next == nullptr) {
-        next = read_any_annotation(at, row);
-      }
-      if (next == nullptr || (kind_ == CocoListKind::results && !row.score)) {
-        return piece;
-      }
-      if (piece.rows.size() == 0) {
-        // As if all were about as long as the first: growing step by step would touch twice the memory.
-        const auto first_bytes = static_cast<std::size_t>(next - begin);
-        reserve(piece.rows, static_cast<std::size_t>(stop - begin) / first_bytes * 5 / 4);
-      }
-      append(piece, row);
-      next = after_space(next);
-      if (*next == ']') {
-        piece.end = Piece::End::of_list;
-        piece.stopped_at = next + 1;
-        return piece;
-      }
-      if (*next != ',') {
-        return piece;
-      }
-      at = after_space(next + 1);
-      if (at >= stop) {
-        piece.end = Piece::End::at_element;
-        piece.stopped_at = at;
-        return piece;
-      }
-    }
-  }
-
- private:
-  const char* read_any_annotation(const char* at, Row& row) {
-    JsonValueScan scan;
-    const char* const end = scan.run(at, file_end_);
-    if (end == nullptr || end == at || static_cast<std::size_t>(end - at) > JsonStream::kMaxValueBytes) {
-      return nullptr;
-    }
-    try {
-      parser_.parse_annotation({at, static_cast<std::size_t>(end - at)}, annotation_);
-    } catch (const CocoFault&) {
-      return nullptr;
-    }
-    const bool has_text_ids = !annotation_.image_id.text.empty() || !annotation_.category_id.text.empty() ||
-                              (annotation_.id && !annotation_.id->text.empty());
-    if (has_text_ids) {
-      return nullptr;
-    }
-    Label& label = annotation_.label;
-    row.id = annotation_.id ? std::optional(annotation_.id->number) : std::nullopt;
-    row.image_id = annotation_.image_id.number;
-    row.category_id = annotation_.category_id.number;
-    row.box_xywh_px = annotation_.has_box || !label.mask ? std::optional(label.box_xywh_px) : std::nullopt;
-    row.area_px = label.area_px;
-    row.score = label.confidence;
-    row.is_crowd = label.is_crowd;
-    row.mask = std::move(label.mask);
-    return end;
-  }
-
-  void append(Piece& piece, Row& row) const {
-    CocoDetections& rows = piece.rows;
-    rows.image_id.push_back(row.image_id);
-    rows.category_id.push_back(row.category_id);
-    const Box box = row.box_xywh_px ? *row.box_xywh_px : mask_box(*row.mask);
-    rows.box_xywh_px.push_back(box);
-    if (kind_ == CocoListKind::results) {
-      rows.score.push_back(*row.score);
-    } else {
-      rows.is_crowd.push_back(row.is_crowd ? 1 : 0);
-      if (row.id) {
-        piece.ids.push_back(*row.id);
-      }
-    }
-    if (has_area_) {
-      rows.area_px.push_back(area_of(kind_, row.box_xywh_px.has_value(), box, row.area_px));
-    }
-    if (masks_ == CocoMasks::read) {
-      rows.mask.push_back(row.mask ? std::move(*row.mask) : Mask{});
-    }
-  }
-
-  void reserve(CocoDetections& rows, std::size_t count) const {
-    rows.image_id.reserve(count);
-    rows.category_id.reserve(count);
-    rows.box_xywh_px.reserve(count);
-    if (kind_ == CocoListKind::results) {
-      rows.score.reserve(count);
-    }
-    if (has_area_) {
-      rows.area_px.reserve(count);
-    }
-    if (masks_ == CocoMasks::read) {
-      rows.mask.reserve(count);
-    }
-  }
-
-  CocoListKind kind_;
-  CocoMasks masks_;
-  bool has_area_;
-  const char* file_end_;
-  CocoElementParser parser_;
-  CocoAnnotation annotation_;
-  std::string unescaped_;
+  std::uint64_t started_at = 0;
+  std::uint64_t stopped_at = 0;
 };
 
 /// Where an element seems to begin, at `at` or behind it; `end` when nowhere.
@@ -522,6 +437,184 @@ const char* likely_element(const char* at, const char* end) {
   return end;
 }
 
+/// Reads one piece after the other; what it allocates serves them all.
+class PieceReader {
+ public:
+  PieceReader(const CocoListOptions& options, const FileTail& file)
+      : kind_(options.kind),
+        masks_(options.masks),
+        has_area_(has_area_column(options.kind, options.masks)),
+        file_(file),
+        window_(file),
+        parser_(options.masks == CocoMasks::read ? CocoElementParser::Keep::boxes_and_masks : CocoElementParser::Keep::boxes) {}
+
+  /// `most_ahead`: how far behind the range to look for what began in it.
+  Piece read(const Range& range, std::uint64_t most_ahead) {
+    constexpr std::uint64_t kLeastAhead = 1024;
+    for (std::uint64_t ahead = kLeastAhead;; ahead *= 4) {
+      window_.show(range.begin, std::min(file_.size(), range.end + ahead));
+      Piece piece = read_window(range);
+      const bool is_cut_off = piece.end == Piece::End::faulty || piece.stopped_at == window_.offset_of(window_.end());
+      if (!is_cut_off || window_.is_at_end_of_file()) {
+        return piece;
+      }
+      if (ahead >= most_ahead) {
+        piece.end = Piece::End::faulty;
+        return piece;
+      }
+    }
+  }
+
+ private:
+  Piece read_window(const Range& range) {
+    Piece piece;
+    piece.started_at = range.begin;
+    const char* const range_end = window_.begin() + (range.end - range.begin);
+    const char* const stop = range.is_end_known ? range_end : likely_element(range_end, window_.end());
+    const char* at = range.is_begin_known ? window_.begin() : likely_element(window_.begin(), window_.end());
+    if (std::max(at, stop) == window_.end() && !window_.is_at_end_of_file()) {
+      return piece;
+    }
+    piece.started_at = window_.offset_of(at);
+    if (range.begin == 0 && range.is_begin_known) {
+      if (*at != '[') {
+        return piece;
+      }
+      at = after_space(at + 1);
+      if (*at == ']') {
+        return ended(std::move(piece), Piece::End::of_list, at + 1);
+      }
+    }
+    if (at < stop) {
+      return read_elements(std::move(piece), at, stop);
+    }
+    return ended(std::move(piece), Piece::End::at_element, at);
+  }
+
+  Piece ended(Piece piece, Piece::End end, const char* at) const {
+    piece.end = end;
+    piece.stopped_at = window_.offset_of(at);
+    return piece;
+  }
+
+  /// From an element to the first that begins at `stop` or behind it.
+  Piece read_elements(Piece piece, const char* at, const char* stop) {
+    const char* const begin = at;
+    for (;;) {
+      const char* next = read_plain_annotation(at, masks_, unescaped_, row_);
+      if (next == nullptr) {
+        next = read_any_annotation(at);
+      }
+      if (next == nullptr || (kind_ == CocoListKind::results && !row_.score)) {
+        return piece;
+      }
+      if (piece.rows.size() == 0) {
+        // As if all were about as long as the first: growing step by step would touch twice the memory.
+        const auto first_bytes = static_cast<std::size_t>(next - begin);
+        reserve(piece.rows, static_cast<std::size_t>(stop - begin) / first_bytes * 5 / 4);
+      }
+      append(piece);
+      next = after_space(next);
+      if (*next == ']') {
+        return ended(std::move(piece), Piece::End::of_list, next + 1);
+      }
+      if (*next != ',') {
+        return piece;
+      }
+      at = after_space(next + 1);
+      if (at >= stop) {
+        return ended(std::move(piece), Piece::End::at_element, at);
+      }
+    }
+  }
+
+  const char* read_any_annotation(const char* at) {
+    JsonValueScan scan;
+    const char* const end = scan.run(at, window_.end());
+    if (end == nullptr || end == at || static_cast<std::size_t>(end - at) > JsonStream::kMaxValueBytes) {
+      return nullptr;
+    }
+    try {
+      parser_.parse_annotation({at, static_cast<std::size_t>(end - at)}, annotation_);
+    } catch (const CocoFault&) {
+      return nullptr;
+    }
+    const bool has_text_ids = !annotation_.image_id.text.empty() || !annotation_.category_id.text.empty() ||
+                              (annotation_.id && !annotation_.id->text.empty());
+    if (has_text_ids) {
+      return nullptr;
+    }
+    Label& label = annotation_.label;
+    row_.clear();
+    row_.id = annotation_.id ? std::optional(annotation_.id->number) : std::nullopt;
+    row_.image_id = annotation_.image_id.number;
+    row_.category_id = annotation_.category_id.number;
+    row_.box_xywh_px = annotation_.has_box || !label.mask ? std::optional(label.box_xywh_px) : std::nullopt;
+    row_.area_px = label.area_px;
+    row_.score = label.confidence;
+    row_.is_crowd = label.is_crowd;
+    if (label.mask) {
+      row_.has_runs = std::holds_alternative<Rle>(label.mask->shape);
+      if (row_.has_runs) {
+        row_.runs = std::get<Rle>(std::move(label.mask->shape));
+      } else {
+        row_.polygons = std::get<std::vector<Polygon>>(std::move(label.mask->shape));
+      }
+    }
+    return end;
+  }
+
+  void append(Piece& piece) {
+    CocoDetections& rows = piece.rows;
+    rows.image_id.push_back(row_.image_id);
+    rows.category_id.push_back(row_.category_id);
+    const auto mask_box = [&] { return row_.has_runs ? tight_box(row_.runs) : box_around(row_.polygons); };
+    const Box box = row_.box_xywh_px ? *row_.box_xywh_px : mask_box();
+    rows.box_xywh_px.push_back(box);
+    if (kind_ == CocoListKind::results) {
+      rows.score.push_back(*row_.score);
+    } else {
+      rows.is_crowd.push_back(row_.is_crowd ? 1 : 0);
+      if (row_.id) {
+        piece.ids.push_back(*row_.id);
+      }
+    }
+    if (has_area_) {
+      rows.area_px.push_back(area_of(kind_, row_.box_xywh_px.has_value(), box, row_.area_px));
+    }
+    if (masks_ == CocoMasks::read) {
+      rows.mask.push_back(row_.has_runs ? RleView(row_.runs) : RleView());
+      rows.polygons.push_back(std::move(row_.polygons));
+    }
+  }
+
+  void reserve(CocoDetections& rows, std::size_t count) const {
+    rows.image_id.reserve(count);
+    rows.category_id.reserve(count);
+    rows.box_xywh_px.reserve(count);
+    if (kind_ == CocoListKind::results) {
+      rows.score.reserve(count);
+    }
+    if (has_area_) {
+      rows.area_px.reserve(count);
+    }
+    if (masks_ == CocoMasks::read) {
+      rows.mask.reserve(count);
+      rows.polygons.reserve(count);
+    }
+  }
+
+  CocoListKind kind_;
+  CocoMasks masks_;
+  bool has_area_;
+  const FileTail& file_;
+  FileWindow window_;
+  CocoElementParser parser_;
+  CocoAnnotation annotation_;
+  Row row_;
+  std::string unescaped_;
+};
+
 template <typename T>
 void move_to_end(std::vector<T>& whole, std::vector<T>& part) {
   whole.insert(whole.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
@@ -535,7 +628,8 @@ void move_to_end(CocoDetections& whole, CocoDetections& part) {
   move_to_end(whole.area_px, part.area_px);
   move_to_end(whole.score, part.score);
   move_to_end(whole.is_crowd, part.is_crowd);
-  move_to_end(whole.mask, part.mask);
+  whole.mask.append(std::move(part.mask));
+  move_to_end(whole.polygons, part.polygons);
 }
 
 void reserve(CocoDetections& whole, std::span<const Piece> pieces) {
@@ -553,51 +647,43 @@ void reserve(CocoDetections& whole, std::span<const Piece> pieces) {
   reserve_column(&CocoDetections::score);
   reserve_column(&CocoDetections::is_crowd);
   reserve_column(&CocoDetections::mask);
+  reserve_column(&CocoDetections::polygons);
 }
 
 }  // namespace
 
 std::optional<CocoAnnotationList> read_coco_annotation_list(const std::filesystem::path& path, std::uint64_t byte_offset,
                                                             const CocoListOptions& options) {
-  const FileTail tail(path, byte_offset, options.threads);
-  const char* const begin = tail.begin();
-  if (*begin != '[') {
-    return std::nullopt;
-  }
-  CocoAnnotationList list;
-  const auto offset_of = [&](const char* at) { return byte_offset + static_cast<std::uint64_t>(at - begin); };
-  const char* const first = after_space(begin + 1);
-  if (*first == ']') {
-    list.end_byte_offset = offset_of(first + 1);
-    return list;
-  }
-
-  std::vector<const char*> starts = {first};
-  for (const std::size_t end : range_ends(static_cast<std::size_t>(tail.end() - begin), options.piece_bytes)) {
-    const char* const start = likely_element(std::max(begin + end, starts.back() + 1), tail.end());
-    if (start == tail.end()) {
-      break;
+  const FileTail file(path, byte_offset);
+  const std::vector<std::size_t> ends = range_ends(file.size(), options.piece_bytes);
+  std::vector<Piece> pieces(ends.size());
+  std::atomic<std::size_t> next_piece = 0;
+  const std::size_t readers = std::min<std::size_t>(thread_count(options.threads), pieces.size());
+  for_each_in_parallel(readers, options.threads, [&](std::size_t /*reader*/) {
+    PieceReader reader(options, file);
+    for (std::size_t i = next_piece++; i < pieces.size(); i = next_piece++) {
+      pieces[i] = reader.read({.begin = i == 0 ? 0 : ends[i - 1], .end = ends[i], .is_begin_known = i == 0}, kAheadOfPiece);
     }
-    starts.push_back(start);
-  }
-  std::vector<Piece> pieces(starts.size());
-  for_each_in_parallel(starts.size(), options.threads, [&](std::size_t i) {
-    const char* const stop = i + 1 < starts.size() ? starts[i + 1] : tail.end();
-    pieces[i] = PieceReader(options, tail.end()).read(starts[i], stop);
   });
 
+  CocoAnnotationList list;
   reserve(list.detections, pieces);
-  const char* at = first;
+  std::uint64_t at = 0;
   for (std::size_t i = 0;;) {
+    while (i < pieces.size() && pieces[i].started_at < at) {
+      ++i;
+    }
+    if (at >= file.size()) {
+      return std::nullopt;
+    }
     Piece piece;
-    if (i < starts.size() && at == starts[i]) {
+    if (i < pieces.size() && pieces[i].started_at == at) {
       piece = std::move(pieces[i++]);
-    } else {
-      // A cut that was none: on from where the list really is, to the next cut.
-      while (i < starts.size() && starts[i] <= at) {
-        ++i;
-      }
-      piece = PieceReader(options, tail.end()).read(at, i < starts.size() ? starts[i] : tail.end());
+    }
+    if (piece.end == Piece::End::faulty) {
+      // A cut that was none, or an element longer than a piece: on from where the list really is, to the next cut.
+      const std::uint64_t end = i < pieces.size() ? pieces[i].started_at : file.size();
+      piece = PieceReader(options, file).read({at, end, true, true}, JsonStream::kMaxValueBytes);
     }
     if (piece.end == Piece::End::faulty) {
       return std::nullopt;
@@ -612,7 +698,7 @@ std::optional<CocoAnnotationList> read_coco_annotation_list(const std::filesyste
   if (!list.ids.empty() && list.ids.size() != list.detections.size()) {
     return std::nullopt;
   }
-  list.end_byte_offset = offset_of(at);
+  list.end_byte_offset = byte_offset + at;
   return list;
 }
 

@@ -40,11 +40,12 @@ struct CocoAnnotationList {
 };
 
 /// The list whose `[` stands at `byte_offset` of the file. The file is cut where elements seem to begin, the pieces are read side
-/// by side, and a piece counts only when the one before it ended exactly where it began; so the cuts need only be right mostly.
+/// by side, each thread with one buffer for all of its pieces, and a piece counts only when the one before it ended exactly where
+/// it began; so the cuts need only be right mostly.
 ///
 /// Nothing when anything in the list is not as it must be, or some annotations of a truth file have an id and others none: the
 /// reader that goes from element to element then says what and where. Whether ids are known or repeat is not looked at. Throws
-/// `not_found`, `io`. Takes the memory of the file from `byte_offset` on.
+/// `not_found`, `io`.
 std::optional<CocoAnnotationList> read_coco_annotation_list(const std::filesystem::path& path, std::uint64_t byte_offset,
                                                             const CocoListOptions& options);
 

@@ -139,6 +139,23 @@ TEST(CocoAnnotationList, ReadsWhatStandsThereHoweverItIsCut) {
   }
 }
 
+TEST(CocoAnnotationList, ReadsElementsAndGapsThatAreLongerThanManyPieces) {
+  const TemporaryFolder folder;
+  const std::string good = R"({"image_id":1,"category_id":2,"bbox":[0,0,1,1],"score":0.5})";
+  const std::string longer(std::size_t{5} << 20, 'x');
+  const std::string gap(std::size_t{5} << 20, ' ');
+  const std::string json = "[" + gap + good + R"(,{"note":")" + longer +
+                           R"(","image_id":3,"category_id":2,"bbox":[0,0,1,1],"score":1},)" + gap + good + gap + "," + good + gap +
+                           "]";
+  const auto file = folder.write("list.json", json + " and more");
+  for (const std::size_t piece_bytes : {std::size_t{100'000}, std::size_t{1} << 20, std::size_t{1} << 30}) {
+    const auto read = read_coco_annotation_list(file, 0, {.threads = 2, .piece_bytes = piece_bytes});
+    ASSERT_TRUE(read) << piece_bytes;
+    EXPECT_THAT(read->detections.image_id, ElementsAre(1, 3, 1, 1));
+    EXPECT_EQ(read->end_byte_offset, json.size());
+  }
+}
+
 TEST(CocoAnnotationList, ReadsMasksWhenAsked) {
   const TemporaryFolder folder;
   const auto file =
@@ -147,8 +164,9 @@ TEST(CocoAnnotationList, ReadsMasksWhenAsked) {
   const auto read = read_coco_annotation_list(file, 0, {.masks = CocoMasks::read, .piece_bytes = 10});
   ASSERT_TRUE(read);
   ASSERT_EQ(read->detections.mask.size(), 2U);
-  EXPECT_EQ(std::get<Rle>(read->detections.mask[0].shape), (Rle{2, 3, {1, 2, 3}}));
-  EXPECT_THAT(std::get<std::vector<Polygon>>(read->detections.mask[1].shape), ElementsAre(Polygon{0, 0, 2, 0, 2, 2}));
+  EXPECT_EQ(read->detections.mask[0], (Rle{2, 3, {1, 2, 3}}));
+  EXPECT_EQ(read->detections.mask[1], RleView());
+  EXPECT_THAT(read->detections.polygons, ElementsAre(IsEmpty(), ElementsAre(Polygon{0, 0, 2, 0, 2, 2})));
 }
 
 std::string with_segmentation(std::string_view segmentation) {
@@ -157,22 +175,23 @@ std::string with_segmentation(std::string_view segmentation) {
 
 TEST(CocoAnnotationList, ReadsMasksInEveryForm) {
   const TemporaryFolder folder;
-  const auto mask_of = [&](std::string_view segmentation) {
+  const auto rows_of = [&](std::string_view segmentation) {
     const auto read =
         read_coco_annotation_list(folder.write("list.json", with_segmentation(segmentation)), 0, {.masks = CocoMasks::read});
     EXPECT_TRUE(read) << segmentation;
-    return read ? read->detections.mask.at(0) : Mask{};
+    return read.value().detections;
   };
-  const Mask runs{Rle{1, 44, {44}}, true};
   for (const char* const text : {R"({"size":[1,44],"counts":"\\1"})", R"( { "counts" : "\\1" , "size" : [ 1 , 44 ] } )",
                                  R"({"size":[1,44],"counts":"\u005c1"})"}) {
-    EXPECT_EQ(mask_of(text), runs) << text;
+    EXPECT_EQ(rows_of(text).mask[0], (Rle{1, 44, {44}})) << text;
   }
-  EXPECT_EQ(mask_of(R"({"size":[1,90],"counts":"\\1\\12"})"), (Mask{rle_from_coco_string("\\1\\12", 1, 90), true}));
-  EXPECT_EQ(mask_of(R"({"size":[2,3],"counts":[1,2,3]})"), (Mask{Rle{2, 3, {1, 2, 3}}, false}));
-  EXPECT_EQ(mask_of("[ [ 0, 1.5 ,2e0,3, 4,5],[9,8,7,6,5,-4 ] ]"),
-            (Mask{std::vector<Polygon>{{0, 1.5, 2, 3, 4, 5}, {9, 8, 7, 6, 5, -4}}}));
-  EXPECT_EQ(mask_of("[]"), Mask{});
+  EXPECT_EQ(rows_of(R"({"size":[1,90],"counts":"\\1\\12"})").mask[0], rle_from_coco_string("\\1\\12", 1, 90));
+  EXPECT_EQ(rows_of(R"({"size":[2,3],"counts":[1,2,3]})").mask[0], (Rle{2, 3, {1, 2, 3}}));
+  const CocoDetections polygons = rows_of("[ [ 0, 1.5 ,2e0,3, 4,5],[9,8,7,6,5,-4 ] ]");
+  EXPECT_EQ(polygons.mask[0], RleView());
+  EXPECT_THAT(polygons.polygons.at(0), ElementsAre(Polygon{0, 1.5, 2, 3, 4, 5}, Polygon{9, 8, 7, 6, 5, -4}));
+  EXPECT_EQ(rows_of("[]").mask[0], RleView());
+  EXPECT_THAT(rows_of("[]").polygons.at(0), IsEmpty());
 }
 
 TEST(CocoAnnotationList, GivesUpOnBrokenMasks) {

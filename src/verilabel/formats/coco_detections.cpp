@@ -186,7 +186,10 @@ class DetectionReader {
       detections.area_px.push_back(area_of(kind, annotation.has_box, label.box_xywh_px, label.area_px));
     }
     if (masks_ == CocoMasks::read) {
-      detections.mask.push_back(label.mask ? std::move(*label.mask) : Mask{});
+      const Rle* const runs = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
+      detections.mask.push_back(runs != nullptr ? RleView(*runs) : RleView());
+      detections.polygons.push_back(label.mask && runs == nullptr ? std::get<std::vector<Polygon>>(std::move(label.mask->shape))
+                                                                  : std::vector<Polygon>());
     }
   }
 

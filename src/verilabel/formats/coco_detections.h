@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "verilabel/dataset/label.h"
+#include "verilabel/geometry/rle_column.h"
 
 namespace verilabel {
 
@@ -23,7 +24,9 @@ struct CocoDetections {
   std::vector<double> area_px;
   std::vector<double> score;           ///< results lists only; empty otherwise
   std::vector<std::uint8_t> is_crowd;  ///< truth files only; empty otherwise
-  std::vector<Mask> mask;              ///< only when asked for; a polygon list without parts where there is none
+  /// Only when masks are asked for. A row has runs, or polygons, whose image may not be known yet, or neither.
+  RleColumn mask;                              ///< 0 × 0 pixels without runs where there are none
+  std::vector<std::vector<Polygon>> polygons;  ///< no polygon where there are none
 
   std::size_t size() const { return image_id.size(); }
 };

@@ -32,7 +32,8 @@ TEST(CocoDetections, ReadsATruthFileColumnByColumn) {
   EXPECT_THAT(truth.detections.is_crowd, ElementsAre(1, 0));
   EXPECT_THAT(truth.detections.score, ElementsAre());
   ASSERT_EQ(truth.detections.mask.size(), 2U);
-  EXPECT_EQ(std::get<Rle>(truth.detections.mask[0].shape), (Rle{2, 3, {1, 2, 3}}));
+  EXPECT_EQ(truth.detections.mask[0], (Rle{2, 3, {1, 2, 3}}));
+  EXPECT_THAT(truth.detections.polygons, ElementsAre(ElementsAre(), ElementsAre(Polygon{0, 0, 1, 0, 1, 1})));
   EXPECT_TRUE(read_coco_truth(file).detections.mask.empty());
 }
 

@@ -31,11 +31,10 @@ std::int32_t set_index(const Project& project, const Columns& columns, const std
 }
 
 /// The masks of `label_rows`, in their order, on the pixels of their images.
-std::vector<Rle> masks_of(const Project& project, const Columns& columns, std::int32_t set,
-                          const std::vector<std::uint32_t>& label_rows) {
+RleColumn masks_of(const Project& project, const Columns& columns, std::int32_t set, const std::vector<std::uint32_t>& label_rows) {
   const SetId set_id{columns.sets[static_cast<std::size_t>(set)].id};
   std::unordered_map<std::int64_t, std::vector<StoredLabel>> labels_of_sample;
-  std::vector<Rle> masks;
+  RleColumn masks;
   for (const std::uint32_t row : label_rows) {
     const auto sample_row = static_cast<std::size_t>(columns.labels.sample[row]);
     const SampleId sample{columns.samples.id[sample_row]};
@@ -139,7 +138,7 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
     EvaluationInput& input = sets.built.input;
     input.truths.mask = masks_of(project, columns, sets.truth, sets.built.truth_label);
     input.predictions.mask = masks_of(project, columns, sets.predictions, sets.built.prediction_label);
-    for (const Rle& mask : input.predictions.mask) {
+    for (const RleView mask : input.predictions.mask) {
       input.predictions.area_px.push_back(static_cast<double>(area(mask)));
     }
   }

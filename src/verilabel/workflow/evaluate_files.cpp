@@ -51,33 +51,47 @@ class IndexOfId {
   std::unordered_map<std::int64_t, std::uint32_t> map_;
 };
 
-/// The grid that the masks of each image are compared on.
-Rle mask_on_image(Mask&& mask, const CocoImage& image) {
-  if (auto* const rle = std::get_if<Rle>(&mask.shape)) {
-    return std::move(*rle);
-  }
-  if (std::get<std::vector<Polygon>>(mask.shape).empty()) {
+void require_mask(const CocoDetections& rows, std::size_t row, const CocoImage& image) {
+  if (rows.polygons[row].empty() && rows.mask[row] == RleView()) {
     throw Error(ErrorCode::bad_data, "comparing masks needs a segmentation on every annotation",
                 {{"image_id", std::to_string(image.id)}});
   }
-  if (image.width <= 0 || image.height <= 0) {
-    throw Error(ErrorCode::bad_data, "comparing polygons needs the width and height of the image",
-                {{"image_id", std::to_string(image.id)}});
-  }
-  return rasterised(mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
 }
 
-/// `images` names the image of each mask.
-std::vector<Rle> masks_on_images(std::vector<Mask>&& masks, const CocoTruth& truth, const std::vector<std::uint32_t>& images) {
+/// Runs as they are, polygons on the pixels of their image; `image` names the image of each row.
+RleColumn masks_on_images(CocoDetections& rows, const CocoTruth& truth, const std::vector<std::uint32_t>& image) {
   constexpr std::size_t kMasksOfABlock = 512;
-  std::vector<Rle> on_images(masks.size());
-  const std::vector<std::size_t> ends = range_ends(masks.size(), kMasksOfABlock);
+  std::vector<std::uint32_t> outlined;
+  for (std::uint32_t row = 0; row < rows.mask.size(); ++row) {
+    require_mask(rows, row, truth.images[image[row]]);
+    if (!rows.polygons[row].empty()) {
+      outlined.push_back(row);
+    }
+  }
+  const std::vector<std::size_t> ends = range_ends(outlined.size(), kMasksOfABlock);
+  std::vector<RleColumn> filled(ends.size());
+  const auto rows_of_block = [&](std::size_t block) {
+    const std::size_t begin = block == 0 ? 0 : ends[block - 1];
+    return std::span(outlined).subspan(begin, ends[block] - begin);
+  };
   for_each_in_parallel(ends.size(), 0, [&](std::size_t block) {
-    for (std::size_t i = block == 0 ? 0 : ends[block - 1]; i < ends[block]; ++i) {
-      on_images[i] = mask_on_image(std::move(masks[i]), truth.images[images[i]]);
+    Rle rle;
+    for (const std::uint32_t row : rows_of_block(block)) {
+      const CocoImage& on = truth.images[image[row]];
+      if (on.width <= 0 || on.height <= 0) {
+        throw Error(ErrorCode::bad_data, "comparing polygons needs the width and height of the image",
+                    {{"image_id", std::to_string(on.id)}});
+      }
+      rle = rle_from_polygons(std::exchange(rows.polygons[row], {}), static_cast<std::uint32_t>(on.height),
+                              static_cast<std::uint32_t>(on.width), std::move(rle.counts));
+      filled[block].push_back(rle);
     }
   });
-  return on_images;
+  RleColumn masks = std::move(rows.mask);
+  for (std::size_t block = 0; block < ends.size(); ++block) {
+    masks.replace(rows_of_block(block), std::move(filled[block]));
+  }
+  return masks;
 }
 
 std::vector<std::uint32_t> indices_of(const std::vector<std::int64_t>& ids, const IndexOfId& index) {
@@ -95,7 +109,7 @@ EvaluatedTruths truths_from(CocoDetections&& rows, const CocoTruth& truth, const
   truths.image = indices_of(rows.image_id, image_index);
   truths.category = indices_of(rows.category_id, class_index);
   if (with_masks) {
-    truths.mask = masks_on_images(std::move(rows.mask), truth, truths.image);
+    truths.mask = masks_on_images(rows, truth, truths.image);
   }
   truths.box_xywh_px = std::move(rows.box_xywh_px);
   truths.area_px = std::move(rows.area_px);
@@ -103,34 +117,41 @@ EvaluatedTruths truths_from(CocoDetections&& rows, const CocoTruth& truth, const
   return truths;
 }
 
+template <typename T>
+void keep_rows(std::vector<T>& column, std::span<const std::uint32_t> rows) {
+  if (!column.empty()) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      column[i] = std::exchange(column[rows[i]], {});
+    }
+    column.resize(rows.size());
+  }
+}
+
 /// Leaves out the rows whose image or class the truth does not list, and counts them.
 void drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const IndexOfId& class_index, SetEvaluation& result) {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  std::vector<std::uint32_t> known;
+  known.reserve(rows.size());
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
     const bool has_image = image_index.find(rows.image_id[i]) != IndexOfId::kUnknown;
     const bool has_class = class_index.find(rows.category_id[i]) != IndexOfId::kUnknown;
-    if (!has_image || !has_class) {
+    if (has_image && has_class) {
+      known.push_back(i);
+    } else {
       ++(has_image ? result.predictions_of_unknown_classes : result.predictions_of_unknown_images);
-      continue;
     }
-    if (kept != i) {
-      rows.image_id[kept] = rows.image_id[i];
-      rows.category_id[kept] = rows.category_id[i];
-      rows.box_xywh_px[kept] = rows.box_xywh_px[i];
-      rows.score[kept] = rows.score[i];
-      if (!rows.mask.empty()) {
-        rows.area_px[kept] = rows.area_px[i];
-        rows.mask[kept] = std::move(rows.mask[i]);
-      }
-    }
-    ++kept;
   }
-  rows.image_id.resize(kept);
-  rows.category_id.resize(kept);
-  rows.box_xywh_px.resize(kept);
-  rows.score.resize(kept);
-  rows.area_px.resize(rows.area_px.empty() ? 0 : kept);
-  rows.mask.resize(rows.mask.empty() ? 0 : kept);
+  if (known.size() == rows.size()) {
+    return;
+  }
+  if (!rows.mask.empty()) {
+    rows.mask = rows.mask.rows(known);
+  }
+  keep_rows(rows.image_id, known);
+  keep_rows(rows.category_id, known);
+  keep_rows(rows.box_xywh_px, known);
+  keep_rows(rows.score, known);
+  keep_rows(rows.area_px, known);
+  keep_rows(rows.polygons, known);
 }
 
 EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& truth, const IndexOfId& image_index,
@@ -139,7 +160,7 @@ EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& tr
   predictions.image = indices_of(std::exchange(rows.image_id, {}), image_index);
   predictions.category = indices_of(std::exchange(rows.category_id, {}), class_index);
   if (with_masks) {
-    predictions.mask = masks_on_images(std::move(rows.mask), truth, predictions.image);
+    predictions.mask = masks_on_images(rows, truth, predictions.image);
     predictions.area_px = std::move(rows.area_px);
     for (std::size_t i = 0; i < predictions.size(); ++i) {
       double& area_px = predictions.area_px[i];
