@@ -30,6 +30,16 @@ class FormatsText(ProgramCase):
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
+    def test_a_folder_may_end_in_a_slash(self):
+        write_bitmap(self.scratch / "images" / "a.bmp")
+        table = self.scratch / "labels.csv"
+        table.write_text("image,label,x,y,w,h\na.bmp,car,1,1,4,4\n")
+        self.run_program("import", "--images", self.scratch / "images", "--labels", table, "--format", "csv")
+        words = ("export", "--set", "ground_truth", "--format", "yolo", "--images", "copy", "--output")
+        self.run_program(*words, f"{self.scratch}/dataset/")
+        self.assertTrue((self.scratch / "dataset" / "data.yaml").is_file())
+        self.error(*words, "/", status=2)
+
     def test_kitti_comes_back_as_it_was(self):
         folder = self.scratch / "kitti"
         for name in ("a", "b", "c"):

@@ -99,7 +99,8 @@ Action configure(CLI::App& app) {
     if (words->output.empty()) {
       throw Error(ErrorCode::wrong_use, "--output needs the name of a file or folder");
     }
-    options->output = std::filesystem::absolute(words->output).lexically_normal();
+    const std::filesystem::path place = std::filesystem::absolute(words->output).lexically_normal();
+    options->output = place.has_filename() ? place : place.parent_path();  // a folder may be written as dataset/
     if (!words->thresholds.empty()) {
       options->thresholds = words->thresholds;
     }
