@@ -256,12 +256,20 @@ class BlockMatcher {
   void find_candidates(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
     candidates_.clear();
     const bool is_mask = options_.iou_type == IouType::mask;
-    const Box box = is_mask ? tight_box(input_.predictions.mask[prediction]) : input_.predictions.box_xywh_px[prediction];
+    Box box = is_mask ? columns_around(input_.predictions.mask[prediction]) : input_.predictions.box_xywh_px[prediction];
+    bool is_tight = !is_mask;  // most are told apart without a walk along the runs
     for (std::uint32_t i = 0; i < truths.size(); ++i) {
       const std::uint32_t truth = truths[i];
       const Box& truth_box = is_mask ? truth_mask_boxes_[i] : input_.truths.box_xywh_px[truth];
       if (is_apart(box, truth_box)) {
         continue;
+      }
+      if (!is_tight) {
+        is_tight = true;
+        box = tight_box(input_.predictions.mask[prediction]);
+        if (is_apart(box, truth_box)) {
+          continue;
+        }
       }
       const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
       if (overlap >= least_threshold_) {

@@ -78,7 +78,11 @@ std::int64_t step_of(double coordinate) {
 /// Where the inside of one polygon begins or ends. Memory is used again for the next one.
 class Crossings {
  public:
-  Crossings(std::uint32_t height, std::uint32_t width) : height_(height), width_(width) {}
+  Crossings(std::uint32_t height, std::uint32_t width) : height_(height), width_(width) {
+    constexpr std::size_t kUsual = 256;
+    crossings_.reserve(kUsual);
+    pixels_.reserve(kUsual);
+  }
 
   std::uint32_t height() const { return height_; }
   std::uint32_t width() const { return width_; }
@@ -203,9 +207,9 @@ void add_segment(std::int64_t xs, std::int64_t ys, std::int64_t xe, std::int64_t
     const auto y_at = [&](std::int64_t t) {
       return static_cast<std::int64_t>(static_cast<double>(ys) + slope * static_cast<double>(t) + .5);
     };
+    const std::int64_t upper = ys <= ye ? 0 : 1;  // which of the two steps beside the centre is the upper one
     for (std::int64_t column = columns.first; column < columns.end; ++column) {
-      const std::int64_t t = 5 * column + 2 - xs;
-      crossings.add(column, std::min(y_at(t), y_at(t + 1)));
+      crossings.add(column, y_at(5 * column + 2 - xs + upper));
     }
     return;
   }
@@ -554,6 +558,20 @@ Box tight_box(RleView rle) {
   }
   return {static_cast<double>(left), static_cast<double>(top), static_cast<double>(right - left + 1),
           static_cast<double>(bottom - top + 1)};
+}
+
+Box columns_around(RleView rle) {
+  if (rle.counts.size() < 2 || rle.height == 0) {
+    return {};
+  }
+  const std::uint64_t begin = rle.counts.front();
+  const std::uint64_t end = pixel_count(rle.height, rle.width) - (rle.counts.size() % 2 == 1 ? rle.counts.back() : 0);
+  if (begin >= end) {
+    return {};
+  }
+  const std::uint64_t left = begin / rle.height;
+  const std::uint64_t right = (end - 1) / rle.height;
+  return {static_cast<double>(left), 0, static_cast<double>(right - left + 1), static_cast<double>(rle.height)};
 }
 
 Rle union_of(std::span<const Rle> rles) {

@@ -83,6 +83,9 @@ std::uint64_t area(RleView rle);
 /// misled by a run of length 0.
 Box tight_box(RleView rle);
 
+/// The columns that its pixels lie in, as high as the grid: a box that holds `tight_box` and costs two looks at the runs.
+Box columns_around(RleView rle);
+
 /// The pixels of any of them. Throws `bad_data` when the sizes differ or there is none.
 Rle union_of(std::span<const Rle> rles);
 

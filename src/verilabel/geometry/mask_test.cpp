@@ -53,6 +53,15 @@ TEST(Mask, TightBoxOfRunsThatSpanColumnsIsAsHighAsTheGrid) {
   EXPECT_EQ(tight_box(Rle{}), Box{});
 }
 
+TEST(Mask, ColumnsAroundHoldTheTightBox) {
+  EXPECT_EQ(columns_around(Rle{4, 4, {5, 2, 9}}), (Box{1, 0, 1, 4}));
+  EXPECT_EQ(columns_around(Rle{4, 4, {3, 5, 8}}), (Box{0, 0, 2, 4}));
+  EXPECT_EQ(columns_around(Rle{4, 4, {5, 2, 4, 5}}), (Box{1, 0, 3, 4}));
+  for (const Rle& none : {Rle{4, 4, {16}}, Rle{4, 4, {16, 0}}, Rle{4, 4, {0, 0, 16}}, Rle{0, 5, {0, 0}}, Rle{}}) {
+    EXPECT_EQ(columns_around(none), Box{});
+  }
+}
+
 TEST(Mask, RectangleCoversThePixelsWithinIt) {
   // Corners on pixel edges: columns 1 and 2, rows 1 to 3 of a grid 5 high and 4 wide.
   const std::vector<Polygon> rectangle = {{1, 1, 3, 1, 3, 4, 1, 4}};
