@@ -621,34 +621,28 @@ void move_to_end(std::vector<T>& whole, std::vector<T>& part) {
   std::vector<T>().swap(part);
 }
 
-void move_to_end(CocoDetections& whole, CocoDetections& part) {
-  move_to_end(whole.image_id, part.image_id);
-  move_to_end(whole.category_id, part.category_id);
-  move_to_end(whole.box_xywh_px, part.box_xywh_px);
-  move_to_end(whole.area_px, part.area_px);
-  move_to_end(whole.score, part.score);
-  move_to_end(whole.is_crowd, part.is_crowd);
-  whole.mask.append(std::move(part.mask));
-  move_to_end(whole.polygons, part.polygons);
+void move_to_end(RleColumn& whole, RleColumn& part) {
+  whole.append(std::move(part));
 }
 
-void reserve(CocoDetections& whole, std::span<const Piece> pieces) {
-  const auto reserve_column = [&](auto column) {
-    std::size_t rows = 0;
-    for (const Piece& piece : pieces) {
-      rows += (piece.rows.*column).size();
-    }
-    (whole.*column).reserve(rows);
-  };
-  reserve_column(&CocoDetections::image_id);
-  reserve_column(&CocoDetections::category_id);
-  reserve_column(&CocoDetections::box_xywh_px);
-  reserve_column(&CocoDetections::area_px);
-  reserve_column(&CocoDetections::score);
-  reserve_column(&CocoDetections::is_crowd);
-  reserve_column(&CocoDetections::mask);
-  reserve_column(&CocoDetections::polygons);
+template <auto Column>
+void join(CocoDetections& whole, std::span<Piece> pieces) {
+  std::size_t rows = 0;
+  for (const Piece& piece : pieces) {
+    rows += (piece.rows.*Column).size();
+  }
+  (whole.*Column).reserve(rows);
+  for (Piece& piece : pieces) {
+    move_to_end(whole.*Column, piece.rows.*Column);
+  }
 }
+
+using Join = void (*)(CocoDetections&, std::span<Piece>);
+constexpr Join kJoins[] = {
+    join<&CocoDetections::image_id>, join<&CocoDetections::category_id>, join<&CocoDetections::box_xywh_px>,
+    join<&CocoDetections::area_px>,  join<&CocoDetections::score>,       join<&CocoDetections::is_crowd>,
+    join<&CocoDetections::mask>,     join<&CocoDetections::polygons>,
+};
 
 }  // namespace
 
@@ -666,8 +660,8 @@ std::optional<CocoAnnotationList> read_coco_annotation_list(const std::filesyste
     }
   });
 
-  CocoAnnotationList list;
-  reserve(list.detections, pieces);
+  std::vector<Piece> in_order;
+  in_order.reserve(pieces.size());
   std::uint64_t at = 0;
   for (std::size_t i = 0;;) {
     while (i < pieces.size() && pieces[i].started_at < at) {
@@ -688,12 +682,18 @@ std::optional<CocoAnnotationList> read_coco_annotation_list(const std::filesyste
     if (piece.end == Piece::End::faulty) {
       return std::nullopt;
     }
-    move_to_end(list.detections, piece.rows);
-    move_to_end(list.ids, piece.ids);
     at = piece.stopped_at;
-    if (piece.end == Piece::End::of_list) {
+    const bool is_last = piece.end == Piece::End::of_list;
+    in_order.push_back(std::move(piece));
+    if (is_last) {
       break;
     }
+  }
+
+  CocoAnnotationList list;
+  for_each_in_parallel(std::size(kJoins), options.threads, [&](std::size_t i) { kJoins[i](list.detections, in_order); });
+  for (Piece& piece : in_order) {
+    move_to_end(list.ids, piece.ids);
   }
   if (!list.ids.empty() && list.ids.size() != list.detections.size()) {
     return std::nullopt;
