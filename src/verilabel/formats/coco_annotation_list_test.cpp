@@ -43,7 +43,7 @@ TEST(PlainDecimal, LeavesEverythingElseToAParser) {
     EXPECT_EQ(read_plain_decimal(text, number), nullptr) << text;
   }
   std::int64_t whole = 0;
-  for (const char* text : {"", "-", "1.0", "1e5", "01", "1234567890123456789", "x"}) {
+  for (const char* text : {"", "-", "1.0", "1e5", "01", "1234567890123456789", "9999999999999999999", "x"}) {
     EXPECT_EQ(read_plain_integer(text, whole), nullptr) << text;
   }
   EXPECT_NE(read_plain_integer("-123456789012345678,", whole), nullptr);

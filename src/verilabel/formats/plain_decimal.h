@@ -53,15 +53,15 @@ inline const char* read_plain_integer(const char* at, std::int64_t& value) {
   const bool is_negative = *at == '-';
   at += is_negative ? 1 : 0;
   const char* const first = at;
-  std::int64_t digits = 0;
+  std::uint64_t digits = 0;  // one more than are taken is read, to see that it is too many, and fits
   for (; *at >= '0' && *at <= '9' && at - first <= kMaxDigits; ++at) {
-    digits = 10 * digits + (*at - '0');
+    digits = 10 * digits + static_cast<std::uint64_t>(*at - '0');
   }
   const std::ptrdiff_t count = at - first;
   if (count == 0 || count > kMaxDigits || (count > 1 && *first == '0') || *at == '.' || *at == 'e' || *at == 'E') {
     return nullptr;
   }
-  value = is_negative ? -digits : digits;
+  value = is_negative ? -static_cast<std::int64_t>(digits) : static_cast<std::int64_t>(digits);
   return at;
 }
 
