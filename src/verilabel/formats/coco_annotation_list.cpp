@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -10,13 +9,10 @@
 #include <string_view>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/formats/coco_element.h"
+#include "verilabel/formats/input_file.h"
 #include "verilabel/formats/json_scan.h"
 #include "verilabel/formats/json_stream.h"
 #include "verilabel/formats/plain_decimal.h"
@@ -31,46 +27,14 @@ constexpr std::uint64_t kAheadOfPiece = std::uint64_t{4} << 20;
 /// The bytes of a file from an offset on, for several threads.
 class FileTail {
  public:
-  FileTail(const std::filesystem::path& path, std::uint64_t byte_offset)
-      : path_(path), byte_offset_(byte_offset), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) {
-      throw io_error("cannot open the file", path.native(), errno);
-    }
-    struct stat status{};
-    if (::fstat(descriptor_, &status) != 0) {
-      const int error = errno;
-      ::close(descriptor_);
-      throw io_error("cannot ask the file's size", path.native(), error);
-    }
-    const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
-    size_ = file_bytes > byte_offset ? file_bytes - byte_offset : 0;
-  }
-  ~FileTail() { ::close(descriptor_); }
-  FileTail(const FileTail&) = delete;
-  FileTail& operator=(const FileTail&) = delete;
+  FileTail(const std::filesystem::path& path, std::uint64_t byte_offset) : file_(path), byte_offset_(byte_offset) {}
 
-  std::uint64_t size() const { return size_; }
-
-  void read(std::uint64_t begin, std::span<char> bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t got = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(byte_offset_ + begin));
-      if (got < 0 && errno != EINTR) {
-        throw io_error("cannot read the file", path_.native(), errno);
-      }
-      if (got == 0) {
-        throw Error(ErrorCode::io, "the file became shorter while it was read", {{"path", path_.native()}});
-      }
-      const std::size_t done = got > 0 ? static_cast<std::size_t>(got) : 0;
-      begin += done;
-      bytes = bytes.subspan(done);
-    }
-  }
+  std::uint64_t size() const { return file_.bytes() > byte_offset_ ? file_.bytes() - byte_offset_ : 0; }
+  void read(std::uint64_t begin, std::span<char> bytes) const { file_.read_at(byte_offset_ + begin, bytes); }
 
  private:
-  std::filesystem::path path_;
+  InputFile file_;
   std::uint64_t byte_offset_;
-  int descriptor_;
-  std::uint64_t size_ = 0;
 };
 
 /// A part of the file at a time, with zeros behind it, so that scanning stops without counting.

@@ -1,15 +1,10 @@
 #include "verilabel/formats/csv_stream.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <iterator>
 #include <span>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -33,35 +28,17 @@ bool is_ascii(std::string_view text) {
 
 }  // namespace
 
-CsvStream::CsvStream(const std::filesystem::path& path) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) {
-    throw io_error("cannot open the file", path.native(), errno);
-  }
-  try {
-    struct stat status{};
-    if (::fstat(descriptor_, &status) != 0) {
-      throw io_error("cannot read the file", path.native(), errno);
-    }
-    file_bytes_ = static_cast<std::uint64_t>(status.st_size);
-    read_header();
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
-  }
-}
-
-CsvStream::~CsvStream() {
-  ::close(descriptor_);
+CsvStream::CsvStream(const std::filesystem::path& path) : file_(path) {
+  read_header();
 }
 
 void CsvStream::fail(std::uint64_t line, std::string message) const {
-  throw Error(ErrorCode::bad_data, std::move(message), {{"file", path_.native()}, {"line", fmt::to_string(line)}});
+  throw Error(ErrorCode::bad_data, std::move(message), {{"file", file_.path().native()}, {"line", fmt::to_string(line)}});
 }
 
 void CsvStream::read_header() {
   if (!refill()) {
-    throw Error(ErrorCode::bad_data, "the file is empty", {{"file", path_.native()}});
+    throw Error(ErrorCode::bad_data, "the file is empty", {{"file", file_.path().native()}});
   }
   const std::string_view text(buffer_.data(), end_);
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
@@ -272,17 +249,9 @@ bool CsvStream::refill() {
     begin_ = 0;
   }
   buffer_.resize(std::max(buffer_.size(), end_ + kReadBytes));
-  for (;;) {
-    const ssize_t got = ::read(descriptor_, buffer_.data() + end_, buffer_.size() - end_);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      throw io_error("cannot read the file", path_.native(), errno);
-    }
-    end_ += static_cast<std::size_t>(got);
-    return got > 0;
-  }
+  const std::size_t got = file_.read(buffer_.data() + end_, buffer_.size() - end_);
+  end_ += got;
+  return got > 0;
 }
 
 void CsvStream::take_fields() {

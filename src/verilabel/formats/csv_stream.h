@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "verilabel/formats/input_file.h"
 #include "verilabel/formats/row_fault.h"
 
 namespace verilabel {
@@ -25,9 +26,6 @@ class CsvStream {
   /// Opens the file and reads the header. Throws `not_found`, `io`, and `bad_data` for an empty file, for UTF-16 and for a header
   /// that is no row of UTF-8 text or has as many of one separator as of another.
   explicit CsvStream(const std::filesystem::path& path);
-  ~CsvStream();
-  CsvStream(const CsvStream&) = delete;
-  CsvStream& operator=(const CsvStream&) = delete;
 
   const std::vector<std::string>& header() const { return header_; }
   char separator() const { return separator_; }
@@ -44,7 +42,7 @@ class CsvStream {
   const std::optional<RowFault>& fault() const { return fault_; }
 
   std::uint64_t bytes_consumed() const { return buffer_offset_ + at_; }
-  std::uint64_t file_bytes() const { return file_bytes_; }
+  std::uint64_t file_bytes() const { return file_.bytes(); }
   /// A `bad_data` error about this file.
   [[noreturn]] void fail(std::uint64_t line, std::string message) const;
 
@@ -68,9 +66,7 @@ class CsvStream {
   void read_header();
   RowField current_field() const;
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t file_bytes_ = 0;
+  InputFile file_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;            // of the row, in buffer_
   std::size_t at_ = 0;               // what was looked at

@@ -1,13 +1,8 @@
 #include "verilabel/formats/json_stream.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -23,46 +18,28 @@ constexpr std::size_t kMaxKeyBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-JsonStream::JsonStream(const std::filesystem::path& path) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) {
-    throw io_error("cannot open the file", path.native(), errno);
+JsonStream::JsonStream(const std::filesystem::path& path) : file_(path) {
+  if (file_.is_folder()) {
+    throw Error(ErrorCode::wrong_use, "this is a folder; name the .json file in it", {{"path", path.native()}});
   }
-  try {
-    struct stat status{};
-    if (::fstat(descriptor_, &status) != 0) {
-      throw io_error("cannot ask the file's size", path.native(), errno);
-    }
-    if (S_ISDIR(status.st_mode)) {
-      throw Error(ErrorCode::wrong_use, "this is a folder; name the .json file in it", {{"path", path.native()}});
-    }
-    file_bytes_ = static_cast<std::uint64_t>(status.st_size);
-    // For a small file, of which there may be thousands, no more than it takes; a pipe has no size.
-    const std::uint64_t wanted = S_ISREG(status.st_mode) ? file_bytes_ + 1 : kReadBytes;
-    buffer_.resize(std::clamp<std::uint64_t>(wanted, kMinReadBytes, kReadBytes) + kPaddingBytes);
-    refill();
-    const std::string_view start(buffer_.data(), end_);
-    if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
-      fail(0, "the file is UTF-16; save it as UTF-8");
-    }
-    if (start.starts_with("\xEF\xBB\xBF")) {
-      begin_ = 3;
-    }
-    if (!skip_space()) {
-      fail(0, "the file is empty; a JSON document is needed");
-    }
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
+  // For a small file, of which there may be thousands, no more than it takes; a pipe has no size.
+  const std::uint64_t wanted = file_.regular_bytes() ? *file_.regular_bytes() + 1 : kReadBytes;
+  buffer_.resize(std::clamp<std::uint64_t>(wanted, kMinReadBytes, kReadBytes) + kPaddingBytes);
+  refill();
+  const std::string_view start(buffer_.data(), end_);
+  if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
+    fail(0, "the file is UTF-16; save it as UTF-8");
   }
-}
-
-JsonStream::~JsonStream() {
-  ::close(descriptor_);
+  if (start.starts_with("\xEF\xBB\xBF")) {
+    begin_ = 3;
+  }
+  if (!skip_space()) {
+    fail(0, "the file is empty; a JSON document is needed");
+  }
 }
 
 void JsonStream::fail(std::uint64_t byte_offset, std::string message) const {
-  throw Error(ErrorCode::bad_data, std::move(message), {{"file", path_.native()}, {"byte", fmt::to_string(byte_offset)}});
+  throw Error(ErrorCode::bad_data, std::move(message), {{"file", file_.path().native()}, {"byte", fmt::to_string(byte_offset)}});
 }
 
 /// Reads on behind what is there, after moving that to the front. False at the end of the file.
@@ -75,16 +52,9 @@ bool JsonStream::refill() {
   if (capacity - end_ < std::min(kReadBytes, capacity) / 2) {
     buffer_.resize(2 * buffer_.size());
   }
-  for (;;) {
-    const ssize_t got = ::read(descriptor_, buffer_.data() + end_, buffer_.size() - kPaddingBytes - end_);
-    if (got >= 0) {
-      end_ += static_cast<std::size_t>(got);
-      return got > 0;
-    }
-    if (errno != EINTR) {
-      throw io_error("cannot read the file", path_.native(), errno);
-    }
-  }
+  const std::size_t got = file_.read(buffer_.data() + end_, buffer_.size() - kPaddingBytes - end_);
+  end_ += got;
+  return got > 0;
 }
 
 bool JsonStream::skip_space() {
@@ -103,7 +73,7 @@ bool JsonStream::skip_space() {
 
 char JsonStream::peek() {
   if (!skip_space()) {
-    fail(file_bytes_, "the file ends where a value should begin: it is truncated");
+    fail(file_.bytes(), "the file ends where a value should begin: it is truncated");
   }
   return buffer_[begin_];
 }
@@ -114,9 +84,7 @@ std::uint64_t JsonStream::byte_offset() {
 }
 
 void JsonStream::seek(std::uint64_t byte_offset) {
-  if (::lseek(descriptor_, static_cast<off_t>(byte_offset), SEEK_SET) < 0) {
-    throw io_error("cannot go back in the file", path_.native(), errno);
-  }
+  file_.seek(byte_offset);
   begin_ = end_ = 0;
   buffer_offset_ = byte_offset;
 }

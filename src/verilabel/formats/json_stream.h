@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "verilabel/formats/input_file.h"
+
 namespace verilabel {
 
 /// One JSON value cut out of a file.
@@ -28,16 +30,13 @@ class JsonStream {
 
   /// Opens the file and skips a byte order mark. Throws `not_found`, `io`, and `bad_data` for an empty file and for UTF-16.
   explicit JsonStream(const std::filesystem::path& path);
-  ~JsonStream();
-  JsonStream(const JsonStream&) = delete;
-  JsonStream& operator=(const JsonStream&) = delete;
 
   /// The first byte of the next value, which stays where it is.
   char peek();
   /// Where the next value begins.
   std::uint64_t byte_offset();
   std::uint64_t bytes_consumed() const { return buffer_offset_ + begin_; }
-  std::uint64_t file_bytes() const { return file_bytes_; }
+  std::uint64_t file_bytes() const { return file_.bytes(); }
   /// Continues at a place that `byte_offset` named.
   void seek(std::uint64_t byte_offset);
 
@@ -63,9 +62,7 @@ class JsonStream {
   void expect(char wanted, std::string_view what);
   bool step_to_next(char closing);
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t file_bytes_ = 0;
+  InputFile file_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;            // of what is not consumed yet, in buffer_
   std::size_t end_ = 0;              // of what was read

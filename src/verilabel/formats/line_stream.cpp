@@ -1,12 +1,7 @@
 #include "verilabel/formats/line_stream.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "verilabel/base/error.h"
 
@@ -17,34 +12,16 @@ constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-LineStream::LineStream(const std::filesystem::path& path) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) {
-    throw io_error("cannot open the file", path.native(), errno);
+LineStream::LineStream(const std::filesystem::path& path) : file_(path) {
+  if (!refill()) {
+    throw Error(ErrorCode::bad_data, "the file is empty", {{"file", path.native()}});
   }
-  try {
-    struct stat status{};
-    if (::fstat(descriptor_, &status) != 0) {
-      throw io_error("cannot read the file", path.native(), errno);
-    }
-    file_bytes_ = static_cast<std::uint64_t>(status.st_size);
-    if (!refill()) {
-      throw Error(ErrorCode::bad_data, "the file is empty", {{"file", path_.native()}});
-    }
-    const std::string_view text(buffer_.data(), end_);
-    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
-      throw Error(ErrorCode::bad_data, "the file is UTF-16; save it as UTF-8", {{"file", path_.native()}});
-    }
-    constexpr std::string_view kMark = "\xEF\xBB\xBF";
-    begin_ = text.starts_with(kMark) ? kMark.size() : 0;
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
+  const std::string_view text(buffer_.data(), end_);
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    throw Error(ErrorCode::bad_data, "the file is UTF-16; save it as UTF-8", {{"file", path.native()}});
   }
-}
-
-LineStream::~LineStream() {
-  ::close(descriptor_);
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  begin_ = text.starts_with(kMark) ? kMark.size() : 0;
 }
 
 bool LineStream::next() {
@@ -91,17 +68,9 @@ bool LineStream::refill() {
     begin_ = 0;
   }
   buffer_.resize(std::max(buffer_.size(), end_ + kReadBytes));
-  for (;;) {
-    const ssize_t got = ::read(descriptor_, buffer_.data() + end_, buffer_.size() - end_);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      throw io_error("cannot read the file", path_.native(), errno);
-    }
-    end_ += static_cast<std::size_t>(got);
-    return got > 0;
-  }
+  const std::size_t got = file_.read(buffer_.data() + end_, buffer_.size() - end_);
+  end_ += got;
+  return got > 0;
 }
 
 }  // namespace verilabel

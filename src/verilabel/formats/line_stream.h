@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "verilabel/formats/input_file.h"
+
 // Private to the module.
 namespace verilabel {
 
@@ -17,9 +19,6 @@ class LineStream {
 
   /// Throws `not_found`, `io`, and `bad_data` for an empty file and for UTF-16.
   explicit LineStream(const std::filesystem::path& path);
-  ~LineStream();
-  LineStream(const LineStream&) = delete;
-  LineStream& operator=(const LineStream&) = delete;
 
   /// Steps to the next line; false at the end. Throws `io`.
   bool next();
@@ -30,14 +29,12 @@ class LineStream {
   bool is_too_large() const { return is_too_large_; }
 
   std::uint64_t bytes_consumed() const { return buffer_offset_ + begin_; }
-  std::uint64_t file_bytes() const { return file_bytes_; }
+  std::uint64_t file_bytes() const { return file_.bytes(); }
 
  private:
   bool refill();
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t file_bytes_ = 0;
+  InputFile file_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;            // of what was not given out yet, in buffer_
   std::size_t end_ = 0;              // of what was read

@@ -1,19 +1,16 @@
 #include "verilabel/formats/xml_stream.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <deque>
 #include <exception>
 #include <utility>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <expat.h>
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/formats/input_file.h"
 
 namespace verilabel {
 namespace {
@@ -21,34 +18,6 @@ namespace {
 constexpr std::size_t kFirstChunkBytes = std::size_t{64} << 10;
 constexpr std::size_t kLastChunkBytes = std::size_t{16} << 20;
 constexpr std::string_view kSpace = " \t\r\n";
-
-class OpenFile {
- public:
-  explicit OpenFile(const std::filesystem::path& path) : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) {
-      throw io_error("cannot open the file", path.native(), errno);
-    }
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  ~OpenFile() { ::close(descriptor_); }
-
-  std::size_t read(char* buffer, std::size_t size) const {
-    for (;;) {
-      const ssize_t got = ::read(descriptor_, buffer, size);
-      if (got >= 0) {
-        return static_cast<std::size_t>(got);
-      }
-      if (errno != EINTR) {
-        throw io_error("cannot read the file", path_.native(), errno);
-      }
-    }
-  }
-
- private:
-  std::filesystem::path path_;
-  int descriptor_;
-};
 
 }  // namespace
 
@@ -285,7 +254,7 @@ struct XmlStream::Implementation {
 };
 
 XmlStream::XmlStream(const std::filesystem::path& file)
-    : XmlStream([opened = std::make_shared<OpenFile>(file)](char* buffer, std::size_t size) { return opened->read(buffer, size); },
+    : XmlStream([opened = std::make_shared<InputFile>(file)](char* buffer, std::size_t size) { return opened->read(buffer, size); },
                 printable(file.native())) {}
 
 XmlStream::XmlStream(Read read, std::string name)
