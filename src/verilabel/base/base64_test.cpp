@@ -37,7 +37,8 @@ TEST(Base64, AnyBytesComeBack) {
 }
 
 TEST(Base64, WhatIsNoneIsNothing) {
-  for (const char* text : {"A", "AB", "AB=", "A===", "AB=C", "AB*=", "Zg==Zg=="}) {
+  for (const char* text :
+       {"A", "AB", "AB=", "A===", "AB=C", "AB*=", "Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "Zm9v!", "====", "Zm9v="}) {
     EXPECT_FALSE(bytes_from_base64(text)) << text;
   }
   EXPECT_EQ(bytes_from_base64("Zm9v\nYmFy\r\n"), bytes_of("foobar")) << "line breaks are no part of it";

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "verilabel/base/base64.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/formats/labelme.h"
@@ -33,25 +32,6 @@ RecordingSink read(const std::filesystem::path& path, const ReadOptions& options
   sink.size_wh.reset();
   read_labelme(path, options, sink);
   return sink;
-}
-
-TEST(Base64, IsThatOfTheStandard) {
-  // RFC 4648, section 10
-  const std::pair<std::string, std::string> cases[] = {{"", ""},
-                                                       {"f", "Zg=="},
-                                                       {"fo", "Zm8="},
-                                                       {"foo", "Zm9v"},
-                                                       {"foob", "Zm9vYg=="},
-                                                       {"fooba", "Zm9vYmE="},
-                                                       {"foobar", "Zm9vYmFy"}};
-  for (const auto& [plain, coded] : cases) {
-    const std::vector<std::uint8_t> bytes(plain.begin(), plain.end());
-    EXPECT_EQ(base64_from_bytes(bytes), coded);
-    EXPECT_EQ(bytes_from_base64(coded), bytes);
-  }
-  for (const char* const bad : {"Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "Zm9v!", "====", "Zm9v="}) {
-    EXPECT_EQ(bytes_from_base64(bad), std::nullopt) << bad;
-  }
 }
 
 TEST(MaskCrop, IsTheInverseOfItself) {

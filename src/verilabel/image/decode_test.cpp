@@ -34,15 +34,6 @@ std::vector<std::filesystem::path> files_below(const std::filesystem::path& fold
   return files;
 }
 
-double psnr_db(const Image& a, const Image& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.pixels().size(); ++i) {
-    const double delta = static_cast<double>(a.pixels()[i]) - b.pixels()[i];
-    sum += delta * delta;
-  }
-  return sum == 0 ? 99 : 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.pixels().size()) / sum);
-}
-
 bool is_decoded(const std::string& content) {
   Image image;
   try {

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
+
+#include "verilabel/image/image.h"
 
 namespace verilabel {
 
@@ -29,6 +32,16 @@ inline std::optional<std::string> python_with(const std::string& modules) {
     return std::nullopt;
   }
   return python;
+}
+
+/// Peak signal-to-noise ratio of two images of one size; 99 for equal ones.
+inline double psnr_db(const Image& a, const Image& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.pixels().size(); ++i) {
+    const double delta = static_cast<double>(a.pixels()[i]) - b.pixels()[i];
+    sum += delta * delta;
+  }
+  return sum == 0 ? 99 : 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.pixels().size()) / sum);
 }
 
 /// A folder that is removed when the test ends.

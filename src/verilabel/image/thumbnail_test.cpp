@@ -31,15 +31,6 @@ Image gradient(int width, int height) {
   return image;
 }
 
-double psnr_db(const Image& a, const Image& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.pixels().size(); ++i) {
-    const double delta = static_cast<double>(a.pixels()[i]) - b.pixels()[i];
-    sum += delta * delta;
-  }
-  return sum == 0 ? 99 : 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.pixels().size()) / sum);
-}
-
 Image decoded(const std::string& content) {
   Image image;
   decode(std::as_bytes(std::span(content)), image);
