@@ -29,14 +29,21 @@ struct ErrorCount {
   std::int64_t truths = 0;
 };
 
+/// What an evaluation says of each label at its threshold.
+struct JudgedLabels {
+  Outcomes outcomes;
+  LabelErrors errors;
+};
+
+/// `evaluation` comes from `input` and `options`.
+JudgedLabels judge_labels(const EvaluationInput& input, const Evaluation& evaluation, const EvaluateOptions& options);
+
 /// How predictions go wrong: what stands behind the numbers of an evaluation.
 struct EvaluationDetails {
   std::optional<double> threshold;                     ///< that of the evaluation
-  Outcomes outcomes;                                   ///< at the threshold
-  LabelErrors label_errors;                            ///< likewise
+  JudgedLabels labels;                                 ///< at the threshold
   std::array<ErrorCount, kErrorKinds> error_counts{};  ///< likewise, by `ErrorKind`; nothing under `none`
   ErrorAnalysis errors;                                ///< over predictions of every score
-  Pairing pairing;                                     ///< for a confusion matrix at any other threshold
   ConfusionMatrix confusion{0};                        ///< at the threshold
   Calibration calibration;
   ScoreCurves curves;
@@ -44,7 +51,7 @@ struct EvaluationDetails {
   Distribution overlaps;  ///< with the partner, or with what the error is about
 };
 
-/// `evaluation` comes from `input` and `options`.
+/// Likewise.
 EvaluationDetails evaluation_details(const EvaluationInput& input, const Evaluation& evaluation, const EvaluateOptions& options);
 
 }  // namespace verilabel

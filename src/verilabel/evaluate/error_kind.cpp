@@ -282,8 +282,9 @@ LabelErrors label_errors(const EvaluationInput& input, const Outcomes& outcomes,
 }
 
 ErrorAnalysis analyse_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options) {
-  const LabelErrors errors = label_errors(input, outcomes, options);
   ErrorAnalysis analysis;
+  analysis.labels = label_errors(input, outcomes, options);
+  const LabelErrors& errors = analysis.labels;
   for (const LabelError& error : errors.predictions) {
     ++analysis.costs[static_cast<std::size_t>(error.kind)].count;
   }

@@ -39,6 +39,7 @@ struct LabelErrors {
 LabelErrors label_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options);
 
 struct ErrorAnalysis {
+  LabelErrors labels;
   /// Average precision at `iou`, mean over the classes with truth (101 points of recall); nothing without truth.
   std::optional<double> ap;
   struct Cost {

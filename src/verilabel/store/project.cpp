@@ -260,10 +260,11 @@ Columns Project::columns() const {
 }
 Columns Project::columns_for(const View& view) const {
   Columns columns = this->columns();
-  if (view.asks_evaluation()) {
-    columns.evaluation = store::read_evaluation(database(), view.evaluation_key(), columns);
-  }
+  take_evaluation(view, columns);
   return columns;
+}
+void Project::take_evaluation(const View& view, Columns& columns) const {
+  columns.evaluation = view.asks_evaluation() ? store::read_evaluation(database(), view.evaluation_key(), columns) : std::nullopt;
 }
 void Project::refresh(Columns& columns) const {
   columns.evaluation.reset();

@@ -139,6 +139,8 @@ class Project {
   /// With the evaluation that the view asks about, when it does and there is one. Throws `wrong_use` for the key of another, and
   /// lists those that there are.
   Columns columns_for(const View& view) const;
+  /// Gives columns of this project the evaluation that the view asks about, in place of any other. Throws likewise.
+  void take_evaluation(const View& view, Columns& columns) const;
   /// Brings columns of this project up to date in place, without evaluation. Cheap when little has changed.
   void refresh(Columns& columns) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -247,10 +248,11 @@ std::string keep(const std::filesystem::path& project_dir, const StoredEvaluatio
   }
 }
 
-ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& scenario, const ColumnsInput& built,
+/// `columns` are those that `built` was made from; they get the evaluation that the scenario asks about.
+ScenarioEvaluation evaluate_scenario(const Project& project, Columns& columns, const Scenario& scenario, const ColumnsInput& built,
                                      const EvaluateOptions& evaluate_options, const BootstrapOptions& bootstrap) {
   const View view = View::parse(scenario.where, project.saved_views());
-  const Columns columns = project.columns_for(view);
+  project.take_evaluation(view, columns);
   ScenarioEvaluation result;
   result.scenario = scenario;
   EvaluationInput part;
@@ -289,7 +291,7 @@ ScenarioEvaluation evaluate_scenario(const Project& project, const Scenario& sce
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   const Project project = Project::open(project_dir, Project::Access::read_only);
   const View view = view_of_samples(project, options);
-  const Columns columns = project.columns_for(view);
+  Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
   SetsOfProject sets = input_of(project, columns, options.predictions, options, sample_rows);
   ColumnsInput& built = sets.built;
@@ -305,7 +307,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   evaluate_options.threshold = result.evaluation.at_threshold.threshold;
   for (const Scenario& scenario : options.scenarios) {
     try {
-      result.scenarios.push_back(evaluate_scenario(project, scenario, built, evaluate_options, options.bootstrap));
+      result.scenarios.push_back(evaluate_scenario(project, columns, scenario, built, evaluate_options, options.bootstrap));
     } catch (const Error& error) {
       throw error.with("scenario", scenario.name);
     }
@@ -316,12 +318,9 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
                                                         {options.iou_type, options.iou, options.threshold});
     result.comparison = compare_predictions(built.input, result.evaluation, other_judged.input, other_judged.evaluation, options);
   }
-  EvaluationDetails details = evaluation_details(built.input, result.evaluation, evaluate_options);
-  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result), {}, {}};
-  add_outcomes(columns, built.input, built.truth_label, built.prediction_label, details.outcomes, details.label_errors, stored);
-  result.reason_not_kept = keep(project_dir, stored);
   if (options.with_details) {
-    result.worst = worst_images(built.input, details);
+    result.details = evaluation_details(built.input, result.evaluation, evaluate_options);
+    result.worst = worst_images(built.input, *result.details);
     for (JudgedImage& image : result.worst) {
       const Sample sample = project.sample(SampleId{image.id});
       image.name = sample.name;
@@ -329,8 +328,14 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
       image.width = sample.width;
       image.height = sample.height;
     }
-    result.details = std::move(details);
   }
+  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result), {}, {}};
+  std::optional<JudgedLabels> judged_alone;
+  const JudgedLabels& labels = result.details
+                                   ? result.details->labels
+                                   : judged_alone.emplace(judge_labels(built.input, result.evaluation, evaluate_options));
+  add_outcomes(columns, built.input, built.truth_label, built.prediction_label, labels.outcomes, labels.errors, stored);
+  result.reason_not_kept = keep(project_dir, stored);
   return result;
 }
 

@@ -52,9 +52,8 @@ void write_classes(JsonWriter& json, const SetEvaluation& result) {
   json.end_object();
 }
 
-void write_coverage(JsonWriter& json, const SetEvaluation& result) {
-  const Coverage& coverage = result.coverage;
-  json.key("coverage").begin_object();
+/// What boxes and classes of whole images have in common.
+void write_common_coverage(JsonWriter& json, const Coverage& coverage) {
   json.field("samples", coverage.samples);
   json.field("samples_reviewed", coverage.samples_reviewed);
   json.field("not_labelled_in_truth", coverage.samples_without_truth);
@@ -64,14 +63,19 @@ void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   json.field("predictions", coverage.predictions);
   json.field("predictions_outside", coverage.predictions_outside);
   json.field("predictions_without_score", coverage.predictions_without_score);
+  json.field("truths_rejected", coverage.truths_rejected);
+  json.field("predictions_rejected", coverage.predictions_rejected);
+  json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+}
+
+void write_coverage(JsonWriter& json, const SetEvaluation& result) {
+  json.key("coverage").begin_object();
+  write_common_coverage(json, result.coverage);
   if (result.numbers.left_out.empty()) {
     json.field("predictions_beyond_limit", result.evaluation.predictions_beyond_limit);
   }
   json.field("predictions_of_unknown_images", result.predictions_of_unknown_images);
   json.field("predictions_of_unknown_classes", result.predictions_of_unknown_classes);
-  json.field("truths_rejected", coverage.truths_rejected);
-  json.field("predictions_rejected", coverage.predictions_rejected);
-  json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
   for (const auto& [name, count] : result.numbers.left_out) {
     json.field(name, count);
   }
@@ -335,7 +339,6 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
 
 std::string classification_json(const SetClassification& classification) {
   const ClassificationResult& result = classification.result;
-  const Coverage& coverage = classification.coverage;
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("metrics").begin_object().field("accuracy", result.accuracy());
@@ -357,20 +360,9 @@ std::string classification_json(const SetClassification& classification) {
     json.field("truths", of_class.truths).field("predictions", of_class.predictions).end_object();
   }
   json.end_object().key("coverage").begin_object();
-  json.field("samples", coverage.samples);
-  json.field("samples_reviewed", coverage.samples_reviewed);
+  write_common_coverage(json, classification.coverage);
   json.field("without_prediction", result.images_without_prediction);
-  json.field("not_labelled_in_truth", coverage.samples_without_truth);
-  json.field("without_class_in_truth", coverage.samples_without_class);
-  json.field("not_labelled_in_predictions", coverage.samples_not_predicted);
-  json.field("labelled_in_predictions_only", coverage.samples_only_predicted);
-  json.field("truths", coverage.truths);
-  json.field("predictions", coverage.predictions);
-  json.field("predictions_outside", coverage.predictions_outside);
-  json.field("predictions_without_score", coverage.predictions_without_score);
-  json.field("truths_rejected", coverage.truths_rejected);
-  json.field("predictions_rejected", coverage.predictions_rejected);
-  json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+  json.field("without_class_in_truth", classification.coverage.samples_without_class);
   json.end_object().end_object();
   return out + "\n";
 }

@@ -31,7 +31,7 @@ std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::ui
 }
 
 std::vector<JudgedImage> worst_images(const EvaluationInput& input, const EvaluationDetails& details) {
-  const Outcomes& outcomes = details.outcomes;
+  const Outcomes& outcomes = details.labels.outcomes;
   const std::vector<Counts> counts = counts_of_images(input.images.size(), input.truths.image, input.predictions.image, outcomes);
   const auto errors_on = [&](std::uint32_t image) { return counts[image].false_positives + counts[image].false_negatives; };
   std::vector<std::uint32_t> order;
@@ -60,14 +60,14 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Evalua
     const std::uint32_t at = place[input.truths.image[i]];
     if (at != not_worst) {
       worst[at].labels.push_back({true, input.truths.category[i], input.truths.box_xywh_px[i], std::nullopt, outcomes.truths[i],
-                                  details.label_errors.truths[i]});
+                                  details.labels.errors.truths[i]});
     }
   }
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
     const std::uint32_t at = place[input.predictions.image[i]];
     if (at != not_worst && is_shown(outcomes.predictions[i])) {
       worst[at].labels.push_back({false, input.predictions.category[i], input.predictions.box_xywh_px[i],
-                                  input.predictions.score[i], outcomes.predictions[i], details.label_errors.predictions[i]});
+                                  input.predictions.score[i], outcomes.predictions[i], details.labels.errors.predictions[i]});
     }
   }
   return worst;

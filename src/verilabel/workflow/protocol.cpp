@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -120,23 +121,35 @@ class PairSet {
   std::vector<std::uint8_t> has_;
 };
 
-ProtocolEvaluation evaluate_lvis(EvaluationInput input, const Federation& federation, const EvaluateOptions& options) {
-  const LvisResult lvis = lvis_metrics(input, federation, {.iou_type = options.iou_type, .threads = options.threads});
+/// Classes by image.
+using ClassLists = std::vector<std::vector<std::uint32_t>>;
+
+/// COCO's evaluation, in which a prediction counts where its image was looked through for its class (there is a truth of it, or one
+/// of the lists has it) and that class is not among the excepted ones.
+ProtocolEvaluation evaluate_looked_for(EvaluationInput input, std::initializer_list<const ClassLists*> lists,
+                                       const ClassLists& excepted, const EvaluateOptions& options) {
   PairSet looked_for(input.images.size(), input.classes.size());
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
     looked_for.add(input.truths.image[i], input.truths.category[i]);
   }
-  looked_for.add(federation.absent);
-  PairSet not_exhaustive(input.images.size(), input.classes.size());
-  not_exhaustive.add(federation.not_exhaustive);
+  for (const ClassLists* list : lists) {
+    looked_for.add(*list);
+  }
+  PairSet is_excepted(input.images.size(), input.classes.size());
+  is_excepted.add(excepted);
   std::vector<std::uint8_t> counts;
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
     const std::uint32_t image = input.predictions.image[i];
     const std::uint32_t category = input.predictions.category[i];
-    counts.push_back(looked_for.has(image, category) && !not_exhaustive.has(image, category) ? 1 : 0);
+    counts.push_back(looked_for.has(image, category) && !is_excepted.has(image, category) ? 1 : 0);
   }
   const std::size_t truths = input.truths.size();
-  ProtocolEvaluation result = evaluate_part(std::move(input), all_of(truths), counts, options);
+  return evaluate_part(std::move(input), all_of(truths), counts, options);
+}
+
+ProtocolEvaluation evaluate_lvis(EvaluationInput input, const Federation& federation, const EvaluateOptions& options) {
+  const LvisResult lvis = lvis_metrics(input, federation, {.iou_type = options.iou_type, .threads = options.threads});
+  ProtocolEvaluation result = evaluate_looked_for(std::move(input), {&federation.absent}, federation.not_exhaustive, options);
   const auto named = lvis.metrics.named();
   result.numbers.metrics.assign(named.begin(), named.end());
   result.numbers.ap_per_class = lvis.ap_per_class;
@@ -163,18 +176,7 @@ ProtocolEvaluation evaluate_voc(VocYear year, EvaluationInput input, const std::
 
 ProtocolEvaluation evaluate_open_images(EvaluationInput input, const OpenImagesContext& context, const EvaluateOptions& options) {
   const OpenImagesResult open_images = open_images_metrics(input, context, {.iou = options.iou, .threads = options.threads});
-  PairSet verified(input.images.size(), input.classes.size());
-  for (std::size_t i = 0; i < input.truths.size(); ++i) {
-    verified.add(input.truths.image[i], input.truths.category[i]);
-  }
-  verified.add(context.present);
-  verified.add(context.absent);
-  std::vector<std::uint8_t> counts;
-  for (std::size_t i = 0; i < input.predictions.size(); ++i) {
-    counts.push_back(verified.has(input.predictions.image[i], input.predictions.category[i]) ? 1 : 0);
-  }
-  const std::size_t truths = input.truths.size();
-  ProtocolEvaluation result = evaluate_part(std::move(input), all_of(truths), counts, options);
+  ProtocolEvaluation result = evaluate_looked_for(std::move(input), {&context.present, &context.absent}, {}, options);
   result.numbers.metrics = {{"mAP", open_images.map}};
   for (const OpenImagesClass& of_class : open_images.per_class) {
     result.numbers.ap_per_class.push_back(of_class.ap);
