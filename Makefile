@@ -1,7 +1,7 @@
 # Aliases for people and for CI; what they do stands in scripts/ and in the CMake presets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check-long fuzz quickstart bench lint format clean
+.PHONY: help bootstrap build test check-long fuzz parity quickstart bench lint format clean
 .NOTPARALLEL:
 
 jobs := $(shell nproc)
@@ -39,6 +39,9 @@ check-long: test bootstrap-fuzz ## The long runs: sanitizers, kills, a minute wi
 
 fuzz: bootstrap-fuzz ## Build the fuzzers and run each for a minute
 	scripts/fuzz
+
+parity: ## Make the fixtures of tests/parity anew with the reference implementations; says what that needs
+	scripts/parity
 
 quickstart: ## From photographs to exported labels: IMAGES=folder MODEL=file.onnx [TRUTH=labels] [OUTPUT=folder]
 	@scripts/quickstart --check

@@ -1,0 +1,73 @@
+"""Small vocabularies of our own, in the forms of those that the families were trained with."""
+
+import collections
+import itertools
+
+import transformers
+from tokenizers import pre_tokenizers
+
+CORPUS = """
+a photo of a cat. this is a photo of a dog. a blurry photo of the remote control. a person and a bicycle. traffic light, stop sign.
+the fire hydrant of a person's house. hair drier and toothbrush. a bad photo of the traffic light. a cropped photo of two persons.
+cell phone on the dining table. a close-up photo of a potted plant. the wine glass; a baseball bat? it's a teddy bear! café, naïve.
+zebra, giraffe, elephant, horse, sheep, cow, bear. car, truck, bus, train, boat, airplane, motorcycle. knife, fork, spoon, bowl.
+red, green, blue, yellow, black, white, small, large. damaged part, scratch, dent, crack, rust. 3 apples, 42 oranges, 7 lemons.
+""".lower()
+
+# What labels are in the wild: several words, upper case, accents, apostrophes, digits, other scripts, pictures.
+LABELS = [
+    "cat", "remote control", "Traffic Light", "fire hydrant", "person's dog", "café", "hair drier", "42 apples", "日本", "smile 🙂",
+]  # fmt: skip
+
+# What only the tokenizer is asked for.
+ODD_TEXTS = [
+    "", " ", "  two   spaces\tand a tab ", "UPPER lower MiXeD", "it's they've I'm", "12345 x2", "hello_world", "don't!!! stop??",
+    "naïve CAFÉ", "ﬁne ①", "\N{COMBINING ACUTE ACCENT}e", "日本語 の 文", "🙂👍🏽", "a\u200bb", "<|endoftext|>", "</s> <eos>",
+    "ß İ", "a very long prompt " * 30,
+]  # fmt: skip
+
+
+def byte_symbols():
+    """The 256 characters that stand for bytes, in CLIP's order: first those that stand for themselves."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return [chr(byte) for byte in plain] + [chr(0x100 + i) for i in range(256 - len(plain))]
+
+
+def merges_of(words, count):
+    """The pairs that byte pair encoding joins, in order; the trainer of `tokenizers` leaves open which of equally frequent ones."""
+    words = collections.Counter(tuple(word) for word in words)
+    merges = []
+    for _ in range(count):
+        pairs = collections.Counter()
+        for word, times in words.items():
+            for pair in itertools.pairwise(word):
+                pairs[pair] += times
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(best)
+        joined = collections.Counter()
+        for word, times in words.items():
+            pieces, i = [], 0
+            while i < len(word):
+                step = 2 if word[i : i + 2] == best else 1
+                pieces.append("".join(word[i : i + step]))
+                i += step
+            joined[tuple(pieces)] += times
+        words = joined
+    return merges
+
+
+def clip_vocabulary(merge_count=120):
+    """Bytes, bytes that end a word, one piece a merge, the two marks: CLIP's order."""
+    split = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    words = [[*word[:-1], word[-1] + "</w>"] for word, _ in split.pre_tokenize_str(CORPUS)]
+    merges = merges_of(words, merge_count)
+    symbols = byte_symbols()
+    pieces = symbols + [symbol + "</w>" for symbol in symbols] + ["".join(merge) for merge in merges]
+    pieces += ["<|startoftext|>", "<|endoftext|>"]
+    assert len(set(pieces)) == len(pieces)
+    return {piece: i for i, piece in enumerate(pieces)}, merges
+
+
+def clip_tokenizer(**settings):
+    vocabulary, merges = clip_vocabulary()
+    return transformers.CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77, **settings)
