@@ -94,8 +94,8 @@ void decode_only(const Labeller& labeller, OpencvInterpolation kernel, const std
   fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
 }
 
-void engine_only(Engine& engine, const Labeller& labeller, const fs::path& model, std::size_t count) {
-  const auto compiled = compile_for_run(engine, model, labeller, {});
+void engine_only(Engine& engine, const Labeller& labeller, std::size_t count) {
+  const auto compiled = compile_for_run(engine, labeller.graph(), {});
   std::vector<std::unique_ptr<InferRequest>> requests;
   for (int i = 0; i < compiled->optimal_requests(); ++i) {
     requests.push_back(compiled->create_request());
@@ -122,12 +122,11 @@ void engine_only(Engine& engine, const Labeller& labeller, const fs::path& model
   fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
 }
 
-void whole_run(Engine& engine, const Labeller& labeller, const fs::path& model, const std::vector<fs::path>& paths,
-               std::size_t count) {
+void whole_run(Engine& engine, const Labeller& labeller, const std::vector<fs::path>& paths, std::size_t count) {
   LabelRunOptions options;
   options.candidates = labeller.default_options();
   options.candidates.floor = .05;
-  const auto compiled = compile_for_run(engine, model, labeller, options);
+  const auto compiled = compile_for_run(engine, labeller.graph(), options);
   const double cpu = cpu_seconds();
   std::size_t next = 0;
   const LabelSource source = [&]() -> std::optional<LabelTask> {
@@ -138,7 +137,8 @@ void whole_run(Engine& engine, const Labeller& labeller, const fs::path& model, 
     return LabelTask{SampleId{static_cast<std::int64_t>(next)}, paths[i % paths.size()]};
   };
   const CancelToken never;
-  const LabelRunReport report = run_labelling(labeller, *compiled, options, source, [](TaskOutcome&&) {}, {}, never);
+  const LabelRunReport report =
+      run_labelling({.proposer = &labeller, .proposer_graph = compiled.get()}, options, source, [](TaskOutcome&&) {}, {}, never);
   fmt::print(
       "{{\"images\": {}, \"failed\": {}, \"candidates\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}, \"idle_seconds\": "
       "{:.4f}, "
@@ -162,13 +162,13 @@ int main(int argc, char** argv) {
     const std::size_t count = std::strtoull(argv[3], nullptr, 10);
     const std::vector<fs::path> paths = images_in({argv + 4, argv + argc});
     const auto engine = open_engine("openvino");
-    const auto labeller = load_labeller(*engine, model, std::nullopt);
+    const auto labeller = load_labeller(*engine, model);
     if (mode == "decode-linear" || mode == "decode-area") {
       decode_only(*labeller, mode == "decode-area" ? OpencvInterpolation::area : OpencvInterpolation::linear, paths, count);
     } else if (mode == "engine") {
-      engine_only(*engine, *labeller, model, count);
+      engine_only(*engine, *labeller, count);
     } else if (mode == "run") {
-      whole_run(*engine, *labeller, model, paths, count);
+      whole_run(*engine, *labeller, paths, count);
     } else {
       throw Error(ErrorCode::wrong_use, "the mode is decode-linear, decode-area, engine or run");
     }

@@ -1,11 +1,10 @@
 #include <memory>
-#include <sstream>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "verilabel/base/file.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/run_answer.h"
 #include "verilabel/cli/text.h"
@@ -19,26 +18,10 @@ struct Words {
   std::string manifest;
   std::string classes;
   std::string classes_file;
+  std::string negatives;
+  std::vector<std::string> templates;
   std::int64_t resume = 0;
 };
-
-/// One name a line; blank lines and lines that start with # are for people.
-std::vector<std::string> names_from_file(const std::string& path) {
-  constexpr std::uint64_t kMaxBytes = 16 << 20;
-  std::istringstream lines(read_file(path, kMaxBytes));
-  std::vector<std::string> names;
-  for (std::string line; std::getline(lines, line);) {
-    const auto first = line.find_first_not_of(" \t\r");
-    line = first == std::string::npos ? std::string() : line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
-    if (!line.empty() && line.front() != '#') {
-      names.push_back(line);
-    }
-  }
-  if (names.empty()) {
-    throw Error(ErrorCode::wrong_use, "the file of classes names none; give one name a line", {{"file", path}});
-  }
-  return names;
-}
 
 Action configure(CLI::App& app) {
   auto options = std::make_shared<LabelOptions>();
@@ -47,8 +30,19 @@ Action configure(CLI::App& app) {
   app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
       ->type_name("FILE");
   auto* classes =
-      app.add_option("--classes", words->classes, "Only these of the model's classes, separated by commas")->type_name("NAMES");
-  app.add_option("--classes-file", words->classes_file, "The same, one name a line")->type_name("FILE")->excludes(classes);
+      app.add_option("--classes", words->classes,
+                     "What a model that reads shall find, or which of a model's own classes are wanted; separated by commas")
+          ->type_name("NAMES");
+  app.add_option("--classes-file", words->classes_file,
+                 "The same, one a line, or \"name: phrasing | phrasing\"; \"- phrasing\" competes and is dropped; or JSON")
+      ->type_name("FILE")
+      ->excludes(classes);
+  app.add_option("--negatives", words->negatives, "Phrasings that compete with the classes and are dropped, separated by commas")
+      ->type_name("TEXTS");
+  app.add_option("--template", words->templates,
+                 "Sentence that the model reads, with {} for the class; several are averaged (default: the family's)")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
   app.add_option("--set", options->set, "Label set that the candidates go into")->capture_default_str();
   app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")->capture_default_str();
   app.add_option("--nms", options->nms_iou, "Overlap from which the weaker of two candidates is dropped (default: the family's)")
@@ -83,7 +77,14 @@ Action configure(CLI::App& app) {
     if (!words->classes.empty() && names_from(words->classes).empty()) {
       throw Error(ErrorCode::wrong_use, "--classes names no class; leave it out for all of the model's");
     }
-    options->classes = words->classes_file.empty() ? names_from(words->classes) : names_from_file(words->classes_file);
+    options->prompts =
+        words->classes_file.empty() ? prompts_of_names(names_from(words->classes)) : read_prompts(words->classes_file);
+    for (const std::string& negative : names_from(words->negatives)) {
+      options->prompts.negatives.push_back(negative);
+    }
+    if (!words->templates.empty()) {
+      options->prompts.templates = words->templates;
+    }
     options->validate();
     Project project = Project::open(invocation.project_dir);
     return answer_run(invocation, start_run(project, *options, invocation.console.progress(), invocation.cancel));

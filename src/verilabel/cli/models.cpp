@@ -43,14 +43,18 @@ void write_tensors(JsonWriter& json, std::string_view name, const std::vector<Te
 int show(const Invocation& invocation, const std::string& model, const std::string& manifest) {
   const auto engine = open_engine("openvino");
   const GraphInfo graph = engine->inspect(find_model_files(model).graph);
-  const auto labeller =
-      load_labeller(*engine, model, manifest.empty() ? std::nullopt : std::optional<std::filesystem::path>(manifest));
+  LoadOptions options;
+  if (!manifest.empty()) {
+    options.manifest = manifest;
+  }
+  const auto labeller = load_labeller(*engine, model, options);
   const ModelCard& card = labeller->card();
   const CandidateOptions defaults = labeller->default_options();
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("family", card.family).field("layout", card.layout).field("preprocessing", card.preprocessing);
-  json.field("class_source", card.class_source).field("weights_sha256", card.weights_sha256);
+  json.field("class_source", card.class_source).field("takes_prompts", card.takes_prompts);
+  json.field("weights_sha256", card.weights_sha256);
   json.field("nms_iou", defaults.nms_iou).field("max_detections", defaults.max_detections);
   write_tensors(json, "inputs", graph.inputs);
   write_tensors(json, "outputs", graph.outputs);
@@ -65,7 +69,10 @@ int show(const Invocation& invocation, const std::string& model, const std::stri
   json.end_array().end_object();
   Console& console = invocation.console;
   console.write_json(out + "\n");
-  console.say(fmt::format("{} ({}), {} classes ({})", card.family, card.layout, labeller->class_names().size(), card.class_source));
+  const std::string classes = card.takes_prompts
+                                  ? "classes as they are asked for"
+                                  : fmt::format("{} classes ({})", labeller->class_names().size(), card.class_source);
+  console.say(fmt::format("{} ({}), {}", card.family, card.layout, classes));
   console.say(fmt::format("  {}", card.preprocessing));
   for (const TensorInfo& tensor : graph.inputs) {
     console.say("  input  " + text_of(tensor));

@@ -41,9 +41,13 @@ struct GraphInfo {
 };
 
 struct CompileOptions {
-  std::string device = "cpu";                           ///< in the engine's words, in capitals or not
-  std::vector<std::vector<std::int64_t>> input_shapes;  ///< one an input, all positive: what dynamic sizes are fixed to
-  int threads = 0;                                      ///< 0: all processors
+  std::string device = "cpu";  ///< in the engine's words, in capitals or not
+  /// One an input: what dynamic sizes are fixed to. A size may be 0 where the graph leaves it open: a tensor without numbers.
+  std::vector<std::vector<std::int64_t>> input_shapes;
+  /// Outputs of the graph, by their places in its list, that requests give, in this order; empty for all. What only others need is
+  /// not computed where the engine can help it.
+  std::vector<std::size_t> outputs = {};
+  int threads = 0;  ///< 0: all processors
 };
 
 /// One inference in flight: its own input and output memory. Not to be touched between `start` and the callback.
@@ -71,7 +75,7 @@ class CompiledModel {
   virtual std::unique_ptr<InferRequest> create_request() = 0;
   /// How many requests in flight keep the device busy.
   virtual int optimal_requests() const = 0;
-  /// Outputs of the graph, in its order: what `InferRequest::output` counts.
+  /// What `InferRequest::output` counts: the outputs asked for, else those of the graph, in its order.
   virtual std::size_t output_count() const = 0;
   /// The device that really runs, as the engine says: "CPU".
   virtual std::string device() const = 0;

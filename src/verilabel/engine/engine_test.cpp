@@ -279,7 +279,7 @@ TEST_F(EngineTest, ADeviceThatIsNotThereIsAnErrorThatListsTheOthers) {
 TEST_F(EngineTest, RefusesShapesThatDoNotFit) {
   const auto path = written("tiny.onnx", onnx_of({}));
   EXPECT_EQ(error_of([&] { engine_->compile(path, {}); }).code(), ErrorCode::wrong_use);
-  EXPECT_EQ(error_of([&] { engine_->compile(path, {.input_shapes = {{1, 3, 0, 2}}}); }).code(), ErrorCode::wrong_use);
+  EXPECT_EQ(error_of([&] { engine_->compile(path, {.input_shapes = {{1, 3, -1, 2}}}); }).code(), ErrorCode::wrong_use);
   EXPECT_EQ(error_of([&] { engine_->compile(path, {.input_shapes = {{1, 3, 2}}}); }).code(), ErrorCode::wrong_use);
   const Error error = error_of([&] { engine_->compile(path, {.input_shapes = {{1, 4, 2, 2}}}); });
   EXPECT_EQ(error.code(), ErrorCode::wrong_use);

@@ -250,6 +250,7 @@ class OpenvinoEngine final : public Engine {
   std::unique_ptr<CompiledModel> compile(const std::filesystem::path& model, const CompileOptions& options) override {
     const std::string device = available_device(options.device);
     std::shared_ptr<ov::Model> graph = read_graph(model);
+    keep_outputs(graph, model, options.outputs);
     fix_input_shapes(*graph, model, options.input_shapes);
     convert_ends(graph, model);
     protect_slices(graph);
@@ -303,6 +304,24 @@ class OpenvinoEngine final : public Engine {
                 {{"device", asked}});
   }
 
+  // Without the other outputs, OpenVINO drops whatever only they need. Inputs stay, needed or not.
+  static void keep_outputs(std::shared_ptr<ov::Model>& graph, const std::filesystem::path& model,
+                           const std::vector<std::size_t>& outputs) {
+    if (outputs.empty()) {
+      return;
+    }
+    ov::OutputVector kept;
+    for (const std::size_t output : outputs) {
+      if (output >= graph->get_results().size()) {
+        throw Error(ErrorCode::wrong_use,
+                    fmt::format("output {} is asked for, but the graph has {}", output, graph->get_results().size()),
+                    {{"file", model.string()}});
+      }
+      kept.push_back(graph->get_results()[output]->input_value(0));
+    }
+    graph = std::make_shared<ov::Model>(kept, graph->get_parameters());
+  }
+
   static void fix_input_shapes(ov::Model& graph, const std::filesystem::path& model,
                                const std::vector<std::vector<std::int64_t>>& shapes) {
     const std::vector<TensorInfo> inputs = inputs_of(graph);
@@ -318,10 +337,10 @@ class OpenvinoEngine final : public Engine {
     }
     std::map<ov::Output<ov::Node>, ov::PartialShape> shape_of_input;
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-      if (!std::ranges::all_of(shapes[i], [](std::int64_t size) { return size > 0; })) {
+      if (!std::ranges::all_of(shapes[i], [](std::int64_t size) { return size >= 0; })) {
         throw Error(
             ErrorCode::wrong_use,
-            fmt::format("a size in the shape [{}] for the input {} is not positive", fmt::join(shapes[i], ", "), descriptions[i]),
+            fmt::format("a size in the shape [{}] for the input {} is negative", fmt::join(shapes[i], ", "), descriptions[i]),
             {{"file", model.string()}});
       }
       const ov::PartialShape shape(std::vector<ov::Dimension>(shapes[i].begin(), shapes[i].end()));

@@ -63,7 +63,7 @@ class ConfiguredModel {
       folder_.write("model.verilabel.json", manifest);
     }
   }
-  std::unique_ptr<Labeller> load() { return load_labeller(engine_, folder_.model(), std::nullopt); }
+  std::unique_ptr<Labeller> load() { return load_labeller(engine_, folder_.model()); }
   Error error() {
     return error_of([&] { load(); });
   }
@@ -80,8 +80,8 @@ TEST(Classifier, KeepsTheBestClassesAboveTheFloor) {
   const auto classifier = labeller_of(plain_graph(), kManifest);
   EXPECT_EQ(classifier->card().family, "classifier");
   EXPECT_EQ(classifier->default_options().max_detections, 5);
-  EXPECT_EQ(classifier->fixed_batch(), 0);
-  EXPECT_THAT(input_shapes_of(*classifier, 3), ElementsAre(ElementsAre(3, 3, 8, 8)));
+  EXPECT_EQ(classifier->graph().fixed_batch, 0);
+  EXPECT_THAT(input_shapes_of(classifier->graph(), 3), ElementsAre(ElementsAre(3, 3, 8, 8)));
   // Softmax of log 4, log 2, log 1, log 1: 4 / 8, 2 / 8, 1 / 8, 1 / 8.
   const std::vector<float> logits = {std::log(2.0F), 0, std::log(4.0F), 0};
   const auto found = decoded(*classifier, logits, {.floor = 0.1, .max_detections = 5});
@@ -140,7 +140,7 @@ TEST(Classifier, NamesFromAFileMayRepeat) {
   folder.write("model.verilabel.json",
                R"({"task": "classification", "class_names_file": "names.txt", "resize": {"height": 8, "width": 8}})");
   StatedGraphEngine engine(plain_graph());
-  const auto classifier = load_labeller(engine, folder.model(), std::nullopt);
+  const auto classifier = load_labeller(engine, folder.model());
   EXPECT_THAT(classifier->class_names(), ElementsAre("crane (0)", "bee", "crane (2)"));
   EXPECT_THAT(classifier->notes(), ElementsAre(HasSubstr("the numbers 3 stand for no class"), HasSubstr("crane (0), crane (2)")));
   // What is no class is no candidate, and the others keep their names.
@@ -148,7 +148,7 @@ TEST(Classifier, NamesFromAFileMayRepeat) {
 
   const auto message = [&](const std::string& names) {
     folder.write("names.txt", names);
-    const Error error = error_of([&] { load_labeller(engine, folder.model(), std::nullopt); });
+    const Error error = error_of([&] { load_labeller(engine, folder.model()); });
     return fmt::format("{} {}", info(error.code()).name, error.what());
   };
   EXPECT_THAT(message("a\n\nb\n"), AllOf(HasSubstr("bad_data"), HasSubstr("empty line"), HasSubstr("line: 2")));
@@ -282,16 +282,16 @@ class MobileNet {
                   fmt::format(R"({{"task": "classification", "class_names_file": "{}", "resize": {{"shortest_edge": 256}},)"
                               R"("crop": [224, 224]{}}})",
                               (models / "imagenet_names.txt").native(), scaling));
-    labeller_ = load_labeller(*engine_, graph_, folder_.model().parent_path() / "mobilenet.json");
+    labeller_ = load_labeller(*engine_, graph_, {.manifest = folder_.model().parent_path() / "mobilenet.json"});
     CompileOptions options;
-    options.input_shapes = input_shapes_of(*labeller_, 1);
+    options.input_shapes = input_shapes_of(labeller_->graph(), 1);
     compiled_ = engine_->compile(graph_, options);
     request_ = compiled_->create_request();
   }
 
   const Labeller& labeller() const { return *labeller_; }
   std::span<const float> prepare(const Image& image) {
-    transform_ = labeller_->preprocess(image, std::array{InputView{request_->input(0), {}}}, scratch_);
+    transform_ = labeller_->preprocess(image, std::array{InputView{request_->input(0), {}}}, scratch_, 0);
     return request_->input(0);
   }
   std::span<const float> logits() {

@@ -178,7 +178,7 @@ TEST(Yolox, PreparesBgrInTheTopLeftCorner) {
   }
   std::vector<float> input(std::size_t{3} * 64 * 64, -1);
   Image scratch;
-  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch, 0);
   // Ratio 64 / 101 = .6337; 50 * .6337 = 31.68, truncated to 31 rows.
   EXPECT_DOUBLE_EQ(transform.scale_x, 64.0 / 101);
   EXPECT_DOUBLE_EQ(transform.scale_y, 64.0 / 101);
@@ -273,7 +273,7 @@ TEST(Nanodet, PlusHasFourStridesCornersAndStretchedImages) {
   Image scratch;
   Image image(128, 32);
   std::ranges::fill(image.pixels(), std::uint8_t{0});
-  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch, 0);
   EXPECT_EQ(transform.scale_x, 0.5);
   EXPECT_EQ(transform.scale_y, 2);
   EXPECT_FLOAT_EQ(input[0], -103.53F / 57.375F);
@@ -286,7 +286,7 @@ TEST(Nanodet, PreparesACentredLetterbox) {
   std::ranges::fill(image.pixels(), std::uint8_t{200});
   std::vector<float> input(std::size_t{3} * 32 * 32);
   Image scratch;
-  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch, 0);
   // 38 / 2 = 19 rows; 13 are left over, 6 of them above.
   EXPECT_EQ(transform.offset_x, 0);
   EXPECT_EQ(transform.offset_y, 6);
@@ -373,8 +373,8 @@ TEST(Ultralytics, ReadsTheSizeOfADynamicGraphFromItsMetadata) {
   const auto detector = labeller_of(graph);
   EXPECT_EQ(detector->input_height(), 64);
   EXPECT_EQ(detector->input_width(), 96);
-  EXPECT_EQ(detector->fixed_batch(), 0);
-  EXPECT_EQ(input_shapes_of(*detector, 4), (std::vector<std::vector<std::int64_t>>{{4, 3, 64, 96}}));
+  EXPECT_EQ(detector->graph().fixed_batch, 0);
+  EXPECT_EQ(input_shapes_of(detector->graph(), 4), (std::vector<std::vector<std::int64_t>>{{4, 3, 64, 96}}));
 }
 
 TEST(Ultralytics, MixesMasksFromPrototypes) {
@@ -421,7 +421,7 @@ TEST(Ultralytics, PreparesRgbFromZeroToOneAndRoundsHalfToEven) {
   }
   std::vector<float> input(std::size_t{3} * 32 * 32);
   Image scratch;
-  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch);
+  const InputTransform transform = detector->preprocess(image, std::array{InputView{input, {}}}, scratch, 0);
   EXPECT_EQ(transform.offset_y, 7);
   EXPECT_DOUBLE_EQ(transform.scale_y, 18.0 / 37);
   EXPECT_FLOAT_EQ(input[std::size_t{6} * 32], 114 / 255.0F);
@@ -487,7 +487,7 @@ TEST(Labeller, TheManifestOverridesTheFamily) {
   std::ranges::fill(image.pixels(), std::uint8_t{50});
   std::vector<float> input(std::size_t{3} * 64 * 64);
   Image scratch;
-  EXPECT_EQ(detector->preprocess(image, std::array{InputView{input, {}}}, scratch).offset_y, 16);
+  EXPECT_EQ(detector->preprocess(image, std::array{InputView{input, {}}}, scratch, 0).offset_y, 16);
   EXPECT_EQ(input[0], -5);                                               // (0 - 10) / 2
   EXPECT_EQ(input[std::size_t{16} * 64], 20);                            // (50 - 10) / 2
   EXPECT_EQ(input[std::size_t{2} * 64 * 64 + std::size_t{16} * 64], 4);  // (50 - 30) / 5
@@ -551,13 +551,13 @@ class RealModels : public ::testing::Test {
 
   std::vector<Candidate> detected(const std::string& model, const std::string& image_name, CandidateOptions options) {
     const auto path = data_ / "models" / model;
-    const auto detector = load_labeller(*engine_, path, std::nullopt);
-    const auto compiled = engine_->compile(path, {.input_shapes = input_shapes_of(*detector, 1)});
+    const auto detector = load_labeller(*engine_, path);
+    const auto compiled = engine_->compile(path, {.input_shapes = input_shapes_of(detector->graph(), 1)});
     const auto request = compiled->create_request();
     Image image;
     Image scratch;
     decode(data_ / "coco128-val/images" / image_name, image);
-    const InputTransform transform = detector->preprocess(image, std::array{InputView{request->input(0), {}}}, scratch);
+    const InputTransform transform = detector->preprocess(image, std::array{InputView{request->input(0), {}}}, scratch, 0);
     std::promise<std::exception_ptr> done;
     request->start([&](const std::exception_ptr& failure) { done.set_value(failure); });
     if (const std::exception_ptr failure = done.get_future().get()) {
@@ -616,7 +616,7 @@ TEST_F(RealModels, NanodetM) {
 
 TEST_F(RealModels, AClassifierWithoutAManifestIsRefused) {
   const auto path = data_ / "models/mobilenet_v2_int8.onnx";
-  const Error error = error_of([&] { load_labeller(*engine_, path, std::nullopt); });
+  const Error error = error_of([&] { load_labeller(*engine_, path); });
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("input f32 [?, 3, 224, 224]"), HasSubstr("output f32 [?, 1000]"),
                                   HasSubstr("mobilenet_v2_int8.onnx"), HasSubstr("nanodet")));

@@ -50,7 +50,7 @@ std::unique_ptr<Labeller> load(GraphInfo graph, const std::string& config, const
     folder.write("model.verilabel.json", manifest);
   }
   StatedGraphEngine engine(std::move(graph));
-  return load_labeller(engine, folder.model(), std::nullopt);
+  return load_labeller(engine, folder.model());
 }
 
 std::string refusal(GraphInfo graph, const std::string& config, const std::string& preprocessor, const std::string& manifest = "") {
@@ -133,13 +133,13 @@ Image grey_image(int width, int height, std::uint8_t value) {
 // 20 x 10 pixels become 16 x 8, the longer bound; they fill the upper half of a canvas of 16 x 16.
 TEST(Detr, ImagesArePaddedToOneCanvasAndTheMaskSaysWhereTheyAre) {
   const auto detr = load(queries(3, 3, true), config_of("detr"), kDetr);
-  EXPECT_THAT(input_shapes_of(*detr, 2), ElementsAre(ElementsAre(2, 3, 16, 16), ElementsAre(2, 16, 16)));
-  EXPECT_TRUE(detr->inputs()[1].is_i64);
+  EXPECT_THAT(input_shapes_of(detr->graph(), 2), ElementsAre(ElementsAre(2, 3, 16, 16), ElementsAre(2, 16, 16)));
+  EXPECT_TRUE(detr->graph().inputs[1].is_i64);
   std::vector<float> chw(3 * 16 * 16, -1);
   std::vector<std::int64_t> mask(16 * 16, -1);
   Image scratch;
   const std::vector<InputView> views = {{chw, {}}, {{}, mask}};
-  const InputTransform transform = detr->preprocess(grey_image(20, 10, 255), views, scratch);
+  const InputTransform transform = detr->preprocess(grey_image(20, 10, 255), views, scratch, 0);
   EXPECT_EQ(transform.image_width, 20);
   for (std::size_t i = 0; i < mask.size(); ++i) {
     EXPECT_EQ(mask[i], i < 8 * 16 ? 1 : 0) << i;
@@ -158,7 +158,7 @@ TEST(Detr, AMaskOfFixedSizeComesOutAsTheFullOneAtTheFeatures) {
   std::vector<float> chw(3 * 107 * 107);
   std::vector<std::int64_t> mask(64 * 64);
   Image scratch;
-  detr->preprocess(grey_image(107, 80, 9), std::vector<InputView>{{chw, {}}, {{}, mask}}, scratch);
+  detr->preprocess(grey_image(107, 80, 9), std::vector<InputView>{{chw, {}}, {{}, mask}}, scratch, 0);
   for (std::size_t row = 0; row < 64; ++row) {
     EXPECT_EQ(mask[row * 64], row < 48 ? 1 : 0) << row;
     EXPECT_EQ(mask[row * 64 + 63], mask[row * 64]) << row;
@@ -172,7 +172,7 @@ TEST(Detr, AMaskOfFixedSizeComesOutAsTheFullOneAtTheFeatures) {
 TEST(Detr, WithoutAMaskImagesOfDifferentShapesAreRefusedUnlessStretchingIsAskedFor) {
   EXPECT_THAT(refusal(queries(3, 3), config_of("detr"), kDetr), AllOf(HasSubstr("bad_model"), HasSubstr("no input pixel_mask")));
   const auto stretched = load(queries(3, 3), config_of("detr"), kDetr, R"({"fit": "stretch", "input_size": [32, 48]})");
-  EXPECT_THAT(input_shapes_of(*stretched, 1), ElementsAre(ElementsAre(1, 3, 32, 48)));
+  EXPECT_THAT(input_shapes_of(stretched->graph(), 1), ElementsAre(ElementsAre(1, 3, 32, 48)));
   EXPECT_THAT(refusal(queries(3, 3), config_of("detr"), kDetr, R"({"fit": "stretch"})"), HasSubstr("input_size"));
 }
 
@@ -193,11 +193,11 @@ GraphInfo original_export() {
 TEST(DetrExport, TheGraphScalesBoxesToTheSizeItIsGiven) {
   const auto detector = load(original_export(), "", "", R"({"class_names": ["a", "b"]})");
   EXPECT_EQ(detector->card().family, "detr_export");
-  EXPECT_THAT(input_shapes_of(*detector, 1), ElementsAre(ElementsAre(1, 3, 8, 16), ElementsAre(1, 2)));
+  EXPECT_THAT(input_shapes_of(detector->graph(), 1), ElementsAre(ElementsAre(1, 3, 8, 16), ElementsAre(1, 2)));
   std::vector<float> chw(3 * 8 * 16);
   std::vector<std::int64_t> size(2);
   Image scratch;
-  detector->preprocess(grey_image(20, 10, 51), std::vector<InputView>{{chw, {}}, {{}, size}}, scratch);
+  detector->preprocess(grey_image(20, 10, 51), std::vector<InputView>{{chw, {}}, {{}, size}}, scratch, 0);
   EXPECT_THAT(size, ElementsAre(20, 10));
   EXPECT_THAT(chw, ::testing::Each(51 / 255.0F));
   const auto found =
@@ -228,7 +228,7 @@ GraphInfo rf_detr_graph(std::int64_t columns, bool has_masks = false) {
 TEST(RfDetr, ColumnsAreCocosCategoryNumbers) {
   const auto detector = load(rf_detr_graph(91), "", "");
   EXPECT_EQ(detector->card().family, "rf_detr");
-  EXPECT_EQ(detector->fixed_batch(), 1);
+  EXPECT_EQ(detector->graph().fixed_batch, 1);
   EXPECT_THAT(detector->class_names(), SizeIs(80));
   Output logits{{2, 91}, std::vector<float>(2 * 91, -20)};
   logits.values[1] = 3;        // category 1: person

@@ -130,14 +130,15 @@ void require_keys(const Manifest& manifest, std::string_view family, std::span<c
 FamilyLabeller::FamilyLabeller(const ModelSource& source, std::string family, const TensorInfo& input, InputSize size)
     : image_input_(static_cast<std::size_t>(&input - source.graph.inputs.data())), size_(size) {
   card_.family = std::move(family);
-  fixed_batch_ = input.shape[0] > 0 ? static_cast<int>(input.shape[0]) : 0;
-  inputs_.resize(source.graph.inputs.size());
+  graph_.file = source.files.graph;
+  graph_.fixed_batch = input.shape[0] > 0 ? static_cast<int>(input.shape[0]) : 0;
+  graph_.inputs.resize(source.graph.inputs.size());
   set_input(source, input.name, {Image::kChannels, size.height, size.width});
 }
 
 void FamilyLabeller::set_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape) {
   const TensorInfo* input = tensor_named(source.graph.inputs, name);
-  inputs_[static_cast<std::size_t>(input - source.graph.inputs.data())] = {std::move(shape), takes_i64(input->type)};
+  graph_.inputs[static_cast<std::size_t>(input - source.graph.inputs.data())] = {std::move(shape), takes_i64(input->type), true};
 }
 
 void FamilyLabeller::take_limits(const Manifest& manifest) {
@@ -264,7 +265,8 @@ LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string fami
                   scaling.scale[0], scaling.scale[1], scaling.scale[2]);
 }
 
-InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const {
+InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch,
+                                             int /*pass*/) const {
   const double ratio =
       std::min(static_cast<double>(input_width()) / image.width(), static_cast<double>(input_height()) / image.height());
   const auto side = [&](int pixels, int limit) {
@@ -292,7 +294,8 @@ InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const
           static_cast<double>(left),
           static_cast<double>(top),
           image.width(),
-          image.height()};
+          image.height(),
+          0};
 }
 
 std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> outputs, const InputTransform& transform,

@@ -18,7 +18,10 @@ namespace verilabel {
 
 /// What a family is made from.
 struct ModelSource {
+  Engine& engine;
+  const LoadOptions& options;
   GraphInfo graph;
+  GraphInfo companion;  ///< empty when there is none
   Manifest manifest;
   ModelFiles files;
 };
@@ -59,8 +62,7 @@ class FamilyLabeller : public Labeller {
   CandidateOptions default_options() const final;
   int input_width() const final { return size_.width; }
   int input_height() const final { return size_.height; }
-  const std::vector<InputPart>& inputs() const final { return inputs_; }
-  int fixed_batch() const final { return fixed_batch_; }
+  const GraphUse& graph() const final { return graph_; }
   /// Checks the outputs' shapes, so that no family reads beyond what the graph gave. Throws `bad_model`.
   std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
                                 const CandidateOptions& options) const final;
@@ -103,10 +105,9 @@ class FamilyLabeller : public Labeller {
  private:
   void take_limits(const Manifest& manifest);
 
-  std::vector<InputPart> inputs_;
+  GraphUse graph_;
   std::size_t image_input_ = 0;
   InputSize size_;
-  int fixed_batch_ = 1;
   std::vector<std::string> class_names_;
   std::vector<std::int32_t> class_of_output_;
   std::vector<std::string> notes_;
@@ -115,7 +116,7 @@ class FamilyLabeller : public Labeller {
 /// One image as the only input, brought to its size with OpenCV's kernels and scaled.
 class LetterboxDetector : public FamilyLabeller {
  public:
-  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const final;
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const final;
 
  protected:
   LetterboxDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size);

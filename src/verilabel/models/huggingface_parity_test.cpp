@@ -44,10 +44,9 @@ json json_of(const fs::path& file) {
 /// A labeller ready to run, and what it makes of images.
 class Runner {
  public:
-  explicit Runner(const fs::path& model)
-      : engine_(open_engine("openvino")), labeller_(load_labeller(*engine_, model, std::nullopt)) {
+  explicit Runner(const fs::path& model) : engine_(open_engine("openvino")), labeller_(load_labeller(*engine_, model)) {
     CompileOptions options;
-    options.input_shapes = input_shapes_of(*labeller_, std::max(1, labeller_->fixed_batch()));
+    options.input_shapes = input_shapes_of(labeller_->graph(), std::max(1, labeller_->graph().fixed_batch));
     compiled_ = engine_->compile(find_model_files(model).graph, options);
     request_ = compiled_->create_request();
   }
@@ -57,10 +56,11 @@ class Runner {
   /// Fills the inputs; gives the tensor of the image.
   std::span<const float> prepare(const Image& image) {
     std::vector<InputView> views;
-    for (std::size_t i = 0; i < labeller_->inputs().size(); ++i) {
-      views.push_back(labeller_->inputs()[i].is_i64 ? InputView{{}, request_->input_i64(i)} : InputView{request_->input(i), {}});
+    for (std::size_t i = 0; i < labeller_->graph().inputs.size(); ++i) {
+      views.push_back(labeller_->graph().inputs[i].is_i64 ? InputView{{}, request_->input_i64(i)}
+                                                          : InputView{request_->input(i), {}});
     }
-    transform_ = labeller_->preprocess(image, views, scratch_);
+    transform_ = labeller_->preprocess(image, views, scratch_, 0);
     for (const InputView& view : views) {
       if (view.f32.size() == static_cast<std::size_t>(3 * labeller_->input_width() * labeller_->input_height())) {
         return view.f32;

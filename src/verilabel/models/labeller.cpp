@@ -80,11 +80,20 @@ std::span<const ModelFamily> model_families() {
   return kDescriptions;
 }
 
-std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::path& model,
-                                        const std::optional<std::filesystem::path>& manifest) {
+std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::path& model, const LoadOptions& options) {
+  if (!options.prompts.empty()) {
+    options.prompts.validate();
+  }
   try {
     ModelFiles files = find_model_files(model);
-    const ModelSource source{engine.inspect(files.graph), manifest_of(files.graph, manifest), std::move(files)};
+    const ModelSource source{
+        .engine = engine,
+        .options = options,
+        .graph = engine.inspect(files.graph),
+        .companion = files.companion.empty() ? GraphInfo() : engine.inspect(files.companion),
+        .manifest = manifest_of(files.graph, options.manifest),
+        .files = files,
+    };
     auto labeller = labeller_from(source);
     labeller->card_to_complete().weights_sha256 = sha256_of_weights(source.files);
     return labeller;
@@ -96,10 +105,13 @@ std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::p
   }
 }
 
-std::vector<std::vector<std::int64_t>> input_shapes_of(const Labeller& labeller, int batch) {
+std::vector<std::vector<std::int64_t>> input_shapes_of(const GraphUse& graph, int batch) {
   std::vector<std::vector<std::int64_t>> shapes;
-  for (const InputPart& part : labeller.inputs()) {
-    shapes.push_back({batch});
+  for (const InputPart& part : graph.inputs) {
+    shapes.emplace_back();
+    if (part.has_batch) {
+      shapes.back().push_back(batch);
+    }
     shapes.back().insert(shapes.back().end(), part.shape.begin(), part.shape.end());
   }
   return shapes;

@@ -13,6 +13,7 @@
 #include "verilabel/geometry/box.h"
 #include "verilabel/geometry/mask.h"
 #include "verilabel/image/image.h"
+#include "verilabel/models/prompts.h"
 
 namespace verilabel {
 
@@ -24,6 +25,7 @@ struct InputTransform {
   double offset_y = 0;
   int image_width = 0;  ///< pixels of the upright image
   int image_height = 0;
+  int pass = 0;  ///< of `Labeller::passes`, the one that the input was written for
 };
 
 /// A label that a model proposes.
@@ -43,12 +45,24 @@ struct CandidateOptions {
   std::vector<std::uint8_t> is_class_wanted = {};  ///< one a class; empty for all
 };
 
-/// One image's share of one input of the graph: its shape, without the batch dimension.
+/// One image's share of one input of the graph.
 struct InputPart {
-  std::vector<std::int64_t> shape;
-  bool is_i64 = false;  ///< otherwise f32
+  std::vector<std::int64_t> shape;  ///< without the batch dimension
+  bool is_i64 = false;              ///< otherwise f32
+  /// False: one tensor for all images of an inference, with its whole shape in `shape`; zero unless it is written. A model that
+  /// writes it takes one image at a time.
+  bool has_batch = true;
 
   std::size_t size() const;
+};
+
+/// How a model uses one of its graphs.
+struct GraphUse {
+  std::filesystem::path file = {};
+  std::vector<InputPart> inputs = {};     ///< an entry an input of the graph, in its order
+  std::vector<std::size_t> outputs = {};  ///< which of the graph's outputs are read, in this order; empty for all
+  int fixed_batch = 1;                    ///< images that one inference takes; 0 when any number will do
+  bool outputs_have_batch = true;         ///< false: an inference is of one image, and its outputs are given as they are
 };
 
 /// Where one image's share of an input is written: one of the two, the other is empty.
@@ -70,10 +84,11 @@ struct ModelCard {
   std::string class_source;   ///< where the class names come from
   std::string preprocessing;  ///< size, resizing, colour order and scaling, in words
   std::string weights_sha256;
+  bool takes_prompts = false;  ///< its classes are what it is asked for; otherwise it has its own
 };
 
-/// A model that proposes labels of fixed classes for one image: objects, or classes of the whole. Immutable; safe from any number
-/// of threads.
+/// A model that proposes labels of some classes for one image: objects, or classes of the whole. The classes are the model's own,
+/// or what it was asked for when it was loaded. Immutable; safe from any number of threads.
 class Labeller {
  public:
   virtual ~Labeller() = default;
@@ -87,27 +102,36 @@ class Labeller {
   /// Of the input tensor that takes the image.
   virtual int input_width() const = 0;
   virtual int input_height() const = 0;
-  /// What one image takes, an entry an input of the graph, in its order.
-  virtual const std::vector<InputPart>& inputs() const = 0;
-  /// Images that one inference takes; 0 when any number will do.
-  virtual int fixed_batch() const = 0;
+  virtual const GraphUse& graph() const = 0;
+  /// Inferences that one image takes: more than one where the prompts do not fit into one. Their candidates are put together.
+  virtual int passes() const { return 1; }
 
-  /// Writes one image's share of every input. `scratch` is working memory that is reused. Throws `bad_data` for an image that
-  /// cannot be brought to the input.
-  virtual InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const = 0;
+  /// Writes one image's share of every input, for one of its `passes`. `scratch` is working memory that is reused. Throws
+  /// `bad_data` for an image that cannot be brought to the input.
+  virtual InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const = 0;
   /// Candidates by descending score.
   virtual std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const = 0;
 };
 
-/// Reads the graph, what lies beside it (`find_model_files`) and its manifest, and finds the family that fits. Throws `bad_model`
-/// when none does, listing the graph's real inputs and outputs and what the families expect; `bad_data` for a faulty manifest or
-/// configuration, naming file and key; `not_found`.
-std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::path& model,
-                                        const std::optional<std::filesystem::path>& manifest);
+/// How a model is loaded.
+struct LoadOptions {
+  std::optional<std::filesystem::path> manifest = std::nullopt;  ///< instead of the one beside the graph
+  /// What a model that reads is asked for; without classes it is loaded and described, and proposes nothing. A model with classes
+  /// of its own is not asked.
+  Prompts prompts = {};
+  std::string device = "cpu";             ///< where texts are encoded
+  std::filesystem::path text_cache = {};  ///< folder where encoded texts are kept; empty for nowhere
+};
 
-/// The input shapes to compile the detector's graph with, for inferences of `batch` images.
-std::vector<std::vector<std::int64_t>> input_shapes_of(const Labeller& detector, int batch);
+/// Reads the graph, what lies beside it (`find_model_files`) and its manifest, and finds the family that fits; encodes the prompts
+/// of a model that reads. Throws `bad_model` when none fits, listing the graph's real inputs and outputs and what the families
+/// expect; `bad_data` for a faulty manifest, configuration or tokenizer, naming file and key; `wrong_use` for prompts that the
+/// model cannot be asked, an over-long one among them; `not_found`.
+std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::path& model, const LoadOptions& options = {});
+
+/// The input shapes to compile the graph with, for inferences of `batch` images.
+std::vector<std::vector<std::int64_t>> input_shapes_of(const GraphUse& graph, int batch);
 
 /// One line a family: name and how its graphs are recognised.
 struct ModelFamily {

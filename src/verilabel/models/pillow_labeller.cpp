@@ -10,7 +10,7 @@ PillowLabeller::PillowLabeller(const ModelSource& source, std::string family, co
   card_.preprocessing = processor_.text();
 }
 
-InputTransform PillowLabeller::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const {
+InputTransform PillowLabeller::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const {
   const InputSize canvas{input_height(), input_width()};
   const InputSize content = write_image(processor_, image, canvas, inputs[image_input()].f32, scratch);
   write_other_inputs(inputs, content, image);
@@ -19,7 +19,8 @@ InputTransform PillowLabeller::preprocess(const Image& image, std::span<const In
           0,
           0,
           image.width(),
-          image.height()};
+          image.height(),
+          pass};
 }
 
 }  // namespace verilabel

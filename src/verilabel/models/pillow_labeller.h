@@ -10,7 +10,7 @@ namespace verilabel {
 /// A model whose image comes through an `ImageProcessor`, into the upper left of an input of one size for all images.
 class PillowLabeller : public FamilyLabeller {
  public:
-  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const final;
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const final;
 
  protected:
   PillowLabeller(const ModelSource& source, std::string family, const TensorInfo& input, ImageProcessor processor,

@@ -60,7 +60,7 @@ inline std::unique_ptr<Labeller> labeller_of(GraphInfo graph, const std::string&
     folder.write("model.verilabel.json", manifest);
   }
   StatedGraphEngine engine(std::move(graph));
-  return load_labeller(engine, folder.model(), std::nullopt);
+  return load_labeller(engine, folder.model());
 }
 
 /// The error that an action ends with; one of code `internal` when it ends with none.

@@ -30,7 +30,7 @@ std::vector<Candidate> candidates_of(const Labeller& detector, CompiledModel& mo
                                      const CandidateOptions& options) {
   const auto request = model.create_request();
   Image scratch;
-  const InputTransform transform = detector.preprocess(image, std::array{InputView{request->input(0), {}}}, scratch);
+  const InputTransform transform = detector.preprocess(image, std::array{InputView{request->input(0), {}}}, scratch, 0);
   std::promise<void> promise;
   request->start([&](std::exception_ptr failure) { failure ? promise.set_exception(failure) : promise.set_value(); });
   promise.get_future().get();
@@ -105,7 +105,7 @@ class UltralyticsParity : public ::testing::Test {
     const std::string stem = expected_file.filename().stem().stem().string();
     const auto engine = open_engine("openvino");
     const std::filesystem::path graph = folder_ / (stem + ".onnx");
-    const auto detector = load_labeller(*engine, graph, std::nullopt);
+    const auto detector = load_labeller(*engine, graph);
     EXPECT_EQ(detector->card().family, "ultralytics");
     EXPECT_EQ(detector->class_names(), expected.at("class_names").get<std::vector<std::string>>());
     EXPECT_EQ(detector->input_width(), expected.at("input_wh").at(0).get<int>());
@@ -115,7 +115,7 @@ class UltralyticsParity : public ::testing::Test {
     EXPECT_EQ(options.max_detections, expected.at("max_detections").get<int>());
     options.floor = expected.at("floor").get<double>();
     CompileOptions compile;
-    compile.input_shapes = input_shapes_of(*detector, 1);
+    compile.input_shapes = input_shapes_of(detector->graph(), 1);
     const auto model = engine->compile(graph, compile);
     std::size_t pairs = 0;
     std::size_t borderline = 0;

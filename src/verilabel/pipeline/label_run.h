@@ -14,6 +14,8 @@
 #include "verilabel/engine/engine.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/models/labeller.h"
+#include "verilabel/models/segmenter.h"
+#include "verilabel/pipeline/object_crop.h"
 
 namespace verilabel {
 
@@ -21,6 +23,7 @@ namespace verilabel {
 struct LabelTask {
   SampleId sample;
   std::filesystem::path path;
+  std::vector<Candidate> given = {};  ///< where no model proposes: boxes in pixels of the upright image
 };
 
 /// Why one image got no labels.
@@ -38,8 +41,21 @@ struct TaskOutcome {
   int image_height = 0;
 };
 
+/// The models of a run, one after the other: each looks at what the one before found. Whatever is named outlives the run, and its
+/// graphs come from `compile_for_run` with the run's options.
+struct LabelStages {
+  const Labeller* proposer = nullptr;  ///< nothing: the tasks give the candidates
+  CompiledModel* proposer_graph = nullptr;
+  const Segmenter* segmenter = nullptr;  ///< outlines the boxes
+  CompiledModel* encoder_graph = nullptr;
+  CompiledModel* decoder_graph = nullptr;
+  const Labeller* classifier = nullptr;  ///< names each object anew, from its pixels alone; its scores are multiplied
+  CompiledModel* classifier_graph = nullptr;
+};
+
 struct LabelRunOptions {
-  CandidateOptions candidates{};
+  CandidateOptions candidates{};  ///< of what is proposed
+  CropOptions crop{};             ///< what the classifier sees of an object
   DecodeOptions decode{};
   std::string device = "cpu";
   int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1
@@ -77,11 +93,10 @@ struct LabelRunReport {
 };
 
 /// Images that one inference will take: what `options.batch` and the graph agree on. Throws `wrong_use` when they do not.
-int images_per_inference(const Labeller& labeller, const LabelRunOptions& options);
+int images_per_inference(const GraphUse& graph, const LabelRunOptions& options);
 
-/// Makes the labeller's graph ready for a run with these options. Throws what `Engine::compile` throws.
-std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesystem::path& model, const Labeller& labeller,
-                                               const LabelRunOptions& options);
+/// Makes a graph of the run ready. Throws what `Engine::compile` throws.
+std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const GraphUse& graph, const LabelRunOptions& options);
 
 /// Labels every image that `source` names. Decoding, inference and the decoding of outputs run side by side on threads of their
 /// own; `source`, `sink` and `progress` are called on the calling thread only, one at a time. The sink gets every task's outcome
@@ -92,9 +107,8 @@ std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const std::filesy
 /// engine, ends the run and is thrown; images in flight then have no outcome. A cancelled run returns: inferences that have begun
 /// are finished and delivered, other tasks that the source gave out have no outcome.
 ///
-/// `compiled` comes from `compile_for_run` with the same options.
-LabelRunReport run_labelling(const Labeller& labeller, CompiledModel& compiled, const LabelRunOptions& options,
-                             const LabelSource& source, const LabelSink& sink, const ProgressSink& progress,
-                             const CancelToken& cancel);
+/// Class indices of candidates count the class names of the last model that names classes.
+LabelRunReport run_labelling(const LabelStages& models, const LabelRunOptions& options, const LabelSource& source,
+                             const LabelSink& sink, const ProgressSink& progress, const CancelToken& cancel);
 
 }  // namespace verilabel

@@ -109,6 +109,7 @@ class FakeDetector : public Labeller {
   int fail_preprocess_of = -1;  // pixel values
   int fail_decode_of = -1;
   int empty_for = -1;
+  int pass_count = 1;
 
   const ModelCard& card() const override { return card_; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
@@ -116,9 +117,12 @@ class FakeDetector : public Labeller {
   CandidateOptions default_options() const override { return {}; }
   int input_width() const override { return kSide; }
   int input_height() const override { return kSide; }
-  const std::vector<InputPart>& inputs() const override { return inputs_; }
-  int fixed_batch() const override { return batch; }
-  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image&) const override {
+  const GraphUse& graph() const override {
+    graph_.fixed_batch = batch;
+    return graph_;
+  }
+  int passes() const override { return pass_count; }
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image&, int pass) const override {
     EXPECT_EQ(inputs.size(), 1U);
     const std::span<float> input_chw = inputs[0].f32;
     EXPECT_EQ(input_chw.size(), kValuesPerImage);
@@ -127,7 +131,7 @@ class FakeDetector : public Labeller {
       throw std::length_error("odd");
     }
     std::fill(input_chw.begin(), input_chw.end(), static_cast<float>(value));
-    return {.image_width = image.width(), .image_height = image.height()};
+    return {.image_width = image.width(), .image_height = image.height(), .pass = pass};
   }
   std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform&,
                                 const CandidateOptions&) const override {
@@ -147,8 +151,89 @@ class FakeDetector : public Labeller {
 
  private:
   ModelCard card_;
-  std::vector<InputPart> inputs_ = {{{3, kSide, kSide}, false}};
+  mutable GraphUse graph_ = {.inputs = {{{3, kSide, kSide}}}};
   std::vector<std::string> class_names_ = {"thing", "other"};
+};
+
+// Outlines boxes by a mask whose area says which image and which box it was.
+class FakeSegmenter : public Segmenter {
+ public:
+  mutable std::atomic<int> encoded{0};
+
+  const ModelCard& card() const override { return card_; }
+  const std::vector<std::string>& notes() const override { return notes_; }
+  const GraphUse& encoder() const override { return graph_; }
+  const GraphUse& decoder() const override { return graph_; }
+  std::size_t boxes_per_inference() const override { return 2; }
+  InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image&) const override {
+    ++encoded;
+    std::ranges::fill(inputs[0].f32, static_cast<float>(image.pixels()[0]));
+    return {.image_width = image.width(), .image_height = image.height()};
+  }
+  void write_boxes(const EncodedImage& image, std::span<const Box> boxes, std::span<const InputView> inputs) const override {
+    ASSERT_EQ(image.outputs.size(), 1U);
+    ASSERT_FALSE(boxes.empty());
+    ASSERT_LE(boxes.size(), 2U);
+    inputs[0].f32[0] = image.outputs[0][0];
+    for (std::size_t i = 0; i < boxes.size(); ++i) {
+      inputs[0].f32[1 + i] = static_cast<float>(boxes[i].w);
+    }
+  }
+  std::vector<std::optional<Mask>> decode(std::span<const OutputView> outputs, const EncodedImage& image,
+                                          std::size_t boxes) const override {
+    const auto height = static_cast<std::uint32_t>(image.transform.image_height);
+    const auto width = static_cast<std::uint32_t>(image.transform.image_width);
+    EXPECT_EQ(outputs[0].values[0], image.outputs[0][0]) << "the encoding of another image";
+    std::vector<std::optional<Mask>> masks;
+    for (std::size_t i = 0; i < boxes; ++i) {
+      const auto area = static_cast<std::uint32_t>(outputs[0].values[1 + i]);
+      if (area == 3) {
+        masks.emplace_back();  // sees nothing
+      } else {
+        masks.push_back(Mask{Rle{height, width, {0, area, height * width - area}}, true});
+      }
+    }
+    return masks;
+  }
+
+ private:
+  ModelCard card_;
+  std::vector<std::string> notes_;
+  GraphUse graph_ = {.inputs = {{{3, kSide, kSide}}}};
+};
+
+// Proposes as many boxes as the pixel value modulo 6 says, in each of its passes one more; box i is i + 1 wide.
+class FakeProposer : public FakeDetector {
+ public:
+  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
+                                const CandidateOptions&) const override {
+    const int value = static_cast<int>(outputs[0].values.front());
+    std::vector<Candidate> candidates;
+    for (int i = 0; i < value % 6 + transform.pass; ++i) {
+      candidates.push_back({.class_index = 0,
+                            .box_xywh_px = {0, 0, static_cast<double>(i + 1), 1},
+                            .score = 0.9 - 0.1 * i - 0.01 * transform.pass,
+                            .mask = {}});
+    }
+    return candidates;
+  }
+};
+
+// Gives what it sees the class of its first pixel value modulo 2, and nothing where that is 4.
+class FakeClassifier : public FakeDetector {
+ public:
+  mutable std::atomic<int> seen{0};
+
+  std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform&,
+                                const CandidateOptions& options) const override {
+    ++seen;
+    EXPECT_EQ(options.max_detections, 1);
+    const int value = static_cast<int>(outputs[0].values.front());
+    if (value == 4) {
+      return {};
+    }
+    return {{.class_index = value % 2, .box_xywh_px = {}, .score = 0.5, .mask = std::nullopt, .kind = LabelKind::classification}};
+  }
 };
 
 // Images i = 1, 2, …: one pixel value each, sizes that tell them apart.
@@ -188,7 +273,7 @@ class LabelRun : public testing::Test {
     };
   }
   LabelRunReport run(CompiledModel& model, const LabelSource& source, const LabelSink& sink) {
-    return run_labelling(detector_, model, options_, source, sink, progress_, cancel_);
+    return run_labelling({.proposer = &detector_, .proposer_graph = &model}, options_, source, sink, progress_, cancel_);
   }
   void expect_own_labels(std::int64_t i) {
     const TaskOutcome& outcome = outcomes_.at(i);
@@ -234,6 +319,131 @@ TEST_F(LabelRun, EveryImageGetsItsOwnLabelsWhateverTheTiming) {
       }
     }
   }
+}
+
+TEST_F(LabelRun, StagesWorkOnWhatTheOnesBeforeFound) {
+  for (const int batch : {1, 4}) {
+    for (const int threads : {1, 4}) {
+      SCOPED_TRACE(testing::Message() << "batch " << batch << ", threads " << threads);
+      outcomes_.clear();
+      given_ = 0;
+      options_.threads = threads;
+      FakeProposer proposer;
+      proposer.batch = batch;
+      proposer.pass_count = 2;
+      FakeSegmenter segmenter;
+      FakeClassifier classifier;
+      classifier.batch = batch;
+      FakeModel proposing({.batch = batch});
+      FakeModel encoding({});
+      FakeModel outlining({.threads = 3});
+      FakeModel naming({.batch = batch});
+      const LabelRunReport report = run_labelling({.proposer = &proposer,
+                                                   .proposer_graph = &proposing,
+                                                   .segmenter = &segmenter,
+                                                   .encoder_graph = &encoding,
+                                                   .decoder_graph = &outlining,
+                                                   .classifier = &classifier,
+                                                   .classifier_graph = &naming},
+                                                  options_, images(kImages), collect(), progress_, cancel_);
+      EXPECT_EQ(report.done, kImages);
+      EXPECT_EQ(proposing.started(), 2 * kImages / batch);
+      EXPECT_EQ(segmenter.encoded, kImages) << "once an image, whatever the number of boxes";
+      int expected_candidates = 0;
+      for (int i = 1; i <= kImages; ++i) {
+        const int boxes = 2 * (i % 6) + 1;
+        expected_candidates += i == 4 ? 0 : boxes;
+        const TaskOutcome& outcome = outcomes_.at(i);
+        ASSERT_FALSE(outcome.failure) << outcome.failure->message;
+        ASSERT_EQ(outcome.candidates.size(), i == 4 ? 0U : static_cast<std::size_t>(boxes)) << i;
+        for (std::size_t k = 0; k < outcome.candidates.size(); ++k) {
+          const Candidate& candidate = outcome.candidates[k];
+          EXPECT_EQ(candidate.class_index, i % 2);
+          const auto width = static_cast<int>(k / 2) + 1;
+          EXPECT_NEAR(candidate.score,
+                      0.5 * (0.9 - 0.1 * (width - 1) - (k % 2 == 0 && k + 1 < outcome.candidates.size() ? 0 : 0.01)), 1e-12);
+          ASSERT_EQ(candidate.mask.has_value(), width != 3);
+          EXPECT_EQ(candidate.kind, width == 3 ? LabelKind::box : LabelKind::mask);
+          if (candidate.mask) {
+            EXPECT_EQ(mask_area(*candidate.mask, 3, static_cast<std::uint32_t>(outcome.image_width)), width);
+          }
+        }
+      }
+      EXPECT_EQ(report.candidates, expected_candidates);
+    }
+  }
+}
+
+TEST_F(LabelRun, BoxesThatAreThereNeedNoProposer) {
+  FakeSegmenter segmenter;
+  FakeModel encoding({});
+  FakeModel outlining({});
+  int next = 0;
+  const LabelSource source = [&]() -> std::optional<LabelTask> {
+    if (next == kImages) {
+      return std::nullopt;
+    }
+    ++next;
+    LabelTask task{SampleId{next}, path_of(next)};
+    for (int i = 0; i < next % 3; ++i) {
+      task.given.push_back({.class_index = 7, .box_xywh_px = {0, 0, i + 1.0, 1}, .score = 1, .mask = {}});
+    }
+    return task;
+  };
+  const LabelRunReport report = run_labelling({.segmenter = &segmenter, .encoder_graph = &encoding, .decoder_graph = &outlining},
+                                              options_, source, collect(), progress_, cancel_);
+  EXPECT_EQ(report.done, kImages);
+  EXPECT_EQ(segmenter.encoded, kImages * 2 / 3) << "not where there is no box";
+  for (int i = 1; i <= kImages; ++i) {
+    ASSERT_EQ(outcomes_.at(i).candidates.size(), static_cast<std::size_t>(i % 3));
+    for (const Candidate& candidate : outcomes_.at(i).candidates) {
+      EXPECT_EQ(candidate.class_index, 7);
+      EXPECT_EQ(candidate.kind, LabelKind::mask);
+    }
+  }
+}
+
+TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
+  FakeProposer proposer;
+  FakeClassifier classifier;
+  classifier.fail_preprocess_of = 5;
+  classifier.batch = 50;
+  FakeModel proposing({});
+  {
+    FakeModel naming({.batch = 50});
+    const LabelRunReport report =
+        run_labelling({.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming},
+                      options_, images(kImages), collect(), progress_, cancel_);
+    EXPECT_EQ(report.failed, 1);
+    EXPECT_EQ(report.done, kImages - 1);
+    EXPECT_THAT(outcomes_.at(5).failure->message, HasSubstr("odd"));
+    EXPECT_EQ(naming.started(), (kImages / 6 * 15 - 5 + 49) / 50) << "batches hold objects of several images";
+  }
+  {
+    FakeModel naming({.batch = 50, .fail_at = 1});
+    EXPECT_THROW(run_labelling(
+                     {.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming},
+                     options_, images(kImages), [](TaskOutcome&&) {}, progress_, cancel_),
+                 Error);
+  }
+  FakeModel naming({.batch = 50});
+  CancelToken cancel;
+  std::int64_t endless = 0;
+  const LabelRunReport report = run_labelling(
+      {.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming}, options_,
+      [&]() -> std::optional<LabelTask> {
+        ++endless;
+        return LabelTask{SampleId{endless}, path_of(static_cast<int>(endless % kImages) + 1)};
+      },
+      [&, count = 0](TaskOutcome&&) mutable {
+        if (++count == 100) {
+          cancel.request();
+        }
+      },
+      progress_, cancel);
+  EXPECT_TRUE(report.is_cancelled);
+  EXPECT_GE(report.done + report.failed, 100);
+  EXPECT_LE(report.done + report.failed, endless);
 }
 
 TEST_F(LabelRun, NothingToDoEndsAtOnce) {
@@ -293,7 +503,7 @@ TEST_F(LabelRun, CancelDeliversWhatHasBegunAndNothingTwice) {
     };
     std::int64_t given_at_request = 0;
     const LabelRunReport report = run_labelling(
-        detector_, model, options_, endless,
+        {.proposer = &detector_, .proposer_graph = &model}, options_, endless,
         [&, take = collect()](TaskOutcome&& outcome) {
           take(std::move(outcome));
           if (outcomes_.size() == 150) {
@@ -403,14 +613,14 @@ TEST_F(LabelRun, ProgressEndsWithTheCounts) {
 }
 
 TEST_F(LabelRun, OptionsAndGraphMustAgree) {
-  EXPECT_EQ(images_per_inference(detector_, {}), 1);
-  EXPECT_EQ(images_per_inference(detector_, {.batch = 1}), 1);
-  EXPECT_THROW(images_per_inference(detector_, {.batch = 4}), Error);
+  EXPECT_EQ(images_per_inference(detector_.graph(), {}), 1);
+  EXPECT_EQ(images_per_inference(detector_.graph(), {.batch = 1}), 1);
+  EXPECT_THROW(images_per_inference(detector_.graph(), {.batch = 4}), Error);
   detector_.batch = 0;
-  EXPECT_EQ(images_per_inference(detector_, {}), 1);
-  EXPECT_EQ(images_per_inference(detector_, {.batch = 4}), 4);
+  EXPECT_EQ(images_per_inference(detector_.graph(), {}), 1);
+  EXPECT_EQ(images_per_inference(detector_.graph(), {.batch = 4}), 4);
   detector_.batch = 8;
-  EXPECT_EQ(images_per_inference(detector_, {}), 8);
+  EXPECT_EQ(images_per_inference(detector_.graph(), {}), 8);
 
   const auto message = [](const LabelRunOptions& options) -> std::string {
     try {

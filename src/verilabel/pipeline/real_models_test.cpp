@@ -14,13 +14,13 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPhotographs = 24;
 
-std::map<std::int64_t, TaskOutcome> outcomes_of(Engine& engine, const Labeller& labeller, const fs::path& model,
-                                                const std::vector<fs::path>& paths, int threads) {
+std::map<std::int64_t, TaskOutcome> outcomes_of(Engine& engine, const Labeller& labeller, const std::vector<fs::path>& paths,
+                                                int threads) {
   LabelRunOptions options;
   options.candidates = labeller.default_options();
   options.candidates.floor = .01;
   options.threads = threads;
-  const auto compiled = compile_for_run(engine, model, labeller, options);
+  const auto compiled = compile_for_run(engine, labeller.graph(), options);
   std::map<std::int64_t, TaskOutcome> outcomes;
   std::size_t next = 0;
   const LabelSource source = [&]() -> std::optional<LabelTask> {
@@ -31,7 +31,8 @@ std::map<std::int64_t, TaskOutcome> outcomes_of(Engine& engine, const Labeller& 
     return LabelTask{SampleId{static_cast<std::int64_t>(i) + 1}, paths[i]};
   };
   const LabelSink sink = [&](TaskOutcome&& outcome) { outcomes.emplace(outcome.sample.value, std::move(outcome)); };
-  const LabelRunReport report = run_labelling(labeller, *compiled, options, source, sink, {}, CancelToken{});
+  const LabelRunReport report =
+      run_labelling({.proposer = &labeller, .proposer_graph = compiled.get()}, options, source, sink, {}, CancelToken{});
   EXPECT_EQ(report.done, static_cast<std::int64_t>(paths.size()));
   EXPECT_EQ(report.device, "CPU");
   return outcomes;
@@ -54,9 +55,9 @@ TEST(LabelRunWithRealModels, SameLabelsWithOneThreadAndWithMany) {
   for (const char* name : {"yolox_nano.onnx", "nanodet_m_320.onnx"}) {
     SCOPED_TRACE(name);
     const fs::path model = fs::path(data) / "models" / name;
-    const auto labeller = load_labeller(*engine, model, std::nullopt);
-    const auto alone = outcomes_of(*engine, *labeller, model, paths, 1);
-    const auto together = outcomes_of(*engine, *labeller, model, paths, 4);
+    const auto labeller = load_labeller(*engine, model);
+    const auto alone = outcomes_of(*engine, *labeller, paths, 1);
+    const auto together = outcomes_of(*engine, *labeller, paths, 4);
     ASSERT_EQ(alone.size(), together.size());
     std::size_t candidates = 0;
     for (const auto& [sample, outcome] : alone) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
@@ -30,7 +31,7 @@ constexpr std::chrono::milliseconds kLongestUnstored{100};
 
 std::string json_from(const LabelOptions& options) {
   json document;
-  document["classes"] = options.classes;
+  document["prompts"] = json::parse(json_from(options.prompts));
   document["engine"] = options.engine;
   document["device"] = options.device;
   document["batch"] = options.batch;
@@ -47,7 +48,9 @@ LabelOptions options_from(const RunRequest& request) {
   options.set = request.set;
   options.where = request.view;
   options.floor = request.floor;
-  options.classes = document.at("classes").get<std::vector<std::string>>();
+  // Runs of versions before models were asked in words have a list of names.
+  options.prompts = document.contains("prompts") ? prompts_from_json(document.at("prompts").dump())
+                                                 : prompts_of_names(document.at("classes").get<std::vector<std::string>>());
   options.engine = document.at("engine").get<std::string>();
   options.device = document.at("device").get<std::string>();
   options.batch = document.at("batch").get<int>();
@@ -76,20 +79,27 @@ std::string json_from(const ModelCard& card, const CandidateOptions& options) {
 }
 
 /// One flag a class of the model; all when none is named.
-std::vector<std::uint8_t> wanted_classes(const Labeller& labeller, const std::vector<std::string>& names) {
+std::vector<std::uint8_t> wanted_classes(const Labeller& labeller, const Prompts& prompts) {
+  if (labeller.card().takes_prompts) {
+    if (prompts.classes.empty()) {
+      throw Error(ErrorCode::wrong_use, "this model finds what it is asked for; say what with --classes or --classes-file");
+    }
+    return {};
+  }
+  if (prompts.has_phrasings()) {
+    throw Error(ErrorCode::wrong_use,
+                "this model has classes of its own and does not read: phrasings, negatives and templates mean nothing to it");
+  }
   const std::vector<std::string>& known = labeller.class_names();
-  if (names.empty()) {
+  if (prompts.classes.empty()) {
     return {};
   }
   std::vector<std::uint8_t> wanted(known.size(), 0);
-  for (const std::string& name : names) {
+  for (const std::string& name : prompts.names()) {
     const auto found = std::ranges::find(known, name);
     if (found == known.end()) {
-      std::string list;
-      for (const std::string& other : known) {
-        list += (list.empty() ? "" : ", ") + other;
-      }
-      throw Error(ErrorCode::wrong_use, fmt::format("the model has no class '{}'", name), {{"classes", list}});
+      throw Error(ErrorCode::wrong_use, fmt::format("the model has no class '{}'", name),
+                  {{"classes", fmt::format("{}", fmt::join(known, ", "))}});
     }
     wanted[static_cast<std::size_t>(found - known.begin())] = 1;
   }
@@ -101,7 +111,7 @@ CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions&
   candidates.floor = options.floor;
   candidates.nms_iou = options.nms_iou.value_or(candidates.nms_iou);
   candidates.max_detections = options.max_detections.value_or(candidates.max_detections);
-  candidates.is_class_wanted = wanted_classes(labeller, options.classes);
+  candidates.is_class_wanted = wanted_classes(labeller, options.prompts);
   return candidates;
 }
 
@@ -183,6 +193,13 @@ RunReport report_of(const Project& project, RunId run) {
   return report;
 }
 
+LoadOptions load_options(const Project& project, const LabelOptions& options) {
+  return {.manifest = options.manifest,
+          .prompts = options.prompts,
+          .device = options.device,
+          .text_cache = project.directory() / "vectors" / "texts"};
+}
+
 /// Works on the samples that the run has left.
 RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<std::string> notes, const ProgressSink& progress,
                   const CancelToken& cancel) {
@@ -203,13 +220,13 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   }
 
   const std::unique_ptr<Engine> engine = open_engine(options.engine);
-  const std::unique_ptr<Labeller> labeller = load_labeller(*engine, options.model, options.manifest);
+  const std::unique_ptr<Labeller> labeller = load_labeller(*engine, options.model, load_options(project, options));
   LabelRunOptions run_options;
   run_options.candidates = candidate_options(*labeller, options);
   run_options.device = options.device;
   run_options.batch = options.batch;
   run_options.total = static_cast<std::int64_t>(samples.size());
-  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, files.graph, *labeller, run_options);
+  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, labeller->graph(), run_options);
 
   std::vector<ClassId> class_ids;
   std::vector<ClassId> asked;
@@ -231,7 +248,8 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     return LabelTask{sample.id, sample.path};
   };
   const LabelRunReport worked = run_labelling(
-      *labeller, *compiled, run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
+      {.proposer = labeller.get(), .proposer_graph = compiled.get()}, run_options, source,
+      [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
   sink.store();
   writer.finish();
 

@@ -8,6 +8,7 @@
 
 #include "verilabel/base/ids.h"
 #include "verilabel/base/progress.h"
+#include "verilabel/models/prompts.h"
 #include "verilabel/store/project.h"
 
 namespace verilabel {
@@ -16,12 +17,12 @@ namespace verilabel {
 struct LabelOptions {
   std::filesystem::path model;                    ///< an .onnx file, or a folder in Hugging Face's layout
   std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
-  std::vector<std::string> classes;               ///< of the model's; empty for all
-  std::string set = "auto";                       ///< the label set that the candidates go into; made when it does not exist
-  double floor = 0.05;                            ///< lowest score stored
-  std::optional<double> nms_iou;                  ///< by default that of the model's family
-  std::optional<int> max_detections;              ///< best candidates kept of an image; by default that of the model's family
-  std::string where;                              ///< which samples; empty for all that have a file
+  Prompts prompts;  ///< what a model that reads is asked for; of one with classes of its own, those wanted; empty for all of them
+  std::string set = "auto";           ///< the label set that the candidates go into; made when it does not exist
+  double floor = 0.05;                ///< lowest score stored
+  std::optional<double> nms_iou;      ///< by default that of the model's family
+  std::optional<int> max_detections;  ///< best candidates kept of an image; by default that of the model's family
+  std::string where;                  ///< which samples; empty for all that have a file
   std::string engine = "openvino";
   std::string device = "cpu";
   int batch = 0;  ///< images that go through the model together; 0 for what suits model and device

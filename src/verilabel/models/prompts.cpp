@@ -1,0 +1,224 @@
+#include "verilabel/models/prompts.h"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/base/utf8.h"
+
+namespace verilabel {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxBytes = 16 << 20;
+
+std::string trimmed(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r";
+  const std::size_t first = text.find_first_not_of(kBlank);
+  return first == std::string_view::npos ? std::string()
+                                         : std::string(text.substr(first, text.find_last_not_of(kBlank) - first + 1));
+}
+
+[[noreturn]] void refuse_line(std::size_t line, const std::string& message) {
+  throw Error(ErrorCode::bad_data, message, {{"line", std::to_string(line)}});
+}
+
+[[noreturn]] void refuse_key(const std::string& key, const std::string& message) {
+  throw Error(ErrorCode::bad_data, message, {{"key", key}});
+}
+
+PromptClass class_of_line(const std::string& line, std::size_t number) {
+  const std::size_t colon = line.find(": ");
+  if (colon == std::string::npos) {
+    return {line, {line}};
+  }
+  PromptClass one{trimmed(line.substr(0, colon)), {}};
+  std::istringstream phrasings(line.substr(colon + 1));
+  for (std::string phrasing; std::getline(phrasings, phrasing, '|');) {
+    one.phrasings.push_back(trimmed(phrasing));
+    if (one.phrasings.back().empty()) {
+      refuse_line(number, fmt::format("'{}' has an empty phrasing; write name: phrasing | phrasing", one.name));
+    }
+  }
+  return one;
+}
+
+Prompts prompts_of_lines(const std::string& text) {
+  Prompts prompts;
+  std::istringstream lines(text);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    line = trimmed(line);
+    if (line.empty() || line.front() == '#') {
+      continue;
+    }
+    if (line.front() == '-') {
+      prompts.negatives.push_back(trimmed(std::string_view(line).substr(1)));
+      if (prompts.negatives.back().empty()) {
+        refuse_line(number, "a negative is empty; write - phrasing");
+      }
+    } else {
+      prompts.classes.push_back(class_of_line(line, number));
+    }
+  }
+  return prompts;
+}
+
+std::vector<std::string> strings_of(const json& value, const std::string& key) {
+  if (!value.is_array() || !std::ranges::all_of(value, [](const json& item) { return item.is_string(); })) {
+    refuse_key(key, fmt::format("{} must be a list of strings", key));
+  }
+  return value.get<std::vector<std::string>>();
+}
+
+PromptClass class_of_json(const json& value, std::size_t index) {
+  const std::string key = fmt::format("classes[{}]", index);
+  if (value.is_string()) {
+    return {value.get<std::string>(), {value.get<std::string>()}};
+  }
+  if (!value.is_object() || !value.contains("name") || !value.at("name").is_string()) {
+    refuse_key(key, fmt::format(R"({} must be a name, or {{"name": …, "phrasings": […]}})", key));
+  }
+  PromptClass one{value.at("name").get<std::string>(), {}};
+  for (const auto& [name, content] : value.items()) {
+    if (name == "phrasings") {
+      one.phrasings = strings_of(content, key + ".phrasings");
+    } else if (name != "name") {
+      refuse_key(key + "." + name, fmt::format("{}.{} means nothing; a class has name and phrasings", key, name));
+    }
+  }
+  if (!value.contains("phrasings")) {
+    one.phrasings = {one.name};
+  }
+  return one;
+}
+
+Prompts prompts_of(const json& document) {
+  Prompts prompts;
+  const json& classes = document.is_object() ? document.value("classes", json()) : document;
+  if (!classes.is_array()) {
+    refuse_key("classes", R"(the prompts must be a list of classes, or {"classes": […]})");
+  }
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    prompts.classes.push_back(class_of_json(classes[i], i));
+  }
+  if (document.is_object()) {
+    for (const auto& [key, content] : document.items()) {
+      if (key == "negatives") {
+        prompts.negatives = strings_of(content, key);
+      } else if (key == "templates") {
+        prompts.templates = strings_of(content, key);
+      } else if (key != "classes") {
+        refuse_key(key, fmt::format("{} means nothing; prompts have classes, negatives and templates", key));
+      }
+    }
+  }
+  return prompts;
+}
+
+void require(bool holds, const std::string& message) {
+  if (!holds) {
+    throw Error(ErrorCode::wrong_use, message);
+  }
+}
+
+}  // namespace
+
+bool Prompts::has_phrasings() const {
+  return !negatives.empty() || !templates.empty() || std::ranges::any_of(classes, [](const PromptClass& one) {
+    return one.phrasings.size() != 1 || one.phrasings.front() != one.name;
+  });
+}
+
+std::vector<std::string> Prompts::names() const {
+  std::vector<std::string> names;
+  for (const PromptClass& one : classes) {
+    names.push_back(one.name);
+  }
+  return names;
+}
+
+void Prompts::validate() const {
+  require(!classes.empty(), "no class is named; say what to look for with --classes");
+  std::map<std::string_view, std::string_view> owners;  // of phrasings
+  std::map<std::string_view, int> uses;
+  for (const PromptClass& one : classes) {
+    require(!trimmed(one.name).empty(), "a class has an empty name");
+    require(is_utf8(one.name), "a name of a class is not UTF-8");
+    require(++uses[one.name] == 1, fmt::format("the class '{}' is named twice", one.name));
+    require(!one.phrasings.empty(), fmt::format("the class '{}' has no phrasing", one.name));
+    for (const std::string& phrasing : one.phrasings) {
+      require(!trimmed(phrasing).empty(), fmt::format("the class '{}' has an empty phrasing", one.name));
+      require(is_utf8(phrasing), fmt::format("a phrasing of the class '{}' is not UTF-8", one.name));
+      const auto [owner, is_new] = owners.emplace(phrasing, one.name);
+      require(is_new, fmt::format("'{}' stands for '{}' and for '{}'", phrasing, owner->second, one.name));
+    }
+  }
+  for (const std::string& negative : negatives) {
+    require(!trimmed(negative).empty(), "a negative phrasing is empty");
+    require(is_utf8(negative), "a negative phrasing is not UTF-8");
+    const auto owner = owners.find(negative);
+    require(owner == owners.end(),
+            fmt::format("'{}' stands for the class '{}' and is a negative", negative, owner == owners.end() ? "" : owner->second));
+  }
+  for (const std::string& sentence : templates) {
+    require(is_utf8(sentence), "a template is not UTF-8");
+    require(sentence.find("{}") != std::string::npos, fmt::format("the template '{}' has no {{}} for the class", sentence));
+  }
+}
+
+Prompts prompts_of_names(const std::vector<std::string>& names) {
+  Prompts prompts;
+  for (const std::string& name : names) {
+    prompts.classes.push_back({name, {name}});
+  }
+  return prompts;
+}
+
+Prompts read_prompts(const std::filesystem::path& file) {
+  const std::string text = read_file(file, kMaxBytes);
+  try {
+    const Prompts prompts = file.extension() == ".json" ? prompts_from_json(text) : prompts_of_lines(text);
+    if (prompts.classes.empty()) {
+      throw Error(ErrorCode::bad_data, "the file of classes names none; give one name a line");
+    }
+    return prompts;
+  } catch (const Error& error) {
+    throw error.with("file", file.native());
+  }
+}
+
+std::string json_from(const Prompts& prompts) {
+  json document{{"classes", json::array()}};
+  for (const PromptClass& one : prompts.classes) {
+    if (one.phrasings.size() == 1 && one.phrasings.front() == one.name) {
+      document["classes"].push_back(one.name);
+    } else {
+      document["classes"].push_back({{"name", one.name}, {"phrasings", one.phrasings}});
+    }
+  }
+  if (!prompts.negatives.empty()) {
+    document["negatives"] = prompts.negatives;
+  }
+  if (!prompts.templates.empty()) {
+    document["templates"] = prompts.templates;
+  }
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Prompts prompts_from_json(std::string_view text) {
+  try {
+    return prompts_of(json::parse(text));
+  } catch (const json::parse_error& error) {
+    throw Error(ErrorCode::bad_data, "the prompts are not JSON", {{"byte", std::to_string(error.byte)}});
+  }
+}
+
+}  // namespace verilabel

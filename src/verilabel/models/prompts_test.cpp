@@ -1,0 +1,77 @@
+#include "verilabel/models/prompts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "verilabel/models/testing_engine.h"
+
+namespace verilabel {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Prompts read(const std::string& name, const std::string& content) {
+  const ModelFolder folder;
+  return read_prompts(folder.write(name, content));
+}
+
+TEST(Prompts, ALineIsAClassWithItsPhrasings) {
+  const Prompts prompts =
+      read("classes.txt", "# vehicles\ncar: sedan | hatchback |SUV\r\n\n  traffic light \n- sky\n-wall, painted\n");
+  EXPECT_THAT(prompts.classes,
+              ElementsAre(PromptClass{"car", {"sedan", "hatchback", "SUV"}}, PromptClass{"traffic light", {"traffic light"}}));
+  EXPECT_THAT(prompts.negatives, ElementsAre("sky", "wall, painted"));
+  EXPECT_TRUE(prompts.has_phrasings());
+  EXPECT_FALSE(prompts_of_names({"a", "b"}).has_phrasings());
+  EXPECT_EQ(read("classes.txt", "ratio 4:3 screen\n").classes.front().name, "ratio 4:3 screen") << "a colon needs a space";
+}
+
+TEST(Prompts, JsonComesBackAsItWas) {
+  Prompts prompts = prompts_of_names({"dog", "\"quoted\""});
+  prompts.classes.push_back({"car", {"sedan", "Pkw"}});
+  prompts.negatives = {"sky"};
+  prompts.templates = {"a photo of a {}."};
+  EXPECT_EQ(prompts_from_json(json_from(prompts)), prompts);
+  EXPECT_EQ(read("classes.json", json_from(prompts)), prompts);
+  EXPECT_EQ(read("classes.json", R"(["dog", {"name": "car"}])"), prompts_of_names({"dog", "car"}));
+}
+
+TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
+  const auto fault = [](const std::string& name, const std::string& content) {
+    const Error error = error_of([&] { read(name, content); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_data);
+    return std::string(error.what());
+  };
+  EXPECT_THAT(fault("c.txt", "# nothing\n"), HasSubstr("names none"));
+  EXPECT_THAT(fault("c.txt", "dog\ncar: sedan || SUV\n"), HasSubstr("line: 2"));
+  EXPECT_THAT(fault("c.txt", "dog\n-\n"), HasSubstr("a negative is empty"));
+  EXPECT_THAT(fault("c.json", "[\"dog\""), HasSubstr("not JSON"));
+  EXPECT_THAT(fault("c.json", "{}"), HasSubstr("list of classes"));
+  EXPECT_THAT(fault("c.json", "[1]"), HasSubstr("classes[0]"));
+  EXPECT_THAT(fault("c.json", R"([{"name": "car", "phrasing": []}])"), HasSubstr("classes[0].phrasing means nothing"));
+  EXPECT_THAT(fault("c.json", R"([{"name": "car", "phrasings": "sedan"}])"), HasSubstr("classes[0].phrasings must be a list"));
+  EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negative": []})"), HasSubstr("negative means nothing"));
+}
+
+TEST(Prompts, WhatCannotBeAskedIsRefused) {
+  const auto fault = [](const Prompts& prompts) {
+    const Error error = error_of([&] { prompts.validate(); });
+    EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+    return std::string(error.what());
+  };
+  EXPECT_THAT(fault({}), HasSubstr("no class is named"));
+  EXPECT_THAT(fault(prompts_of_names({"dog", " "})), HasSubstr("empty name"));
+  EXPECT_THAT(fault(prompts_of_names({"dog", "cat", "dog"})), HasSubstr("'dog' is named twice"));
+  EXPECT_THAT(fault(prompts_of_names({"\xff"})), HasSubstr("not UTF-8"));
+  EXPECT_THAT(fault({.classes = {{"car", {}}}, .negatives = {}, .templates = {}}), HasSubstr("no phrasing"));
+  EXPECT_THAT(fault({.classes = {{"car", {"vehicle"}}, {"bus", {"vehicle"}}}, .negatives = {}, .templates = {}}),
+              HasSubstr("'vehicle' stands for 'car' and for 'bus'"));
+  EXPECT_THAT(fault({.classes = {{"car", {"car"}}}, .negatives = {"car"}, .templates = {}}), HasSubstr("is a negative"));
+  EXPECT_THAT(fault({.classes = {{"car", {"car"}}}, .negatives = {}, .templates = {"a photo"}}), HasSubstr("has no {}"));
+  Prompts emoji = prompts_of_names({"🚗", "ねこ"});
+  EXPECT_NO_THROW(emoji.validate());
+}
+
+}  // namespace
+}  // namespace verilabel

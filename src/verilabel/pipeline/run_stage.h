@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "verilabel/image/image.h"
+#include "verilabel/models/labeller.h"
+#include "verilabel/models/segmenter.h"
+#include "verilabel/pipeline/label_run.h"
+#include "verilabel/pipeline/object_crop.h"
+
+// Private to the module.
+namespace verilabel {
+
+/// What one part of an image became in the stage where the image is.
+struct PartResult {
+  InputTransform transform;
+  std::vector<Candidate> candidates;
+};
+
+/// One image on its way through the stages of a run.
+struct ImageJob {
+  LabelTask task;
+  Image image;               ///< upright
+  bool holds_image = false;  ///< until no stage looks at it any more
+  int width = 0;
+  int height = 0;
+  std::vector<Candidate> candidates;  ///< that the stages so far have made
+  std::optional<TaskFailure> failure;
+
+  // Of the stage where it is.
+  std::size_t stage = 0;
+  std::vector<PartResult> parts;
+  std::size_t unwritten = 0;  ///< parts that are to be written
+  std::size_t unread = 0;     ///< parts whose outputs are to be read
+  // Between the stages of a segmenter.
+  EncodedImage encoded;
+  std::vector<std::size_t> outlined;  ///< candidates that get a mask
+};
+
+/// One graph of a run: how an image is cut into parts of inferences, and what becomes of their outputs. A stage is the same for all
+/// images; parts of one image may be written and read by several threads at a time.
+class RunStage {
+ public:
+  virtual ~RunStage() = default;
+
+  virtual const GraphUse& graph() const = 0;
+  /// Whether parts are written from the image's pixels.
+  virtual bool looks_at_image() const = 0;
+  /// How many parts the image has here; 0 when it passes by. What goes before the first part is done here.
+  virtual std::size_t begin(ImageJob& job) const = 0;
+  /// Writes a part's share of every input.
+  virtual void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const = 0;
+  /// Takes what the graph gave for a part.
+  virtual void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const = 0;
+  /// All parts were read.
+  virtual void finish(ImageJob& job) const = 0;
+};
+
+/// A model that looks at the whole image and proposes candidates.
+class ProposeStage final : public RunStage {
+ public:
+  ProposeStage(const Labeller& labeller, const CandidateOptions& options) : labeller_(labeller), options_(options) {}
+
+  const GraphUse& graph() const override { return labeller_.graph(); }
+  bool looks_at_image() const override { return true; }
+  std::size_t begin(ImageJob& job) const override;
+  void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
+  void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
+  void finish(ImageJob& job) const override;
+
+ private:
+  const Labeller& labeller_;
+  const CandidateOptions& options_;
+};
+
+/// A segmenter's first graph: once an image, where there are boxes.
+class EncodeStage final : public RunStage {
+ public:
+  explicit EncodeStage(const Segmenter& segmenter) : segmenter_(segmenter) {}
+
+  const GraphUse& graph() const override { return segmenter_.encoder(); }
+  bool looks_at_image() const override { return true; }
+  std::size_t begin(ImageJob& job) const override;
+  void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
+  void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
+  void finish(ImageJob& job) const override;
+
+ private:
+  const Segmenter& segmenter_;
+};
+
+/// A segmenter's second graph: some boxes of one image at a time.
+class OutlineStage final : public RunStage {
+ public:
+  explicit OutlineStage(const Segmenter& segmenter) : segmenter_(segmenter) {}
+
+  const GraphUse& graph() const override { return segmenter_.decoder(); }
+  bool looks_at_image() const override { return false; }
+  std::size_t begin(ImageJob& job) const override;
+  void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
+  void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
+  void finish(ImageJob& job) const override;
+
+ private:
+  std::span<const std::size_t> candidates_of(const ImageJob& job, std::size_t part) const;
+
+  const Segmenter& segmenter_;
+};
+
+/// A classifier that looks at each object alone and gives it its class.
+class RenameStage final : public RunStage {
+ public:
+  RenameStage(const Labeller& classifier, const CropOptions& options) : classifier_(classifier), options_(options) {}
+
+  const GraphUse& graph() const override { return classifier_.graph(); }
+  bool looks_at_image() const override { return true; }
+  std::size_t begin(ImageJob& job) const override;
+  void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
+  void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
+  void finish(ImageJob& job) const override;
+
+ private:
+  const Labeller& classifier_;
+  const CropOptions& options_;
+};
+
+}  // namespace verilabel
