@@ -26,6 +26,7 @@ from fixture import (
     report_faults,
     require_same_answers,
     rounded,
+    stir,
     write_images,
     write_json,
 )
@@ -45,16 +46,6 @@ IMAGE_AXES = {0: "image_batch_size", 1: "num_channels", 2: "height", 3: "width"}
 
 def unit(embeddings):
     return nn.functional.normalize(embeddings, dim=-1)
-
-
-def stir(model):
-    """Weights of about 1 a feature, for fresh ones hardly look at their input."""
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                nn.init.xavier_normal_(module.weight)
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight)
 
 
 class Both(nn.Module):

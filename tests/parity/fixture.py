@@ -5,6 +5,7 @@ import json
 import math
 
 import numpy as np
+import onnx
 import onnxruntime
 import openvino
 import PIL
@@ -14,6 +15,8 @@ from pycocotools import mask as mask_utils
 from torch import nn
 
 assert tuple(map(int, PIL.__version__.split(".")[:2])) < (12, 3), "newer Pillow resizes tall images in another order"
+
+torch.set_num_threads(1)  # sums in one order, whatever the machine
 
 IMAGE_SIZES_WH = [
     (64, 64), (32, 32), (96, 64), (64, 97), (33, 31), (120, 30), (25, 110), (5, 7), (3, 40), (200, 9),
@@ -88,6 +91,16 @@ def condition(model, run, batch):
         model.eval()
 
 
+def stir(model):
+    """Weights of about 1 a feature, for fresh ones hardly look at their input."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.xavier_normal_(module.weight)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight)
+
+
 def spread(module, run, images, mean, deviation):
     """Gives each column of what the linear module puts out this mean and deviation over all images."""
     seen = []
@@ -100,6 +113,20 @@ def spread(module, run, images, mean, deviation):
         scale = torch.as_tensor(deviation) / values.std(0).clamp(min=1e-6)
         module.bias.copy_(torch.as_tensor(mean) - scale * (values.mean(0) - module.bias))
         module.weight *= scale[:, None]
+
+
+def spread_heads(model, run, images, columns):
+    """Spreads what linear modules of so many columns put out, layer by layer in the order in which they run; `columns` gives mean
+    and deviation by number of columns."""
+    heads = []
+    ends = [module for module in model.modules() if isinstance(module, nn.Linear) and module.out_features in columns]
+    hooks = [end.register_forward_hook(lambda module, *_: heads.append(module)) for end in ends]
+    with torch.no_grad():
+        run(images[0])
+    for hook in hooks:
+        hook.remove()
+    for head in dict.fromkeys(heads):
+        spread(head, run, images, *columns[head.out_features])
 
 
 def gather_embeddings(embed, inputs, bias, ratio, projection=None):
@@ -125,6 +152,27 @@ def export(module, inputs, path, input_names, output_names, axes):
         module, inputs, str(path), input_names=input_names, output_names=output_names, dynamic_axes=axes, dynamo=False,
         opset_version=17,
     )  # fmt: skip
+    shorten_names(path)
+
+
+def shorten_names(path):
+    """Of all but inputs and outputs: those that a trace gives can take more room than the weights."""
+    model = onnx.load(path)
+    kept = {value.name for value in [*model.graph.input, *model.graph.output]} | {""}
+    names = {}
+
+    def short(name):
+        return name if name in kept else names.setdefault(name, f"v{len(names)}")
+
+    for node in model.graph.node:
+        assert not any(attribute.g.node or attribute.graphs for attribute in node.attribute), "a graph within the graph"
+        node.name = node.doc_string = ""
+        node.input[:] = map(short, node.input)
+        node.output[:] = map(short, node.output)
+    for weights in model.graph.initializer:
+        weights.name = short(weights.name)
+    del model.graph.value_info[:]
+    onnx.save(model, path)
 
 
 class Engines:
@@ -132,8 +180,10 @@ class Engines:
 
     def __init__(self, graph):
         self.graph = graph
-        self.session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-        precise = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        precise = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY", "INFERENCE_NUM_THREADS": 1}
         self.compiled = openvino.Core().compile_model(str(graph), "CPU", precise)
         self.names = [declared.name for declared in self.session.get_inputs()]
         self.worst = {"onnxruntime": 0.0, "openvino": 0.0}
@@ -164,7 +214,7 @@ def require_same_answers(graph, inputs, answers, limit=1e-4):
     for tensors, answer in zip(inputs, answers, strict=True):
         engines.compare(tensors, answer)
     differences = ", ".join(f"{engine} {worst:.1e}" for engine, worst in engines.worst.items())
-    print(f"{graph.parent.parent.name}/{graph.name}: from PyTorch, of the greatest value: {differences}", flush=True)
+    print(f"{'/'.join(graph.parts[-3:])}: from PyTorch, of the greatest value: {differences}", flush=True)
     assert max(engines.worst.values()) <= limit, (graph, engines.worst)
 
 
@@ -195,18 +245,49 @@ def coco_counts(mask):
 
 
 def detections(result, width, height):
-    """As in the reference, with edges cut at the borders of the image and without objects whose mask is empty."""
+    """As in the reference, with edges cut at the borders of the image; without those that then have no area, which a model saw in
+    padding, and without those whose mask is empty."""
     found = []
     masks = [mask[0].numpy() for mask in result["masks"]] if "masks" in result else [None] * len(result["scores"])
     for score, label, box, mask in zip(result["scores"].tolist(), result["labels"].tolist(), result["boxes"].tolist(), masks):
         x1, y1, x2, y2 = (min(max(v, 0.0), limit) for v, limit in zip(box, (width, height, width, height)))
-        one = {"class": int(label), "score": round(score, 6), "box_xyxy_px": [round(v, 4) for v in (x1, y1, x2, y2)]}
-        if mask is not None:
-            if not mask.any():
-                continue
-            one["mask"] = coco_counts(mask)
-        found.append(one)
+        if x1 >= x2 or y1 >= y2 or (mask is not None and not mask.any()):
+            continue
+        one = {"class": int(label), "score": round(score, 6), "box_xyxy_px": rounded((x1, y1, x2, y2), 4)}
+        found.append(one if mask is None else one | {"mask": coco_counts(mask)})
     return sorted(found, key=lambda one: -one["score"])
+
+
+def write_detections(folder, images, scores, **content):
+    """`scores`: of every place that the model looks at, image by image. They must differ from image to image, and leave a number of
+    detections that tests something."""
+    counts = [len(image["detections"]) for image in images]
+    kept = [one["score"] for image in images for one in image["detections"]]
+    varying = float(np.stack([np.asarray(found, np.float64).ravel() for found in scores]).std(0).mean())
+    classes = sorted({one["class"] for image in images for one in image["detections"]})
+    print(
+        f"{folder.name}: {min(counts)} to {max(counts)} detections an image, half the images {int(np.median(counts))} or more;"
+        f" scores of a place deviate by {varying:.3f} from image to image, of detections by {np.std(kept):.3f}; classes {classes}",
+        flush=True,
+    )
+    assert sum(count > 0 for count in counts) >= 20 and 5 <= np.median(counts) <= 50 and max(counts) <= 100, (folder.name, counts)
+    assert varying >= 0.05 and np.std(kept) >= 0.05 and len(classes) > 1
+    write_json(folder / "expected.json", {"kind": "detection"} | content | {"images": images})
+
+
+def samples(tensor, every=37):
+    """Some values of a tensor that no hash can pin, in its order: where the reference resizes in floating point."""
+    return {"tensor_every": every, "tensor_samples": rounded(np.asarray(tensor).ravel()[::every], 5)}
+
+
+def raw_outputs(names, answer, limit=700):
+    """Some values of what the graph puts out, in their order, from the first on; null where one is infinite."""
+    raw = {}
+    for name, tensor in zip(names, answer, strict=True):
+        every = -(-tensor.numel() // limit)
+        values = [value if math.isfinite(value) else None for value in rounded(tensor.ravel()[::every], 5)]
+        raw[name] = {"shape": list(tensor.shape), "every": every, "values": values}
+    return raw
 
 
 def shifted(tensor):
@@ -214,8 +295,9 @@ def shifted(tensor):
     return torch.roll(tensor, 1, -1)
 
 
-def report_faults(name, score, tensors):
-    """How far the scores go when the images are brought to the input wrongly: tests must see it, at a tolerance of 1e-3."""
+def report_faults(name, score, tensors, other_kernel=None):
+    """How far the scores go when the images are brought to the input wrongly: tests must see it, at a tolerance of 1e-3.
+    `other_kernel`: the images as another way to resize makes them."""
     faults = {
         "red and blue swapped": lambda tensor: tensor.flip(1),
         "shifted by a pixel": shifted,
@@ -227,5 +309,9 @@ def report_faults(name, score, tensors):
             fault: max(float((score(change(tensor)) - scores).abs().max()) for tensor, scores in zip(tensors, right))
             for fault, change in faults.items()
         }
+        if other_kernel is not None:
+            moved["another kernel"] = max(
+                float((score(tensor) - scores).abs().max()) for tensor, scores in zip(other_kernel, right)
+            )
     print(f"{name}: scores move by", ", ".join(f"{move:.3f} ({fault})" for fault, move in moved.items()), flush=True)
     assert all(move > 0.005 and not math.isnan(move) for move in moved.values()), (name, moved)

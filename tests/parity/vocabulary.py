@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import re
 
 import transformers
 from tokenizers import pre_tokenizers
@@ -33,6 +34,11 @@ def byte_symbols():
     return [chr(byte) for byte in plain] + [chr(0x100 + i) for i in range(256 - len(plain))]
 
 
+def joined_pieces(pair):
+    """Pieces that do not begin a word may be marked so by `##`."""
+    return pair[0] + pair[1].removeprefix("##")
+
+
 def merges_of(words, count):
     """The pairs that byte pair encoding joins, in order; the trainer of `tokenizers` leaves open which of equally frequent ones."""
     words = collections.Counter(tuple(word) for word in words)
@@ -48,9 +54,9 @@ def merges_of(words, count):
         for word, times in words.items():
             pieces, i = [], 0
             while i < len(word):
-                step = 2 if word[i : i + 2] == best else 1
-                pieces.append("".join(word[i : i + step]))
-                i += step
+                is_pair = word[i : i + 2] == best
+                pieces.append(joined_pieces(best) if is_pair else word[i])
+                i += 1 + is_pair
             joined[tuple(pieces)] += times
         words = joined
     return merges
@@ -68,6 +74,23 @@ def clip_vocabulary(merge_count=120):
     return {piece: i for i, piece in enumerate(pieces)}, merges
 
 
-def clip_tokenizer(**settings):
+def clip_tokenizer(length=77, **settings):
     vocabulary, merges = clip_vocabulary()
-    return transformers.CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77, **settings)
+    return transformers.CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length, **settings)
+
+
+def bert_vocabulary(merge_count=150):
+    """In the order of BERT's: Grounding DINO knows [CLS], [SEP], "." and "?" by their numbers 101, 102, 1012 and 1029."""
+    words = [[word[0], *("##" + letter for letter in word[1:])] for word in re.findall(r"[a-z]+", CORPUS)]
+    pieces = ["[PAD]", *(f"[unused{i}]" for i in range(99)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces += [f"[unused{i}]" for i in range(99, 994)]
+    plain = [chr(code) for code in range(0x21, 0x7F) if not chr(code).isupper()]
+    pieces += plain + ["##" + letter for letter in plain if letter.isalnum()]
+    pieces += dict.fromkeys(joined_pieces(merge) for merge in merges_of(words, merge_count))
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    assert len(vocabulary) == len(pieces) and [vocabulary[mark] for mark in ("[CLS]", "[SEP]", ".", "?")] == [101, 102, 1012, 1029]
+    return vocabulary
+
+
+def bert_tokenizer():
+    return transformers.BertTokenizer(vocab=bert_vocabulary(), model_max_length=256)
