@@ -164,14 +164,19 @@ def shorten_names(path):
     def short(name):
         return name if name in kept else names.setdefault(name, f"v{len(names)}")
 
-    for node in model.graph.node:
-        assert not any(attribute.g.node or attribute.graphs for attribute in node.attribute), "a graph within the graph"
-        node.name = node.doc_string = ""
-        node.input[:] = map(short, node.input)
-        node.output[:] = map(short, node.output)
-    for weights in model.graph.initializer:
-        weights.name = short(weights.name)
-    del model.graph.value_info[:]
+    def shorten(graph):
+        for node in graph.node:
+            node.name = node.doc_string = ""
+            node.input[:] = map(short, node.input)
+            node.output[:] = map(short, node.output)
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    shorten(attribute.g)
+        for value in [*graph.initializer, *graph.input, *graph.output]:
+            value.name = short(value.name)
+        del graph.value_info[:]
+
+    shorten(model.graph)
     onnx.save(model, path)
 
 
