@@ -1,8 +1,8 @@
-// One side of the comparison that label_run_bench.py makes: label_run_bench decode|run MODEL COUNT FOLDER…
+// One side of the comparison that label_run_bench.py makes: label_run_bench ENGINE MODE MODEL COUNT FOLDER…
 //
-// Takes COUNT images from the folders, over and over in the order of their names, and prints one JSON object. `decode` is the bare
-// work that no label run can avoid: reading, decoding and resizing to the model's input, on all processors. `run` is the label run
-// of the library with a sink that only counts.
+// Takes COUNT images from the folders, over and over in the order of their names, and prints one JSON object. `decode-…` is the
+// bare work that no label run can avoid: reading, decoding and resizing to the model's input, on all processors. `engine` is the
+// engine alone, `run` the label run of the library with a sink that only counts.
 
 #include <algorithm>
 #include <atomic>
@@ -152,16 +152,16 @@ void whole_run(Engine& engine, const Labeller& labeller, const std::vector<fs::p
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 5) {
-    fmt::print(stderr, "label_run_bench decode-linear|decode-area|engine|run MODEL COUNT FOLDER…\n");
+  if (argc < 6) {
+    fmt::print(stderr, "label_run_bench ENGINE decode-linear|decode-area|engine|run MODEL COUNT FOLDER…\n");
     return 2;
   }
   try {
-    const std::string mode = argv[1];
-    const fs::path model = argv[2];
-    const std::size_t count = std::strtoull(argv[3], nullptr, 10);
-    const std::vector<fs::path> paths = images_in({argv + 4, argv + argc});
-    const auto engine = open_engine("openvino");
+    const auto engine = open_engine(argv[1]);
+    const std::string mode = argv[2];
+    const fs::path model = argv[3];
+    const std::size_t count = std::strtoull(argv[4], nullptr, 10);
+    const std::vector<fs::path> paths = images_in({argv + 5, argv + argc});
     const auto labeller = load_labeller(*engine, model);
     if (mode == "decode-linear" || mode == "decode-area") {
       decode_only(*labeller, mode == "decode-area" ? OpencvInterpolation::area : OpencvInterpolation::linear, paths, count);

@@ -1,8 +1,9 @@
 """The label run against its bound, in one run: label_run_bench.py BUILD_DIR DATA_DIR [--help].
 
-DATA_DIR is the folder of VERILABEL_TEST_DATA. For each model, R rounds (5 by default) of these measurements in turn:
-  engine   benchmark_app -hint throughput on the same graph: inputs in memory, all processors, and float32 as in the label run (left
-           to itself OpenVINO computes in bfloat16 where the processor can, which is quicker and gives other scores)
+DATA_DIR is the folder of VERILABEL_TEST_DATA. For each model and engine, R rounds (5 by default) of these measurements in turn:
+  engine   the engine alone on the same graph, by its own Python package: inputs in memory, all processors, float32. OpenVINO by
+           benchmark_app -hint throughput -infer_precision f32 (left to itself it computes in bfloat16 where the processor can, which
+           is quicker and gives other scores); ONNX Runtime by onnxruntime_bound.py, the better of its two ways
   decode   reading, decoding and resizing the same images with the model's kernel, all processors
   run      the library's label run of these images
 The bound is what engine and decode take an image together; the ratio is run / bound, of the medians. Processor time is compared as
@@ -26,6 +27,7 @@ parser.add_argument("data", type=Path)
 parser.add_argument("--images", type=int, default=984)
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--no-memory", action="store_true")
+parser.add_argument("--engine", action="append", choices=("openvino", "onnxruntime"), help="default: both")
 parser.add_argument("--model", action="append", help="a file name without .onnx under DATA_DIR/models")
 args = parser.parse_args()
 folders = [args.data / "coco128-val" / "images", args.data / "bccd"]
@@ -49,8 +51,18 @@ def benchmark_app_ms(model):
     return 1e3 / float(re.search(r"Throughput:\s+([\d.]+) FPS", out.stdout).group(1))
 
 
-def ours(mode, model, images):
-    command = [args.build / "bench" / "label_run_bench", mode, model, str(images), *folders]
+def onnxruntime_ms(model):
+    command = [sys.executable, Path(__file__).parent / "onnxruntime_bound.py", model]
+    ways = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    print("  onnxruntime alone, inferences a second: {streams:.1f} side by side, {together:.1f} together".format(**ways), file=sys.stderr)
+    return 1e3 / max(ways.values())
+
+
+ENGINES = {"openvino": benchmark_app_ms, "onnxruntime": onnxruntime_ms}
+
+
+def ours(engine, mode, model, images):
+    command = [args.build / "bench" / "label_run_bench", engine, mode, model, str(images), *folders]
     result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert result["images"] == images, result
     return result
@@ -60,14 +72,14 @@ def an_image(result, field):
     return 1e3 * result[field] / result["images"]
 
 
-def compare(model):
+def compare(model, engine_name):
     kernel = KERNELS[model.stem.split("_")[0]]
     rounds = []
     for _ in range(args.rounds):
-        engine = benchmark_app_ms(model)
-        loop = ours("engine", model, args.images // 2)
-        decode = ours(f"decode-{kernel}", model, args.images)
-        run = ours("run", model, args.images)
+        engine = ENGINES[engine_name](model)
+        loop = ours(engine_name, "engine", model, args.images // 2)
+        decode = ours(engine_name, f"decode-{kernel}", model, args.images)
+        run = ours(engine_name, "run", model, args.images)
         wall = (engine, an_image(decode, "seconds"), an_image(run, "seconds"))
         processor = tuple(an_image(r, "cpu_seconds") for r in (loop, decode, run))
         rounds.append((wall, processor, run))
@@ -75,7 +87,7 @@ def compare(model):
         print("processor ms {:.3f} + {:.3f}, run {:.3f}".format(*processor), file=sys.stderr)
     for name, k in (("wall", 0), ("processor", 1)):
         engine, decode, run = (statistics.median(r[k][i] for r in rounds) for i in range(3))
-        print(f"{model.stem}, {name} time: engine {engine:.3f} + decode {decode:.3f} ms an image, run {run:.3f} ms", end=": ")
+        print(f"{model.stem}, {engine_name}, {name} time: engine {engine:.3f} + decode {decode:.3f} ms an image, run {run:.3f} ms", end=": ")
         print(f"run / bound {run / (engine + decode):.3f}")
     run = rounds[-1][2]
     stages = ", ".join(f"{k} {an_image(run, k):.2f}" for k in ("decode", "preprocess", "output", "sink"))
@@ -85,7 +97,8 @@ def compare(model):
 
 for name in args.model or ("yolox_nano", "nanodet_m_416"):
     model = args.data / "models" / f"{name}.onnx"
-    compare(model)
-    if not args.no_memory:
-        small, large = (ours("run", model, count)["peak_mb"] for count in (1000, 10000))
-        print(f"  peak resident memory {small:.0f} MB over 1,000 images, {large:.0f} MB over 10,000: ratio {large / small:.3f}")
+    for engine_name in args.engine or ENGINES:
+        compare(model, engine_name)
+        if not args.no_memory:
+            small, large = (ours(engine_name, "run", model, count)["peak_mb"] for count in (1000, 10000))
+            print(f"  peak resident memory {small:.0f} MB over 1,000 images, {large:.0f} MB over 10,000: ratio {large / small:.3f}")

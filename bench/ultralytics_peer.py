@@ -36,7 +36,7 @@ def peer_ms(model):
 
 
 def our_ms():
-    command = [args.build / "bench" / "label_run_bench", "run", args.graph, str(args.images), *args.folders]
+    command = [args.build / "bench" / "label_run_bench", "openvino", "run", args.graph, str(args.images), *args.folders]
     result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert result["images"] == args.images, result
     return 1e3 * result["seconds"] / args.images, result["candidates"]

@@ -8,6 +8,7 @@
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/run_answer.h"
 #include "verilabel/cli/text.h"
+#include "verilabel/engine/engine.h"
 #include "verilabel/workflow/label.h"
 
 namespace verilabel::cli {
@@ -50,10 +51,14 @@ Action configure(CLI::App& app) {
   app.add_option("--max-detections", options->max_detections, "Most candidates kept of an image (default: the family's)")
       ->type_name("N");
   app.add_option("--where", options->where, "Only these samples (default: all)")->type_name("VIEW");
-  app.add_option("--engine", options->engine, "What runs the model")
-      ->check(CLI::IsMember({"openvino", "onnxruntime"}))
+  const std::vector<std::string_view> engines = engine_names();
+  app.add_option("--engine", options->engine, "What runs the model; onnxruntime needs `pip install onnxruntime`")
+      ->check(CLI::IsMember(std::vector<std::string>(engines.begin(), engines.end())))
+      ->type_name("")
       ->capture_default_str();
-  app.add_option("--device", options->device, "What it runs on")->capture_default_str();
+  app.add_option("--device", options->device,
+                 "What it runs on: cpu; of openvino gpu, gpu.1, npu; of onnxruntime cuda, cuda:1, tensorrt")
+      ->capture_default_str();
   app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it)")->type_name("N");
   auto* resume = app.add_option("--resume", words->resume, "Go on with a run that was stopped or cut off, as it was asked for")
                      ->type_name("RUN");
@@ -94,6 +99,7 @@ Action configure(CLI::App& app) {
 constexpr std::string_view kExamples[] = {
     "verilabel label --model yolox_nano.onnx",
     "verilabel label --model yolo11n.onnx --classes \"person, traffic light\" --floor 0.01",
+    "verilabel label --model yolo11n.onnx --engine onnxruntime --device cuda",
     "verilabel label --resume 3",
 };
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
@@ -41,6 +42,13 @@ void write_run(JsonWriter& json, const RunRow& run, bool is_live) {
   json.key("options").raw(run.request.options_json);
   json.key("model_card");
   run.model_json.empty() ? json.null() : json.raw(run.model_json);
+}
+
+/// The engine with its version: "openvino 2026.4.1". Runs of earlier versions of this program do not know theirs.
+std::string engine_of(const RunRow& run) {
+  const auto card = nlohmann::json::parse(run.model_json, nullptr, false);
+  const std::string version = card.is_object() ? card.value("engine_version", "") : "";
+  return version.empty() ? run.engine : fmt::format("{} {}", run.engine, version);
 }
 
 int list(const Invocation& invocation) {
@@ -87,7 +95,7 @@ int show(const Invocation& invocation, RunId id) {
   console.say(fmt::format("  {} of {} images done, {} failed, {} left", run.done, run.samples, run.failed,
                           run.samples - run.done - run.failed));
   console.say(fmt::format("  {} labels, {} of them repeat what a person has decided on", run.labels, run.superseded));
-  const std::string device = run.device.empty() ? "no inference yet" : fmt::format("on {} ({})", run.device, run.engine);
+  const std::string device = run.device.empty() ? "no inference yet" : fmt::format("on {} ({})", run.device, engine_of(run));
   console.say(fmt::format("  floor {}, {}, started {}, {}", run.request.floor, device, run.started_at,
                           run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
   console.say(fmt::format("  weights {}", run.request.weights_sha256));

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "verilabel/base/error.h"
+#include "verilabel/engine/onnxruntime_engine.h"
 #include "verilabel/engine/openvino_engine.h"
 
 namespace verilabel {
@@ -19,6 +20,7 @@ struct EngineRow {
 
 constexpr std::array kEngines = {
     EngineRow{"openvino", open_openvino_engine},
+    EngineRow{"onnxruntime", open_onnxruntime_engine},
 };
 
 }  // namespace
@@ -70,11 +72,7 @@ std::unique_ptr<Engine> open_engine(std::string_view name) {
       return row.open();
     }
   }
-  const std::string known = fmt::format("{}", fmt::join(engine_names(), ", "));
-  if (name == "onnxruntime") {
-    throw Error(ErrorCode::unsupported, fmt::format("this version cannot run models with ONNX Runtime; it can with {}", known));
-  }
-  throw Error(ErrorCode::wrong_use, fmt::format("there is no engine \"{}\"; known are {}", name, known));
+  throw Error(ErrorCode::wrong_use, fmt::format("there is no engine \"{}\"; known are {}", name, fmt::join(engine_names(), ", ")));
 }
 
 }  // namespace verilabel

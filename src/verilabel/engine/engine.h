@@ -59,7 +59,7 @@ class InferRequest {
   virtual std::span<float> input(std::size_t index) = 0;
   /// Likewise, for inputs that the graph declares as i64 or i32: sizes, masks, indices.
   virtual std::span<std::int64_t> input_i64(std::size_t index) = 0;
-  /// Valid after the callback, until the next `start`. f32 only; f16 outputs are converted by the graph.
+  /// Valid after the callback, until the next `start`. As f32, whatever the graph gives.
   virtual std::span<const float> output(std::size_t index) = 0;
   /// The real shape of output `index`, valid likewise.
   virtual std::vector<std::int64_t> output_shape(std::size_t index) = 0;
@@ -89,11 +89,14 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual std::string_view name() const = 0;
+  /// Of the library that runs: "2026.4.1".
+  virtual std::string version() const = 0;
   virtual GraphInfo inspect(const std::filesystem::path& model) = 0;
   virtual std::unique_ptr<CompiledModel> compile(const std::filesystem::path& model, const CompileOptions& options) = 0;
 };
 
-/// The engine of that name. Throws `wrong_use` with the names that exist.
+/// The engine of that name. Throws `wrong_use` with the names that exist; `engine` when its library is not installed or cannot
+/// start.
 std::unique_ptr<Engine> open_engine(std::string_view name);
 std::vector<std::string_view> engine_names();
 

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <openvino/frontend/manager.hpp>
 #include <openvino/op/constant.hpp>
@@ -18,6 +16,7 @@
 #include <utility>
 
 #include "verilabel/base/error.h"
+#include "verilabel/engine/model_file.h"
 
 namespace verilabel {
 
@@ -98,23 +97,10 @@ std::vector<TensorInfo> outputs_of(const ov::Model& graph) {
   return infos;
 }
 
-Error model_error(const std::filesystem::path& model, std::string message) {
-  return Error(ErrorCode::bad_model, std::move(message), {{"file", model.string()}});
-}
-
 // By the ONNX reader alone: `ov::Core::read_model` would offer a file that is no ONNX to the readers of all other formats, some of
 // which write to standard error.
 std::shared_ptr<ov::Model> read_graph(const std::filesystem::path& model) {
-  struct stat status{};
-  if (::stat(model.c_str(), &status) != 0) {
-    throw io_error("cannot read the model", model.string(), errno);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    throw model_error(model, "an ONNX model is one file, and this is none");
-  }
-  if (status.st_size == 0) {
-    throw model_error(model, "the model file is empty");
-  }
+  require_model_file(model);
   std::shared_ptr<ov::Model> graph;
   try {
     ov::frontend::FrontEndManager front_ends;
@@ -234,6 +220,10 @@ class OpenvinoModel final : public CompiledModel {
 class OpenvinoEngine final : public Engine {
  public:
   std::string_view name() const override { return "openvino"; }
+  std::string version() const override {
+    const std::string build = ov::get_openvino_version().buildNumber;  // 2026.4.1-22456-abcdef
+    return build.substr(0, build.find('-'));
+  }
 
   GraphInfo inspect(const std::filesystem::path& model) override {
     const std::shared_ptr<ov::Model> graph = read_graph(model);
@@ -325,56 +315,28 @@ class OpenvinoEngine final : public Engine {
   static void fix_input_shapes(ov::Model& graph, const std::filesystem::path& model,
                                const std::vector<std::vector<std::int64_t>>& shapes) {
     const std::vector<TensorInfo> inputs = inputs_of(graph);
-    std::vector<std::string> descriptions;
-    for (const TensorInfo& input : inputs) {
-      descriptions.push_back(text_of(input));
-    }
-    if (shapes.size() != inputs.size()) {
-      throw Error(ErrorCode::wrong_use,
-                  fmt::format("{} input shapes are given for the {} inputs of the graph: {}", shapes.size(), inputs.size(),
-                              fmt::join(descriptions, "; ")),
-                  {{"file", model.string()}});
-    }
+    const auto shape_at = [&](std::size_t i) {
+      return ov::PartialShape(std::vector<ov::Dimension>(shapes[i].begin(), shapes[i].end()));
+    };
+    // OpenVINO would override what the graph declares as fixed, and many a graph then computes nonsense.
+    require_shapes(model, inputs, shapes,
+                   [&](std::size_t i) { return graph.input(i).get_partial_shape().compatible(shape_at(i)); });
     std::map<ov::Output<ov::Node>, ov::PartialShape> shape_of_input;
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-      if (!std::ranges::all_of(shapes[i], [](std::int64_t size) { return size >= 0; })) {
-        throw Error(
-            ErrorCode::wrong_use,
-            fmt::format("a size in the shape [{}] for the input {} is negative", fmt::join(shapes[i], ", "), descriptions[i]),
-            {{"file", model.string()}});
-      }
-      const ov::PartialShape shape(std::vector<ov::Dimension>(shapes[i].begin(), shapes[i].end()));
-      // OpenVINO would override what the graph declares as fixed, and many a graph then computes nonsense.
-      if (!graph.input(i).get_partial_shape().compatible(shape)) {
-        throw Error(ErrorCode::wrong_use,
-                    fmt::format("the shape [{}] does not fit the input {}", fmt::join(shapes[i], ", "), descriptions[i]),
-                    {{"file", model.string()}});
-      }
-      shape_of_input[graph.input(i)] = shape;
+      shape_of_input[graph.input(i)] = shape_at(i);
     }
     try {
       graph.reshape(shape_of_input);
     } catch (const std::exception& error) {
-      std::vector<std::string> wanted;
-      for (const auto& shape : shapes) {
-        wanted.push_back(fmt::format("[{}]", fmt::join(shape, ", ")));
-      }
-      throw model_error(model, fmt::format("the graph with the inputs {} cannot take the shapes {}: {}",
-                                           fmt::join(descriptions, "; "), fmt::join(wanted, "; "), reason_of(error)));
+      throw model_error(model, fmt::format("the graph with the inputs {} cannot take the shapes {}: {}", text_of(inputs),
+                                           text_of(shapes), reason_of(error)));
     }
   }
 
   // Requests carry f32, and i64 for inputs that count; the graph itself converts what it takes and gives.
   static void convert_ends(std::shared_ptr<ov::Model>& graph, const std::filesystem::path& model) {
-    for (const std::vector<TensorInfo>& tensors : {inputs_of(*graph), outputs_of(*graph)}) {
-      for (const TensorInfo& tensor : tensors) {
-        if (tensor.type == ElementType::other) {
-          throw Error(ErrorCode::unsupported,
-                      fmt::format("tensors of the element type of \"{}\" are not supported", text_of(tensor)),
-                      {{"file", model.string()}});
-        }
-      }
-    }
+    require_numbers(model, inputs_of(*graph));
+    require_numbers(model, outputs_of(*graph));
     try {
       ov::preprocess::PrePostProcessor conversion(graph);
       for (std::size_t i = 0; i < graph->inputs().size(); ++i) {

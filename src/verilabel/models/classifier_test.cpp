@@ -277,7 +277,8 @@ TEST(ModelFiles, TheHashCoversWeightsInOtherFiles) {
 /// The shared MobileNetV2 with a manifest of its own.
 class MobileNet {
  public:
-  MobileNet(const fs::path& models, const std::string& scaling) : graph_(models / "mobilenet_v2_int8.onnx") {
+  MobileNet(const fs::path& models, const std::string& scaling, const std::string& engine = "openvino")
+      : graph_(models / "mobilenet_v2_int8.onnx"), engine_(open_engine(engine)) {
     folder_.write("mobilenet.json",
                   fmt::format(R"({{"task": "classification", "class_names_file": "{}", "resize": {{"shortest_edge": 256}},)"
                               R"("crop": [224, 224]{}}})",
@@ -309,7 +310,7 @@ class MobileNet {
  private:
   ModelFolder folder_;
   fs::path graph_;
-  std::unique_ptr<Engine> engine_ = open_engine("openvino");
+  std::unique_ptr<Engine> engine_;
   std::unique_ptr<Labeller> labeller_;
   std::unique_ptr<CompiledModel> compiled_;
   std::unique_ptr<InferRequest> request_;
@@ -317,7 +318,7 @@ class MobileNet {
   Image scratch_;
 };
 
-TEST(MobileNetV2, PixelsEqualPillowsAndClassesOpenvinosOwnOnEveryPhotograph) {
+TEST(MobileNetV2, PixelsEqualPillowsAndClassesThoseOfTheSameEngineOnEveryPhotograph) {
   const char* given = std::getenv("VERILABEL_TEST_DATA");
   const fs::path data = given != nullptr && *given != '\0' ? fs::path(given) : fs::path(VERILABEL_SOURCE_DIR) / "../shared/data";
   if (!fs::exists(data / "models/mobilenet_v2_int8.onnx")) {
@@ -344,21 +345,23 @@ TEST(MobileNetV2, PixelsEqualPillowsAndClassesOpenvinosOwnOnEveryPhotograph) {
                                              script, (data / "models/mobilenet_v2_int8.onnx").native(), root.native())
                                      .c_str());
   if (!fs::exists(fs::path(VERILABEL_VENV) / "bin/python") || (WIFEXITED(status) && WEXITSTATUS(status) == 3)) {
-    GTEST_SKIP() << "Pillow or OpenVINO's Python package is not installed in " << VERILABEL_VENV;
+    GTEST_SKIP() << "Pillow, OpenVINO or ONNX Runtime is not installed in " << VERILABEL_VENV;
   }
   ASSERT_EQ(status, 0) << "the reference script failed";
 
   MobileNet pixels(data / "models", R"(, "activation": "softmax")");
-  MobileNet scaled(data / "models",
-                   R"(, "scale": 0.00392156862745098, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225])");
+  const std::string scaling = R"(, "scale": 0.00392156862745098, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225])";
+  MobileNet scaled(data / "models", scaling);
+  MobileNet scaled_elsewhere(data / "models", scaling, "onnxruntime");
   std::ifstream answers(root / "answers.txt");
   int same = 0;
   for (const fs::path& photograph : photographs) {
     SCOPED_TRACE(photograph.native());
     std::string sha256;
     std::int32_t best = -1;
+    std::int32_t best_elsewhere = -1;
     std::string tensor_sha256;
-    ASSERT_TRUE(answers >> sha256 >> tensor_sha256 >> best);
+    ASSERT_TRUE(answers >> sha256 >> tensor_sha256 >> best >> best_elsewhere);
     Image image;
     decode(photograph, image);
     const std::span<const float> chw = pixels.prepare(image);
@@ -372,6 +375,8 @@ TEST(MobileNetV2, PixelsEqualPillowsAndClassesOpenvinosOwnOnEveryPhotograph) {
     const std::span<const float> tensor = scaled.prepare(image);
     EXPECT_EQ(sha256_of({reinterpret_cast<const char*>(tensor.data()), tensor.size_bytes()}), tensor_sha256);
     EXPECT_EQ(scaled.best().class_index, best);
+    scaled_elsewhere.prepare(image);
+    EXPECT_EQ(scaled_elsewhere.best().class_index, best_elsewhere);
     ++same;
   }
   EXPECT_GE(same, 280);

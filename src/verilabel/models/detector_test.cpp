@@ -1,3 +1,4 @@
+#include "verilabel/engine/testing_installed.h"
 #include "verilabel/models/labeller.h"
 
 #include <gmock/gmock.h>
@@ -538,7 +539,7 @@ TEST(Labeller, AFaultyManifestIsBadData) {
 }
 
 // What the same graphs gave in Python, with the same steps written in NumPy and OpenCV.
-class RealModels : public ::testing::Test {
+class RealModels : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     const char* data = std::getenv("VERILABEL_TEST_DATA");
@@ -546,7 +547,10 @@ class RealModels : public ::testing::Test {
       GTEST_SKIP() << "VERILABEL_TEST_DATA is not set: no real models to try";
     }
     data_ = data;
-    engine_ = open_engine("openvino");
+    if (const std::string reason = reason_to_skip(GetParam()); !reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
+    engine_ = open_engine(GetParam());
   }
 
   std::vector<Candidate> detected(const std::string& model, const std::string& image_name, CandidateOptions options) {
@@ -594,7 +598,7 @@ void expect_best(const std::vector<Candidate>& found, std::size_t count, const s
   }
 }
 
-TEST_F(RealModels, YoloxNano) {
+TEST_P(RealModels, YoloxNano) {
   const CandidateOptions options{.floor = 0.001, .nms_iou = 0.65, .max_detections = 100};
   expect_best(detected("yolox_nano.onnx", "000000000139.jpg", options), 100,
               {{62, {5.86, 165.78, 149.91, 98.83}, 0.8996},
@@ -605,7 +609,7 @@ TEST_F(RealModels, YoloxNano) {
               {{21, {0.00, 63.95, 573.62, 573.05}, 0.9392}, {18, {30.40, 64.27, 508.64, 575.73}, 0.0031}});
 }
 
-TEST_F(RealModels, NanodetM) {
+TEST_P(RealModels, NanodetM) {
   const CandidateOptions options{.floor = 0.05, .nms_iou = 0.6, .max_detections = 100};
   expect_best(detected("nanodet_m_320.onnx", "000000000285.jpg", options), 30,
               {{21, {2.40, 62.49, 576.11, 577.51}, 0.7103},
@@ -614,13 +618,16 @@ TEST_F(RealModels, NanodetM) {
                {6, {3.52, 62.81, 574.28, 577.19}, 0.1565}});
 }
 
-TEST_F(RealModels, AClassifierWithoutAManifestIsRefused) {
+TEST_P(RealModels, AClassifierWithoutAManifestIsRefused) {
   const auto path = data_ / "models/mobilenet_v2_int8.onnx";
   const Error error = error_of([&] { load_labeller(*engine_, path); });
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("input f32 [?, 3, 224, 224]"), HasSubstr("output f32 [?, 1000]"),
                                   HasSubstr("mobilenet_v2_int8.onnx"), HasSubstr("nanodet")));
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, RealModels, ::testing::ValuesIn(kTestedEngines),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace verilabel

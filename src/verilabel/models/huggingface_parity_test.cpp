@@ -19,6 +19,7 @@
 
 #include "verilabel/base/file.h"
 #include "verilabel/engine/engine.h"
+#include "verilabel/engine/testing_installed.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/models/image_processor.h"
 #include "verilabel/models/labeller.h"
@@ -44,7 +45,8 @@ json json_of(const fs::path& file) {
 /// A labeller ready to run, and what it makes of images.
 class Runner {
  public:
-  explicit Runner(const fs::path& model) : engine_(open_engine("openvino")), labeller_(load_labeller(*engine_, model)) {
+  Runner(const fs::path& model, const std::string& engine)
+      : engine_(open_engine(engine)), labeller_(load_labeller(*engine_, model)) {
     CompileOptions options;
     options.input_shapes = input_shapes_of(labeller_->graph(), std::max(1, labeller_->graph().fixed_batch));
     compiled_ = engine_->compile(find_model_files(model).graph, options);
@@ -178,8 +180,9 @@ void compare_detections(const json& expected, double floor, const Image& image, 
 
 using ImageChange = std::function<void(Image&)>;
 
-Differences compare(const fs::path& model, const json& expected, const ImageChange& change = {}) {
-  Runner runner(model);
+Differences compare(const fs::path& model, const json& expected, const ImageChange& change = {},
+                    const std::string& engine = "openvino") {
+  Runner runner(model, engine);
   CandidateOptions options = runner.labeller().default_options();
   const bool is_classification = expected.at("kind") == "classification";
   options.floor = is_classification ? 0 : expected.at("floor").get<double>();
@@ -217,12 +220,17 @@ std::vector<fs::path> cases() {
   return folders;
 }
 
-TEST(HuggingFaceParity, TensorsBitForBitAndTheSameScoresAndBoxes) {
+class HuggingFaceParityOn : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(HuggingFaceParityOn, TensorsBitForBitAndTheSameScoresAndBoxes) {
+  if (const std::string reason = reason_to_skip(GetParam()); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
   const std::vector<fs::path> folders = cases();
   EXPECT_GE(folders.size(), 19U);
   for (const fs::path& folder : folders) {
     SCOPED_TRACE(folder.filename().native());
-    const Differences differences = compare(folder, json_of(folder / "expected.json"));
+    const Differences differences = compare(folder, json_of(folder / "expected.json"), {}, GetParam());
     EXPECT_GE(differences.images, 20);
     EXPECT_EQ(differences.tensors, 0);
     EXPECT_EQ(differences.scores, 0);
@@ -231,6 +239,9 @@ TEST(HuggingFaceParity, TensorsBitForBitAndTheSameScoresAndBoxes) {
     std::printf("%-24s %d images, %d compared\n", folder.filename().c_str(), differences.images, differences.detections);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, HuggingFaceParityOn, ::testing::ValuesIn(kTestedEngines),
+                         [](const auto& info) { return std::string(info.param); });
 
 /// Red, green and blue of the image before it is scaled: the processor with tables that change nothing.
 std::string sha256_of_pixels(ImageProcessor processor, const Image& image, std::size_t* pixels = nullptr) {

@@ -1,8 +1,8 @@
-"""What Pillow and OpenVINO's Python API make of photographs: reference_classifier.py MODEL LIST OUT.
+"""What Pillow and the Python APIs of OpenVINO and ONNX Runtime make of photographs: reference_classifier.py MODEL LIST OUT.
 
 Written for classifier_test.cpp. LIST names one photograph a line. A line of OUT: the SHA-256 of its 8-bit pixels, red, green, blue,
 after the transform that torchvision states for MobileNetV2's weights (shorter side to 256, bilinear, centre of 224), that of the
-float tensor made of them, and the class of the greatest output. Exit status 3 when a package is missing.
+float tensor made of them, and the class of the greatest output of either engine. Exit status 3 when a package is missing.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import sys
 
 try:
     import numpy
+    import onnxruntime
     import openvino
     import PIL
     from PIL import Image, ImageOps
@@ -41,6 +42,8 @@ def main():
     graph = core.read_model(sys.argv[1])
     graph.reshape([1, 3, 224, 224])  # with a dynamic batch OpenVINO rounds an int8 graph in other places
     model = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+    input_name = session.get_inputs()[0].name
     mean = numpy.array([0.485, 0.456, 0.406], numpy.float32)
     std = numpy.array([0.229, 0.224, 0.225], numpy.float32)
     with open(sys.argv[2]) as listing, open(sys.argv[3], "w") as out:
@@ -49,7 +52,8 @@ def main():
             scaled = (pixels.astype(numpy.float64) * (1 / 255)).astype(numpy.float32)
             tensor = numpy.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1)[None])
             hashes = (hashlib.sha256(array.tobytes()).hexdigest() for array in (pixels, tensor))
-            print(*hashes, int(model(tensor)[0][0].argmax()), file=out)
+            outputs = (model(tensor)[0][0], session.run(None, {input_name: tensor})[0][0])
+            print(*hashes, *(int(output.argmax()) for output in outputs), file=out)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class StatedGraphEngine final : public Engine {
  public:
   explicit StatedGraphEngine(GraphInfo graph) : graph_(std::move(graph)) {}
   std::string_view name() const override { return "stated"; }
+  std::string version() const override { return "1"; }
   GraphInfo inspect(const std::filesystem::path&) override { return graph_; }
   std::unique_ptr<CompiledModel> compile(const std::filesystem::path&, const CompileOptions&) override {
     throw Error(ErrorCode::internal, "nothing runs here");

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/engine.h"
+#include "verilabel/engine/testing_installed.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/models/labeller.h"
 
@@ -90,7 +91,7 @@ std::vector<std::size_t> partners_of(const std::vector<Candidate>& ours, const s
   return partners;
 }
 
-class UltralyticsParity : public ::testing::Test {
+class UltralyticsParity : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     const char* folder = std::getenv("VERILABEL_PARITY_MODELS");
@@ -98,12 +99,15 @@ class UltralyticsParity : public ::testing::Test {
       GTEST_SKIP() << "VERILABEL_PARITY_MODELS does not name a folder made by tests/parity/export_ultralytics.py";
     }
     folder_ = folder;
+    if (const std::string reason = reason_to_skip(GetParam()); !reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
   }
 
   void compare(const std::filesystem::path& expected_file) {
     const auto expected = nlohmann::json::parse(std::ifstream(expected_file));
     const std::string stem = expected_file.filename().stem().stem().string();
-    const auto engine = open_engine("openvino");
+    const auto engine = open_engine(GetParam());
     const std::filesystem::path graph = folder_ / (stem + ".onnx");
     const auto detector = load_labeller(*engine, graph);
     EXPECT_EQ(detector->card().family, "ultralytics");
@@ -177,7 +181,7 @@ class UltralyticsParity : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
-TEST_F(UltralyticsParity, BoxesClassesScoresAndMasks) {
+TEST_P(UltralyticsParity, BoxesClassesScoresAndMasks) {
   int graphs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
     if (entry.path().native().ends_with(".expected.json")) {
@@ -187,6 +191,9 @@ TEST_F(UltralyticsParity, BoxesClassesScoresAndMasks) {
   }
   EXPECT_GT(graphs, 0) << folder_ << " holds no *.expected.json";
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, UltralyticsParity, ::testing::ValuesIn(kTestedEngines),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace verilabel

@@ -66,8 +66,9 @@ LabelOptions options_from(const RunRequest& request) {
   return options;
 }
 
-std::string json_from(const ModelCard& card, const CandidateOptions& options) {
+std::string json_from(const ModelCard& card, const CandidateOptions& options, const Engine& engine) {
   json document;
+  document["engine_version"] = engine.version();
   document["family"] = card.family;
   document["layout"] = card.layout;
   document["class_source"] = card.class_source;
@@ -236,7 +237,7 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
       asked.push_back(class_ids.back());
     }
   }
-  writer.set_model(json_from(labeller->card(), run_options.candidates), engine->name(), compiled->device(), asked);
+  writer.set_model(json_from(labeller->card(), run_options.candidates, *engine), engine->name(), compiled->device(), asked);
 
   StoringSink sink(writer, std::move(class_ids), samples);
   std::size_t next = 0;

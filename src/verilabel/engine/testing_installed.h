@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "verilabel/engine/onnxruntime_library.h"
+
+namespace verilabel {
+
+/// The engines that tests with one parameter run on.
+constexpr const char* kTestedEngines[] = {"openvino", "onnxruntime"};
+
+/// Why tests of an engine are skipped: its library is not installed. Empty when it is, whether it works or not.
+inline std::string reason_to_skip(std::string_view engine) {
+  if (engine == "onnxruntime" && !find_onnxruntime(OnnxruntimePlaces::of_this_process())) {
+    return "no Python environment here has the package onnxruntime (scripts/bootstrap installs it)";
+  }
+  return "";
+}
+
+}  // namespace verilabel
