@@ -600,11 +600,10 @@ TEST(BothEngines, AgreeOnRealModels) {
   }
 }
 
-const auto kName = [](const ::testing::TestParamInfo<const char*>& info) { return std::string(info.param); };
-INSTANTIATE_TEST_SUITE_P(Each, EngineTest, ::testing::ValuesIn(kTestedEngines), kName);
-INSTANTIATE_TEST_SUITE_P(Only, OnnxruntimeTest, ::testing::Values("onnxruntime"), kName);
-INSTANTIATE_TEST_SUITE_P(Each, ExternalWeights, ::testing::ValuesIn(kTestedEngines), kName);
-INSTANTIATE_TEST_SUITE_P(Each, SharedModels, ::testing::ValuesIn(kTestedEngines), kName);
+INSTANTIATE_TEST_SUITE_P(Each, EngineTest, ::testing::ValuesIn(kTestedEngines), engine_of);
+INSTANTIATE_TEST_SUITE_P(Only, OnnxruntimeTest, ::testing::Values("onnxruntime"), engine_of);
+INSTANTIATE_TEST_SUITE_P(Each, ExternalWeights, ::testing::ValuesIn(kTestedEngines), engine_of);
+INSTANTIATE_TEST_SUITE_P(Each, SharedModels, ::testing::ValuesIn(kTestedEngines), engine_of);
 
 }  // namespace
 }  // namespace verilabel

@@ -30,8 +30,17 @@ namespace verilabel {
 
 namespace {
 
-// What a status says, without the file's name, which the context has, and without ONNX Runtime's source lines.
+// What a status says, without the file's name, which the context has, without ONNX Runtime's source lines, and without the status
+// that it is put into when it passes a library.
 std::string reason_of(std::string_view message) {
+  constexpr std::string_view kStatus = "[ONNXRuntimeError] : ";
+  if (const std::size_t status = message.find(kStatus); status != std::string_view::npos) {
+    message.remove_prefix(status + kStatus.size());
+    for (int part = 0; part < 2; ++part) {  // its number and its name
+      const std::size_t end = message.find(" : ");
+      message.remove_prefix(end == std::string_view::npos ? 0 : end + 3);
+    }
+  }
   constexpr std::string_view kBegin = "Load model from ";
   constexpr std::string_view kEnd = " failed:";
   if (const std::size_t end = message.find(kEnd); message.starts_with(kBegin) && end != std::string_view::npos) {
@@ -235,6 +244,9 @@ constexpr std::array kDevices = {
     DeviceRow{"tensorrt", "TensorrtExecutionProvider"},
 };
 
+constexpr std::string_view kNvidiaAdvice =
+    "; NVIDIA's driver is needed, and `pip install onnxruntime-gpu[cuda,cudnn]`, with `pip install tensorrt` for TensorRT";
+
 struct Device {
   const DeviceRow* row = nullptr;
   int index = 0;  // of several NVIDIA devices
@@ -282,7 +294,7 @@ Device available_device(const Ort& ort, const std::string& asked) {
     return {row, index};
   }
   const std::string advice =
-      is_known ? "; `pip install onnxruntime-gpu`, in place of onnxruntime, brings what NVIDIA devices need" : "";
+      is_known ? "; `pip install onnxruntime-gpu[cuda,cudnn]`, in place of onnxruntime, brings what NVIDIA devices need" : "";
   throw Error(ErrorCode::engine,
               fmt::format("there is no device \"{}\" here; this ONNX Runtime ({}) has {}{}", asked, ort.library().version(),
                           fmt::join(present, ", "), advice),
@@ -680,8 +692,10 @@ class OnnxruntimeEngine final : public Engine {
         throw model_error(model, fmt::format("the graph with the inputs {} cannot take the shapes {}: {}", text_of(inputs),
                                              text_of(options.input_shapes), failure.what()));
       }
+      const bool lacks_library = std::string_view(failure.what()).find("Failed to load library") != std::string_view::npos;
       throw Error(ErrorCode::engine,
-                  fmt::format("ONNX Runtime cannot run this model on the device {}: {}", device.text(), failure.what()),
+                  fmt::format("ONNX Runtime cannot run this model on the device {}: {}{}", device.text(), failure.what(),
+                              lacks_library ? kNvidiaAdvice : ""),
                   {{"file", model.string()}, {"library", ort_.library().file()}});
     } catch (const Error& error) {
       throw error.with("file", model.string());
@@ -696,6 +710,9 @@ class OnnxruntimeEngine final : public Engine {
     // Weights stay out of the arena, which grows by powers of two.
     ort_.check(ort_->AddSessionConfigEntry(session_options.get(), "session.use_device_allocator_for_initializers", "1"));
     fix_sizes(ort_, session_options.get(), inputs, shapes);
+    if (!device.is_cpu()) {
+      load_nvidia_packages(ort_.library().file());
+    }
     if (device.row->name == "tensorrt") {
       add_tensorrt(ort_, session_options.get(), device.index);
     }

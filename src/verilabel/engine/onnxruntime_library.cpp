@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kVariable = "VERILABEL_ONNXRUNTIME";
 constexpr std::string_view kAdvice =
-    "install it with `pip install onnxruntime` (for NVIDIA devices: `pip install onnxruntime-gpu`), or let VERILABEL_ONNXRUNTIME "
-    "name its libonnxruntime.so";
+    "install it with `pip install onnxruntime` (for NVIDIA devices: `pip install onnxruntime-gpu[cuda,cudnn]`), or let "
+    "VERILABEL_ONNXRUNTIME name its libonnxruntime.so";
 
 std::string environment_variable(const char* name) {
   const char* value = std::getenv(name);
@@ -105,6 +105,24 @@ std::optional<fs::path> find_onnxruntime(const OnnxruntimePlaces& places) {
     }
   }
   return std::nullopt;
+}
+
+void load_nvidia_packages(const fs::path& onnxruntime_library) {
+  const fs::path packages = onnxruntime_library.parent_path().parent_path().parent_path();  // over onnxruntime/capi
+  std::vector<fs::path> folders = newest_first(packages / "nvidia", "");
+  for (fs::path& folder : folders) {
+    folder /= "lib";
+  }
+  folders.push_back(packages / "tensorrt_libs");
+  // Each after those that it is linked to.
+  for (const char* name : {"libcudart.so.", "libcublasLt.so.", "libcublas.so.", "libnvrtc.so.", "libcurand.so.", "libcufft.so.",
+                           "libcudnn.so.", "libnvinfer.so.", "libnvinfer_plugin.so.", "libnvonnxparser.so."}) {
+    for (const fs::path& folder : folders) {
+      for (const fs::path& library : newest_first(folder, name)) {
+        ::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
+      }
+    }
+  }
 }
 
 std::shared_ptr<const OnnxruntimeLibrary> OnnxruntimeLibrary::load(const OnnxruntimePlaces& places) {

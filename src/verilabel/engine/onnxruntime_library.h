@@ -24,6 +24,11 @@ struct OnnxruntimePlaces {
 /// `onnxruntime` (or `onnxruntime-gpu`) in the first environment that has it, the newest version of several.
 std::optional<std::filesystem::path> find_onnxruntime(const OnnxruntimePlaces& places);
 
+/// Loads the libraries of NVIDIA's Python packages (CUDA, cuDNN, TensorRT) that lie in the same environment as the one of ONNX
+/// Runtime, as its own Python package does: its providers are linked to them, and no linker looks there. Those that are missing are
+/// left for the system's linker to find, or for ONNX Runtime to complain of.
+void load_nvidia_packages(const std::filesystem::path& onnxruntime_library);
+
 /// ONNX Runtime's shared library in this process, and its one environment. Never unloaded.
 class OnnxruntimeLibrary {
  public:

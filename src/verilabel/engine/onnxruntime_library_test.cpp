@@ -1,5 +1,6 @@
 #include "verilabel/engine/onnxruntime_library.h"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -166,6 +167,26 @@ TEST_F(LibraryTest, TheErrorSaysWhatIsWrongAndHowToGetIt) {
     EXPECT_THAT(error.message(), AllOf(HasSubstr("not installed"), HasSubstr("pip install onnxruntime"),
                                        HasSubstr("onnxruntime-gpu"), HasSubstr("VERILABEL_ONNXRUNTIME")));
   }
+}
+
+// A library with nothing in it but its name.
+TEST_F(LibraryTest, NvidiasPackagesOfTheSameEnvironmentAreLoaded) {
+  const fs::path packages = folder_ / "lib/python3.11/site-packages";
+  const auto is_loaded = [](const std::string& name) { return ::dlopen(name.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr; };
+  const std::vector<std::pair<std::string, std::string>> libraries = {
+      {"nvidia/cu99/lib", "libcublasLt.so.99"}, {"nvidia/cudnn/lib", "libcudnn.so.99"}, {"tensorrt_libs", "libnvinfer.so.99"}};
+  for (const auto& [place, name] : libraries) {
+    fs::create_directories(packages / place);
+    const std::string path = packages / place / name;
+    ASSERT_EQ(std::system(("cc -shared -Wl,-soname," + name + " -o " + path + " -x c /dev/null").c_str()), 0);
+    EXPECT_FALSE(is_loaded(name));
+  }
+  written("lib/python3.11/site-packages/nvidia/cu99/lib/libcublas.so.99", "cut off");
+  load_nvidia_packages(packages / "onnxruntime/capi/libonnxruntime.so.1.32.0");
+  for (const auto& [place, name] : libraries) {
+    EXPECT_TRUE(is_loaded(name)) << name;
+  }
+  EXPECT_FALSE(is_loaded("libcublas.so.99"));
 }
 
 // A stand-in that says it is 1.16 and would print if it were asked for more.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <string_view>
 
@@ -9,6 +11,11 @@ namespace verilabel {
 
 /// The engines that tests with one parameter run on.
 constexpr const char* kTestedEngines[] = {"openvino", "onnxruntime"};
+
+/// The name of a test's instance.
+inline std::string engine_of(const ::testing::TestParamInfo<const char*>& instance) {
+  return instance.param;
+}
 
 /// Why tests of an engine are skipped: its library is not installed. Empty when it is, whether it works or not.
 inline std::string reason_to_skip(std::string_view engine) {

@@ -626,8 +626,7 @@ TEST_P(RealModels, AClassifierWithoutAManifestIsRefused) {
                                   HasSubstr("mobilenet_v2_int8.onnx"), HasSubstr("nanodet")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, RealModels, ::testing::ValuesIn(kTestedEngines),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Each, RealModels, ::testing::ValuesIn(kTestedEngines), engine_of);
 
 }  // namespace
 }  // namespace verilabel

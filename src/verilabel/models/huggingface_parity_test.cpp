@@ -32,6 +32,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr double kScoreTolerance = 1e-3;
+constexpr double kHalfScoreTolerance = 4e-3;
 constexpr double kEdgeTolerancePx = 0.5;
 
 fs::path fixtures() {
@@ -109,7 +110,8 @@ struct Differences {
   int images = 0;
 };
 
-void compare_scores(const json& expected, const std::vector<Candidate>& candidates, std::size_t classes, Differences& differences) {
+void compare_scores(const json& expected, double tolerance, const std::vector<Candidate>& candidates, std::size_t classes,
+                    Differences& differences) {
   std::vector<double> ours(classes, 0);
   for (const Candidate& candidate : candidates) {
     EXPECT_EQ(candidate.kind, LabelKind::classification);
@@ -118,7 +120,7 @@ void compare_scores(const json& expected, const std::vector<Candidate>& candidat
   }
   const auto theirs = expected.at("scores").get<std::vector<double>>();
   for (std::size_t i = 0; i < classes; ++i) {
-    differences.scores += std::abs(ours[i] - theirs.at(i)) <= kScoreTolerance ? 0 : 1;
+    differences.scores += std::abs(ours[i] - theirs.at(i)) <= tolerance ? 0 : 1;
   }
   ++differences.detections;
 }
@@ -201,7 +203,10 @@ Differences compare(const fs::path& model, const json& expected, const ImageChan
     differences.tensors += sha256_of_floats(runner.prepare(image)) == item.at("tensor_sha256").get<std::string>() ? 0 : 1;
     const std::vector<Candidate> candidates = runner.candidates(options);
     if (is_classification) {
-      compare_scores(item, candidates, runner.labeller().class_names().size(), differences);
+      // ONNX Runtime rounds to f16 after each operation of such a graph; OpenVINO computes it in f32.
+      const bool is_rounded = engine == "onnxruntime" && model.native().ends_with("-fp16");
+      compare_scores(item, is_rounded ? kHalfScoreTolerance : kScoreTolerance, candidates, runner.labeller().class_names().size(),
+                     differences);
     } else {
       compare_detections(item, options.floor, image, candidates, differences);
     }
@@ -240,8 +245,7 @@ TEST_P(HuggingFaceParityOn, TensorsBitForBitAndTheSameScoresAndBoxes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, HuggingFaceParityOn, ::testing::ValuesIn(kTestedEngines),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Each, HuggingFaceParityOn, ::testing::ValuesIn(kTestedEngines), engine_of);
 
 /// Red, green and blue of the image before it is scaled: the processor with tables that change nothing.
 std::string sha256_of_pixels(ImageProcessor processor, const Image& image, std::size_t* pixels = nullptr) {

@@ -42,7 +42,9 @@ def main():
     graph = core.read_model(sys.argv[1])
     graph.reshape([1, 3, 224, 224])  # with a dynamic batch OpenVINO rounds an int8 graph in other places
     model = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # more of them spin, and get into each other's way on a busy machine
+    session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
     input_name = session.get_inputs()[0].name
     mean = numpy.array([0.485, 0.456, 0.406], numpy.float32)
     std = numpy.array([0.229, 0.224, 0.225], numpy.float32)

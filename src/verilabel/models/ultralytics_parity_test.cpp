@@ -192,8 +192,7 @@ TEST_P(UltralyticsParity, BoxesClassesScoresAndMasks) {
   EXPECT_GT(graphs, 0) << folder_ << " holds no *.expected.json";
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, UltralyticsParity, ::testing::ValuesIn(kTestedEngines),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Each, UltralyticsParity, ::testing::ValuesIn(kTestedEngines), engine_of);
 
 }  // namespace
 }  // namespace verilabel

@@ -97,7 +97,9 @@ TEST_P(LabelRunWithRealModels, SameLabelsWithOneThreadAndWithMany) {
 // Candidates whose score lies this near the floor may be on either side of it.
 constexpr double kScoreTolerance = 1e-3;
 
-TEST_P(LabelRunWithRealModels, SameLabelsAsWithOpenvino) {
+class LabelRunElsewhere : public LabelRunWithRealModels {};
+
+TEST_P(LabelRunElsewhere, SameLabelsAsWithOpenvino) {
   const std::vector<fs::path> paths = photographs(data_);
   for (const char* name : {"yolox_nano.onnx", "nanodet_m_416.onnx"}) {
     SCOPED_TRACE(name);
@@ -138,8 +140,8 @@ TEST_P(LabelRunWithRealModels, SameLabelsAsWithOpenvino) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, LabelRunWithRealModels, ::testing::ValuesIn(kTestedEngines),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Only, LabelRunElsewhere, ::testing::Values("onnxruntime"), engine_of);
+INSTANTIATE_TEST_SUITE_P(Each, LabelRunWithRealModels, ::testing::ValuesIn(kTestedEngines), engine_of);
 
 }  // namespace
 }  // namespace verilabel
