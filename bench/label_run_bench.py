@@ -2,8 +2,8 @@
 
 DATA_DIR is the folder of VERILABEL_TEST_DATA. For each model and engine, R rounds (5 by default) of these measurements in turn:
   engine   the engine alone on the same graph, by its own Python package: inputs in memory, all processors, float32. OpenVINO by
-           benchmark_app -hint throughput -infer_precision f32 (left to itself it computes in bfloat16 where the processor can, which
-           is quicker and gives other scores); ONNX Runtime by onnxruntime_bound.py, the better of its two ways
+           benchmark_app -hint throughput -infer_precision f32 (left to itself it computes in bfloat16 where the processor can, and
+           gives other scores); ONNX Runtime by onnxruntime_bound.py, the better of its two ways
   decode   reading, decoding and resizing the same images with the model's kernel, all processors
   run      the library's label run of these images
 The bound is what engine and decode take an image together; the ratio is run / bound, of the medians. Processor time is compared as
@@ -54,7 +54,10 @@ def benchmark_app_ms(model):
 def onnxruntime_ms(model):
     command = [sys.executable, Path(__file__).parent / "onnxruntime_bound.py", model]
     ways = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    print("  onnxruntime alone, inferences a second: {streams:.1f} side by side, {together:.1f} together".format(**ways), file=sys.stderr)
+    print(
+        "  onnxruntime alone, inferences a second: {streams:.1f} side by side, {together:.1f} together".format(**ways),
+        file=sys.stderr,
+    )
     return 1e3 / max(ways.values())
 
 
@@ -87,7 +90,10 @@ def compare(model, engine_name):
         print("processor ms {:.3f} + {:.3f}, run {:.3f}".format(*processor), file=sys.stderr)
     for name, k in (("wall", 0), ("processor", 1)):
         engine, decode, run = (statistics.median(r[k][i] for r in rounds) for i in range(3))
-        print(f"{model.stem}, {engine_name}, {name} time: engine {engine:.3f} + decode {decode:.3f} ms an image, run {run:.3f} ms", end=": ")
+        print(
+            f"{model.stem}, {engine_name}, {name} time: engine {engine:.3f} + decode {decode:.3f} ms an image, run {run:.3f} ms",
+            end=": ",
+        )
         print(f"run / bound {run / (engine + decode):.3f}")
     run = rounds[-1][2]
     stages = ", ".join(f"{k} {an_image(run, k):.2f}" for k in ("decode", "preprocess", "output", "sink"))

@@ -1,7 +1,7 @@
 """ONNX Runtime alone on a graph, inputs in memory, all processors: onnxruntime_bound.py MODEL [SECONDS].
 
-Prints inferences a second of both ways to use several processors: `streams`, one inference a processor side by side, and `together`,
-one inference after the other on all processors.
+Prints inferences a second of both ways to use several processors: `streams`, one inference a processor side by side, and
+`together`, one inference after the other on all processors.
 """
 
 import json

@@ -14,6 +14,7 @@ SCORE_TOLERANCE = 1e-3
 EDGE_TOLERANCE_PX = 0.5
 FLOOR = 0.05
 
+
 @unittest.skipIf(importlib.util.find_spec("onnxruntime") is None, "the package onnxruntime is not installed")
 class Engines(ProgramCase):
     def setUp(self):

@@ -1,8 +1,8 @@
-"""The function table of ONNX Runtime's C interface, read from the crate ort-sys: onnxruntime_functions.py LIB_RS > onnxruntime_functions.txt
+"""The function table of ONNX Runtime's C interface, read from the crate ort-sys.
 
-LIB_RS is src/lib.rs of the crate (`cargo vendor` brings it). Prints a line an entry, in the order of the table: its index, its name,
-what it returns and takes. Of a type only what a call depends on is kept: p a pointer, 8 and 4 numbers of so many bytes, 1 a bool, v
-nothing, ? what is none of these.
+onnxruntime_functions.py LIB_RS > onnxruntime_functions.txt, where LIB_RS is src/lib.rs of the crate (`cargo vendor` brings it).
+Prints a line an entry, in the order of the table: its index, its name, what it returns and takes. Of a type only what a call
+depends on is kept: p a pointer, 8 and 4 numbers of so many bytes, 1 a bool, v nothing, ? what is none of these.
 """
 
 import re
@@ -50,8 +50,9 @@ def functions(source):
     """(name, signature) of each entry. What differs on WebAssembly is in the crate twice; the first is everyone else's."""
     body = re.search(r"^pub struct OrtApi \{\n(.*?)^\}", source, re.DOTALL | re.MULTILINE)[1]
     body = re.sub(r'#\[doc = "(?:[^"\\]|\\.)*"\]', "", body)
+    body = re.sub(r"#\[cfg[^\n]*\]", "", body)
     entries = []
-    for attributes, name, rust_type in re.findall(r"((?:\s*#\[[^\n]*\])*)\s*pub (\w+):(.*?),(?=\s*(?:#\[|pub |\Z))", body + ",", re.DOTALL):
+    for name, rust_type in re.findall(r"pub (\w+):(.*?),\s*(?=pub |\Z)", body + ",", re.DOTALL):
         if not entries or entries[-1][0] != name:
             entries.append((name, signature_of(" ".join(rust_type.split()).replace("fn( ", "fn(").replace(" )", ")"))))
     return entries

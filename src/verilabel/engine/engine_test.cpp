@@ -332,6 +332,26 @@ TEST_P(EngineTest, SeveralInputsAndOutputsKeepTheOrderOfTheGraph) {
   }
 }
 
+TEST_P(EngineTest, OnlyTheOutputsAskedForInTheirOrder) {
+  const auto path = written("two.onnx", sum_and_product("n", "n"));
+  const auto results = [&](const std::vector<std::size_t>& outputs) {
+    const auto model = engine_->compile(path, {.input_shapes = {{1}, {1}}, .outputs = outputs});
+    const auto request = model->create_request();
+    request->input(0)[0] = 3;
+    request->input(1)[0] = 4;
+    run(*request);
+    std::vector<float> values;
+    for (std::size_t i = 0; i < model->output_count(); ++i) {
+      values.push_back(request->output(i)[0]);
+    }
+    return values;
+  };
+  EXPECT_THAT(results({}), ElementsAre(7, 12));
+  EXPECT_THAT(results({1}), ElementsAre(12));
+  EXPECT_THAT(results({1, 0}), ElementsAre(12, 7));
+  EXPECT_EQ(error_of([&] { results({2}); }).code(), ErrorCode::wrong_use);
+}
+
 TEST_P(EngineTest, ShapesThatTheGraphCannotComputeAreRefused) {
   const Error error =
       error_of([&] { engine_->compile(written("two.onnx", sum_and_product("n", "m")), {.input_shapes = {{3}, {4}}}); });

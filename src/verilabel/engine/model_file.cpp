@@ -60,6 +60,15 @@ void require_shapes(const std::filesystem::path& model, const std::vector<Tensor
   }
 }
 
+void require_outputs(const std::filesystem::path& model, const std::vector<std::size_t>& outputs, std::size_t count) {
+  for (const std::size_t output : outputs) {
+    if (output >= count) {
+      throw Error(ErrorCode::wrong_use, fmt::format("output {} is asked for, but the graph has {}", output, count),
+                  {{"file", model.string()}});
+    }
+  }
+}
+
 void require_numbers(const std::filesystem::path& model, const std::vector<TensorInfo>& tensors) {
   for (const TensorInfo& tensor : tensors) {
     if (tensor.type == ElementType::other) {

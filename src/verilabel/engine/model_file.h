@@ -28,6 +28,9 @@ std::string text_of(const std::vector<std::vector<std::int64_t>>& shapes);
 void require_shapes(const std::filesystem::path& model, const std::vector<TensorInfo>& inputs,
                     const std::vector<std::vector<std::int64_t>>& shapes, const std::function<bool(std::size_t)>& fits);
 
+/// Throws `wrong_use` for an output that a graph of `count` outputs lacks.
+void require_outputs(const std::filesystem::path& model, const std::vector<std::size_t>& outputs, std::size_t count);
+
 /// Throws `unsupported` for a tensor whose elements are no numbers that we know.
 void require_numbers(const std::filesystem::path& model, const std::vector<TensorInfo>& tensors);
 

@@ -8,7 +8,7 @@
 
 namespace verilabel {
 
-// NOLINTBEGIN(readability-identifier-naming): these are the interface's names
+// NOLINTBEGIN(readability-identifier-naming, bugprone-macro-parentheses): these are the interface's names, and types
 struct OrtAllocator;
 struct OrtCUDAProviderOptionsV2;
 struct OrtEnv;
@@ -58,7 +58,7 @@ struct OrtApiBase {
   const OrtApi* (*GetApi)(std::uint32_t version);  ///< null when the library is older than that
   const char* (*GetVersionString)();
 };
-// NOLINTEND(readability-identifier-naming)
+// NOLINTEND(readability-identifier-naming, bugprone-macro-parentheses)
 
 /// The version of the interface that has all that we use: that of ONNX Runtime 1.24.
 constexpr std::uint32_t kOrtApiVersion = 24;

@@ -229,7 +229,7 @@ std::map<std::string, std::string> metadata_of(const Ort& ort, const OrtSession*
     metadata.emplace(
         name, ort.taken(ort.get<char*>(ort->ModelMetadataLookupCustomMetadataMap, properties.get(), allocator, name.c_str())));
   }
-  ort.check(ort->AllocatorFree(allocator, keys));
+  ort.check(ort->AllocatorFree(allocator, static_cast<void*>(keys)));
   return metadata;
 }
 
@@ -464,7 +464,11 @@ class OnnxruntimeRequest final : public InferRequest {
       Input input;
       input.type = runner_->graph().inputs[i].info.type;
       const std::size_t count = count_of(shape);
-      (takes_i64(input.type) ? input.i64.resize(count) : input.f32.resize(count));
+      if (takes_i64(input.type)) {
+        input.i64.resize(count);
+      } else {
+        input.f32.resize(count);
+      }
       void* memory = input.f32.data();
       if (input.type == ElementType::i64) {
         memory = input.i64.data();
@@ -472,10 +476,12 @@ class OnnxruntimeRequest final : public InferRequest {
         input.converted.resize(count * element_size(input.type));
         memory = input.converted.data();
       }
-      // An empty vector has no address, and the library wants one.
-      input.value = ort.own(ort->ReleaseValue, ort->CreateTensorWithDataAsOrtValue, runner_->memory(),
-                            count == 0 ? static_cast<void*>(&kNothing) : memory, count * element_size(input.type), shape.data(),
-                            shape.size(), ort_type_of(input.type));
+      if (count == 0) {  // the library wants an address all the same
+        input.converted.reserve(1);
+        memory = input.converted.data();
+      }
+      input.value = ort.own(ort->ReleaseValue, ort->CreateTensorWithDataAsOrtValue, runner_->memory(), memory,
+                            count * element_size(input.type), shape.data(), shape.size(), ort_type_of(input.type));
       inputs_.push_back(std::move(input));
     }
   }
@@ -608,8 +614,6 @@ class OnnxruntimeRequest final : public InferRequest {
     output.value.reset();
   }
 
-  static inline std::byte kNothing{};
-
   std::shared_ptr<Runner> runner_;
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
@@ -677,6 +681,7 @@ class OnnxruntimeEngine final : public Engine {
              std::ranges::equal(declared, given, [](std::int64_t size, std::int64_t wanted) { return size < 0 || size == wanted; });
     });
     require_numbers(model, inputs);
+    keep_outputs(graph, model, options.outputs);
     require_numbers(model, infos_of(graph.outputs));
     try {
       Owned<OrtSession> session = new_session_on(device, model, graph.inputs, options.input_shapes);
@@ -703,6 +708,19 @@ class OnnxruntimeEngine final : public Engine {
   }
 
  private:
+  // ONNX Runtime computes the others all the same.
+  static void keep_outputs(Graph& graph, const std::filesystem::path& model, const std::vector<std::size_t>& outputs) {
+    if (outputs.empty()) {
+      return;
+    }
+    require_outputs(model, outputs, graph.outputs.size());
+    std::vector<Port> kept;
+    for (const std::size_t output : outputs) {
+      kept.push_back(graph.outputs[output]);
+    }
+    graph.outputs = std::move(kept);
+  }
+
   Owned<OrtSession> new_session_on(const Device& device, const std::filesystem::path& model, const std::vector<Port>& inputs,
                                    const std::vector<std::vector<std::int64_t>>& shapes) const {
     const auto session_options = new_options(ort_);

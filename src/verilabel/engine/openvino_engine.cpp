@@ -300,13 +300,9 @@ class OpenvinoEngine final : public Engine {
     if (outputs.empty()) {
       return;
     }
+    require_outputs(model, outputs, graph->get_results().size());
     ov::OutputVector kept;
     for (const std::size_t output : outputs) {
-      if (output >= graph->get_results().size()) {
-        throw Error(ErrorCode::wrong_use,
-                    fmt::format("output {} is asked for, but the graph has {}", output, graph->get_results().size()),
-                    {{"file", model.string()}});
-      }
       kept.push_back(graph->get_results()[output]->input_value(0));
     }
     graph = std::make_shared<ov::Model>(kept, graph->get_parameters());
