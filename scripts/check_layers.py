@@ -30,6 +30,7 @@ LIBRARIES = (
     Library("OpenCV", r"opencv2/.*", ("image",)),
     Library("libjpeg", r"jpeglib\.h|jerror\.h", ("image",)),
     Library("libpng", r"png\.h", ("image",)),
+    Library("Oniguruma", r"oniguruma\.h", ("text",)),
     Library("SQLite", r"sqlite3\.h", ("store",)),
     Library("OpenVINO", r"openvino/.*", ("engine",)),
     Library("yaml-cpp", r"yaml-cpp/.*", ("formats",)),

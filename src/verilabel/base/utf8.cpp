@@ -37,15 +37,20 @@ std::size_t length_of_first(std::string_view bytes) {
 
 }  // namespace
 
-bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::size_t length = length_of_first(bytes);
+std::size_t utf8_prefix_size(std::string_view bytes) {
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const std::size_t length = length_of_first(bytes.substr(size));
     if (length == 0) {
-      return false;
+      break;
     }
-    bytes.remove_prefix(length);
+    size += length;
   }
-  return true;
+  return size;
+}
+
+bool is_utf8(std::string_view bytes) {
+  return utf8_prefix_size(bytes) == bytes.size();
 }
 
 std::string printable(std::string_view bytes) {
