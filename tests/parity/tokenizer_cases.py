@@ -8,6 +8,7 @@ import io
 import math
 import random
 import re
+import tempfile
 import unicodedata
 
 import sentencepiece
@@ -58,7 +59,8 @@ def small_charsmap():
     sources = [chr(code) for code in [*range(0xA0, 0x180), *range(0xFB00, 0xFB07), *range(0xFF01, 0xFF5F), *range(0x2460, 0x2474)]]
     rules = {source: form for source in sources if (form := unicodedata.normalize("NFKC", source)) != source}
     rules |= {base + mark: unicodedata.normalize("NFC", base + mark) for base in "aeiouAEIOU" for mark in "\u0300\u0301\u0308"}
-    rules |= {"\u200b": "", "\u00ad": "", "\t": " ", "\n": " ", "\u3000": " ", "\u1100\u1161": "\uac00", "\ufdfa": "\u0635\u0644\u0649"}
+    rules |= {"\u200b": "", "\u00ad": "", "\t": " ", "\n": " ", "\u3000": " ", "\u1100\u1161": "\uac00"}
+    rules["\ufdfa"] = "\u0635\u0644\u0649"
     rules["\u30b9\u3099"] = "\u30ba"
     lines = ["\t".join(" ".join(f"{ord(c):X}" for c in text) for text in rule) for rule in sorted(rules.items())]
     return charsmap(normalization_rule_tsv=lines)
@@ -66,8 +68,6 @@ def small_charsmap():
 
 def charsmap(normalization_rule_tsv=None, **settings):
     """The table that SentencePiece compiles of rules."""
-    import tempfile
-
     model = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
         if normalization_rule_tsv:
@@ -150,9 +150,7 @@ def llama():
     tokenizer = Tokenizer(fallback_bpe(specials))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.add_special_tokens(specials)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)]
-    )
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)])
     return tokenizer
 
 
@@ -203,7 +201,7 @@ def gapped_bpe():
     words = re.findall(r"\w+", vocabulary.CORPUS)
     characters = sorted(set("".join(words)) - set("qxz"))
     some_bytes = [f"<0x{byte:02X}>" for byte in range(0x80, 0x100) if byte not in (0xE9, 0x9F)]
-    pieces = ["?", *characters, *("##" + c for c in characters), *(c + "$" for c in characters), *("##" + c + "$" for c in characters)]
+    pieces = ["?", *(form.format(c) for form in ("{}", "##{}", "{}$", "##{}$") for c in characters)]
     merges = [("c", "##a"), ("ca", "##t$"), ("##a", "##t$"), ("p", "##h"), ("##o", "##t"), ("##ot", "##o$"), ("ph", "##oto$")]
     pieces += ["ca", "cat$", "##at$", "ph", "##ot", "##oto$", "photo$", *some_bytes]
     return models.BPE(
@@ -298,7 +296,11 @@ def pre_tokenizer_parts():
         "IndividualDigits": pre_tokenizers.Digits(individual_digits=True),
         "CharDelimiterSplit": pre_tokenizers.CharDelimiterSplit("a"),
         "Sequence": pre_tokenizers.Sequence(
-            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Punctuation("contiguous")]
+            [
+                pre_tokenizers.WhitespaceSplit(),
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.Punctuation("contiguous"),
+            ]
         ),
     }
     for behavior in BEHAVIORS:
@@ -322,19 +324,26 @@ def parts(precompiled):
 # ---- Texts ----
 
 SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-INVISIBLE = "\x00\x01\x1b\x7f\x80\x9f\xad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u202e\u2060\ufe0f\ufeff\ufff9\ufffd\uffff\U000e0001\U000e0100"
+INVISIBLE = (
+    "\x00\x01\x1b\x7f\x80\x9f\xad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u202e\u2060\ufe0f\ufeff\ufff9\ufffd\uffff"
+    "\U000e0001\U000e0100"
+)
 CASED = "İıßẞΣσςǅǆᲀᏸꭰᾳΐŉǰﬀŸÅKΩĲ\u0345ͅⅣⅳⒶⓐＡａ𝐀ꙊꙋჀⴠᲐა"
 COMPATIBLE = "ﬁﬃ①②⑳½¼㎏㌔㌀ﷺﷲ™℃ℵΩ…‥․㈱㍻ªº¨´˚ﾞﾟｶﾞ＂＇ｈ４﹫︰⁴₂ℌ𝔄🄰🈁"
 SPECIALS = (
-    "[CLS] [SEP] [PAD] [MASK] [UNK] [mask] <|startoftext|> <|endoftext|> <|ENDOFTEXT|> <|end|> <s> </s> <pad> <eos> <bos> <unk> <mask> "
-    "<extra_id_0> ▁▁▁ Photo photo PHOTO cat Zebra <0x41> <0xE2> ## ##ing </w> </ <| |> [ ]"
+    "[CLS] [SEP] [PAD] [MASK] [UNK] [mask] <|startoftext|> <|endoftext|> <|ENDOFTEXT|> <|end|> <s> </s> <pad> <eos> <bos> <unk> "
+    "<mask> <extra_id_0> ▁▁▁ Photo photo PHOTO cat Zebra <0x41> <0xE2> ## ##ing </w> </ <| |> [ ]"
 ).split()
-PICTURES = ["👍🏽", "👩‍👩‍👧", "🏴‍☠️", "🇩🇪🇫🇷🇯", "❤️‍🔥", "👁️‍🗨️", "1️⃣", "क्षि", "ന്ത്യ", "স্ত্রী", "각", "ᄀ" "ᅡ" "ᆨ", "นี้", "ဝှ", "ក្ស", "𑄜𑄳𑄠"]
-HAND = [*vocabulary.LABELS, *vocabulary.ODD_TEXTS, "a" * 101, "a" * 100, "ab" * 400, "\ufffd", "▁", "▁▁a", "é", "e\u0301", "\u1e9b\u0323", "\r\n", "\u0600a"]  # fmt: skip
+PICTURES = "👍🏽 👩‍👩‍👧 🏴‍☠️ 🇩🇪🇫🇷🇯 ❤️‍🔥 👁️‍🗨️ 1️⃣ क्षि ന്ത്യ স্ত্রী 각 \u1100\u1161\u11a8 นี้ ဝှ ក្ស 𑄜𑄳𑄠".split()
+JOINERS = ["\u200d", "\ufe0f", "🏽", "🇦", "a", " ", "\u094d", "क"]
+MARKS = [*map(chr, range(0x300, 0x370)), *"\u05b0\u064b\u094d\u09be\u3099\u302a\U0001d165\U00011347"]
+HANGUL = [chr(code) for code in [*range(0x1100, 0x1200), *range(0xA960, 0xA980), *range(0xD7B0, 0xD800), *range(0xAC00, 0xAC80)]]
+HAND = [*vocabulary.LABELS, *vocabulary.ODD_TEXTS, "a" * 101, "a" * 100, "ab" * 400]
+HAND += ["\ufffd", "▁", "▁▁a", "é", "e\u0301", "\u1e9b\u0323", "\r\n", "\u0600a"]
 
 
 class Texts:
-    """Made-up texts: every plane, controls, marks in any order, words too long, marks of the model within text, spaces of all kinds."""
+    """Made-up texts: of every plane, controls, accents in any order, words too long, marks of models, all kinds of spaces."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -355,56 +364,60 @@ class Texts:
     def some(self, choices, most):
         return "".join(self.random.choice(choices) for _ in range(self.random.randint(1, most)))
 
+    def several(self, most, *makers, separator=""):
+        """Up to so many parts, each by any of the makers, which are functions or texts."""
+        made = (self.random.choice(makers) for _ in range(self.random.randint(1, most)))
+        return separator.join(maker if isinstance(maker, str) else maker() for maker in made)
+
+    def word(self):
+        return self.random.choice(WORDS)
+
     def any_characters(self):
-        return "".join(self.character() for _ in range(self.random.randint(1, 24)))
+        return self.several(24, self.character)
 
     def one_block(self):
         """Characters of one row of 64; rows of the lower planes, where most that is assigned lies."""
-        row = self.random.choice([self.random.randrange(0x340), self.random.randrange(0x3C0, 0x400), self.random.randrange(0x400, 0x7D0)])
-        spread = [chr(row * 64 + self.random.randrange(64)) for _ in range(self.random.randint(1, 20))]
-        return self.random.choice(["", " ", "a"]).join(spread)
+        row = self.random.choice((range(0x340), range(0x3C0, 0x400), range(0x400, 0x7D0)))
+        characters = [chr(self.random.choice(row) * 64 + i) for i in range(64)]
+        return self.several(20, lambda: self.random.choice(characters), separator=self.random.choice(["", " ", "a"]))
 
     def words(self):
-        count = self.random.randint(1, 8)
-        words = [self.random.choice(WORDS) for _ in range(count)]
         style = self.random.choice([str, str.upper, str.title, str.swapcase])
-        return self.random.choice([" ", " ", "  ", ", ", "-", "_", "'s ", ""]).join(style(word) for word in words)
+        separator = self.random.choice([" ", " ", "  ", ", ", "-", "_", "'s ", ""])
+        return self.several(8, lambda: style(self.word()), separator=separator)
 
     def marks(self):
-        def cluster():
-            base = self.random.choice("aeiouAEIOUsdnñÅかက्কแ\u0f40\u1100あ ")
-            marks = [chr(self.random.choice([*range(0x300, 0x370), 0x345, 0x5B0, 0x64B, 0x94D, 0x9BE, 0x3099, 0x1D165, 0x302A, 0x11347])) for _ in range(self.random.randint(0, 5))]  # fmt: skip
-            return base + "".join(marks)
-
-        return "".join(cluster() for _ in range(self.random.randint(1, 8)))
+        bases = "aeiouAEIOUsdnñÅかक्កแ\u0f40\u1100あ "
+        return self.several(8, lambda: self.random.choice(bases) + "".join(self.random.choices(MARKS, k=self.random.randint(0, 5))))
 
     def hangul(self):
-        choices = [*range(0x1100, 0x1200), *range(0xA960, 0xA980), *range(0xD7B0, 0xD800), *range(0xAC00, 0xAC80), 0xD7A3]
-        return "".join(chr(self.random.choice(choices)) for _ in range(self.random.randint(1, 12)))
+        return self.some(HANGUL, 12)
 
     def invisible(self):
-        return "".join(self.random.choice([self.some(INVISIBLE, 3), self.random.choice(WORDS), " "]) for _ in range(self.random.randint(1, 8)))
+        return self.several(8, lambda: self.some(INVISIBLE, 3), self.word, " ")
 
     def long_word(self):
-        unit = self.random.choice([self.random.choice(WORDS), self.random.choice("aebtx1é漢🙂▁-"), self.some("abt", 4), self.character()])
-        return unit * self.random.randint(20, 150)
+        makers = (self.word, lambda: self.random.choice("aebtx1é漢🙂▁-"), lambda: self.some("abt", 4), self.character)
+        return self.several(1, *makers) * self.random.randint(20, 150)
 
     def specials(self):
-        items = [self.random.choice([self.random.choice(SPECIALS), self.random.choice(WORDS), self.some(SPACES, 2), ""]) for _ in range(self.random.randint(1, 9))]  # fmt: skip
-        return self.random.choice(["", "", " ", "."]).join(items)
+        separator = self.random.choice(["", "", " ", "."])
+        return self.several(
+            9, lambda: self.random.choice(SPECIALS), self.word, lambda: self.some(SPACES, 2), "", separator=separator
+        )
 
     def pictures(self):
-        return "".join(self.random.choice([*PICTURES, "\u200d", "\ufe0f", "🏽", "🇦", "a", " ", "\u094d", "क"]) for _ in range(self.random.randint(1, 8)))
+        return self.some([*PICTURES, *JOINERS], 8)
 
     def spaces(self):
-        return "".join(self.random.choice([self.some(SPACES, 4), self.random.choice(WORDS), ""]) for _ in range(self.random.randint(1, 8)))
+        return self.several(8, lambda: self.some(SPACES, 4), self.word, "")
 
     def cased(self):
-        return "".join(self.random.choice([self.random.choice(CASED), self.random.choice("ΑΣΑΣ. aI")]) for _ in range(self.random.randint(1, 10)))
+        return self.several(10, lambda: self.random.choice(CASED), lambda: self.random.choice("ΑΣΑΣ. aI"))
 
     def compatible(self):
-        return "".join(self.random.choice([self.random.choice(COMPATIBLE), self.random.choice("aか\u0301\u0323 \u3099")]) for _ in range(self.random.randint(1, 10)))
+        return self.several(10, lambda: self.random.choice(COMPATIBLE), lambda: self.random.choice("aか\u0301\u0323 \u3099"))
 
     def mixed(self):
         makers = [maker for maker in self.makers if maker not in (self.mixed, self.long_word)]
-        return self.random.choice(["", " "]).join(self.random.choice(makers)()[:12] for _ in range(self.random.randint(2, 5)))
+        return self.several(5, *(lambda maker=maker: maker()[:12] for maker in makers), separator=self.random.choice(["", " "]))

@@ -43,9 +43,10 @@ TokenSpan AlignedText::original_span(std::size_t begin, std::size_t end) const {
 
 void AlignedText::require_whole() const {
   if (!spans_.empty() && spans_.front().begin == spans_.front().end) {
-    throw Error(ErrorCode::unsupported,
-                "the tokenizer's steps do not fit each other: one puts text before the beginning by a pattern that matches nothing, "
-                "another changes characters after that");
+    throw Error(
+        ErrorCode::unsupported,
+        "the tokenizer's steps do not fit each other: one puts text before the beginning by a pattern that matches nothing, "
+        "another changes characters after that");
   }
 }
 

@@ -21,8 +21,9 @@ std::string source_of(const AlignedText& text, std::string_view original, std::s
 
 TEST(AlignedText, StepsKeepWhatCharactersStandFor) {
   const std::string original = " Crème ﬁne";
-  const AlignedText text = normalized(AlignedText(original), {StripNormalizer{true, true}, UnicodeNormalizer{unicode::NormalizationForm::nfkd},
-                                                              StripAccentsNormalizer{}, LowercaseNormalizer{}});
+  const AlignedText text =
+      normalized(AlignedText(original), {StripNormalizer{true, true}, UnicodeNormalizer{unicode::NormalizationForm::nfkd},
+                                         StripAccentsNormalizer{}, LowercaseNormalizer{}});
   EXPECT_EQ(text.text(), "creme fine");
   EXPECT_EQ(source_of(text, original, "creme"), "Crème");
   EXPECT_EQ(source_of(text, original, "fi"), "ﬁ");

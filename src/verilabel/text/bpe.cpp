@@ -72,7 +72,8 @@ class Bpe final : public SubwordModel {
  private:
   void add_merge(const std::string& left, const std::string& right, std::size_t rank) {
     const auto refuse = [&](std::string_view why) {
-      throw Error(ErrorCode::bad_data, fmt::format("merge {} joins '{}' and '{}', {}", rank, printable(left), printable(right), why));
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("merge {} joins '{}' and '{}', {}", rank, printable(left), printable(right), why));
     };
     const auto left_id = vocabulary_.id_of(left);
     const auto right_id = vocabulary_.id_of(right);

@@ -20,8 +20,9 @@ class Charsmap {
   /// Throws `bad_data` when the sizes do not fit or the replacements are not UTF-8.
   static Charsmap from_bytes(std::span<const std::uint8_t> bytes);
 
-  /// What becomes of a text, grapheme by grapheme where those are short, else character by character; nothing when it stays. As in `tokenizers`, and unlike in SentencePiece, a grapheme is replaced by what its shortest beginning in the table is
-  /// replaced by. Throws `bad_data` when the table leads outside itself.
+  /// What becomes of a text, grapheme by grapheme where those are short, else character by character; nothing when it stays. As in
+  /// `tokenizers`, and unlike in SentencePiece, a grapheme is replaced by what its shortest beginning in the table is replaced by.
+  /// Throws `bad_data` when the table leads outside itself.
   std::optional<std::vector<unicode::Change>> changes_of(std::string_view text) const;
 
  private:

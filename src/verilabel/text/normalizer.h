@@ -32,7 +32,7 @@ struct PrependNormalizer {
 };
 /// BERT's, in the order of the members.
 struct BertNormalizer {
-  bool cleans_text;             ///< drops control characters, makes every space a plain one
+  bool cleans_text;  ///< drops control characters, makes every space a plain one
   bool spaces_out_ideographs;
   bool strips_accents;
   bool lowercases;

@@ -172,7 +172,8 @@ Regex Regex::compile(const std::string& pattern) {
   const int result =
       onig_new(&raw, begin, begin + defined.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
   if (result != ONIG_NORMAL) {
-    throw Error(ErrorCode::bad_data, fmt::format("the regular expression '{}' cannot be read: {}", pattern, words_of(result, &info)));
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the regular expression '{}' cannot be read: {}", pattern, words_of(result, &info)));
   }
   return Regex(std::make_shared<const Compiled>(raw));
 }
@@ -189,12 +190,14 @@ std::vector<PatternRange> Regex::ranges(std::string_view text) const {
   std::size_t covered = 0;
   std::optional<std::size_t> last_match_end;
   for (std::size_t from = 0; from <= text.size();) {
-    const int place = onig_search_with_param(compiled_->raw, begin, end, begin + from, end, region.get(), ONIG_OPTION_NONE, limits.raw());
+    const int place =
+        onig_search_with_param(compiled_->raw, begin, end, begin + from, end, region.get(), ONIG_OPTION_NONE, limits.raw());
     if (place == ONIG_MISMATCH) {
       break;
     }
     if (place < 0) {
-      throw Error(ErrorCode::unsupported, fmt::format("a regular expression of the tokenizer gives up on this text: {}", words_of(place, nullptr)));
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("a regular expression of the tokenizer gives up on this text: {}", words_of(place, nullptr)));
     }
     const auto match_begin = static_cast<std::size_t>(region->beg[0]);
     const auto match_end = static_cast<std::size_t>(region->end[0]);

@@ -53,8 +53,8 @@ struct CharDelimiterPreTokenizer {
 };
 
 using PreTokenizer =
-    std::variant<WhitespacePreTokenizer, WhitespaceSplitPreTokenizer, BertPreTokenizer, ByteLevelPreTokenizer, MetaspacePreTokenizer,
-                 SplitPreTokenizer, PunctuationPreTokenizer, DigitsPreTokenizer, CharDelimiterPreTokenizer>;
+    std::variant<WhitespacePreTokenizer, WhitespaceSplitPreTokenizer, BertPreTokenizer, ByteLevelPreTokenizer,
+                 MetaspacePreTokenizer, SplitPreTokenizer, PunctuationPreTokenizer, DigitsPreTokenizer, CharDelimiterPreTokenizer>;
 
 /// The splitting of GPT-2.
 Regex byte_level_words();

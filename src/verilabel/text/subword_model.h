@@ -56,8 +56,8 @@ std::unique_ptr<SubwordModel> make_word_piece(Vocabulary vocabulary, WordPieceOp
 
 /// The most probable segmentation (arXiv 1804.10959); neighbouring unknown characters are one token. Ids are the places in
 /// `pieces`, `scores` their logarithmic probabilities.
-std::unique_ptr<SubwordModel> make_unigram(Vocabulary vocabulary, std::vector<double> scores, std::optional<std::uint32_t> unknown_id,
-                                           bool byte_fallback);
+std::unique_ptr<SubwordModel> make_unigram(Vocabulary vocabulary, std::vector<double> scores,
+                                           std::optional<std::uint32_t> unknown_id, bool byte_fallback);
 
 /// Whole words only.
 std::unique_ptr<SubwordModel> make_word_level(Vocabulary vocabulary, std::string unknown_token);

@@ -86,7 +86,8 @@ TEST(Bpe, EndsWordsWithASuffixAndGoesOnWithAPrefix) {
 
 TEST(Bpe, UnknownCharactersBecomeBytesOrTheUnknownTokenOrNothing) {
   BpeOptions options;
-  EXPECT_THAT(tokens(*make_bpe(vocabulary({"a"}), {}, options), "aéa"), ElementsAre("a 0-1", "a 1-2")) << "left out, as in the reference";
+  EXPECT_THAT(tokens(*make_bpe(vocabulary({"a"}), {}, options), "aéa"), ElementsAre("a 0-1", "a 1-2"))
+      << "left out, as in the reference";
   options.unknown_token = "?";
   EXPECT_THAT(tokens(*make_bpe(vocabulary({"a", "?"}), {}, options), "éüa"), ElementsAre("? 0-2", "? 2-4", "a 4-5"));
   options.fuses_unknown = true;

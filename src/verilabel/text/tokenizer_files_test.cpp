@@ -145,7 +145,8 @@ TEST(TokenizerFiles, ClipsVocabularyGivesPublishedIds) {
   }
   const TextFolder folder;
   const auto unpacked = folder.path() / "bpe_simple_vocab_16e6.txt";
-  const std::string command = fmt::format("gzip -dc '{}' > '{}'", (*data / "bpe_simple_vocab_16e6.txt.gz").native(), unpacked.native());
+  const std::string command =
+      fmt::format("gzip -dc '{}' > '{}'", (*data / "bpe_simple_vocab_16e6.txt.gz").native(), unpacked.native());
   ASSERT_EQ(std::system(command.c_str()), 0) << command;  // NOLINT(bugprone-command-processor,cert-env33-c)
   const Tokenizer tokenizer = Tokenizer::load(unpacked);
   EXPECT_EQ(tokenizer.vocabulary_size(), 49408U);

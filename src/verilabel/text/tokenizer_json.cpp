@@ -15,7 +15,6 @@ namespace verilabel {
 namespace {
 
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 
 [[noreturn]] void refuse(ErrorCode code, const std::string& path, const std::string& message) {
   throw Error(code, message, path.empty() ? ErrorContext{} : ErrorContext{{"field", path}});
@@ -116,8 +115,8 @@ class Field {
   std::uint32_t token_id() const { return static_cast<std::uint32_t>(whole_number(kMaxTokenId)); }
 
   /// The value that belongs to the text.
-  template <typename T, std::size_t kCount>
-  T one_of(const std::array<std::pair<std::string_view, T>, kCount>& choices, ErrorCode code = ErrorCode::bad_data) const {
+  template <typename T, std::size_t Count>
+  T one_of(const std::array<std::pair<std::string_view, T>, Count>& choices, ErrorCode code = ErrorCode::bad_data) const {
     const std::string word = text();
     std::string names;
     for (const auto& [name, choice] : choices) {
@@ -361,8 +360,8 @@ void add_pre_tokenizers(const Field& field, std::vector<PreTokenizer>& steps) {
       steps.emplace_back(metaspace_from(field));
       break;
     case PreTokenizerKind::split:
-      steps.emplace_back(
-          SplitPreTokenizer{pattern_from(field.at("pattern")), field.at("behavior").one_of(kBehaviors), field.at("invert").boolean()});
+      steps.emplace_back(SplitPreTokenizer{pattern_from(field.at("pattern")), field.at("behavior").one_of(kBehaviors),
+                                           field.at("invert").boolean()});
       break;
     case PreTokenizerKind::punctuation: {
       const auto behavior = field.find("behavior");
@@ -694,8 +693,7 @@ TokenizerParts parts_from_json(std::string_view json) {
   }
   if (const auto added = root.find("added_tokens")) {
     std::vector<AddedToken> tokens = added_tokens_from(*added);
-    parts.added =
-        naming(*added, [&] { return AddedTokens(std::move(tokens), parts.model->vocabulary(), parts.normalizers); });
+    parts.added = naming(*added, [&] { return AddedTokens(std::move(tokens), parts.model->vocabulary(), parts.normalizers); });
   }
   if (const auto post_processor = root.find("post_processor")) {
     bool has_marks = false;

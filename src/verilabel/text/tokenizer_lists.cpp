@@ -19,7 +19,8 @@ constexpr std::string_view kEndOfWord = "</w>";
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   if (const std::size_t good = utf8_prefix_size(text); good != text.size()) {
-    throw Error(ErrorCode::bad_data, text.starts_with("\x1f\x8b") ? "the file is compressed: unpack it with gunzip first" : "the file is not UTF-8",
+    throw Error(ErrorCode::bad_data,
+                text.starts_with("\x1f\x8b") ? "the file is compressed: unpack it with gunzip first" : "the file is not UTF-8",
                 {{"byte", std::to_string(good)}});
   }
   std::vector<std::string_view> lines;
@@ -83,8 +84,8 @@ TokenizerParts clip_parts(const Vocabulary::Entries& entries, const Merges& merg
   parts.model = make_bpe(std::move(vocabulary), merges, std::move(options));
   parts.normalizers = {UnicodeNormalizer{unicode::NormalizationForm::nfc}, ReplaceNormalizer{Regex::compile(R"(\s+)"), " "},
                        LowercaseNormalizer{}};
-  const Regex words = Regex::compile(
-      R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)");
+  const Regex words =
+      Regex::compile(R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)");
   parts.pre_tokenizers = {SplitPreTokenizer{words, SplitBehavior::removed, true}, ByteLevelPreTokenizer{false, byte_level_words()}};
   parts.added = AddedTokens({special(kClipBegin, begin), special(kClipEnd, end)}, parts.model->vocabulary(), parts.normalizers);
   parts.post_processor = between(begin, end);
@@ -117,7 +118,8 @@ TokenizerParts parts_from_bert_vocabulary(std::string_view text, const Tokenizer
   parts.model = make_word_piece(Vocabulary(entries), {});
   const Vocabulary& vocabulary = parts.model->vocabulary();
   const bool lowercases = config.lowercases.value_or(true);
-  parts.normalizers = {BertNormalizer{true, config.spaces_out_ideographs.value_or(true), config.strips_accents.value_or(lowercases), lowercases}};
+  parts.normalizers = {
+      BertNormalizer{true, config.spaces_out_ideographs.value_or(true), config.strips_accents.value_or(lowercases), lowercases}};
   parts.pre_tokenizers = {BertPreTokenizer{}};
   std::vector<AddedToken> added;
   for (const std::string_view token : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {
@@ -132,9 +134,10 @@ TokenizerParts parts_from_clip_files(std::string_view vocabulary_json, std::stri
   const Vocabulary::Entries entries = vocabulary_from_json(vocabulary_json);
   const bool ends_words = std::ranges::any_of(entries, [](const auto& entry) { return entry.first.ends_with(kEndOfWord); });
   if (!ends_words) {
-    throw Error(ErrorCode::unsupported,
-                "vocab.json holds no tokens that end in </w>, so it is not CLIP's, and what else goes with such files cannot be known "
-                "from them: a tokenizer.json is needed");
+    throw Error(
+        ErrorCode::unsupported,
+        "vocab.json holds no tokens that end in </w>, so it is not CLIP's, and what else goes with such files cannot be known "
+        "from them: a tokenizer.json is needed");
   }
   const std::vector<std::string_view> lines = lines_of(merges);
   const std::size_t first = !lines.empty() && lines[0].starts_with("#version") ? 1 : 0;
@@ -146,7 +149,8 @@ TokenizerParts parts_from_openai_merges(std::string_view text) {
   const std::vector<std::string_view> lines = lines_of(text);
   const Merges merges = merges_from(lines, 1, merge_count);
   if (merges.size() != merge_count) {
-    throw Error(ErrorCode::bad_data, fmt::format("the file holds {} merges, CLIP's first {} are needed", merges.size(), merge_count));
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the file holds {} merges, CLIP's first {} are needed", merges.size(), merge_count));
   }
   std::vector<std::string> tokens = byte_symbols();
   for (std::size_t i = 0; i < 256; ++i) {

@@ -105,8 +105,8 @@ Tokenizer spelling(std::string_view kind, std::string_view part) {
   }
   const std::string_view suffix = kind == "normalizer" ? "null" : "\"|\"";
   return Tokenizer::parse(fmt::format(
-      R"({{"{}": {}, "model": {{"type": "BPE", "vocab": {{{}}}, "merges": [], "byte_fallback": true, "end_of_word_suffix": {}}}}})", kind,
-      part, vocabulary, suffix));
+      R"({{"{}": {}, "model": {{"type": "BPE", "vocab": {{{}}}, "merges": [], "byte_fallback": true, "end_of_word_suffix": {}}}}})",
+      kind, part, vocabulary, suffix));
 }
 
 TEST(TokenizerParity, EveryPartByItselfDoesWhatTheReferenceDoes) {

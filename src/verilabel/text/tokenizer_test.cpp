@@ -44,8 +44,9 @@ Tokenizer with_added(std::string_view added, std::string_view normalizer = "null
 
 std::string added(int id, std::string_view content, std::string_view flags = "", bool is_normalized = false) {
   const auto has = [&](std::string_view flag) { return flags.find(flag) != std::string_view::npos; };
-  return fmt::format(R"({{"id": {}, "content": "{}", "single_word": {}, "lstrip": {}, "rstrip": {}, "normalized": {}, "special": true}})",
-                     id, content, has("word"), has("left"), has("right"), is_normalized);
+  return fmt::format(
+      R"({{"id": {}, "content": "{}", "single_word": {}, "lstrip": {}, "rstrip": {}, "normalized": {}, "special": true}})", id,
+      content, has("word"), has("left"), has("right"), is_normalized);
 }
 
 TEST(Tokenizer, SaysWhatATextIs) {
@@ -216,17 +217,21 @@ TEST(Tokenizer, NamesTheFieldThatIsWrong) {
       {with_model(R"({"type": "BPE", "vocab": {"a": 1.5}, "merges": []})"), ErrorCode::bad_data, "model.vocab.a", "whole number"},
       {with_model(R"({"type": "BPE", "vocab": {"a": 0, "a": 1}, "merges": []})"), ErrorCode::bad_data, "model.vocab", "'a' twice"},
       {with_model(R"({"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []})"), ErrorCode::bad_data, "model.vocab", "id 0"},
-      {with_model(R"({"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["ab"]})"), ErrorCode::bad_data, "model.merges[0]", "space"},
-      {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a"]]})"), ErrorCode::bad_data, "model.merges[0]", "two tokens"},
+      {with_model(R"({"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["ab"]})"), ErrorCode::bad_data, "model.merges[0]",
+       "space"},
+      {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a"]]})"), ErrorCode::bad_data, "model.merges[0]",
+       "two tokens"},
       {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "b"]]})"), ErrorCode::bad_data, "model.merges", "both in"},
-      {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "a"]]})"), ErrorCode::bad_data, "model.merges", "whose join"},
+      {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "a"]]})"), ErrorCode::bad_data, "model.merges",
+       "whose join"},
       {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.1})"), ErrorCode::unsupported, "model.dropout",
        "other tokens each time"},
-      {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [], "fuse_unk": 1})"), ErrorCode::bad_data, "model.fuse_unk", "true"},
+      {with_model(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [], "fuse_unk": 1})"), ErrorCode::bad_data, "model.fuse_unk",
+       "true"},
       {with_model(R"({"type": "BPE", "vocab": {"a": 0, "##": 1}, "merges": ["## a"], "continuing_subword_prefix": "##"})"),
        ErrorCode::bad_data, "model.merges", "shorter than the prefix"},
-      {with_model(R"({"type": "WordPiece", "unk_token": "?", "continuing_subword_prefix": "##", "vocab": {}})"), ErrorCode::bad_data,
-       "model.max_input_chars_per_word", "missing"},
+      {with_model(R"({"type": "WordPiece", "unk_token": "?", "continuing_subword_prefix": "##", "vocab": {}})"),
+       ErrorCode::bad_data, "model.max_input_chars_per_word", "missing"},
       {with_model(R"({"type": "Unigram", "vocab": {}})"), ErrorCode::bad_data, "model.vocab", "list"},
       {with_model(R"({"type": "Unigram", "vocab": [["a", -1, 2]]})"), ErrorCode::bad_data, "model.vocab[0]", "score"},
       {with_model(R"({"type": "Unigram", "vocab": [["a", "b"]]})"), ErrorCode::bad_data, "model.vocab[0][1]", "number"},
@@ -253,8 +258,8 @@ TEST(Tokenizer, NamesTheFieldThatIsWrong) {
       {with_part(R"("pre_tokenizer": {"type": "UnicodeScripts"})"), ErrorCode::unsupported, "pre_tokenizer.type", "UnicodeScripts"},
       {with_part(R"("pre_tokenizer": {"type": "Split", "pattern": {"String": "a"}, "behavior": "Vanish", "invert": false})"),
        ErrorCode::bad_data, "pre_tokenizer.behavior", "MergedWithNext"},
-      {with_part(R"("pre_tokenizer": {"type": "Metaspace", "replacement": "ab"})"), ErrorCode::bad_data, "pre_tokenizer.replacement",
-       "one character"},
+      {with_part(R"("pre_tokenizer": {"type": "Metaspace", "replacement": "ab"})"), ErrorCode::bad_data,
+       "pre_tokenizer.replacement", "one character"},
       {with_part(R"("pre_tokenizer": {"type": "Metaspace", "replacement": "_", "add_prefix_space": false})"), ErrorCode::bad_data,
        "pre_tokenizer", "prepend_scheme"},
       {with_part(R"("pre_tokenizer": {"type": "Digits"})"), ErrorCode::bad_data, "pre_tokenizer.individual_digits", "missing"},
@@ -264,13 +269,15 @@ TEST(Tokenizer, NamesTheFieldThatIsWrong) {
        "post_processor.cls", "no token '[CLS]' of id 9"},
       {with_part(R"("post_processor": {"type": "BertProcessing", "sep": ["<s>", 0], "cls": ["<s>", 1]})"), ErrorCode::bad_data,
        "post_processor.sep", "of id 0"},
-      {with_part(R"("post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "B", "type_id": 0}}], "pair": [],
+      {with_part(
+           R"("post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "B", "type_id": 0}}], "pair": [],
                     "special_tokens": {}})"),
        ErrorCode::bad_data, "post_processor.single[0].Sequence", "only the text A"},
       {with_part(R"("post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}],
                     "pair": [], "special_tokens": {}})"),
        ErrorCode::bad_data, "post_processor.special_tokens.<s>", "missing"},
-      {with_part(R"("post_processor": {"type": "Sequence", "processors": [{"type": "BertProcessing", "sep": ["<s>", 1], "cls": ["<s>", 1]},
+      {with_part(
+           R"("post_processor": {"type": "Sequence", "processors": [{"type": "BertProcessing", "sep": ["<s>", 1], "cls": ["<s>", 1]},
                     {"type": "BertProcessing", "sep": ["<s>", 1], "cls": ["<s>", 1]}]})"),
        ErrorCode::unsupported, "post_processor.processors[1]", "second step"},
       // Added tokens
@@ -278,15 +285,17 @@ TEST(Tokenizer, NamesTheFieldThatIsWrong) {
       {with_part(R"("added_tokens": [)" + added(2, "") + "]"), ErrorCode::bad_data, "added_tokens", "is empty"},
       {with_part(R"("added_tokens": [)" + added(7, "x") + "]"), ErrorCode::bad_data, "added_tokens", "the one of id 2"},
       {with_part(R"("added_tokens": [)" + added(1, "x") + "]"), ErrorCode::bad_data, "added_tokens", "has the id of '<s>'"},
-      {with_part(R"("added_tokens": [)" + added(2, "<s>") + "]"), ErrorCode::bad_data, "added_tokens", "has the id 1 in the vocabulary"},
+      {with_part(R"("added_tokens": [)" + added(2, "<s>") + "]"), ErrorCode::bad_data, "added_tokens",
+       "has the id 1 in the vocabulary"},
       {with_part(R"("added_tokens": [)" + added(2, "x") + "," + added(2, "y") + "]"), ErrorCode::bad_data, "added_tokens",
        "of the added token 'x'"},
-      {with_part(R"("added_tokens": [)" + added(2, "x") + "," + added(3, "x") + "]"), ErrorCode::bad_data, "added_tokens", "second time"},
+      {with_part(R"("added_tokens": [)" + added(2, "x") + "," + added(3, "x") + "]"), ErrorCode::bad_data, "added_tokens",
+       "second time"},
       {with_part(R"("normalizer": {"type": "Strip", "strip_left": true, "strip_right": true}, "added_tokens": [)" +
                  added(2, " ", "", true) + "]"),
        ErrorCode::bad_data, "added_tokens", "is nothing"},
-      {with_part(R"("normalizer": {"type": "Lowercase"}, "added_tokens": [)" + added(2, "X", "", true) + "," + added(3, "x", "", true) +
-                 "]"),
+      {with_part(R"("normalizer": {"type": "Lowercase"}, "added_tokens": [)" + added(2, "X", "", true) + "," +
+                 added(3, "x", "", true) + "]"),
        ErrorCode::bad_data, "added_tokens", "the same as 'X'"},
       // Truncation and padding
       {with_part(R"("truncation": {"max_length": 5, "strategy": "OnlySecond", "stride": 0})"), ErrorCode::unsupported,

@@ -42,7 +42,35 @@ enum class ConjunctClass : std::uint8_t { none, linker, extend };
 
 /// Unicode 16.
 enum class GeneralCategory : std::uint8_t {
-  cn, cc, cf, co, lu, ll, lt, lm, lo, mn, mc, me, nd, nl, no, pc, pd, ps, pe, pi, pf, po, sm, sc, sk, so, zs, zl, zp,
+  cn,
+  cc,
+  cf,
+  co,
+  lu,
+  ll,
+  lt,
+  lm,
+  lo,
+  mn,
+  mc,
+  me,
+  nd,
+  nl,
+  no,
+  pc,
+  pd,
+  ps,
+  pe,
+  pi,
+  pf,
+  po,
+  sm,
+  sc,
+  sk,
+  so,
+  zs,
+  zl,
+  zp,
 };
 
 /// From `first` to the next range's.

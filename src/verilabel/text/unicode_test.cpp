@@ -19,8 +19,8 @@ std::string text_of(std::string_view text, Form form) {
 }
 
 TEST(Unicode, ReadsAndWritesCharactersOfEveryLength) {
-  for (const char32_t code : {U'a', U'é', U'漢', U'🙂', char32_t{0x7F}, char32_t{0x80}, char32_t{0x7FF}, char32_t{0x800}, char32_t{0xFFFF},
-                              char32_t{0x10000}, char32_t{0x10FFFF}}) {
+  for (const char32_t code : {U'a', U'é', U'漢', U'🙂', char32_t{0x7F}, char32_t{0x80}, char32_t{0x7FF}, char32_t{0x800},
+                              char32_t{0xFFFF}, char32_t{0x10000}, char32_t{0x10FFFF}}) {
     std::string text = "x";
     append(text, code);
     EXPECT_EQ(character_at(text, 1).code, code);

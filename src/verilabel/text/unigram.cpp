@@ -16,7 +16,10 @@ constexpr double kUnknownPenalty = 10;
 class Unigram final : public SubwordModel {
  public:
   Unigram(Vocabulary vocabulary, std::vector<double> scores, std::optional<std::uint32_t> unknown_id, bool byte_fallback)
-      : vocabulary_(std::move(vocabulary)), scores_(std::move(scores)), unknown_id_(unknown_id), byte_fallback_(byte_fallback),
+      : vocabulary_(std::move(vocabulary)),
+        scores_(std::move(scores)),
+        unknown_id_(unknown_id),
+        byte_fallback_(byte_fallback),
         byte_tokens_(vocabulary_) {
     double lowest = std::numeric_limits<double>::infinity();
     for (const auto& [id, piece] : vocabulary_.by_id()) {
@@ -59,7 +62,8 @@ class Unigram final : public SubwordModel {
 
   std::uint32_t unknown_for(std::string_view character) const {
     if (!unknown_id_) {
-      throw Error(ErrorCode::bad_data, fmt::format("the vocabulary holds no piece '{}', and no unk_id is given", printable(character)));
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("the vocabulary holds no piece '{}', and no unk_id is given", printable(character)));
     }
     return *unknown_id_;
   }
@@ -124,8 +128,8 @@ class Unigram final : public SubwordModel {
 
 }  // namespace
 
-std::unique_ptr<SubwordModel> make_unigram(Vocabulary vocabulary, std::vector<double> scores, std::optional<std::uint32_t> unknown_id,
-                                           bool byte_fallback) {
+std::unique_ptr<SubwordModel> make_unigram(Vocabulary vocabulary, std::vector<double> scores,
+                                           std::optional<std::uint32_t> unknown_id, bool byte_fallback) {
   return std::make_unique<Unigram>(std::move(vocabulary), std::move(scores), unknown_id, byte_fallback);
 }
 
