@@ -298,9 +298,7 @@ InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const
           0};
 }
 
-std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> outputs, const InputTransform& transform,
-                                              const CandidateOptions& options) const {
-  const auto wanted = output_shapes();
+void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted) {
   bool is_fitting = outputs.size() >= wanted.size();
   for (std::size_t i = 0; is_fitting && i < wanted.size(); ++i) {
     is_fitting = is_of_shape(outputs[i], wanted[i]);
@@ -322,6 +320,11 @@ std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> output
         ErrorCode::bad_model,
         "the model gave NaN instead of numbers for this image, as models in half precision do that overflow; nothing was stored");
   }
+}
+
+std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> outputs, const InputTransform& transform,
+                                              const CandidateOptions& options) const {
+  check_outputs(outputs, output_shapes());
   return decode_checked(outputs, transform, options);
 }
 

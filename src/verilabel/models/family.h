@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,10 @@ InputSize input_size_of(const ModelSource& source, InputSize usual);
 /// Throws `bad_data` for each key of the manifest that is not among `known`, which the family makes nothing of.
 void require_keys(const Manifest& manifest, std::string_view family, std::span<const std::string_view> known);
 
+/// Throws `bad_model` unless there are outputs of these shapes, −1 standing for any size, and no value is NaN: so that no family
+/// reads beyond what the graph gave.
+void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted);
+
 /// Behind the interface, what every family has: names, card, inputs, and outputs of known shapes.
 class FamilyLabeller : public Labeller {
  public:
@@ -63,7 +68,7 @@ class FamilyLabeller : public Labeller {
   int input_width() const final { return size_.width; }
   int input_height() const final { return size_.height; }
   const GraphUse& graph() const final { return graph_; }
-  /// Checks the outputs' shapes, so that no family reads beyond what the graph gave. Throws `bad_model`.
+  /// After `check_outputs`.
   std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
                                 const CandidateOptions& options) const final;
 

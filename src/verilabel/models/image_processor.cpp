@@ -23,7 +23,7 @@ constexpr int kMaxSide = 16384;
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 29;
 
 /// Where processors differ in more than their defaults.
-enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded };
+enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest };
 
 struct ProcessorType {
   std::string_view name;      ///< without "ImageProcessor"
@@ -87,6 +87,11 @@ constexpr std::array kTypes = {
                   "{" VERILABEL_IMAGENET
                   R"("resample": 2, "size": {"height": 640, "width": 640}, "do_normalize": false, "do_pad": false})",
                   SizeStyle::bounded, false},
+    ProcessorType{"Sam",
+                  "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"longest_edge": 1024}, "do_pad": true, "pad_size": 1024})",
+                  SizeStyle::longest, false},
+    ProcessorType{"Sam2", "{" VERILABEL_IMAGENET R"("resample": 2, "size": 1024})"},
+    ProcessorType{"Sam3", "{" VERILABEL_HALVES R"("resample": 2, "size": 1008})"},
 };
 
 #undef VERILABEL_HALVES
@@ -94,7 +99,7 @@ constexpr std::array kTypes = {
 #undef VERILABEL_CLIP
 
 /// Keys that leave the pixels of a single RGB image as they are.
-constexpr std::array<std::string_view, 17> kHarmlessKeys = {"image_processor_type",
+constexpr std::array<std::string_view, 19> kHarmlessKeys = {"image_processor_type",
                                                             "feature_extractor_type",
                                                             "processor_class",
                                                             "_valid_processor_keys",
@@ -110,7 +115,9 @@ constexpr std::array<std::string_view, 17> kHarmlessKeys = {"image_processor_typ
                                                             "do_convert_rgb",
                                                             "default_to_square",
                                                             "backend",
-                                                            "annotations"};
+                                                            "annotations",
+                                                            "mask_size",
+                                                            "mask_pad_size"};
 
 [[noreturn]] void refuse(std::string_view key, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"key", std::string(key)}});
@@ -231,10 +238,19 @@ void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
   processor.filter = filter_from("resample", keys.take("resample"));
   json size = keys.take("size");
   const json max_size = type.style == SizeStyle::bounded ? keys.take("max_size") : json();
-  if (is_side(size) && !type.is_number_square) {
+  if (is_side(size) && !type.is_number_square && type.style != SizeStyle::longest) {
     size = type.style == SizeStyle::bounded
                ? json{{"shortest_edge", size}, {"longest_edge", max_size.is_null() ? json(1333) : max_size}}
                : json{{"shortest_edge", size}};
+  }
+  if (type.style == SizeStyle::longest) {
+    const json edge = size.is_object() && size.size() == 1 ? size.value("longest_edge", json()) : size;
+    if (!is_side(edge)) {
+      refuse("size", fmt::format("the size of a {}ImageProcessor must be its longest_edge", type.name));
+    }
+    processor.rule = ImageProcessor::SizeRule::longest_edge;
+    processor.longest_edge = edge.get<int>();
+    return;
   }
   if (size.is_object() && size.contains("shortest_edge") && size.contains("longest_edge") && size["longest_edge"].is_null()) {
     size.erase("longest_edge");
@@ -265,6 +281,7 @@ void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
 
   switch (type.style) {
     case SizeStyle::plain:
+    case SizeStyle::longest:  // done with above
       break;
     case SizeStyle::bounded:
       if (is_shortest) {
@@ -306,7 +323,7 @@ void take_crop(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
   if (!keys.flag("do_center_crop", false)) {
     return;
   }
-  if (type.style == SizeStyle::bounded) {
+  if (type.style == SizeStyle::bounded || type.style == SizeStyle::longest) {
     refuse("do_center_crop", fmt::format("a {}ImageProcessor does not crop", type.name));
   }
   if (type.style == SizeStyle::convnext) {
@@ -322,10 +339,14 @@ void take_padding(ImageProcessor& processor, Keys& keys, const ProcessorType& ty
   if (old_flag.is_boolean()) {
     pads = old_flag.get<bool>();
   }
+  if (!pads && type.style == SizeStyle::longest) {
+    refuse("do_pad",
+           fmt::format("a {}ImageProcessor that does not pad makes images of sizes that the model does not take", type.name));
+  }
   if (!pads) {
     return;
   }
-  if (type.style != SizeStyle::bounded) {
+  if (type.style != SizeStyle::bounded && type.style != SizeStyle::longest) {
     refuse("do_pad", fmt::format("how a {}ImageProcessor pads is not known", type.name));
   }
   if (!size.is_null()) {
@@ -491,6 +512,12 @@ InputSize ImageProcessor::resized(int width, int height) const {
       // The whole product comes first, as in the reference: rounded once, by the division.
       new_longer = std::trunc(static_cast<double>(static_cast<std::int64_t>(shortest_edge) * longer) / shorter);
       break;
+    case SizeRule::longest_edge: {
+      const double scale = static_cast<double>(longest_edge) / longer;
+      new_shorter = std::trunc(shorter * scale + 0.5);
+      new_longer = std::trunc(longer * scale + 0.5);
+      break;
+    }
     case SizeRule::bounded_edges: {
       std::optional<double> exact;
       new_shorter = shortest_edge;
@@ -524,6 +551,9 @@ std::string ImageProcessor::text() const {
       break;
     case SizeRule::shortest_edge:
       words = fmt::format("shorter side to {}", shortest_edge);
+      break;
+    case SizeRule::longest_edge:
+      words = fmt::format("longer side to {}", longest_edge);
       break;
     case SizeRule::bounded_edges:
       words = fmt::format("shorter side to {}, longer to at most {}", shortest_edge, longest_edge);

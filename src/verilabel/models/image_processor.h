@@ -21,6 +21,7 @@ struct ImageProcessor {
     exact,          ///< `size`, whatever the shape
     shortest_edge,  ///< the shorter side gets that length, the other is cut to whole pixels
     bounded_edges,  ///< as DETR: likewise, unless the longer side then passed `longest_edge`
+    longest_edge,   ///< as SAM: the longer side gets that length, both are rounded half up
   };
   /// Where a crop of the centre begins when an odd number of pixels is left over.
   enum class CropRounding : std::uint8_t {
@@ -36,7 +37,7 @@ struct ImageProcessor {
   std::optional<InputSize> crop;  ///< after resizing, from the centre; what is smaller is padded with black pixels
   CropRounding crop_rounding = CropRounding::down;
   PixelTables tables;
-  std::optional<InputSize> pad_size;  ///< that the reference pads to; `bounded_edges` only
+  std::optional<InputSize> pad_size;  ///< that the reference pads to; `bounded_edges` and `longest_edge` only
   std::string scaling;                ///< what the tables do, in words
 
   /// The size of the tensor, when it is the same for all images.

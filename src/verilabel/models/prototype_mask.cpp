@@ -1,34 +1,14 @@
 #include "verilabel/models/prototype_mask.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
+#include "verilabel/models/mask_upsampling.h"
+
 namespace verilabel {
 namespace {
-
-/// Where a pixel of a bilinearly resized row lies between two pixels of the row it came from.
-struct Tap {
-  int low = 0;
-  int high = 0;
-  float weight = 0;  ///< of `high`
-};
-
-Tap tap_at(int target, float pixels_per_target, int size) {
-  const float at = std::max(0.0F, (static_cast<float>(target) + 0.5F) * pixels_per_target - 0.5F);
-  const int low = std::min(static_cast<int>(at), size - 1);
-  return {low, std::min(low + 1, size - 1), at - static_cast<float>(low)};
-}
-
-/// A pixel of the image as a weighted sum of pixels of the prototypes. Two neighbours in an enlarged row lie between at most three
-/// in the row it was made from.
-struct Blend {
-  int first = 0;
-  std::array<float, 3> weights{};
-  int count = 1;
-};
 
 /// One axis of the way from the prototypes to the image.
 struct Axis {
@@ -45,63 +25,11 @@ Axis axis_of(int prototype_size, int image_size, double offset, double scale) {
   return {prototype_size, image_size, padding, content};
 }
 
-/// For the pixels [begin, end) of the image along an axis, when the prototypes are enlarged `enlargement` times before the padding
-/// is cut.
-std::vector<Blend> blends_of(const Axis& axis, int enlargement, int begin, int end) {
-  const int cut = axis.padding_px * enlargement / kPrototypeStride;
-  const int content = axis.content_px * enlargement / kPrototypeStride;
-  const auto from_image = static_cast<float>(content) / static_cast<float>(axis.image_size);
-  std::vector<Blend> blends;
-  blends.reserve(static_cast<std::size_t>(end - begin));
-  for (int target = begin; target < end; ++target) {
-    const Tap outer = tap_at(target, from_image, content);
-    Blend blend;
-    const auto add = [&](int enlarged, float share) {
-      const Tap inner = tap_at(enlarged, 1.0F / static_cast<float>(enlargement), axis.prototype_size);
-      blend.weights[static_cast<std::size_t>(inner.low - blend.first)] += share * (1 - inner.weight);
-      blend.weights[static_cast<std::size_t>(inner.high - blend.first)] += share * inner.weight;
-      blend.count = inner.high - blend.first + 1;
-    };
-    blend.first = tap_at(cut + outer.low, 1.0F / static_cast<float>(enlargement), axis.prototype_size).low;
-    add(cut + outer.low, 1 - outer.weight);
-    add(cut + outer.high, outer.weight);
-    blends.push_back(blend);
-  }
-  return blends;
+/// When the prototypes are enlarged `enlargement` times before the padding is cut.
+UpsamplingAxis upsampling_of(const Axis& axis, int enlargement) {
+  return {axis.prototype_size, axis.prototype_size * enlargement, axis.padding_px * enlargement / kPrototypeStride,
+          axis.content_px * enlargement / kPrototypeStride, axis.image_size};
 }
-
-/// Runs of an image's pixels in COCO's order, from pixels that come in that order.
-class RleBuilder {
- public:
-  RleBuilder(int height, int width) : rle_{static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(width), {}} {}
-
-  void add(std::uint32_t position) {
-    if (position != end_ || rle_.counts.empty()) {
-      close();
-      rle_.counts.push_back(position - end_);
-      begin_ = position;
-    }
-    end_ = position + 1;
-  }
-  Rle finish() {
-    close();
-    if (const std::uint32_t pixels = rle_.height * rle_.width; end_ < pixels) {
-      rle_.counts.push_back(pixels - end_);
-    }
-    return std::move(rle_);
-  }
-
- private:
-  void close() {
-    if (!rle_.counts.empty()) {
-      rle_.counts.push_back(end_ - begin_);
-    }
-  }
-
-  Rle rle_;
-  std::uint32_t begin_ = 0;
-  std::uint32_t end_ = 0;
-};
 
 }  // namespace
 
@@ -124,8 +52,8 @@ Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& 
   // 1, 2 or 4 times: the least at which no edge of the padding falls inside a pixel.
   const int edges = std::gcd(std::gcd(across.padding_px, across.content_px), std::gcd(down.padding_px, down.content_px));
   const int enlargement = kPrototypeStride / std::gcd(kPrototypeStride, edges);
-  const std::vector<Blend> columns = blends_of(across, enlargement, x_begin, x_end);
-  const std::vector<Blend> rows = blends_of(down, enlargement, y_begin, y_end);
+  const std::vector<Blend> columns = blends_of(upsampling_of(across, enlargement), x_begin, x_end);
+  const std::vector<Blend> rows = blends_of(upsampling_of(down, enlargement), y_begin, y_end);
 
   // Only the part of the prototypes that the box needs. Both enlargements are linear and separable, so they are one weighted sum a
   // direction.
@@ -166,7 +94,7 @@ Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& 
         sum += row.weights[i] * from[i];
       }
       if (sum > 0) {
-        builder.add(start + static_cast<std::uint32_t>(y));
+        builder.add(start + static_cast<std::uint32_t>(y), start + static_cast<std::uint32_t>(y) + 1);
       }
     }
   }
@@ -176,33 +104,9 @@ Rle mask_from_prototypes(std::span<const float> coefficients, const OutputView& 
 Rle mask_of_logits(const OutputView& logits, std::size_t index, const InputTransform& transform) {
   const auto height = static_cast<int>(logits.shape[1]);
   const auto width = static_cast<int>(logits.shape[2]);
-  const auto stride = static_cast<std::size_t>(width);
-  const float* map = logits.values.data() + index * stride * static_cast<std::size_t>(height);
-  const float down = static_cast<float>(height) / static_cast<float>(transform.image_height);
-  const float across = static_cast<float>(width) / static_cast<float>(transform.image_width);
-  std::vector<Tap> rows;
-  for (int y = 0; y < transform.image_height; ++y) {
-    rows.push_back(tap_at(y, down, height));
-  }
-  RleBuilder builder(transform.image_height, transform.image_width);
-  std::vector<float> column(static_cast<std::size_t>(height));
-  std::uint32_t position = 0;
-  for (int x = 0; x < transform.image_width; ++x) {
-    const Tap tap = tap_at(x, across, width);
-    for (std::size_t y = 0; y < column.size(); ++y) {
-      const float* row = map + y * stride;
-      column[y] = (1 - tap.weight) * row[tap.low] + tap.weight * row[tap.high];
-    }
-    for (const Tap& row : rows) {
-      const float logit =
-          (1 - row.weight) * column[static_cast<std::size_t>(row.low)] + row.weight * column[static_cast<std::size_t>(row.high)];
-      if (logit > 0) {
-        builder.add(position);
-      }
-      ++position;
-    }
-  }
-  return builder.finish();
+  const std::size_t cells = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  return MaskUpsampling::stretched(height, width, transform.image_height, transform.image_width)
+      .mask(logits.values.subspan(index * cells, cells));
 }
 
 }  // namespace verilabel

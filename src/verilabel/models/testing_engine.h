@@ -29,6 +29,23 @@ class StatedGraphEngine final : public Engine {
   GraphInfo graph_;
 };
 
+/// An engine for which files named encoder or vision_encoder are the first graph, and all others the second.
+class TwoGraphEngine final : public Engine {
+ public:
+  TwoGraphEngine(GraphInfo encoder, GraphInfo decoder) : encoder_(std::move(encoder)), decoder_(std::move(decoder)) {}
+  std::string_view name() const override { return "stated"; }
+  GraphInfo inspect(const std::filesystem::path& model) override {
+    return model.stem().native().ends_with("encoder") ? encoder_ : decoder_;
+  }
+  std::unique_ptr<CompiledModel> compile(const std::filesystem::path&, const CompileOptions&) override {
+    throw Error(ErrorCode::internal, "nothing runs here");
+  }
+
+ private:
+  GraphInfo encoder_;
+  GraphInfo decoder_;
+};
+
 /// A folder with a model file in it, removed at the end.
 class ModelFolder {
  public:
