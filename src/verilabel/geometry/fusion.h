@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "verilabel/geometry/box.h"
+
+namespace verilabel {
+
+/// A box that one of several models found in an image.
+struct FusionBox {
+  Box box_xywh_px;
+  double score = 1;  ///< above 0
+  std::int32_t class_id = 0;
+  std::size_t model = 0;  ///< which of the models
+};
+
+/// How the boxes of several models become one answer. Boxes of different classes never meet.
+enum class FusionMethod : std::uint8_t {
+  nms,       ///< the best of those that overlap
+  soft_nms,  ///< all, the weaker for what a better one covers: Bodla et al., Soft-NMS, 2017, with a Gaussian
+  wbf,       ///< their mean, weighted by score: Solovyev et al., Weighted boxes fusion, 2021
+};
+
+struct FusionOptions {
+  FusionMethod method = FusionMethod::wbf;
+  double iou = 0.55;                     ///< boxes that overlap by more are the same object
+  double sigma = 0.5;                    ///< of soft-NMS's Gaussian
+  double floor = 0;                      ///< of soft-NMS: what falls below it is dropped
+  std::vector<double> weights_of_model;  ///< that scores are multiplied by; empty for 1 each
+
+  /// Throws `wrong_use` for an IoU outside of 0 to 1, a sigma or weight that is not positive, a number of weights other than that
+  /// of the models.
+  void validate(std::size_t models) const;
+};
+
+/// One object of the answer.
+struct FusedBox {
+  Box box_xywh_px;
+  double score = 0;
+  std::int32_t class_id = 0;
+  std::vector<std::size_t> members;  ///< boxes that it stands for, by their place in the input, the best first
+};
+
+/// The boxes of one image as one answer, by descending score; of equal scores the one with the earlier best member first.
+///
+/// Weighted fusion, by class and descending weighted score: a box joins the fused box that it overlaps most, if by more than `iou`,
+/// which then is the mean of its members weighted by their scores, and has their mean score; in the end that is multiplied by
+/// min(members, models) / sum of the weights, so that what only one of three models saw counts a third. NMS and soft-NMS work on
+/// scores times weight over the greatest weight.
+std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::size_t models, const FusionOptions& options);
+
+}  // namespace verilabel
