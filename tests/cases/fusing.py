@@ -23,7 +23,14 @@ class Fusing(ProgramCase):
             "images": [{"id": n, "file_name": f"{n}.bmp", "width": 100, "height": 100} for n in labels],
             "categories": [{"id": i, "name": n} for i, n in enumerate(names, 1)],
             "annotations": [
-                {"id": 100 * n + i, "image_id": n, "category_id": names.index(c) + 1, "bbox": box, "score": s, "area": box[2] * box[3]}
+                {
+                    "id": 100 * n + i,
+                    "image_id": n,
+                    "category_id": names.index(c) + 1,
+                    "bbox": box,
+                    "score": s,
+                    "area": box[2] * box[3],
+                }
                 for n, of_image in labels.items()
                 for i, (c, s, box) in enumerate(of_image)
             ],

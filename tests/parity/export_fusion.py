@@ -1,4 +1,5 @@
-"""What the package ensemble-boxes makes of random boxes of several models: export_fusion.py > src/verilabel/geometry/fusion_reference.txt
+"""What the package ensemble-boxes makes of random boxes of several models:
+export_fusion.py > src/verilabel/geometry/fusion_reference.txt
 
 For fusion_test.cpp. A case is a line `case METHOD MODELS IOU SIGMA FLOOR WEIGHT…`, lines `in MODEL CLASS SCORE X1 Y1 X2 Y2`, lines
 `out CLASS SCORE X1 Y1 X2 Y2` by descending score, and `end`. Needs ensemble-boxes 1.0.9 and NumPy.

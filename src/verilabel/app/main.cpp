@@ -36,6 +36,7 @@ const std::array kCommands = {
     &verilabel::cli::kThresholdCommand, &verilabel::cli::kReviewCommand, &verilabel::cli::kTagCommand,
     &verilabel::cli::kViewsCommand,     &verilabel::cli::kExportCommand, &verilabel::cli::kStatsCommand,
     &verilabel::cli::kSamplesCommand,   &verilabel::cli::kLabelsCommand, &verilabel::cli::kModelsCommand,
+    &verilabel::cli::kEmbedCommand,     &verilabel::cli::kFuseCommand,
 };
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else

@@ -10,6 +10,8 @@ extern const Command kImportCommand;
 extern const Command kImportsCommand;
 extern const Command kLabelCommand;
 extern const Command kRunsCommand;
+extern const Command kEmbedCommand;
+extern const Command kFuseCommand;
 extern const Command kEvaluateCommand;
 extern const Command kThresholdCommand;
 extern const Command kReviewCommand;

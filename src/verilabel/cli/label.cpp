@@ -16,6 +16,10 @@ namespace {
 
 struct Words {
   std::string model;
+  std::string segment_with;
+  std::string classify_with;
+  std::string propose;
+  bool keeps_background = false;
   std::string manifest;
   std::string classes;
   std::string classes_file;
@@ -30,6 +34,18 @@ Action configure(CLI::App& app) {
   app.add_option("--model", words->model, "An .onnx file, or a folder in Hugging Face's layout")->type_name("MODEL");
   app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
       ->type_name("FILE");
+  app.add_option("--boxes", options->boxes, "Take the labels that stand in this set instead of letting a model find objects")
+      ->type_name("SET");
+  app.add_option("--segment-with", words->segment_with, "A model that outlines the boxes, such as SAM")->type_name("MODEL");
+  app.add_option("--classify-with", words->classify_with,
+                 "A model that names each object from its pixels alone; confidences are multiplied, --classes are its classes")
+      ->type_name("MODEL");
+  app.add_option("--propose", words->propose, "With --classify-with: what the first model shall find, separated by commas")
+      ->type_name("NAMES");
+  app.add_option("--crop-margin", options->crop.margin, "With --classify-with: what is seen around a box, in parts of its sides")
+      ->capture_default_str();
+  app.add_flag("--keep-background", words->keeps_background,
+               "With --classify-with: show an outlined object with what is behind it (default: on grey)");
   auto* classes =
       app.add_option("--classes", words->classes,
                      "What a model that reads shall find, or which of a model's own classes are wanted; separated by commas")
@@ -72,10 +88,19 @@ Action configure(CLI::App& app) {
       Project project = Project::open(invocation.project_dir);
       return answer_run(invocation, resume_run(project, RunId{words->resume}, invocation.console.progress(), invocation.cancel));
     }
-    if (words->model.empty()) {
-      throw Error(ErrorCode::wrong_use, "which model? Pass --model FILE.onnx, or --resume RUN to go on with a run");
+    if (words->model.empty() && options->boxes.empty()) {
+      throw Error(
+          ErrorCode::wrong_use,
+          "which model? Pass --model FILE.onnx, --boxes SET to work on boxes that are there, or --resume RUN to go on with a run");
     }
-    options->model = std::filesystem::absolute(words->model).lexically_normal();
+    const auto path_of = [](const std::string& word) {
+      return word.empty() ? std::filesystem::path() : std::filesystem::absolute(word).lexically_normal();
+    };
+    options->model = path_of(words->model);
+    options->segment_with = path_of(words->segment_with);
+    options->classify_with = path_of(words->classify_with);
+    options->propose = prompts_of_names(names_from(words->propose));
+    options->crop.is_masked = !words->keeps_background;
     if (!words->manifest.empty()) {
       options->manifest = std::filesystem::absolute(words->manifest).lexically_normal();
     }
@@ -100,6 +125,9 @@ constexpr std::string_view kExamples[] = {
     "verilabel label --model yolox_nano.onnx",
     "verilabel label --model yolo11n.onnx --classes \"person, traffic light\" --floor 0.01",
     "verilabel label --model yolo11n.onnx --engine onnxruntime --device cuda",
+    "verilabel label --model yolo11n.onnx --segment-with sam-vit-base --set masks",
+    "verilabel label --boxes human --segment-with sam-vit-base --set masks",
+    "verilabel label --model yolo11n.onnx --propose car --classify-with clip-vit-base-patch32 --classes \"taxi, police car\"",
     "verilabel label --resume 3",
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <exception>
+#include <future>
 
 #include <array>
 
@@ -73,6 +75,18 @@ std::unique_ptr<Engine> open_engine(std::string_view name) {
     }
   }
   throw Error(ErrorCode::wrong_use, fmt::format("there is no engine \"{}\"; known are {}", name, fmt::join(engine_names(), ", ")));
+}
+
+void run_now(InferRequest& request) {
+  std::promise<void> promise;
+  request.start([&](const std::exception_ptr& failure) {
+    if (failure) {
+      promise.set_exception(failure);
+    } else {
+      promise.set_value();
+    }
+  });
+  promise.get_future().get();
 }
 
 }  // namespace verilabel

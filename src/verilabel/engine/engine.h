@@ -68,6 +68,9 @@ class InferRequest {
   virtual void start(std::function<void(std::exception_ptr)> done) = 0;
 };
 
+/// Runs one inference and waits for it. Throws what it failed with.
+void run_now(InferRequest& request);
+
 /// A graph made ready for one device. Safe to use from any thread.
 class CompiledModel {
  public:

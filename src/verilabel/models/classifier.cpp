@@ -123,26 +123,6 @@ bool gives_classes(const GraphInfo& graph) {
   return graph.outputs.size() == 1 && graph.outputs[0].shape.size() == 2;
 }
 
-/// The size of the tensor, which the graph must take.
-InputSize canvas_of(const ModelSource& source, const ImageProcessor& processor, const std::filesystem::path& stated_by) {
-  const std::optional<InputSize> size = processor.fixed_size();
-  if (!size) {
-    throw Error(ErrorCode::bad_data,
-                fmt::format("the image processor makes tensors of a size that depends on the image ({}), which a classifier cannot "
-                            "take",
-                            processor.text()),
-                {{"file", stated_by.native()}});
-  }
-  const TensorInfo& input = source.graph.inputs.front();
-  if ((input.shape[2] > 0 && input.shape[2] != size->height) || (input.shape[3] > 0 && input.shape[3] != size->width)) {
-    throw Error(
-        ErrorCode::bad_model,
-        fmt::format("images are prepared as {} x {} pixels, but the graph takes {}", size->width, size->height, text_of(input)),
-        {{"prepared by", stated_by.native()}});
-  }
-  return *size;
-}
-
 Activation activation_of(const ModelConfig& config, std::size_t classes) {
   if (config.problem_type == "multi_label_classification" || (config.problem_type.empty() && classes == 1)) {
     return Activation::sigmoid;
@@ -182,7 +162,7 @@ std::unique_ptr<FamilyLabeller> make_transformers_classifier(const ModelSource& 
   Classifier::Parts parts;
   parts.family = "transformers_classifier";
   parts.processor = is_timm ? read_timm_processor(stated_by) : read_image_processor(stated_by);
-  parts.canvas = canvas_of(source, parts.processor, stated_by);
+  parts.canvas = canvas_of(parts.processor, source.graph.inputs.front(), stated_by);
   parts.class_names = config.class_names;
   parts.class_origin = source.files.config.native();
   if (graph.outputs[0].shape[1] > 0) {
@@ -268,7 +248,7 @@ std::unique_ptr<FamilyLabeller> make_classifier(const ModelSource& source) {
     parts.processor.rule = ImageProcessor::SizeRule::exact;
     parts.processor.size = manifest.resize->exact;
   }
-  canvas_of(source, parts.processor, manifest.path);
+  canvas_of(parts.processor, input, manifest.path);
   ValueScaling scaling;
   scaling.rescale = manifest.scale ? ValueScaling::Rescale::factor : ValueScaling::Rescale::none;
   scaling.factor = manifest.scale.value_or(1);

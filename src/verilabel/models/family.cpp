@@ -141,6 +141,18 @@ void FamilyLabeller::set_input(const ModelSource& source, std::string_view name,
   graph_.inputs[static_cast<std::size_t>(input - source.graph.inputs.data())] = {std::move(shape), takes_i64(input->type), true};
 }
 
+void FamilyLabeller::set_whole_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape) {
+  set_input(source, name, std::move(shape));
+  graph_.inputs[static_cast<std::size_t>(tensor_named(source.graph.inputs, name) - source.graph.inputs.data())].has_batch = false;
+}
+
+void FamilyLabeller::take_prompts(const ModelSource& source) {
+  class_names_ = source.options.prompts.names();
+  card_.class_source = "what was asked for";
+  card_.takes_prompts = true;
+  take_limits(source.manifest);
+}
+
 void FamilyLabeller::take_limits(const Manifest& manifest) {
   nms_iou_ = manifest.nms_iou.value_or(nms_iou_);
   max_detections_ = manifest.max_detections.value_or(max_detections_);

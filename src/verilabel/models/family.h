@@ -25,6 +25,7 @@ struct ModelSource {
   GraphInfo companion;  ///< empty when there is none
   Manifest manifest;
   ModelFiles files;
+  std::string weights_sha256;
 };
 
 /// How an image is brought to the size of the input, in pixels.
@@ -73,6 +74,7 @@ class FamilyLabeller : public Labeller {
                                 const CandidateOptions& options) const final;
 
   ModelCard& card_to_complete() { return card_; }
+  void add_note(std::string note) { notes_.push_back(std::move(note)); }
 
  protected:
   /// `input` is the one that takes the image; the batch comes from it. Other inputs are declared with `set_input`.
@@ -80,6 +82,10 @@ class FamilyLabeller : public Labeller {
 
   /// What one image takes of an input, by its name in the graph.
   void set_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape);
+  /// Of an input without a batch dimension: its whole shape.
+  void set_whole_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape);
+  /// Of the graph's outputs, those that `decode_checked` gets.
+  void read_only(std::vector<std::size_t> outputs) { graph_.outputs = std::move(outputs); }
   std::size_t image_input() const { return image_input_; }
 
   /// Names from the manifest, else from the graph, else COCO's where 80 classes allow it. Throws `bad_model` when their number is
@@ -91,6 +97,8 @@ class FamilyLabeller : public Labeller {
   /// there are none.
   void take_output_names(const ModelSource& source, std::optional<std::vector<std::string>> names, std::string_view origin,
                          std::size_t count);
+  /// The classes that the model is asked for, in their order.
+  void take_prompts(const ModelSource& source);
   /// Of an output: an index into `class_names`, or −1 when it stands for no class. After `take_output_names`.
   std::int32_t class_of_output(std::size_t output) const { return class_of_output_[output]; }
   std::size_t output_count() const { return class_of_output_.size(); }
@@ -100,8 +108,6 @@ class FamilyLabeller : public Labeller {
   /// As `decode`, on outputs of those shapes.
   virtual std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                                 const CandidateOptions& options) const = 0;
-
-  void add_note(std::string note) { notes_.push_back(std::move(note)); }
 
   ModelCard card_;
   double nms_iou_ = 0.65;
@@ -196,6 +202,7 @@ std::unique_ptr<FamilyLabeller> make_classifier(const ModelSource& source);
 std::unique_ptr<FamilyLabeller> make_transformers_detr(const ModelSource& source);
 std::unique_ptr<FamilyLabeller> make_detr_export(const ModelSource& source);
 std::unique_ptr<FamilyLabeller> make_rf_detr(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source);
 
 /// The input size that an Ultralytics graph states as `imgsz`; 640 where it does not.
 InputSize ultralytics_size_of(const GraphInfo& graph);

@@ -18,6 +18,11 @@ struct Family {
 
 /// In the order in which they are tried: the surest signature first.
 constexpr std::array kFamilies = {
+    Family{{"two_towers",
+            "preprocessor_config.json and tokenizer.json; pixel_values [B, 3, H, W] -> image_embeds or pooler_output, and "
+            "input_ids -> "
+            "text_embeds or pooler_output in a second graph or the same"},
+           &make_two_towers},
     Family{{"ultralytics_classifier", "metadata with task classify; images [B, 3, H, W] -> output0 [B, classes]"},
            &make_ultralytics_classifier},
     Family{{"transformers_classifier",
@@ -93,9 +98,10 @@ std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::p
         .companion = files.companion.empty() ? GraphInfo() : engine.inspect(files.companion),
         .manifest = manifest_of(files.graph, options.manifest),
         .files = files,
+        .weights_sha256 = sha256_of_weights(files),
     };
     auto labeller = labeller_from(source);
-    labeller->card_to_complete().weights_sha256 = sha256_of_weights(source.files);
+    labeller->card_to_complete().weights_sha256 = source.weights_sha256;
     return labeller;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::bad_model) {

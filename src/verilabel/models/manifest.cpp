@@ -24,7 +24,7 @@ constexpr std::string_view kNoClass = "N/A";
 constexpr std::string_view kNamesFile = "class_names_file";
 constexpr std::string_view kKeys =
     "family, class_names, class_names_file, channel_order, mean, std, input_size, fit, padding, interpolation, nms_iou, "
-    "max_detections, task, resize, filter, crop, scale, activation";
+    "max_detections, task, resize, filter, crop, scale, activation, logit_scale, logit_bias";
 
 [[noreturn]] void refuse(const std::string& key, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"key", key}});
@@ -189,6 +189,16 @@ void set_key(Manifest& manifest, const std::string& key, const json& value) {
       refuse(key, "scale must be a positive number");
     }
     manifest.scale = value.get<double>();
+  } else if (key == "logit_scale") {
+    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
+      refuse(key, "logit_scale must be a positive number");
+    }
+    manifest.logit_scale = value.get<double>();
+  } else if (key == "logit_bias") {
+    if (!value.is_number() || !std::isfinite(value.get<double>())) {
+      refuse(key, "logit_bias must be a number");
+    }
+    manifest.logit_bias = value.get<double>();
   } else if (key == "activation") {
     manifest.activation = one_of<Activation>(
         key, value, {{"softmax", Activation::softmax}, {"sigmoid", Activation::sigmoid}, {"none", Activation::none}});

@@ -54,6 +54,9 @@ struct Manifest {
   std::optional<std::uint8_t> padding;  ///< pixel value around a letterboxed image
   std::optional<double> nms_iou;
   std::optional<int> max_detections;
+  // Of models of two towers: logit = scale · cosine + bias.
+  std::optional<double> logit_scale;
+  std::optional<double> logit_bias;
   // Of classifiers.
   bool is_classification = false;
   std::optional<ResizeRule> resize;

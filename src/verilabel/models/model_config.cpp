@@ -17,6 +17,7 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = 64 << 20;
 constexpr std::size_t kMaxClasses = 1'000'000;
+constexpr double kMaxPositions = 1 << 20;
 
 [[noreturn]] void refuse(const std::string& key, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"key", key}});
@@ -85,6 +86,15 @@ ModelConfig read_model_config(const std::filesystem::path& file) {
     config.model_type = text_at(document, "model_type");
     config.problem_type = text_at(document, "problem_type");
     config.is_timm = document.contains("pretrained_cfg");
+    const json of_texts = document.value("text_config", json());
+    const json positions = of_texts.is_object() ? of_texts.value("max_position_embeddings", json()) : json();
+    if (positions.is_number_integer() && positions.get<double>() >= 1 && positions.get<double>() <= kMaxPositions) {
+      config.text_positions = positions.get<int>();
+    }
+    const json registers = document.value("num_register_tokens", json());
+    if (registers.is_number_integer() && registers.get<double>() >= 0 && registers.get<double>() <= kMaxPositions) {
+      config.register_tokens = registers.get<int>();
+    }
     config.is_dilated = document.value("dilation", json(false)) == true;
     if (document.contains("id2label")) {
       config.class_names = names_by_number(document.at("id2label"));

@@ -18,6 +18,8 @@ struct ModelConfig {
   /// none.
   std::optional<std::vector<std::string>> class_names;
   bool is_timm = false;     ///< written by timm: `pretrained_cfg` states the preprocessing
+  int text_positions = 0;   ///< tokens that a text tower knows places for; 0 when the file does not say
+  int register_tokens = 0;  ///< behind the class token
   bool is_dilated = false;  ///< DETR's last stage keeps its resolution
 };
 

@@ -2,12 +2,34 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+
 namespace verilabel {
 
 PillowLabeller::PillowLabeller(const ModelSource& source, std::string family, const TensorInfo& input, ImageProcessor processor,
                                InputSize canvas)
     : FamilyLabeller(source, std::move(family), input, canvas), processor_(std::move(processor)) {
   card_.preprocessing = processor_.text();
+}
+
+InputSize canvas_of(const ImageProcessor& processor, const TensorInfo& input, const std::filesystem::path& stated_by) {
+  const std::optional<InputSize> size = processor.fixed_size();
+  if (!size) {
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the image processor makes tensors of a size that depends on the image ({}), which this model cannot "
+                            "take",
+                            processor.text()),
+                {{"file", stated_by.native()}});
+  }
+  if ((input.shape[2] > 0 && input.shape[2] != size->height) || (input.shape[3] > 0 && input.shape[3] != size->width)) {
+    throw Error(
+        ErrorCode::bad_model,
+        fmt::format("images are prepared as {} x {} pixels, but the graph takes {}", size->width, size->height, text_of(input)),
+        {{"prepared by", stated_by.native()}});
+  }
+  return *size;
 }
 
 InputTransform PillowLabeller::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const {

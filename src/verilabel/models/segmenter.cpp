@@ -557,13 +557,14 @@ std::unique_ptr<Segmenter> load_segmenter(Engine& engine, const std::filesystem:
         .companion = engine.inspect(files.companion),
         .manifest = manifest_of(files.graph, options.manifest),
         .files = files,
+        .weights_sha256 = sha256_of_weights(files),
     };
     if (!source.manifest.path.empty()) {
       throw Error(ErrorCode::bad_data, "a segmenter leaves nothing open that a manifest could say; remove it",
                   {{"file", source.manifest.path.native()}});
     }
     auto segmenter = std::make_unique<SamSegmenter>(source, family_of(source));
-    segmenter->card_to_complete().weights_sha256 = sha256_of_weights(source.files);
+    segmenter->card_to_complete().weights_sha256 = source.weights_sha256;
     return segmenter;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::bad_model) {

@@ -34,6 +34,7 @@ class TwoGraphEngine final : public Engine {
  public:
   TwoGraphEngine(GraphInfo encoder, GraphInfo decoder) : encoder_(std::move(encoder)), decoder_(std::move(decoder)) {}
   std::string_view name() const override { return "stated"; }
+  std::string version() const override { return "0"; }
   GraphInfo inspect(const std::filesystem::path& model) override {
     return model.stem().native().ends_with("encoder") ? encoder_ : decoder_;
   }

@@ -102,7 +102,10 @@ std::vector<LineStage> line_of(const LabelStages& models, const LabelRunOptions&
     add(std::make_unique<OutlineStage>(*models.segmenter), models.decoder_graph);
   }
   if (models.classifier != nullptr) {
-    add(std::make_unique<RenameStage>(*models.classifier, options.crop), models.classifier_graph);
+    add(std::make_unique<RenameStage>(*models.classifier, options), models.classifier_graph);
+  }
+  if (models.embedder != nullptr) {
+    add(std::make_unique<EmbedStage>(*models.embedder, options), models.embedder_graph);
   }
   require(!line.empty(), "a run needs a model");
   return line;

@@ -13,6 +13,7 @@
 #include "verilabel/base/progress.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/image/decode.h"
+#include "verilabel/models/embedder.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/object_crop.h"
@@ -36,8 +37,9 @@ struct TaskFailure {
 struct TaskOutcome {
   SampleId sample;
   std::optional<TaskFailure> failure;
-  std::vector<Candidate> candidates;  ///< by descending score; empty after a failure
-  int image_width = 0;                ///< pixels of the upright image that the model saw; 0 when it never did
+  std::vector<Candidate> candidates;        ///< by descending score; empty after a failure
+  std::vector<std::vector<float>> vectors;  ///< of an embedder: one of the image, or one a candidate that came with the task
+  int image_width = 0;                      ///< pixels of the upright image that the model saw; 0 when it never did
   int image_height = 0;
 };
 
@@ -51,11 +53,15 @@ struct LabelStages {
   CompiledModel* decoder_graph = nullptr;
   const Labeller* classifier = nullptr;  ///< names each object anew, from its pixels alone; its scores are multiplied
   CompiledModel* classifier_graph = nullptr;
+  const Embedder* embedder = nullptr;  ///< makes vectors
+  CompiledModel* embedder_graph = nullptr;
 };
 
 struct LabelRunOptions {
   CandidateOptions candidates{};  ///< of what is proposed
   CropOptions crop{};             ///< what the classifier sees of an object
+  bool embeds_objects = false;    ///< the embedder looks at each candidate that came with the task; otherwise at the image
+  std::vector<std::uint8_t> is_name_wanted = {};  ///< of the classifier's classes, which it may give; empty for all
   DecodeOptions decode{};
   std::string device = "cpu";
   int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1

@@ -113,6 +113,35 @@ void OutlineStage::finish(ImageJob& job) const {
   }
 }
 
+std::size_t EmbedStage::begin(ImageJob& job) const {
+  job.vectors.resize(options_.embeds_objects ? job.candidates.size() : 1);
+  return job.vectors.size();
+}
+
+void EmbedStage::write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const {
+  if (!options_.embeds_objects) {
+    embedder_.preprocess(job.image, inputs, scratch);
+    return;
+  }
+  const Candidate& candidate = job.candidates[part];
+  Image object;
+  crop_object(job.image, candidate.box_xywh_px, candidate.mask, options_.crop, object);
+  embedder_.preprocess(object, inputs, scratch);
+}
+
+void EmbedStage::read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const {
+  job.vectors[part] = embedder_.decode(outputs);
+}
+
+void EmbedStage::finish(ImageJob&) const {}
+
+RenameStage::RenameStage(const Labeller& classifier, const LabelRunOptions& options)
+    : classifier_(classifier), crop_(options.crop), floor_(options.candidates.floor), best_(classifier.default_options()) {
+  best_.floor = 0;
+  best_.max_detections = 1;
+  best_.is_class_wanted = options.is_name_wanted;
+}
+
 std::size_t RenameStage::begin(ImageJob& job) const {
   return job.candidates.size();
 }
@@ -120,16 +149,13 @@ std::size_t RenameStage::begin(ImageJob& job) const {
 void RenameStage::write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const {
   const Candidate& candidate = job.candidates[part];
   Image object;
-  crop_object(job.image, candidate.box_xywh_px, candidate.mask, options_, object);
+  crop_object(job.image, candidate.box_xywh_px, candidate.mask, crop_, object);
   job.parts[part].transform = classifier_.preprocess(object, inputs, scratch, 0);
 }
 
 void RenameStage::read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const {
   PartResult& result = job.parts[part];
-  CandidateOptions best = classifier_.default_options();
-  best.floor = 0;
-  best.max_detections = 1;
-  result.candidates = classifier_.decode(outputs, result.transform, best);
+  result.candidates = classifier_.decode(outputs, result.transform, best_);
 }
 
 void RenameStage::finish(ImageJob& job) const {
@@ -138,11 +164,25 @@ void RenameStage::finish(ImageJob& job) const {
     if (job.parts[i].candidates.empty()) {
       continue;  // no class of the classifier has any share in it, or one that only competes
     }
-    renamed.push_back(std::move(job.candidates[i]));
-    renamed.back().class_index = job.parts[i].candidates.front().class_index;
-    renamed.back().score *= job.parts[i].candidates.front().score;
+    const Candidate& name = job.parts[i].candidates.front();
+    Candidate& candidate = job.candidates[i];
+    candidate.class_index = name.class_index;
+    candidate.score *= name.score;
+    if (candidate.score > floor_) {
+      renamed.push_back(std::move(candidate));
+    }
   }
-  job.candidates = best_first(std::move(renamed));
+  // A model may propose one object by two names, which are now the same.
+  job.candidates.clear();
+  for (Candidate& candidate : best_first(std::move(renamed))) {
+    const bool is_there = std::ranges::any_of(job.candidates, [&](const Candidate& other) {
+      return other.class_index == candidate.class_index && other.box_xywh_px == candidate.box_xywh_px &&
+             other.mask == candidate.mask;
+    });
+    if (!is_there) {
+      job.candidates.push_back(std::move(candidate));
+    }
+  }
 }
 
 }  // namespace verilabel

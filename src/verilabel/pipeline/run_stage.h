@@ -28,6 +28,7 @@ struct ImageJob {
   int width = 0;
   int height = 0;
   std::vector<Candidate> candidates;  ///< that the stages so far have made
+  std::vector<std::vector<float>> vectors;
   std::optional<TaskFailure> failure;
 
   // Of the stage where it is.
@@ -110,10 +111,29 @@ class OutlineStage final : public RunStage {
   const Segmenter& segmenter_;
 };
 
-/// A classifier that looks at each object alone and gives it its class.
+/// A model that makes a vector of the image, or of each of the objects that came with the task.
+class EmbedStage final : public RunStage {
+ public:
+  EmbedStage(const Embedder& embedder, const LabelRunOptions& options) : embedder_(embedder), options_(options) {}
+
+  const GraphUse& graph() const override { return embedder_.graph(); }
+  bool looks_at_image() const override { return true; }
+  std::size_t begin(ImageJob& job) const override;
+  void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
+  void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
+  void finish(ImageJob& job) const override;
+
+ private:
+  const Embedder& embedder_;
+  const LabelRunOptions& options_;
+};
+
+/// A classifier that looks at each object alone and gives it its class. Of candidates that are the same after that, the best is
+/// kept.
 class RenameStage final : public RunStage {
  public:
-  RenameStage(const Labeller& classifier, const CropOptions& options) : classifier_(classifier), options_(options) {}
+  /// Keeps what scores above `floor` in the end.
+  RenameStage(const Labeller& classifier, const LabelRunOptions& options);
 
   const GraphUse& graph() const override { return classifier_.graph(); }
   bool looks_at_image() const override { return true; }
@@ -124,7 +144,9 @@ class RenameStage final : public RunStage {
 
  private:
   const Labeller& classifier_;
-  const CropOptions& options_;
+  const CropOptions& crop_;
+  double floor_;
+  CandidateOptions best_;
 };
 
 }  // namespace verilabel

@@ -428,6 +428,7 @@ void StageLine::leave(ImageJob& job, bool is_dropped) {
     outcome.failure = std::move(job.failure);
   } else {
     outcome.candidates = std::move(job.candidates);
+    outcome.vectors = std::move(job.vectors);
   }
   job = ImageJob();
   spare_jobs_.push_back(&job);

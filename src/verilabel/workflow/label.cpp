@@ -16,6 +16,7 @@
 #include "verilabel/engine/engine.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/model_files.h"
+#include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/run_ledger.h"
 #include "verilabel/workflow/set_name.h"
@@ -29,9 +30,27 @@ using nlohmann::json;
 constexpr std::size_t kOutcomesOfATransaction = 64;
 constexpr std::chrono::milliseconds kLongestUnstored{100};
 
+/// A model beside the first with the hash of its files, so that a run goes on with the same.
+json json_from(const std::filesystem::path& model) {
+  return model.empty() ? json() : json{{"model", model.native()}, {"weights_sha256", sha256_of_weights(find_model_files(model))}};
+}
+
+std::filesystem::path path_from(const json& document, const char* key) {
+  const json model = document.value(key, json());
+  return model.is_null() ? std::filesystem::path() : std::filesystem::path(model.at("model").get<std::string>());
+}
+
 std::string json_from(const LabelOptions& options) {
   json document;
   document["prompts"] = json::parse(json_from(options.prompts));
+  if (!options.propose.empty()) {
+    document["propose"] = json::parse(json_from(options.propose));
+  }
+  document["boxes"] = options.boxes.empty() ? json() : json(options.boxes);
+  document["segment_with"] = json_from(options.segment_with);
+  document["classify_with"] = json_from(options.classify_with);
+  document["crop_margin"] = options.crop.margin;
+  document["crop_masked"] = options.crop.is_masked;
   document["engine"] = options.engine;
   document["device"] = options.device;
   document["batch"] = options.batch;
@@ -51,6 +70,15 @@ LabelOptions options_from(const RunRequest& request) {
   // Runs of versions before models were asked in words have a list of names.
   options.prompts = document.contains("prompts") ? prompts_from_json(document.at("prompts").dump())
                                                  : prompts_of_names(document.at("classes").get<std::vector<std::string>>());
+  if (document.contains("propose")) {
+    options.propose = prompts_from_json(document.at("propose").dump());
+  }
+  const json boxes = document.value("boxes", json());
+  options.boxes = boxes.is_null() ? std::string() : boxes.get<std::string>();
+  options.segment_with = path_from(document, "segment_with");
+  options.classify_with = path_from(document, "classify_with");
+  options.crop.margin = document.value("crop_margin", options.crop.margin);
+  options.crop.is_masked = document.value("crop_masked", options.crop.is_masked);
   options.engine = document.at("engine").get<std::string>();
   options.device = document.at("device").get<std::string>();
   options.batch = document.at("batch").get<int>();
@@ -66,17 +94,12 @@ LabelOptions options_from(const RunRequest& request) {
   return options;
 }
 
-std::string json_from(const ModelCard& card, const CandidateOptions& options, const Engine& engine) {
-  json document;
-  document["engine_version"] = engine.version();
-  document["family"] = card.family;
-  document["layout"] = card.layout;
-  document["class_source"] = card.class_source;
-  document["preprocessing"] = card.preprocessing;
-  document["weights_sha256"] = card.weights_sha256;
-  document["nms_iou"] = options.nms_iou;
-  document["max_detections"] = options.max_detections;
-  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+json json_from(const ModelCard& card) {
+  return {{"family", card.family},
+          {"layout", card.layout},
+          {"class_source", card.class_source},
+          {"preprocessing", card.preprocessing},
+          {"weights_sha256", card.weights_sha256}};
 }
 
 /// One flag a class of the model; all when none is named.
@@ -107,13 +130,180 @@ std::vector<std::uint8_t> wanted_classes(const Labeller& labeller, const Prompts
   return wanted;
 }
 
-CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions& options) {
+CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions& options, const Prompts& prompts) {
   CandidateOptions candidates = labeller.default_options();
   candidates.floor = options.floor;
   candidates.nms_iou = options.nms_iou.value_or(candidates.nms_iou);
   candidates.max_detections = options.max_detections.value_or(candidates.max_detections);
-  candidates.is_class_wanted = wanted_classes(labeller, options.prompts);
+  candidates.is_class_wanted = wanted_classes(labeller, prompts);
   return candidates;
+}
+
+/// Labels of a set as candidates, sample by sample.
+class GivenBoxes {
+ public:
+  /// The labels of the set that stand: effective, active and not rejected, with a box. Throws `not_found` for a set that is not
+  /// there.
+  GivenBoxes(const Columns& columns, const std::string& set) {
+    const auto found = std::ranges::find(columns.sets, set, &NamedId::name);
+    if (found == columns.sets.end()) {
+      throw Error(ErrorCode::not_found, fmt::format("there is no label set '{}' to take boxes from", set));
+    }
+    const auto index = static_cast<std::int32_t>(found - columns.sets.begin());
+    for (const NamedId& one : columns.classes) {
+      class_names_.push_back(one.name);
+    }
+    const LabelColumns& labels = columns.labels;
+    for (std::size_t row = 0; row < labels.size(); ++row) {
+      if (labels.set[row] != index || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected ||
+          labels.kind[row] == LabelKind::classification) {
+        continue;
+      }
+      Candidate candidate;
+      candidate.class_index = labels.class_index[row];
+      candidate.box_xywh_px = labels.box_xywh_px(row);
+      candidate.score = std::isnan(labels.confidence[row]) ? 1 : labels.confidence[row];
+      of_sample_[columns.samples.id[static_cast<std::size_t>(labels.sample[row])]].push_back(std::move(candidate));
+    }
+  }
+
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  std::vector<Candidate> of(SampleId sample) const {
+    const auto found = of_sample_.find(sample.value);
+    return found == of_sample_.end() ? std::vector<Candidate>() : found->second;
+  }
+
+ private:
+  std::vector<std::string> class_names_;
+  std::unordered_map<std::int64_t, std::vector<Candidate>> of_sample_;
+};
+
+/// The models of a run, loaded and ready.
+class RunModels {
+ public:
+  RunModels(Project& project, const LabelOptions& options) : engine_(open_engine(options.engine)) {
+    run_options.device = options.device;
+    run_options.batch = options.batch;
+    run_options.crop = options.crop;
+    const Prompts& first_prompts = options.classify_with.empty() ? options.prompts : options.propose;
+    if (options.boxes.empty()) {
+      LoadOptions load = load_options(project, options, first_prompts);
+      load.manifest = options.manifest;
+      proposer_ = load_labeller(*engine_, options.model, load);
+      run_options.candidates = candidate_options(*proposer_, options, first_prompts);
+      stages.proposer = proposer_.get();
+    } else {
+      boxes_ = std::make_unique<GivenBoxes>(project.columns(), options.boxes);
+    }
+    if (!options.segment_with.empty()) {
+      segmenter_ = load_segmenter(*engine_, options.segment_with, load_options(project, options, {}));
+      stages.segmenter = segmenter_.get();
+    }
+    if (!options.classify_with.empty()) {
+      classifier_ = load_labeller(*engine_, options.classify_with, load_options(project, options, options.prompts));
+      run_options.is_name_wanted = wanted_classes(*classifier_, options.prompts);
+      stages.classifier = classifier_.get();
+    }
+    // What is loaded is described before anything is compiled, which takes longest.
+    if (proposer_) {
+      stages.proposer_graph = ready(proposer_->graph());
+    }
+    if (segmenter_) {
+      stages.encoder_graph = ready(segmenter_->encoder());
+      stages.decoder_graph = ready(segmenter_->decoder());
+    }
+    if (classifier_) {
+      stages.classifier_graph = ready(classifier_->graph());
+    }
+  }
+
+  const std::vector<std::string>& class_names() const {
+    return classifier_ ? classifier_->class_names() : (proposer_ ? proposer_->class_names() : boxes_->class_names());
+  }
+  /// Whether labels of the class can come out.
+  bool is_asked(std::size_t class_index) const {
+    const std::vector<std::uint8_t>& wanted = classifier_ ? run_options.is_name_wanted : run_options.candidates.is_class_wanted;
+    return wanted.empty() || wanted[class_index] != 0;
+  }
+  std::vector<Candidate> given(SampleId sample) const { return boxes_ ? boxes_->of(sample) : std::vector<Candidate>(); }
+  std::string_view engine_name() const { return engine_->name(); }
+  std::string device() const { return graphs_.front()->device(); }
+
+  std::vector<std::string> notes() const {
+    std::vector<std::string> all;
+    const auto add = [&](const std::vector<std::string>& notes) { all.insert(all.end(), notes.begin(), notes.end()); };
+    if (proposer_) {
+      add(proposer_->notes());
+    }
+    if (segmenter_) {
+      add(segmenter_->notes());
+    }
+    if (classifier_) {
+      add(classifier_->notes());
+    }
+    return all;
+  }
+
+  /// What the run keeps of its models: the first one's description, and those of the others by what they do.
+  std::string provenance() const {
+    json document = proposer_ ? json_from(proposer_->card()) : json::object();
+    if (proposer_) {
+      document["nms_iou"] = run_options.candidates.nms_iou;
+      document["max_detections"] = run_options.candidates.max_detections;
+    }
+    document["engine_version"] = engine_->version();
+    if (segmenter_) {
+      document["segmenter"] = json_from(segmenter_->card());
+    }
+    if (classifier_) {
+      document["classifier"] = json_from(classifier_->card());
+    }
+    return document.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
+  LabelStages stages;
+  LabelRunOptions run_options;
+
+ private:
+  static LoadOptions load_options(const Project& project, const LabelOptions& options, const Prompts& prompts) {
+    LoadOptions load;
+    load.prompts = prompts;
+    load.device = options.device;
+    load.text_cache = project.directory() / "vectors" / "texts";
+    return load;
+  }
+
+  CompiledModel* ready(const GraphUse& graph) {
+    graphs_.push_back(compile_for_run(*engine_, graph, run_options));
+    return graphs_.back().get();
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Labeller> proposer_;
+  std::unique_ptr<GivenBoxes> boxes_;
+  std::unique_ptr<Segmenter> segmenter_;
+  std::unique_ptr<Labeller> classifier_;
+  std::vector<std::unique_ptr<CompiledModel>> graphs_;
+};
+
+/// Throws `conflict` when a model is not the one that the run began with.
+void require_same_models(const RunRow& row, const LabelOptions& options) {
+  const json document = json::parse(row.request.options_json);
+  const auto require_same = [](const std::filesystem::path& model, const std::string& sha256) {
+    if (sha256_of_weights(find_model_files(model)) != sha256) {
+      throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run",
+                  {{"model", model.native()}});
+    }
+  };
+  if (!options.model.empty()) {
+    require_same(options.model, row.request.weights_sha256);
+  }
+  for (const auto& [model, key] :
+       {std::pair(options.segment_with, "segment_with"), std::pair(options.classify_with, "classify_with")}) {
+    if (!model.empty()) {
+      require_same(model, document.at(key).at("weights_sha256").get<std::string>());
+    }
+  }
 }
 
 /// Gathers outcomes and stores them some at a time.
@@ -194,24 +384,13 @@ RunReport report_of(const Project& project, RunId run) {
   return report;
 }
 
-LoadOptions load_options(const Project& project, const LabelOptions& options) {
-  return {.manifest = options.manifest,
-          .prompts = options.prompts,
-          .device = options.device,
-          .text_cache = project.directory() / "vectors" / "texts"};
-}
-
 /// Works on the samples that the run has left.
 RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<std::string> notes, const ProgressSink& progress,
                   const CancelToken& cancel) {
   RunWriter writer = RunWriter::open(project, run);
   const RunRow row = run_row(project, run);
   const LabelOptions options = options_from(row.request);
-  const ModelFiles files = find_model_files(options.model);
-  if (sha256_of_weights(files) != row.request.weights_sha256) {
-    throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run",
-                {{"model", options.model.native()}});
-  }
+  require_same_models(row, options);
   const std::vector<Sample> samples = writer.samples_left(retry_failed);
   if (samples.empty()) {
     writer.finish();
@@ -220,24 +399,18 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     return report;
   }
 
-  const std::unique_ptr<Engine> engine = open_engine(options.engine);
-  const std::unique_ptr<Labeller> labeller = load_labeller(*engine, options.model, load_options(project, options));
-  LabelRunOptions run_options;
-  run_options.candidates = candidate_options(*labeller, options);
-  run_options.device = options.device;
-  run_options.batch = options.batch;
-  run_options.total = static_cast<std::int64_t>(samples.size());
-  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, labeller->graph(), run_options);
+  RunModels models(project, options);
+  models.run_options.total = static_cast<std::int64_t>(samples.size());
 
   std::vector<ClassId> class_ids;
   std::vector<ClassId> asked;
-  for (std::size_t i = 0; i < labeller->class_names().size(); ++i) {
-    class_ids.push_back(project.ensure_class(labeller->class_names()[i]));
-    if (run_options.candidates.is_class_wanted.empty() || run_options.candidates.is_class_wanted[i] != 0) {
+  for (std::size_t i = 0; i < models.class_names().size(); ++i) {
+    class_ids.push_back(project.ensure_class(models.class_names()[i]));
+    if (models.is_asked(i)) {
       asked.push_back(class_ids.back());
     }
   }
-  writer.set_model(json_from(labeller->card(), run_options.candidates, *engine), engine->name(), compiled->device(), asked);
+  writer.set_model(models.provenance(), models.engine_name(), models.device(), asked);
 
   StoringSink sink(writer, std::move(class_ids), samples);
   std::size_t next = 0;
@@ -246,18 +419,18 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
       return std::nullopt;
     }
     const Sample& sample = samples[next++];
-    return LabelTask{sample.id, sample.path};
+    return LabelTask{sample.id, sample.path, models.given(sample.id)};
   };
   const LabelRunReport worked = run_labelling(
-      {.proposer = labeller.get(), .proposer_graph = compiled.get()}, run_options, source,
-      [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
+      models.stages, models.run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
   sink.store();
   writer.finish();
 
   RunReport report = report_of(project, run);
   report.images_per_second = worked.images_per_second();
   report.notes = std::move(notes);
-  report.notes.insert(report.notes.end(), labeller->notes().begin(), labeller->notes().end());
+  const std::vector<std::string> of_models = models.notes();
+  report.notes.insert(report.notes.end(), of_models.begin(), of_models.end());
   report.is_interrupted = worked.is_cancelled && report.left() > 0;
   return report;
 }
@@ -271,6 +444,14 @@ void LabelOptions::validate() const {
     }
   };
   check_set_name(set);
+  require(model.empty() != boxes.empty(), "a run needs a model that finds objects, or a set whose boxes are taken, and not both");
+  require(boxes.empty() || !segment_with.empty() || !classify_with.empty(),
+          "boxes that are there need a model that works on them: --segment-with or --classify-with");
+  require(boxes != set, "the labels of a run go into another set than the one its boxes come from; name it with --set");
+  require(!classify_with.empty() || propose.empty(), "--propose goes with --classify-with; classes are named by --classes");
+  require(boxes.empty() || classify_with.empty() == false || prompts.empty(),
+          "boxes that are there keep their classes; leave --classes out");
+  crop.validate();
   require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
   require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");
@@ -296,8 +477,10 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   }
   RunRequest request;
   request.set = options.set;
-  request.model = options.model.native();
-  request.weights_sha256 = sha256_of_weights(find_model_files(options.model));
+  const std::filesystem::path& first =
+      !options.model.empty() ? options.model : (!options.segment_with.empty() ? options.segment_with : options.classify_with);
+  request.model = options.boxes.empty() ? options.model.native() : "";
+  request.weights_sha256 = sha256_of_weights(find_model_files(first));
   request.view = options.where;
   request.floor = options.floor;
   request.options_json = json_from(options);

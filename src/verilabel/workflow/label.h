@@ -9,15 +9,25 @@
 #include "verilabel/base/ids.h"
 #include "verilabel/base/progress.h"
 #include "verilabel/models/prompts.h"
+#include "verilabel/pipeline/object_crop.h"
 #include "verilabel/store/project.h"
 
 namespace verilabel {
 
-/// What a new run shall do; kept with the run, so that resuming it does the same.
+/// What a new run shall do; kept with the run, so that resuming it does the same. The first that is given of model and `boxes`
+/// finds the objects, `segment_with` outlines them, `classify_with` names them.
 struct LabelOptions {
-  std::filesystem::path model;                    ///< an .onnx file, or a folder in Hugging Face's layout
+  std::filesystem::path model;                    ///< an .onnx file, or a folder in Hugging Face's layout; empty with `boxes`
   std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
-  Prompts prompts;  ///< what a model that reads is asked for; of one with classes of its own, those wanted; empty for all of them
+  std::string boxes;                    ///< a label set whose labels that stand take the place of the model's; empty for none
+  std::filesystem::path segment_with;   ///< a model that outlines boxes; empty for none
+  std::filesystem::path classify_with;  ///< a model that says what a picture shows; empty for none
+  CropOptions crop;                     ///< what that one sees of an object
+  /// The classes of the labels: what a model that reads is asked for; of one with classes of its own, those wanted; empty for all
+  /// of them. Of `classify_with` where that is given.
+  Prompts prompts;
+  /// With `classify_with`: the same of the model that finds the objects.
+  Prompts propose;
   std::string set = "auto";           ///< the label set that the candidates go into; made when it does not exist
   double floor = 0.05;                ///< lowest score stored
   std::optional<double> nms_iou;      ///< by default that of the model's family

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include "verilabel/base/file.h"
+#include "verilabel/engine/engine.h"
+#include "verilabel/image/image.h"
+#include "verilabel/models/labeller.h"
+
+// For tests that compare with what tests/parity made of reference implementations.
+namespace verilabel {
+
+inline std::filesystem::path fixtures() {
+  return std::filesystem::path(VERILABEL_SOURCE_DIR) / "tests/parity/fixtures";
+}
+
+/// A labeller ready to run, one image at a time unless the graph wants more, and what it makes of images.
+class Runner {
+ public:
+  explicit Runner(const std::filesystem::path& model, const LoadOptions& options = {}, std::string_view engine = "openvino")
+      : engine_(open_engine(engine)), labeller_(load_labeller(*engine_, model, options)) {
+    const GraphUse& graph = labeller_->graph();
+    batch_ = static_cast<std::size_t>(std::max(1, graph.fixed_batch));
+    CompileOptions compile;
+    compile.input_shapes = input_shapes_of(graph, static_cast<int>(batch_));
+    compile.outputs = graph.outputs;
+    compiled_ = engine_->compile(graph.file, compile);
+    request_ = compiled_->create_request();
+  }
+
+  const Labeller& labeller() const { return *labeller_; }
+
+  /// Fills the inputs; gives the tensor of the image.
+  std::span<const float> prepare(const Image& image, int pass = 0) {
+    std::vector<InputView> views;
+    for (std::size_t i = 0; i < labeller_->graph().inputs.size(); ++i) {
+      const InputPart& part = labeller_->graph().inputs[i];
+      views.push_back(part.is_i64 ? InputView{{}, request_->input_i64(i).first(part.size())}
+                                  : InputView{request_->input(i).first(part.size()), {}});
+    }
+    transform_ = labeller_->preprocess(image, views, scratch_, pass);
+    for (const InputView& view : views) {
+      if (view.f32.size() == static_cast<std::size_t>(3 * labeller_->input_width() * labeller_->input_height())) {
+        return view.f32;
+      }
+    }
+    return {};
+  }
+
+  /// Of what was prepared.
+  std::vector<Candidate> candidates(const CandidateOptions& options) {
+    run_now(*request_);
+    std::vector<std::vector<std::int64_t>> shapes;
+    std::vector<OutputView> outputs;
+    for (std::size_t i = 0; i < compiled_->output_count(); ++i) {
+      const auto shape = request_->output_shape(i);
+      shapes.emplace_back(shape.begin() + 1, shape.end());
+    }
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      const std::span<const float> all = request_->output(i);
+      outputs.push_back({all.first(all.size() / batch_), shapes[i]});
+    }
+    return labeller_->decode(outputs, transform_, options);
+  }
+
+ private:
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Labeller> labeller_;
+  std::unique_ptr<CompiledModel> compiled_;
+  std::unique_ptr<InferRequest> request_;
+  std::size_t batch_ = 1;
+  InputTransform transform_;
+  Image scratch_;
+};
+
+inline std::string sha256_of_floats(std::span<const float> values) {
+  return sha256_of({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+}
+
+// ---- Faults that a comparison must find ----
+
+using ImageChange = std::function<void(Image&)>;
+
+inline void swap_red_and_blue(Image& image) {
+  for (std::size_t i = 0; i < image.pixels().size(); i += Image::kChannels) {
+    std::swap(image.pixels()[i], image.pixels()[i + 2]);
+  }
+}
+
+inline void shift_by_a_pixel(Image& image) {
+  for (int y = 0; y < image.height(); ++y) {
+    std::uint8_t* row = image.row(y);
+    std::copy_backward(row, row + image.stride_bytes() - Image::kChannels, row + image.stride_bytes());
+  }
+}
+
+/// A copy of a fixture with one key of its preprocessing replaced, by a value in JSON.
+class FaultyModel {
+ public:
+  FaultyModel(const std::filesystem::path& folder, const std::string& key, const std::string& value_json);
+  FaultyModel(const FaultyModel&) = delete;
+  FaultyModel& operator=(const FaultyModel&) = delete;
+  ~FaultyModel() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace verilabel

@@ -1,0 +1,316 @@
+#include "verilabel/models/text_tower.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <future>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/models/text_cache.h"
+#include "verilabel/text/letter_case.h"
+
+namespace verilabel {
+namespace {
+
+/// Texts that go through the tower together.
+constexpr std::size_t kTextsPerInference = 16;
+/// CLIP's.
+constexpr int kUsualTokens = 77;
+
+void normalise(std::span<float> row, const std::string& text) {
+  double square = 0;
+  for (const float value : row) {
+    square += static_cast<double>(value) * value;
+  }
+  if (!(square > 0) || !std::isfinite(square)) {
+    throw Error(ErrorCode::bad_model, fmt::format("the model made nothing that can be compared of the text '{}'", text));
+  }
+  const double length = std::sqrt(square);
+  for (float& value : row) {
+    value = static_cast<float>(value / length);
+  }
+}
+
+std::string prepared(const TextTower& tower, const std::string& text) {
+  std::string lowered = tower.is_cleaned || tower.is_lowered ? lowercase(text) : text;
+  if (!tower.is_cleaned) {
+    return lowered;
+  }
+  std::string cleaned;
+  for (const char c : lowered) {
+    const bool is_blank = c == ' ' || (c >= '\t' && c <= '\r');
+    const bool is_punctuation =
+        (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+    if (is_blank) {
+      if (!cleaned.empty() && cleaned.back() != ' ') {
+        cleaned += ' ';
+      }
+    } else if (!is_punctuation) {
+      cleaned += c;
+    }
+  }
+  if (cleaned.ends_with(' ')) {
+    cleaned.pop_back();
+  }
+  return cleaned;
+}
+
+/// A request with the texts that it is encoding.
+struct Running {
+  std::unique_ptr<InferRequest> request;
+  std::vector<std::size_t> texts;
+  std::future<void> done;
+};
+
+class Encoder {
+ public:
+  Encoder(const ModelSource& source, const TextTower& tower, std::size_t texts, std::size_t longest)
+      : tower_(tower), ids_(input_named("input_ids")) {
+    for (std::size_t i = 0; i < tower.info.inputs.size(); ++i) {
+      if (tower.info.inputs[i].name == "attention_mask") {
+        mask_ = i;
+      }
+    }
+    const std::vector<std::int64_t>& declared = tower.info.inputs[ids_].shape;
+    batch_ = declared[0] > 0 ? static_cast<std::size_t>(declared[0]) : std::min(texts, kTextsPerInference);
+    length_ = tower.pads_to_max ? static_cast<std::size_t>(tower.max_tokens) : longest;
+    if (declared[1] > 0) {
+      length_ = static_cast<std::size_t>(declared[1]);
+    }
+    CompileOptions options;
+    options.device = source.options.device;
+    options.outputs = {tower.output};
+    for (const TensorInfo& input : tower.info.inputs) {
+      options.input_shapes.push_back(shape_of(input));
+    }
+    compiled_ = source.engine.compile(tower.graph, options);
+    for (int i = 0; i < std::max(1, compiled_->optimal_requests()); ++i) {
+      running_.push_back({compiled_->create_request(), {}, {}});
+    }
+  }
+
+  /// The features of the texts, in the order of their tokens.
+  TextFeatures encode(const std::vector<std::vector<std::int64_t>>& tokens) {
+    TextFeatures features;
+    std::size_t turn = 0;
+    for (std::size_t begin = 0; begin < tokens.size(); begin += batch_) {
+      Running& running = running_[turn++ % running_.size()];
+      collect(running, tokens.size(), features);
+      write(running, tokens, begin);
+      auto promise = std::make_shared<std::promise<void>>();
+      running.done = promise->get_future();
+      running.request->start([promise](const std::exception_ptr& failure) {
+        if (failure) {
+          promise->set_exception(failure);
+        } else {
+          promise->set_value();
+        }
+      });
+    }
+    for (Running& running : running_) {
+      collect(running, tokens.size(), features);
+    }
+    return features;
+  }
+
+ private:
+  std::size_t input_named(std::string_view name) const {
+    // A tower of one input calls it what it likes.
+    for (std::size_t i = 0; i < tower_.info.inputs.size(); ++i) {
+      if (tower_.info.inputs[i].name == name || tower_.info.inputs.size() == 1) {
+        return i;
+      }
+    }
+    throw Error(ErrorCode::bad_model, fmt::format("the graph that reads texts has no input {}", name),
+                {{"file", tower_.graph.native()}});
+  }
+
+  std::vector<std::int64_t> shape_of(const TensorInfo& input) const {
+    if (input.shape.size() == 2) {
+      return {static_cast<std::int64_t>(batch_), static_cast<std::int64_t>(length_)};
+    }
+    // An image that a graph of both towers takes too, and that the texts do not depend on.
+    std::vector<std::int64_t> shape = input.shape;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      if (shape[axis] < 0) {
+        shape[axis] = axis == 0 ? 1 : (axis == 1 ? 3 : image_side_);
+      }
+    }
+    return shape;
+  }
+
+  void write(Running& running, const std::vector<std::vector<std::int64_t>>& tokens, std::size_t begin) {
+    const std::span<std::int64_t> ids = running.request->input_i64(ids_);
+    const std::span<std::int64_t> mask = mask_ ? running.request->input_i64(*mask_) : std::span<std::int64_t>();
+    std::ranges::fill(ids, tower_.pad_id);
+    std::ranges::fill(mask, 0);
+    for (std::size_t i = 0; i < batch_; ++i) {
+      const std::size_t text = std::min(begin + i, tokens.size() - 1);  // the last one again where there are no more
+      if (begin + i < tokens.size()) {
+        running.texts.push_back(text);
+      }
+      std::ranges::copy(tokens[text], ids.begin() + static_cast<std::ptrdiff_t>(i * length_));
+      if (!mask.empty()) {
+        std::fill_n(mask.begin() + static_cast<std::ptrdiff_t>(i * length_), tokens[text].size(), 1);
+      }
+    }
+  }
+
+  void collect(Running& running, std::size_t texts, TextFeatures& features) const {
+    if (running.texts.empty()) {
+      return;
+    }
+    running.done.get();
+    const std::span<const float> output = running.request->output(0);
+    const std::size_t dimensions = output.size() / batch_;
+    if (features.rows.empty()) {
+      features.dimensions = dimensions;
+      features.rows.resize(texts * dimensions);
+    }
+    for (std::size_t i = 0; i < running.texts.size(); ++i) {
+      std::ranges::copy(output.subspan(i * dimensions, dimensions),
+                        features.rows.begin() + static_cast<std::ptrdiff_t>(running.texts[i] * dimensions));
+    }
+    running.texts.clear();
+  }
+
+  static constexpr std::int64_t image_side_ = 224;
+  const TextTower& tower_;
+  std::size_t ids_;
+  std::optional<std::size_t> mask_;
+  std::size_t batch_ = 1;
+  std::size_t length_ = 0;
+  std::unique_ptr<CompiledModel> compiled_;
+  std::vector<Running> running_;
+};
+
+}  // namespace
+
+TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& graph, const GraphInfo& info, std::size_t output,
+                        const ModelConfig& config) {
+  if (source.files.tokenizer.empty()) {
+    throw Error(ErrorCode::bad_model, "there is no tokenizer.json beside the graph, which says how texts are read",
+                {{"file", graph.native()}});
+  }
+  const TokenizerConfig stated =
+      source.files.tokenizer_config.empty() ? TokenizerConfig() : TokenizerConfig::load(source.files.tokenizer_config);
+  TextTower tower{.graph = graph, .info = info, .output = output, .tokenizer = Tokenizer::load(source.files.tokenizer)};
+  const auto ids =
+      std::ranges::find_if(info.inputs, [](const TensorInfo& input) { return input.shape.size() == 2 && takes_i64(input.type); });
+  // A graph that takes so many takes no more, whatever a file says.
+  tower.max_tokens = config.text_positions > 0 ? config.text_positions : kUsualTokens;
+  if (stated.model_max_length) {
+    tower.max_tokens =
+        static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(tower.max_tokens), *stated.model_max_length));
+  }
+  if (ids->shape[1] > 0) {
+    tower.max_tokens = static_cast<int>(ids->shape[1]);
+  }
+  if (stated.pad_token) {
+    tower.pad_id = tower.tokenizer.id_of(*stated.pad_token).value_or(0);
+  }
+  if (config.model_type.starts_with("siglip")) {
+    tower.pads_to_max = true;
+    // The first SigLIP reads SentencePiece's unigrams, SigLIP 2 the pieces of Gemma.
+    tower.is_cleaned = tower.tokenizer.model() == "Unigram";
+    tower.is_lowered = true;
+    tower.end_id = tower.tokenizer.id_of(tower.is_cleaned ? "</s>" : "<eos>");
+  }
+  return tower;
+}
+
+std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& text) {
+  const Encoding encoding = tower.tokenizer.encode(prepared(tower, text));
+  std::vector<std::int64_t> tokens(encoding.ids.begin(), encoding.ids.end());
+  if (tower.end_id && (tokens.empty() || tokens.back() != *tower.end_id)) {
+    tokens.push_back(*tower.end_id);
+  }
+  if (tokens.size() > static_cast<std::size_t>(tower.max_tokens)) {
+    throw Error(ErrorCode::wrong_use, fmt::format("the text '{}' is {} tokens long, and the model reads {}; say it shorter", text,
+                                                  tokens.size(), tower.max_tokens));
+  }
+  return tokens;
+}
+
+TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std::span<const std::string> texts) {
+  std::vector<std::vector<std::int64_t>> tokens;
+  std::size_t longest = 0;
+  for (const std::string& text : texts) {
+    tokens.push_back(tokens_of(tower, text));
+    longest = std::max(longest, tokens.back().size());
+  }
+  TextCache cache(source.options.text_cache, fmt::format("{} {}", source.weights_sha256, tower.output));
+  std::vector<std::size_t> unknown;
+  std::vector<std::vector<std::int64_t>> unknown_tokens;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!cache.find(tokens[i])) {
+      unknown.push_back(i);
+      unknown_tokens.push_back(tokens[i]);
+    }
+  }
+  if (!unknown.empty()) {
+    TextFeatures fresh = Encoder(source, tower, unknown.size(), longest).encode(unknown_tokens);
+    for (std::size_t i = 0; i < unknown.size(); ++i) {
+      const std::span<float> row = std::span(fresh.rows).subspan(i * fresh.dimensions, fresh.dimensions);
+      normalise(row, texts[unknown[i]]);
+      cache.add(unknown_tokens[i], row);
+    }
+    cache.store();
+  }
+  TextFeatures features;
+  for (const std::vector<std::int64_t>& ids : tokens) {
+    const std::span<const float> row = *cache.find(ids);
+    features.dimensions = row.size();
+    features.rows.insert(features.rows.end(), row.begin(), row.end());
+  }
+  return features;
+}
+
+Phrasings phrasings_of(const Prompts& prompts) {
+  Phrasings phrasings;
+  for (std::size_t i = 0; i < prompts.classes.size(); ++i) {
+    for (const std::string& phrasing : prompts.classes[i].phrasings) {
+      phrasings.texts.push_back(phrasing);
+      phrasings.class_of_text.push_back(static_cast<std::int32_t>(i));
+    }
+  }
+  for (const std::string& negative : prompts.negatives) {
+    phrasings.texts.push_back(negative);
+    phrasings.class_of_text.push_back(-1);
+  }
+  return phrasings;
+}
+
+TextFeatures encode_phrasings(const ModelSource& source, const TextTower& tower, const Phrasings& phrasings,
+                              std::span<const std::string> templates) {
+  std::vector<std::string> sentences;
+  for (const std::string& phrasing : phrasings.texts) {
+    for (const std::string& sentence : templates) {
+      sentences.push_back(sentence);
+      for (std::size_t at = sentences.back().find("{}"); at != std::string::npos;
+           at = sentences.back().find("{}", at + phrasing.size())) {
+        sentences.back().replace(at, 2, phrasing);
+      }
+    }
+  }
+  const TextFeatures every = encode_texts(source, tower, sentences);
+  TextFeatures features{every.dimensions, std::vector<float>(phrasings.texts.size() * every.dimensions)};
+  for (std::size_t phrasing = 0; phrasing < phrasings.texts.size(); ++phrasing) {
+    const std::span<float> mean = std::span(features.rows).subspan(phrasing * every.dimensions, every.dimensions);
+    for (std::size_t i = 0; i < templates.size(); ++i) {
+      const std::span<const float> row = every.row(phrasing * templates.size() + i);
+      std::ranges::transform(mean, row, mean.begin(), std::plus{});
+    }
+    if (templates.size() > 1) {
+      normalise(mean, phrasings.texts[phrasing]);
+    }
+  }
+  return features;
+}
+
+}  // namespace verilabel

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "verilabel/engine/engine.h"
+#include "verilabel/models/family.h"
+#include "verilabel/models/model_config.h"
+#include "verilabel/models/prompts.h"
+#include "verilabel/text/tokenizer.h"
+
+// Private to the module.
+namespace verilabel {
+
+/// The graph that reads texts, and how they are put before it.
+struct TextTower {
+  std::filesystem::path graph;
+  GraphInfo info;
+  std::size_t output = 0;  ///< of the graph: [texts, features], or [texts, 1, features]
+  Tokenizer tokenizer;
+  int max_tokens = 0;        ///< that it reads, marks of beginning and end included
+  std::int64_t pad_id = 0;   ///< after the end of a text
+  bool pads_to_max = false;  ///< every text, as the model was trained; otherwise the texts of an inference to the longest of them
+  std::optional<std::int64_t> end_id = std::nullopt;  ///< that every text ends with, where the tokenizer does not add it
+  bool is_cleaned = false;                            ///< lower case, no ASCII punctuation, single spaces: the first SigLIP
+  bool is_lowered = false;                            ///< lower case: SigLIP 2
+};
+
+/// The tower of a graph: tokenizer.json beside it, the number of tokens and the padding from tokenizer_config.json and config.json.
+/// Throws `bad_model` for what is missing, `bad_data` for a tokenizer that is none.
+TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& graph, const GraphInfo& info, std::size_t output,
+                        const ModelConfig& config);
+
+/// The tokens of a text. Throws `wrong_use` for one that is longer than the model reads.
+std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& text);
+
+/// What the model makes of some texts: one row of length 1 a text.
+struct TextFeatures {
+  std::size_t dimensions = 0;
+  std::vector<float> rows;
+
+  std::span<const float> row(std::size_t text) const { return std::span(rows).subspan(text * dimensions, dimensions); }
+};
+
+/// Encodes the texts, those that `source.options.text_cache` does not know yet. Throws `wrong_use` naming a text that is longer
+/// than the model reads; what the engine throws.
+TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std::span<const std::string> texts);
+
+/// The phrasings of prompts, classes first, in one list.
+struct Phrasings {
+  std::vector<std::string> texts;
+  std::vector<std::int32_t> class_of_text;  ///< −1 for a negative
+};
+Phrasings phrasings_of(const Prompts& prompts);
+
+/// A row for each phrasing: the sentences that the templates make of it, averaged and brought to length 1.
+TextFeatures encode_phrasings(const ModelSource& source, const TextTower& tower, const Phrasings& phrasings,
+                              std::span<const std::string> templates);
+
+}  // namespace verilabel

@@ -1,0 +1,175 @@
+"""Models that read, and one model after another: prompts, classes by a second model, boxes that are there, vectors."""
+
+import json
+import math
+import os
+import signal
+import struct
+import subprocess
+import time
+
+from harness import SOURCE, ProgramCase, write_json
+
+FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
+CLIP = FIXTURES / "embedding" / "clip-towers"
+DETECTOR = FIXTURES / "rt-detr"
+
+
+def expected_of(folder):
+    return json.loads((folder / "expected.json").read_text())
+
+
+class Asking(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.images = FIXTURES / "images"
+        self.count = self.run_program("import", "--images", self.images).json["added"]
+        self.assertGreaterEqual(self.count, 20)
+
+    def label(self, *words, status=0):
+        return self.run_program("label", *words, status=status).json
+
+    def labels(self, view):
+        return self.run_program("labels", "--where", view).json["labels"]
+
+    def test_clip_gives_every_image_the_scores_of_transformers(self):
+        expected = expected_of(CLIP)
+        run = self.label("--model", CLIP, "--classes", ",".join(expected["labels"]), "--floor", "0", "--max-detections", "100")
+        self.assertEqual((run["done"], run["failed"]), (self.count, 0))
+        found = {}
+        for label in self.labels("set:auto"):
+            found.setdefault(label["name"], {})[label["class"]] = label["confidence"]
+        for image in expected["images"]:
+            scores = dict(zip(expected["labels"], image["scores"]["pipeline"]))
+            for name, score in scores.items():
+                self.assertAlmostEqual(found[image["file"]].get(name, 0), score, delta=1e-3)
+        shown = self.run_program("runs", "show", run["run"]).json
+        self.assertEqual(shown["model_card"]["family"], "clip")
+
+    def test_prompts_come_from_a_file_and_live_in_the_run(self):
+        file = self.scratch / "classes.txt"
+        file.write_text("# two classes\nanimal: cat | person's dog\nfruit: 42 apples\n- Traffic Light\n")
+        run = self.label(
+            "--model", CLIP, "--classes-file", file, "--template", "{}", "--template", "a photo of a {}.", "--floor", "0"
+        )
+        options = self.run_program("runs", "show", run["run"]).json["options"]
+        self.assertEqual(
+            options["prompts"],
+            {
+                "classes": [
+                    {"name": "animal", "phrasings": ["cat", "person's dog"]},
+                    {"name": "fruit", "phrasings": ["42 apples"]},
+                ],
+                "negatives": ["Traffic Light"],
+                "templates": ["{}", "a photo of a {}."],
+            },
+        )
+        self.assertEqual({label["class"] for label in self.labels("set:auto")}, {"animal", "fruit"})
+
+    def test_what_cannot_be_asked_is_wrong_use(self):
+        for words, reason in [
+            ([], "say what with --classes"),
+            (["--classes", "cat"], "--negatives"),
+            (["--classes", "cat,cat"], "named twice"),
+            (["--classes", "cat,dog", "--template", "a photo"], "has no {}"),
+            (["--classes", "cat," + "very " * 90 + "long"], "the model reads 77"),
+        ]:
+            error = self.error("label", "--model", CLIP, *words, status=2)
+            self.assertIn(reason, error["message"])
+        error = self.error("label", "--model", DETECTOR, "--negatives", "sky", "--classes", "a", status=2)
+        self.assertIn("does not read", error["message"])
+        self.assertIn("--segment-with or --classify-with", self.error("label", "--boxes", "auto", status=2)["message"])
+        self.error("label", "--boxes", "auto", "--classify-with", CLIP, "--classes", "a,b", "--set", "auto", status=2)
+        self.error("label", "--boxes", "none", "--classify-with", CLIP, "--classes", "a,b", status=3)
+
+    def test_a_second_model_names_what_the_first_found(self):
+        first = self.label("--model", DETECTOR, "--floor", "0.3", "--set", "objects")
+        self.assertGreater(first["labels"], 50)
+        words = ("--classify-with", CLIP, "--classes", "cat,remote control,fire hydrant", "--floor", "0")
+        run = self.label("--model", DETECTOR, "--set", "together", *words)
+        self.assertEqual((run["done"], run["failed"]), (self.count, 0))
+        # From the boxes that are there: the same objects, the same names, the same confidences.
+        again = self.label("--boxes", "objects", "--set", "apart", *words)
+        key = lambda label: (label["name"], *label["bbox"])  # noqa: E731
+        self.assertEqual(again["labels"], len({key(label) for label in self.labels("set:objects")}), "one box has one name")
+        self.assertLess(again["labels"], first["labels"])
+        self.assertEqual({label["class"] for label in self.labels("set:apart")}, {"cat", "remote control", "fire hydrant"})
+        together = {key(label): label for label in self.labels("set:together")}
+        before = {key(label): label for label in self.labels("set:objects sort:confidence")}
+        for label in self.labels("set:apart"):
+            self.assertEqual(label["class"], together[key(label)]["class"])
+            self.assertAlmostEqual(label["confidence"], together[key(label)]["confidence"], places=5)
+            self.assertLess(label["confidence"], before[key(label)]["confidence"])
+        shown = self.run_program("runs", "show", again["run"]).json
+        self.assertEqual(shown["model_card"]["classifier"]["family"], "clip")
+        self.assertEqual(shown["options"]["boxes"], "objects")
+        self.run_program("runs", "undo", again["run"])
+        self.assertEqual(self.labels("set:apart"), [])
+
+    def test_a_run_of_two_models_survives_kills(self):
+        words = ["--model", DETECTOR, "--classify-with", CLIP, "--classes", "cat,remote control", "--floor", "0", "--batch", "1"]
+        whole = self.label(*words, "--set", "whole")
+        process = subprocess.Popen(self.command("label", *words, "--set", "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        runs = []
+        while process.poll() is None:
+            runs = self.run_program("runs").json["runs"]
+            if len(runs) == 2 and runs[-1]["done"] > 0:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            run = self.label("--resume", str(runs[-1]["run"]))
+            self.assertEqual(run["done"], self.count)
+        content = lambda name: sorted(  # noqa: E731
+            (label["name"], label["class"], label["confidence"], *label["bbox"]) for label in self.labels(f"set:{name}")
+        )
+        self.assertEqual(content("killed"), content("whole"))
+        self.assertEqual(len(content("whole")), whole["labels"])
+
+    def vectors(self, name):
+        content = (self.project / "vectors" / f"{name}.vectors").read_bytes()
+        end = content.index(b"\n") + 1
+        header = json.loads(content[:end])
+        record = struct.Struct(f"<q{header['dimensions']}f")
+        return header, {row[0]: row[1:] for row in record.iter_unpack(content[end:])}
+
+    def test_images_and_objects_get_vectors(self):
+        answer = self.run_program("embed", "--model", CLIP, "--name", "clip").json
+        self.assertEqual((answer["added"], answer["unchanged"], answer["failed"]), (self.count, 0, 0))
+        header, rows = self.vectors("clip")
+        self.assertEqual((header["subject"], header["method"], header["dimensions"]), ("samples", "image_embeds", 24))
+        names = {sample["sample"]: sample["name"] for sample in self.run_program("samples").json["samples"]}
+        expected = {image["file"]: image["image_embeds"] for image in expected_of(CLIP)["images"]}
+        for sample, row in rows.items():
+            self.assertAlmostEqual(math.fsum(a * b for a, b in zip(row, expected[names[sample]])), 1, places=4)
+        again = self.run_program("embed", "--model", CLIP, "--name", "clip").json
+        self.assertEqual((again["added"], again["unchanged"]), (0, self.count))
+
+        self.label("--model", DETECTOR, "--floor", "0.3", "--set", "objects")
+        objects = self.labels("set:objects")
+        answer = self.run_program("embed", "--model", CLIP, "--set", "objects", "--crop-margin", "0.1").json
+        self.assertEqual((answer["vectors"], answer["subject"]), ("clip-towers-objects", "labels"))
+        self.assertEqual(set(self.vectors("clip-towers-objects")[1]), {label["label"] for label in objects})
+        error = self.error("embed", "--model", CLIP, "--set", "objects", "--name", "clip", status=None)
+        self.assertIn("choose another name", error["message"])
+        self.error("embed", "--model", CLIP, "--name", "a/b", status=2)
+        self.assertIn("no vector", self.error("embed", "--model", DETECTOR, status=5)["message"])
+
+    def test_an_image_that_cannot_be_read_is_a_failure_with_its_path(self):
+        name = os.listdir(self.images)[0]
+        copies = self.scratch / "copies"
+        copies.mkdir()
+        (copies / name).write_bytes((self.images / name).read_bytes())
+        self.run_program("import", "--images", copies)
+        (copies / name).write_bytes(b"")
+        answer = self.run_program("embed", "--model", CLIP, "--name", "clip", status=1).json
+        self.assertEqual((answer["added"], answer["failed"]), (self.count, 1))
+        self.assertEqual(answer["failures"][0]["path"], str(copies / name))
+
+    def test_a_manifest_gives_the_factor_of_the_logits(self):
+        manifest = write_json(self.scratch / "m.json", {"logit_scale": 1e-9})
+        self.label("--model", CLIP, "--classes", "cat,42 apples", "--floor", "0", "--manifest", manifest)
+        for label in self.labels("set:auto"):
+            self.assertAlmostEqual(label["confidence"], 0.5, places=6)
