@@ -225,6 +225,14 @@ TokenizerParts parts_of_folder(const fs::path& folder) {
   if (fs::exists(folder / kOpenaiFile)) {
     return naming(folder / kOpenaiFile, [&] { return parts_from_openai_merges(read(folder / kOpenaiFile)); });
   }
+  for (const char* name : {"spiece.model", "tokenizer.model", "sentencepiece.bpe.model"}) {
+    if (fs::exists(folder / name)) {
+      throw Error(ErrorCode::unsupported,
+                  "a model of SentencePiece is not read as it is; write a tokenizer.json with transformers: "
+                  "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                  {{"file", printable((folder / name).native())}});
+    }
+  }
   throw Error(ErrorCode::not_found,
               fmt::format("the folder holds no tokenizer: neither {}, nor vocab.txt, nor vocab.json with merges.txt, nor {}",
                           kTokenizerFile, kOpenaiFile),

@@ -59,6 +59,11 @@ TEST(TokenizerFiles, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(error.message(), HasSubstr("vocab.json with merges.txt"));
   EXPECT_EQ(error_from([&] { Tokenizer::load(folder.path() / "none.json"); }).code(), ErrorCode::not_found);
 
+  folder.write("spiece.model", "");
+  error = error_from([&] { Tokenizer::load(folder.path()); });
+  EXPECT_EQ(error.code(), ErrorCode::unsupported);
+  EXPECT_THAT(error.message(), HasSubstr("save_pretrained"));
+
   folder.write("vocab.json", R"({"a": 0, "\u0120a": 1})");
   folder.write("merges.txt", "");
   error = error_from([&] { Tokenizer::load(folder.path()); });

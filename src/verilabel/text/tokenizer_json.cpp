@@ -31,7 +31,6 @@ class Field {
   bool is_null() const { return value_.is_null(); }
   bool is_object() const { return value_.is_object(); }
   bool is_array() const { return value_.is_array(); }
-  bool is_string() const { return value_.is_string(); }
 
   /// The member of an object; nothing when it is missing or null.
   std::optional<Field> find(std::string_view name) const {
@@ -41,7 +40,7 @@ class Field {
         if (found) {
           found->refuse_as_bad("the key is there twice");
         }
-        found = Field(value, path_of(name));
+        found = member(name, value);
       }
     }
     return found && found->is_null() ? std::nullopt : found;
@@ -55,23 +54,28 @@ class Field {
   }
 
   std::vector<Field> elements() const {
-    if (!value_.is_array()) {
-      refuse_as_bad("this must be a list");
-    }
     std::vector<Field> list;
-    for (const element one : value_.get_array()) {
-      list.emplace_back(one, fmt::format("{}[{}]", path_, list.size()));
+    for (const element one : array()) {
+      list.push_back(element_at(list.size(), one));
     }
     return list;
   }
 
-  std::vector<std::pair<std::string, Field>> members() const {
-    std::vector<std::pair<std::string, Field>> list;
-    for (const auto& [key, value] : object()) {
-      list.emplace_back(key, Field(value, path_of(key)));
+  // For what there may be hundreds of thousands of: values without their places, which are made where one is needed.
+  simdjson::dom::array array() const {
+    if (!value_.is_array()) {
+      refuse_as_bad("this must be a list");
     }
-    return list;
+    return value_.get_array();
   }
+  simdjson::dom::object object() const {
+    if (!value_.is_object()) {
+      refuse_as_bad("this must be an object");
+    }
+    return value_.get_object();
+  }
+  Field element_at(std::size_t index, element value) const { return {value, fmt::format("{}[{}]", path_, index)}; }
+  Field member(std::string_view name, element value) const { return {value, path_of(name)}; }
 
   std::string text() const {
     if (!value_.is_string()) {
@@ -129,13 +133,6 @@ class Field {
   }
 
  private:
-  simdjson::dom::object object() const {
-    if (!value_.is_object()) {
-      refuse_as_bad("this must be an object");
-    }
-    return value_.get_object();
-  }
-
   std::string path_of(std::string_view name) const { return path_.empty() ? std::string(name) : fmt::format("{}.{}", path_, name); }
 
   element value_;
@@ -390,8 +387,12 @@ constexpr std::array<std::pair<std::string_view, ModelKind>, 4> kModels = {{
 
 Vocabulary::Entries vocabulary_entries(const Field& field) {
   Vocabulary::Entries entries;
-  for (const auto& [token, id] : field.members()) {
-    entries.emplace_back(token, id.token_id());
+  for (const auto& [token, id] : field.object()) {
+    std::uint64_t number = 0;
+    if (id.get_uint64().get(number) != simdjson::SUCCESS || number > kMaxTokenId) {
+      number = field.member(token, id).token_id();  // which says what is wrong
+    }
+    entries.emplace_back(token, static_cast<std::uint32_t>(number));
   }
   return entries;
 }
@@ -413,29 +414,40 @@ Vocabulary vocabulary_from(const Field& field) {
   return naming(field, [&] { return Vocabulary(vocabulary_entries(field)); });
 }
 
-std::pair<std::string, std::string> merge_from(const Field& field) {
-  if (field.is_array()) {
-    const auto pair = field.elements();
-    if (pair.size() != 2) {
-      field.refuse_as_bad("a merge is of two tokens");
-    }
-    return {pair[0].text(), pair[1].text()};
+/// A pair of texts, if that is what the value is.
+std::optional<std::pair<std::string_view, std::string_view>> pair_from(element value) {
+  simdjson::dom::array pair;
+  std::string_view first;
+  std::string_view second;
+  if (value.get_array().get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
+      pair.at(0).get_string().get(first) != simdjson::SUCCESS || pair.at(1).get_string().get(second) != simdjson::SUCCESS) {
+    return {};
   }
-  const std::string line = field.text();
+  return std::pair(first, second);
+}
+
+/// Two texts with one space between them.
+std::optional<std::pair<std::string_view, std::string_view>> pair_from(std::string_view line) {
   const std::size_t space = line.find(' ');
-  if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
-    field.refuse_as_bad("a merge is two tokens with one space between them");
+  if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
+    return {};
   }
-  return {line.substr(0, space), line.substr(space + 1)};
+  return std::pair(line.substr(0, space), line.substr(space + 1));
 }
 
 std::vector<std::pair<std::string, std::string>> merges_from(const Field& field) {
   std::vector<std::pair<std::string, std::string>> merges;
-  for (const Field& merge : field.elements()) {
-    if (merge.is_string() && merge.text().starts_with("#version")) {
-      continue;
+  std::size_t index = 0;
+  for (const element value : field.array()) {
+    std::string_view line;
+    const bool is_line = value.get_string().get(line) == simdjson::SUCCESS;
+    const auto pair = is_line ? pair_from(line) : pair_from(value);
+    if (pair) {
+      merges.emplace_back(*pair);
+    } else if (!is_line || !line.starts_with("#version")) {
+      field.element_at(index, value).refuse_as_bad("a merge is a list of two tokens, or two tokens with one space between them");
     }
-    merges.push_back(merge_from(merge));
+    ++index;
   }
   return merges;
 }
@@ -482,13 +494,15 @@ std::vector<double> unigram_scores(std::string_view json) {
 std::unique_ptr<SubwordModel> unigram_from(const Field& field, std::string_view json) {
   const Field vocabulary_field = field.at("vocab");
   Vocabulary::Entries entries;
-  for (const Field& piece : vocabulary_field.elements()) {
-    const auto pair = piece.elements();
-    if (pair.size() != 2) {
-      piece.refuse_as_bad("a piece is its text and its score");
+  for (const element piece : vocabulary_field.array()) {
+    simdjson::dom::array pair;
+    std::string_view text;
+    double score = 0;
+    if (piece.get_array().get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
+        pair.at(0).get_string().get(text) != simdjson::SUCCESS || pair.at(1).get_double().get(score) != simdjson::SUCCESS) {
+      vocabulary_field.element_at(entries.size(), piece).refuse_as_bad("a piece is a list of its text and its score");
     }
-    pair[1].number();
-    entries.emplace_back(pair[0].text(), static_cast<std::uint32_t>(entries.size()));
+    entries.emplace_back(text, static_cast<std::uint32_t>(entries.size()));
   }
   if (entries.size() > kMaxTokenId) {
     vocabulary_field.refuse_as_bad("these are more pieces than there may be");

@@ -1,5 +1,8 @@
 // Against what Hugging Face's tokenizers make of the same texts: tests/parity/export_tokenizers.py writes the fixtures.
 
+#include <atomic>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -96,6 +99,31 @@ INSTANTIATE_TEST_SUITE_P(Families, TokenizerParity,
                            std::erase(name, '-');
                            return name;
                          });
+
+TEST(TokenizerParity, ManyThreadsMayShareOne) {
+  simdjson::dom::parser parser;
+  const std::vector<std::string> texts = texts_of(parser.load((fixtures() / "texts.json").native()));
+  for (const char* family : {"clip", "unigram"}) {
+    const Tokenizer tokenizer = Tokenizer::load(fixtures() / (std::string(family) + ".json"));
+    std::vector<std::vector<std::int64_t>> expected;
+    for (const std::string& text : texts) {
+      expected.push_back(tokenizer.encode(text).ids);
+    }
+    std::atomic<int> differences = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (std::size_t k = 0; k < texts.size(); ++k) {
+          differences += tokenizer.encode(texts[k]).ids == expected[k] ? 0 : 1;
+        }
+      });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    EXPECT_EQ(differences, 0);
+  }
+}
 
 /// A tokenizer whose tokens are the bytes of what the part leaves of a text.
 Tokenizer spelling(std::string_view kind, std::string_view part) {

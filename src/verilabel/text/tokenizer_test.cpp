@@ -234,7 +234,7 @@ TEST(Tokenizer, NamesTheFieldThatIsWrong) {
        ErrorCode::bad_data, "model.max_input_chars_per_word", "missing"},
       {with_model(R"({"type": "Unigram", "vocab": {}})"), ErrorCode::bad_data, "model.vocab", "list"},
       {with_model(R"({"type": "Unigram", "vocab": [["a", -1, 2]]})"), ErrorCode::bad_data, "model.vocab[0]", "score"},
-      {with_model(R"({"type": "Unigram", "vocab": [["a", "b"]]})"), ErrorCode::bad_data, "model.vocab[0][1]", "number"},
+      {with_model(R"({"type": "Unigram", "vocab": [["a", "b"]]})"), ErrorCode::bad_data, "model.vocab[0]", "its score"},
       {with_model(R"({"type": "Unigram", "vocab": [["a", 0], ["a", 0]]})"), ErrorCode::bad_data, "model.vocab", "twice"},
       {with_model(R"({"type": "Unigram", "unk_id": 1, "vocab": [["a", 0]]})"), ErrorCode::bad_data, "model.unk_id", "1 pieces"},
       // Normalisers
