@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -28,30 +29,55 @@ void write_losses(JsonWriter& json, const std::vector<Loss>& losses) {
   json.end_array();
 }
 
-std::string json_of_dry_run(const WriteReport& report) {
+void write_hidden(JsonWriter& json, const HiddenByView& hidden) {
+  json.field("images_hidden", hidden.images.size()).field("labels_hidden", hidden.labels);
+  json.key("hidden").begin_array();
+  for (const std::string& name : hidden.images) {
+    json.value(name);
+  }
+  json.end_array();
+}
+
+std::string json_of(const ExportReport& report, bool is_dry_run) {
+  const WriteReport& written = report.written;
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  write_losses(json, report.losses);
+  if (!is_dry_run) {
+    json.field("images", written.images)
+        .field("images_unlabelled", written.images_unlabelled)
+        .field("images_left_out", written.images_left_out);
+    json.field("labels", written.labels).field("labels_left_out", written.labels_left_out);
+    json.key("failures").begin_array();
+    for (const ImageFailure& failure : written.failures) {
+      json.begin_object().field("name", failure.name).field("message", failure.message).end_object();
+    }
+    json.end_array();
+  }
+  write_hidden(json, report.hidden);
+  write_losses(json, written.losses);
   json.end_object();
   return out + "\n";
 }
 
-std::string json_of(const WriteReport& report) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  json.field("images", report.images)
-      .field("images_unlabelled", report.images_unlabelled)
-      .field("images_left_out", report.images_left_out);
-  json.field("labels", report.labels).field("labels_left_out", report.labels_left_out);
-  write_losses(json, report.losses);
-  json.key("failures").begin_array();
-  for (const ImageFailure& failure : report.failures) {
-    json.begin_object().field("name", failure.name).field("message", failure.message).end_object();
+void note_hidden(Console& console, const HiddenByView& hidden) {
+  constexpr std::size_t names_shown = 20;
+  if (hidden.labels > 0) {
+    console.note(fmt::format("the view hides {} labels of its images", hidden.labels));
   }
-  json.end_array().end_object();
-  return out + "\n";
+  if (hidden.images.empty()) {
+    return;
+  }
+  console.note(
+      fmt::format("{} images are left out, because the view hides all of their labels, without which they would pass for images "
+                  "without objects. To write them with all labels, tag them (verilabel tag) and ask for the tag in --where:",
+                  hidden.images.size()));
+  for (std::size_t i = 0; i < std::min(hidden.images.size(), names_shown); ++i) {
+    console.note(fmt::format("  {}", printable(hidden.images[i])));
+  }
+  if (hidden.images.size() > names_shown) {
+    console.note(fmt::format("  … and {} more; --json lists all", hidden.images.size() - names_shown));
+  }
 }
 
 void say_report(Console& console, const ExportOptions& options, const WriteReport& report) {
@@ -108,24 +134,26 @@ Action configure(CLI::App& app) {
       options->class_map = ClassMap::read(words->classes_map);
     }
     options->validate();
-    options->on_losses = [&](const std::vector<Loss>& losses) {
-      for (const Loss& loss : losses) {
+    options->before_writing = [&](const ExportReport& report) {
+      note_hidden(invocation.console, report.hidden);
+      for (const Loss& loss : report.written.losses) {
         invocation.console.note(fmt::format("{} cannot hold: {} {}", options->format, loss.count, loss.what));
       }
     };
     options->write.progress = invocation.console.progress();
     options->write.cancel = &invocation.cancel;
     Project project = Project::open(invocation.project_dir);
-    const WriteReport report = export_set(project, *options);
+    const ExportReport report = export_set(project, *options);
     invocation.console.end_progress();
-    invocation.console.write_json(options->is_dry_run ? json_of_dry_run(report) : json_of(report));
+    invocation.console.write_json(json_of(report, options->is_dry_run));
     if (options->is_dry_run) {
-      invocation.console.say(report.losses.empty() ? fmt::format("{} can hold all of it; nothing was written", options->format)
-                                                   : "nothing was written");
+      invocation.console.say(report.written.losses.empty()
+                                 ? fmt::format("{} can hold all of it; nothing was written", options->format)
+                                 : "nothing was written");
     } else {
-      say_report(invocation.console, *options, report);
+      say_report(invocation.console, *options, report.written);
     }
-    return report.failures.empty() ? 0 : 1;
+    return report.written.failures.empty() ? 0 : 1;
   };
 }
 
@@ -140,7 +168,10 @@ const Command kExportCommand{
     "export",
     "Write a label set in a format that others read",
     "Accepted and edited labels are written whatever their confidence, undecided ones at or above the threshold, rejected ones\n"
-    "never. What the format cannot hold is counted and named before anything is written.",
+    "never. What the format cannot hold is counted and named before anything is written.\n"
+    "An image whose labels are all rejected or below the threshold is written as one without objects; one whose labels are hidden "
+    "by\n"
+    "--where is left out, and named.",
     kExamples,
     &configure,
     true,

@@ -59,6 +59,7 @@ std::string json_of(const ProjectStats& stats) {
   json.key("sets").begin_object();
   for (const auto& set : stats.sets) {
     json.key(set.name).begin_object().field("samples_labelled", set.samples_labelled).field("samples_empty", set.samples_empty);
+    json.field("samples_hidden", set.samples_hidden);
     json.field("labels", set.labels);
     write_counts(json, "by_verdict", set.by_verdict);
     write_counts(json, "by_class", set.by_class);
@@ -136,8 +137,9 @@ void say_stats(Console& console, const ProjectStats& stats, bool is_of_all) {
     console.say(is_of_all ? "Nothing here yet. Take images in with: verilabel import --images DIR" : "Nothing fits the view.");
   }
   for (const auto& set : stats.sets) {
-    console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty", set.name, set.labels, set.samples_labelled,
-                            set.samples_empty));
+    console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty{}", set.name, set.labels, set.samples_labelled,
+                            set.samples_empty,
+                            set.samples_hidden > 0 ? fmt::format(", {} with labels that the view hides", set.samples_hidden) : ""));
     say_counts(console, "verdict", set.by_verdict);
     say_counts(console, "class", set.by_class);
   }

@@ -402,4 +402,24 @@ std::vector<std::uint32_t> select_samples(const View& view, const Columns& colum
   return selected;
 }
 
+SelectedRows select_rows(const View& view, const Columns& columns) {
+  SelectedRows rows{select_samples(view, columns), {}};
+  if (view.has_label_terms()) {
+    rows.labels = select_labels(view, columns);
+    return rows;
+  }
+  Flags is_selected(columns.samples.size(), 0);
+  for (const std::uint32_t row : rows.samples) {
+    is_selected[row] = 1;
+  }
+  const auto samples = columns.labels.sample.rows();
+  const auto status = columns.labels.status.rows();
+  for (std::uint32_t row = 0; row < samples.size(); ++row) {
+    if (status[row] == LabelStatus::active && is_selected[static_cast<std::size_t>(samples[row])] != 0) {
+      rows.labels.push_back(row);
+    }
+  }
+  return rows;
+}
+
 }  // namespace verilabel

@@ -84,4 +84,14 @@ std::vector<std::uint32_t> select_labels(const View& view, const Columns& column
 /// samples without one come last.
 std::vector<std::uint32_t> select_samples(const View& view, const Columns& columns);
 
+/// Samples with their labels, as a data set has them.
+struct SelectedRows {
+  std::vector<std::uint32_t> samples;
+  std::vector<std::uint32_t> labels;
+};
+
+/// Samples as `select_samples` gives them; labels as `select_labels` does, except that a view which says nothing about labels has
+/// all active labels of its samples, whatever its limit.
+SelectedRows select_rows(const View& view, const Columns& columns);
+
 }  // namespace verilabel

@@ -440,6 +440,22 @@ TEST(View, AnswersOnEmptyColumns) {
   }
 }
 
+TEST(View, GivesSamplesAllTheirLabelsWhereItSaysNothingAboutLabels) {
+  const Columns columns = street_and_park();
+  struct Wanted {
+    const char* text;
+    Rows samples;
+    Rows labels;
+  };
+  for (const Wanted& wanted : {Wanted{"limit:2", {0, 1}, {0, 1, 2, 3, 4, 5}},  // row 6 was replaced
+                               Wanted{"-sort:width limit:1", {1}, {4, 5}}, Wanted{"set:auto limit:4", {0, 1}, {1, 2, 3, 4}},
+                               Wanted{"count(auto)>0 status:replaced", {1}, {6}}, Wanted{"limit:0", {}, {}}}) {
+    const SelectedRows rows = select_rows(View::parse(wanted.text), columns);
+    EXPECT_EQ(rows.samples, wanted.samples) << wanted.text;
+    EXPECT_EQ(rows.labels, wanted.labels) << wanted.text;
+  }
+}
+
 struct Mistake {
   std::string text;
   std::string position;

@@ -52,20 +52,24 @@ class ProjectSource final : public ExportSource {
       : project_(project), set_{columns.sets[static_cast<std::size_t>(set)].id} {
     const View view = View::parse(options.where, project.saved_views());
     const LabelFilter filter(options, columns);
-    std::vector<std::uint32_t> label_rows = select_labels(view, columns);
-    std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
-    std::ranges::sort(label_rows);
-    std::ranges::sort(sample_rows);
+    SelectedRows rows = select_rows(view, columns);
+    std::ranges::sort(rows.labels);
+    std::ranges::sort(rows.samples);
+    const std::vector<std::uint8_t> is_hidden = find_hidden(rows, filter, columns, set);
 
     const std::vector<std::uint8_t> is_labelled = columns.labelled_in(set);
     std::vector<std::int64_t> position(columns.samples.size(), -1);
-    for (const std::uint32_t row : sample_rows) {
+    for (const std::uint32_t row : rows.samples) {
+      if (is_hidden[row] != 0) {
+        hidden_.images.emplace_back(columns.samples.name[row]);
+        continue;
+      }
       position[row] = static_cast<std::int64_t>(images_.size());
       images_.push_back(
           {{columns.samples.id[row]}, is_labelled[row] != 0 ? SampleState::labelled_empty : SampleState::not_labelled, {}});
     }
     std::vector<std::uint8_t> is_class_used(columns.classes.size(), 0);
-    for (const std::uint32_t row : label_rows) {
+    for (const std::uint32_t row : rows.labels) {
       const std::int64_t image = position[static_cast<std::size_t>(columns.labels.sample[row])];
       if (columns.labels.set[row] == set && image >= 0 && filter.lets_through(columns.labels, row)) {
         images_[static_cast<std::size_t>(image)].labels.push_back({columns.labels.id[row]});
@@ -78,6 +82,8 @@ class ProjectSource final : public ExportSource {
     collect_tags(columns.label_tags, columns.label_tag_names, columns.labels.id, label_tags_);
     has_fields_ = columns.sample_fields.size() > 0;
   }
+
+  const HiddenByView& hidden() const { return hidden_; }
 
   std::vector<ExportClass> classes() override { return classes_; }
   std::string dataset_json() override { return project_.dataset_json(set_); }
@@ -120,6 +126,34 @@ class ProjectSource final : public ExportSource {
     SampleState state = SampleState::not_labelled;
     std::vector<LabelId> labels;
   };
+
+  /// One flag a sample row: 1 for samples of the view whose labels it hides. Counts the labels.
+  std::vector<std::uint8_t> find_hidden(const SelectedRows& rows, const LabelFilter& filter, const Columns& columns,
+                                        std::int32_t set) {
+    std::vector<std::uint8_t> is_in_view(columns.samples.size(), 0);
+    for (const std::uint32_t row : rows.samples) {
+      is_in_view[row] = 1;
+    }
+    const LabelColumns& labels = columns.labels;
+    std::vector<std::uint8_t> is_label_selected(labels.size(), 0);
+    std::vector<std::uint8_t> has_label(columns.samples.size(), 0);
+    for (const std::uint32_t row : rows.labels) {
+      is_label_selected[row] = 1;
+      if (labels.set[row] == set && filter.lets_through(labels, row)) {
+        has_label[static_cast<std::size_t>(labels.sample[row])] = 1;
+      }
+    }
+    std::vector<std::uint8_t> is_hidden(columns.samples.size(), 0);
+    for (std::uint32_t row = 0; row < labels.size(); ++row) {
+      const auto sample = static_cast<std::size_t>(labels.sample[row]);
+      if (is_label_selected[row] == 0 && is_in_view[sample] != 0 && labels.set[row] == set &&
+          labels.status[row] == LabelStatus::active && filter.lets_through(labels, row)) {
+        ++hidden_.labels;
+        is_hidden[sample] = has_label[sample] == 0 ? 1 : 0;
+      }
+    }
+    return is_hidden;
+  }
 
   template <typename IdType>
   using TagsOf = std::unordered_map<IdType, std::vector<std::string>>;
@@ -182,6 +216,7 @@ class ProjectSource final : public ExportSource {
   TagsOf<SampleId> sample_tags_;
   TagsOf<LabelId> label_tags_;
   bool has_fields_ = false;
+  HiddenByView hidden_;
 };
 
 }  // namespace
@@ -193,7 +228,7 @@ void ExportOptions::validate() const {
   }
 }
 
-WriteReport export_set(Project& project, const ExportOptions& options) {
+ExportReport export_set(Project& project, const ExportOptions& options) {
   options.validate();
   check_output_file(options.output, project.directory());
   const Columns columns = project.columns_for(View::parse(options.where, project.saved_views()));
@@ -203,17 +238,18 @@ WriteReport export_set(Project& project, const ExportOptions& options) {
   }
   ProjectSource source(project, options, columns, *set);
   const Format& format = verilabel::format(options.format);
-  if (options.on_losses || options.is_dry_run) {
-    WriteReport report;
-    report.losses = format.losses(source, options.write);
-    if (options.on_losses) {
-      options.on_losses(report.losses);
+  ExportReport report{{}, source.hidden()};
+  if (options.before_writing || options.is_dry_run) {
+    report.written.losses = format.losses(source, options.write);
+    if (options.before_writing) {
+      options.before_writing(report);
     }
     if (options.is_dry_run) {
       return report;
     }
   }
-  return format.write(options.output, source, options.write);
+  report.written = format.write(options.output, source, options.write);
+  return report;
 }
 
 }  // namespace verilabel

@@ -14,6 +14,17 @@
 
 namespace verilabel {
 
+/// Labels that an export would write if the view selected them.
+struct HiddenByView {
+  std::vector<std::string> images;  ///< of the view that have such labels, and no others to write: left out
+  std::int64_t labels = 0;          ///< on all images of the view
+};
+
+struct ExportReport {
+  WriteReport written;
+  HiddenByView hidden;
+};
+
 struct ExportOptions {
   std::string set;
   std::string format;
@@ -22,9 +33,10 @@ struct ExportOptions {
   std::optional<double> threshold;                  ///< lowest confidence of an undecided label
   std::optional<std::filesystem::path> thresholds;  ///< the same by class, as `threshold --output` writes it
   bool include_unsure = false;
-  ClassMap class_map;                                       ///< from names of the project to names in the export
-  std::function<void(const std::vector<Loss>&)> on_losses;  ///< told what will be lost before anything is written
-  bool is_dry_run = false;                                  ///< ends there
+  ClassMap class_map;  ///< from names of the project to names in the export
+  /// Told what will be lost and what the view hides before anything is written.
+  std::function<void(const ExportReport&)> before_writing;
+  bool is_dry_run = false;  ///< ends there
   WriteOptions write;
 
   /// Throws `wrong_use`.
@@ -32,9 +44,10 @@ struct ExportOptions {
 };
 
 /// Writes the effective labels of a set: accepted and edited ones whatever their confidence, undecided ones at or above the
-/// threshold, unsure ones when asked, rejected ones never; an undecided label without confidence was made by a person and always
-/// goes out. With `is_dry_run` the report has the losses only. Labels that a sample has but that none of this lets through leave it
-/// labelled, empty. Throws `wrong_use` for an unknown set or format, `conflict` for an output in the way, `io`.
-WriteReport export_set(Project& project, const ExportOptions& options);
+/// threshold, unsure ones when asked, rejected ones never. One without confidence always goes out. Labels that
+/// a sample has but that none of this lets through leave it labelled, empty. A sample of which nothing goes out because the view
+/// hides what would is not empty: it is left out, and named. With `is_dry_run` the report has the losses and what is hidden only.
+/// Throws `wrong_use` for an unknown set or format, `conflict` for an output in the way, `io`.
+ExportReport export_set(Project& project, const ExportOptions& options);
 
 }  // namespace verilabel

@@ -32,7 +32,7 @@ ProjectStats::OfSet stats_of_set(const Columns& columns, std::int32_t set, const
   ProjectStats::OfSet stats;
   stats.name = columns.sets[static_cast<std::size_t>(set)].name;
   std::vector<std::int64_t> by_class(columns.classes.size());
-  std::vector<std::uint8_t> has_label(columns.samples.size(), 0);
+  std::vector<std::uint8_t> has_selected(columns.samples.size(), 0);
   for (const std::uint32_t row : label_rows) {
     if (columns.labels.set[row] != set) {
       continue;
@@ -40,13 +40,18 @@ ProjectStats::OfSet stats_of_set(const Columns& columns, std::int32_t set, const
     ++stats.labels;
     ++by_class[static_cast<std::size_t>(columns.labels.class_index[row])];
     ++stats.by_verdict[std::string(name_of(columns.labels.verdict[row]))];
-    if (columns.labels.verdict[row] != Verdict::rejected) {
-      has_label[static_cast<std::size_t>(columns.labels.sample[row])] = 1;
-    }
+    has_selected[static_cast<std::size_t>(columns.labels.sample[row])] = 1;
   }
   for (std::size_t i = 0; i < by_class.size(); ++i) {
     if (by_class[i] > 0) {
       stats.by_class[columns.classes[i].name] = by_class[i];
+    }
+  }
+  std::vector<std::uint8_t> has_label(columns.samples.size(), 0);
+  for (std::size_t row = 0; row < columns.labels.size(); ++row) {
+    if (columns.labels.set[row] == set && columns.labels.status[row] == LabelStatus::active &&
+        columns.labels.verdict[row] != Verdict::rejected) {
+      has_label[static_cast<std::size_t>(columns.labels.sample[row])] = 1;
     }
   }
   const std::vector<std::uint8_t> is_labelled = columns.labelled_in(set);
@@ -54,6 +59,7 @@ ProjectStats::OfSet stats_of_set(const Columns& columns, std::int32_t set, const
     if (is_labelled[i] != 0 && is_sample_selected[i] != 0) {
       ++stats.samples_labelled;
       stats.samples_empty += has_label[i] == 0 ? 1 : 0;
+      stats.samples_hidden += has_label[i] != 0 && has_selected[i] == 0 ? 1 : 0;
     }
   }
   return stats;
@@ -148,8 +154,8 @@ std::vector<ProjectStats::NamedHistogram> histograms_of(const Columns& columns, 
 }  // namespace
 
 ProjectStats stats_of(const Columns& columns, const View& view, int bins) {
-  const std::vector<std::uint32_t> label_rows = select_labels(view, columns);
-  const std::vector<std::uint8_t> is_sample_selected = flags_of(select_samples(view, columns), columns.samples.size());
+  const auto [sample_rows, label_rows] = select_rows(view, columns);
+  const std::vector<std::uint8_t> is_sample_selected = flags_of(sample_rows, columns.samples.size());
   ProjectStats stats;
   stats.labels = static_cast<std::int64_t>(label_rows.size());
   for (std::size_t i = 0; i < is_sample_selected.size(); ++i) {

@@ -21,7 +21,8 @@ struct ProjectStats {
   struct OfSet {
     std::string name;
     std::int64_t samples_labelled = 0;  ///< with or without labels
-    std::int64_t samples_empty = 0;     ///< labelled, and without an active label that was not rejected
+    std::int64_t samples_empty = 0;     ///< labelled, and without an active label that was not rejected, of the view or not
+    std::int64_t samples_hidden = 0;    ///< with such labels, but without any that the view selects
     std::int64_t labels = 0;
     std::map<std::string, std::int64_t> by_verdict;
     std::map<std::string, std::int64_t> by_class;

@@ -1,0 +1,110 @@
+"""What an export writes of a set, and what it says of the rest."""
+
+import json
+
+from harness import ProgramCase, write_bitmap, write_json
+
+
+def annotation(number, image, category, **more):
+    return {"id": number, "image_id": image, "category_id": category, "bbox": [number, 1, 10, 10], **more}
+
+
+class Exporting(ProgramCase):
+    """Four images. `auto` has a cat and a dog, a cat, a cat, nothing; `ground_truth` a cat and a dog, a dog, nothing, nothing."""
+
+    def setUp(self):
+        super().setUp()
+        for number in range(1, 5):
+            write_bitmap(self.scratch / "images" / f"{number}.bmp", 100, 50)
+        self.init()
+        self.import_set(
+            "auto",
+            [
+                annotation(1, 1, 1, score=0.9),
+                annotation(2, 1, 2, score=0.4),
+                annotation(3, 2, 1, score=0.1),
+                annotation(4, 3, 1, score=0.6),
+            ],
+        )
+        self.import_set("ground_truth", [annotation(1, 1, 1), annotation(2, 1, 2), annotation(3, 2, 2)])
+
+    def import_set(self, name, annotations):
+        images = [{"id": i, "file_name": f"{i}.bmp", "width": 100, "height": 50} for i in range(1, 5)]
+        document = {
+            "images": images,
+            "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+            "annotations": annotations,
+        }
+        path = write_json(self.scratch / f"{name}.json", document)
+        words = ("--images", self.scratch / "images", "--labels", path, "--format", "coco", "--set", name)
+        self.run_program("import", *words)
+
+    def written(self, label_set, *words):
+        """The report, and how many labels each image of the export has."""
+        path = self.scratch / "written.json"
+        report = self.run_program("export", "--set", label_set, "--format", "coco", "--output", path, *words).json
+        document = json.loads(path.read_text())
+        images = {image["id"]: image["file_name"][0] for image in document["images"]}
+        counts = dict.fromkeys(images.values(), 0)
+        for item in document["annotations"]:
+            counts[images[item["image_id"]]] += 1
+        self.assertEqual(report["images"], len(counts))
+        self.assertEqual(report["images_hidden"], len(report["hidden"]))
+        return report, counts
+
+    def test_images_whose_labels_the_view_hides_do_not_become_empty(self):
+        report, counts = self.written("ground_truth", "--where", "set:auto class:cat")
+        self.assertEqual(counts, {"3": 0})  # labelled, empty: that the view hides nothing of
+        self.assertEqual((report["hidden"], report["labels_hidden"]), (["1.bmp", "2.bmp"], 3))
+
+        self.run_program("review", "reject", "--where", "set:auto class:dog")
+        report, counts = self.written("auto", "--where", "set:auto verdict:rejected")
+        self.assertEqual((counts, report["hidden"], report["labels_hidden"]), ({}, ["1.bmp"], 1))
+
+        folder = self.scratch / "yolo"
+        words = ("--where", "set:auto class:cat", "--format", "yolo", "--output", folder)
+        report = self.run_program("export", "--set", "ground_truth", *words, "--dry-run").json
+        self.assertEqual((report["hidden"], report["labels_hidden"]), (["1.bmp", "2.bmp"], 3))
+        self.assertFalse(folder.exists())
+        answer = self.run_program("export", "--set", "ground_truth", *words, as_json=False)
+        self.assertEqual([file.name for file in folder.rglob("?.txt")], ["3.txt"])
+        for line in ("the view hides 3 labels", "2 images are left out", "  1.bmp", "  2.bmp"):
+            self.assertIn(line, answer.err.decode())
+
+    def test_labels_of_an_image_that_the_view_hides_are_counted(self):
+        report, counts = self.written("auto", "--where", "set:auto class:dog")
+        self.assertEqual((counts, report["hidden"], report["labels_hidden"]), ({"1": 1}, [], 1))
+        report, counts = self.written("auto", "--where", "class:dog")  # the second image has one in ground_truth
+        self.assertEqual((counts, report["hidden"], report["labels_hidden"]), ({"1": 1}, ["2.bmp"], 2))
+        report, counts = self.written("auto", "--where", "class:cat", "--threshold", "0.5")
+        self.assertEqual((counts, report["hidden"], report["labels_hidden"]), ({"1": 1, "2": 0, "3": 1}, [], 0))
+
+    def test_a_threshold_and_a_rejection_leave_images_empty(self):
+        report, counts = self.written("auto", "--threshold", "0.5")
+        self.assertEqual((counts, report["hidden"]), ({"1": 1, "2": 0, "3": 1, "4": 0}, []))
+        self.run_program("review", "reject", "--where", "set:auto")
+        report, counts = self.written("auto")
+        self.assertEqual((counts, report["hidden"]), ({"1": 0, "2": 0, "3": 0, "4": 0}, []))
+
+    def test_a_view_of_samples_keeps_all_their_labels_whatever_its_limit(self):
+        for view, wanted in (
+            ("limit:1", {"1": 2}),
+            ("-sort:name limit:2", {"3": 1, "4": 0}),
+            ("path:*/1.bmp", {"1": 2}),
+        ):
+            report, counts = self.written("auto", "--where", view)
+            self.assertEqual((counts, report["labels_hidden"]), (wanted, 0), view)
+
+    def test_statistics_tell_hidden_from_empty(self):
+        def of_set(name, view):
+            stats = self.run_program("stats", "--where", view).json["sets"][name]
+            return stats["samples_labelled"], stats["samples_empty"], stats["samples_hidden"], stats["labels"]
+
+        self.assertEqual(of_set("auto", ""), (4, 1, 0, 4))
+        self.assertEqual(of_set("ground_truth", "set:auto class:cat"), (3, 1, 2, 0))
+        self.assertEqual(of_set("auto", "class:dog"), (2, 0, 1, 1))  # the other image has a dog in ground_truth
+        self.assertEqual(of_set("auto", "limit:1"), (1, 0, 0, 2))
+        self.run_program("review", "reject", "--where", "set:auto class:cat")
+        self.assertEqual(of_set("auto", "class:cat,dog"), (3, 2, 0, 4))
+        text = self.run_program("stats", "--where", "set:auto class:cat", as_json=False).out.decode()
+        self.assertIn("set ground_truth: 0 labels on 3 samples, 1 of them empty, 2 with labels that the view hides", text)
