@@ -108,3 +108,22 @@ class Exporting(ProgramCase):
         self.assertEqual(of_set("auto", "class:cat,dog"), (3, 2, 0, 4))
         text = self.run_program("stats", "--where", "set:auto class:cat", as_json=False).out.decode()
         self.assertIn("set ground_truth: 0 labels on 3 samples, 1 of them empty, 2 with labels that the view hides", text)
+
+    def test_a_label_without_confidence_counts_as_1_everywhere(self):
+        self.import_set("mixed", [annotation(1, 1, 1), annotation(2, 1, 2, score=0.4)])
+        words = ("evaluate", "--predictions", "mixed", "--truth", "ground_truth")
+        for threshold, label_count in (("0.4", 2), ("0.5", 1), ("1", 1), ("1.5", 0)):
+            answer = self.run_program(*words, "--threshold", threshold).json
+            cat, dog = answer["per_class"]["cat"], answer["per_class"]["dog"]
+            self.assertEqual(cat["tp"] + cat["fp"] + dog["tp"] + dog["fp"], label_count, threshold)
+            self.assertEqual(answer["coverage"]["predictions_without_score"], 1)
+            self.assertEqual(self.written("mixed", "--threshold", threshold)[1]["1"], label_count, threshold)
+            file = write_json(self.scratch / "thresholds.json", {"threshold": float(threshold)})
+            self.assertEqual(self.written("mixed", "--thresholds", file)[1]["1"], label_count, threshold)
+            accepted = self.run_program("review", "accept", "--where", "set:mixed", "--thresholds", file).json
+            self.assertEqual((accepted["labels"], accepted["below"]), (label_count, 2 - label_count), threshold)
+            if label_count > 0:
+                self.run_program("review", "undo")
+        nothing = write_json(self.scratch / "nothing.json", {"threshold": None, "unattainable": True})
+        self.assertEqual(self.written("mixed", "--thresholds", nothing)[1]["1"], 0)
+        self.assertEqual(self.run_program("labels", "--where", "set:mixed confidence<=1").json["count"], 1)

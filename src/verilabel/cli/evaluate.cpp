@@ -102,7 +102,8 @@ const Command kEvaluateCommand{
     "evaluate",
     "Compare predictions with truth: COCO's twelve numbers, or accuracy of classes; precision, recall, F1",
     "SET is a label set of the project, or a COCO file when it contains / or ends in .json; files need no project.\n"
-    "Evaluated are the samples that are labelled, or labelled empty, in the truth. Rejected labels count on neither side.\n"
+    "Evaluated are the samples that are labelled, or labelled empty, in the truth. Rejected labels count on neither side,\n"
+    "predictions without confidence as ones of confidence 1.\n"
     "The project keeps what is right and wrong, at the threshold, for views: outcome:fp, error:localization, -sort:fn.",
     kExamples,
     &configure_evaluate,

@@ -107,8 +107,8 @@ Action configure(CLI::App& app) {
   app.add_option("--format", options->format, "Its form: " + names)->required()->type_name("NAME");
   app.add_option("--output", words->output, "The file or folder to write")->required()->type_name("PATH");
   app.add_option("--where", options->where, "Only these samples and labels")->type_name("VIEW");
-  auto* threshold =
-      app.add_option("--threshold", options->threshold, "Lowest confidence of an undecided label (default: all that are stored)");
+  auto* threshold = app.add_option("--threshold", options->threshold,
+                                   "Lowest confidence of an undecided label, 1 where it has none (default: all that are stored)");
   app.add_option("--thresholds", words->thresholds, "The same by class, from `threshold --output`")
       ->type_name("FILE")
       ->excludes(threshold);

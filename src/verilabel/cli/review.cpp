@@ -49,8 +49,9 @@ Action configure(CLI::App& app) {
   };
   CLI::App* accept = add_decision("accept", "The labels are right: exported whatever their confidence");
   accept
-      ->add_option("--thresholds", words->thresholds,
-                   "Only labels whose confidence reaches the threshold of their class, from `threshold --output`")
+      ->add_option(
+          "--thresholds", words->thresholds,
+          "Only labels whose confidence, 1 where they have none, reaches the threshold of their class, from `threshold --output`")
       ->type_name("FILE");
   CLI::App* reject = add_decision("reject", "The labels are wrong: never exported");
   add_decision("unsure", "To be looked at again: exported only with --include-unsure");

@@ -10,6 +10,10 @@
 
 namespace verilabel {
 
+/// What a label without confidence counts as wherever a score is asked for: in evaluation, and at every threshold. It was made by a
+/// person, or by something that did not say how sure it was.
+inline constexpr double kScoreWithoutConfidence = 1;
+
 /// A new candidate that overlaps a decided label of its class by at least this IoU is superseded by it.
 inline constexpr double kSupersedingIou = 0.7;
 

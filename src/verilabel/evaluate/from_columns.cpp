@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "verilabel/dataset/lifecycle.h"
+
 namespace verilabel {
 namespace {
 
@@ -111,7 +113,7 @@ ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std
       input.predictions.image.push_back(image);
       input.predictions.category.push_back(category);
       input.predictions.box_xywh_px.push_back(labels.box_xywh_px(row));
-      input.predictions.score.push_back(has_score ? labels.confidence[row] : 1.0);
+      input.predictions.score.push_back(has_score ? labels.confidence[row] : kScoreWithoutConfidence);
       built.prediction_label.push_back(row);
     }
   }
@@ -193,7 +195,7 @@ ClassificationColumnsInput build_classification_from(const Columns& columns, std
       coverage.predictions_without_score += has_score ? 0 : 1;
       input.predictions.image.push_back(image);
       input.predictions.category.push_back(category);
-      input.predictions.score.push_back(has_score ? labels.confidence[row] : 1.0);
+      input.predictions.score.push_back(has_score ? labels.confidence[row] : kScoreWithoutConfidence);
       built.prediction_label.push_back(row);
     }
   }

@@ -20,7 +20,7 @@ struct Coverage {
   std::int64_t truths = 0;
   std::int64_t predictions = 0;
   std::int64_t predictions_outside = 0;        ///< on samples asked for that are not evaluated: left out
-  std::int64_t predictions_without_score = 0;  ///< drawn by hand or imported without confidence: counted with score 1
+  std::int64_t predictions_without_score = 0;  ///< drawn by hand or imported without confidence: `kScoreWithoutConfidence`
   std::int64_t truths_rejected = 0;            ///< rejected by a person, on evaluated samples: no truth
   std::int64_t predictions_rejected = 0;       ///< likewise: no prediction
   /// Active labels of the two sets on evaluated samples that the protocol does not compare: left out. Without a box, or, where

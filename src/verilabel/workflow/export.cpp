@@ -37,7 +37,7 @@ class LabelFilter {
       case Verdict::unreviewed:
         break;
     }
-    return thresholds_.reaches(labels, row).value_or(true);
+    return thresholds_.reaches(labels, row);
   }
 
  private:

@@ -44,7 +44,7 @@ struct ExportOptions {
 };
 
 /// Writes the effective labels of a set: accepted and edited ones whatever their confidence, undecided ones at or above the
-/// threshold, unsure ones when asked, rejected ones never. One without confidence always goes out. Labels that
+/// threshold, unsure ones when asked, rejected ones never. A label without confidence is of `kScoreWithoutConfidence`. Labels that
 /// a sample has but that none of this lets through leave it labelled, empty. A sample of which nothing goes out because the view
 /// hides what would is not empty: it is left out, and named. With `is_dry_run` the report has the losses and what is hidden only.
 /// Throws `wrong_use` for an unknown set or format, `conflict` for an output in the way, `io`.

@@ -32,7 +32,7 @@ ReviewReport decide(Project& project, const std::string& view, Verdict verdict, 
   std::vector<LabelId> labels;
   for (const std::uint32_t row : select_labels(parsed, columns)) {
     const bool is_sure =
-        !filter || (filter->has_threshold(columns.labels.class_index[row]) && filter->reaches(columns.labels, row).value_or(false));
+        !filter || (filter->has_threshold(columns.labels.class_index[row]) && filter->reaches(columns.labels, row));
     if (!is_sure) {
       ++report.below;
     } else if (columns.labels.verdict[row] == verdict) {

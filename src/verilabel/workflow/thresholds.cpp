@@ -8,6 +8,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/dataset/lifecycle.h"
 
 namespace verilabel {
 namespace {
@@ -87,12 +88,10 @@ ClassThresholds::ClassThresholds(const Columns& columns, const std::filesystem::
   }
 }
 
-std::optional<bool> ClassThresholds::reaches(const LabelColumns& labels, std::uint32_t row) const {
-  if (std::isnan(labels.confidence[row])) {
-    return std::nullopt;
-  }
+bool ClassThresholds::reaches(const LabelColumns& labels, std::uint32_t row) const {
   const auto& threshold = threshold_of_class_[static_cast<std::size_t>(labels.class_index[row])];
-  return !threshold || labels.confidence[row] >= *threshold;
+  const double confidence = labels.confidence[row];
+  return !threshold || (std::isnan(confidence) ? kScoreWithoutConfidence : confidence) >= *threshold;
 }
 
 Thresholds read_thresholds(const std::filesystem::path& path) {

@@ -28,9 +28,9 @@ class ClassThresholds {
   /// Those of a file. Throws what `read_thresholds` does, and `bad_data` for a class that the project does not have.
   ClassThresholds(const Columns& columns, const std::filesystem::path& file);
 
-  /// Whether a label's confidence reaches the threshold of its class, as it does where there is none; nothing for a label without
-  /// confidence.
-  std::optional<bool> reaches(const LabelColumns& labels, std::uint32_t row) const;
+  /// Whether a label's confidence, `kScoreWithoutConfidence` for one without, reaches the threshold of its class; every label does
+  /// where the class has none.
+  bool reaches(const LabelColumns& labels, std::uint32_t row) const;
   bool has_threshold(std::int32_t class_index) const {
     return threshold_of_class_[static_cast<std::size_t>(class_index)].has_value();
   }
