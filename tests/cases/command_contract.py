@@ -16,9 +16,24 @@ class CommandContract(ProgramCase):
             text = self.run_program(name, "--help", as_json=False).out.decode()
             self.assertIn("verilabel", text, f"{name} --help has no example")
 
+    def test_help_and_version_are_json_where_json_is_asked_for(self):
+        for words in ([], ["views"], ["views", "save"], ["evaluate"]):
+            text = self.run_program(*words, "--help", as_json=False).out.decode()
+            self.assertEqual(self.run_program(*words, "--help").json, {"help": text}, words)
+            self.assertEqual(self.run_program(*words, "-h").json, {"help": text}, words)
+        version = self.run_program("--version", as_json=False).out.decode()
+        self.assertEqual(self.run_program("--version").json, {"version": version})
+
     def test_wrong_use_is_status_2_and_one_json_error(self):
         self.init()
-        for words in (["import", "--no-such-option"], ["nonsense-command"], ["review", "accept"], []):
+        for words in (
+            ["import", "--no-such-option"],
+            ["nonsense-command"],
+            ["review", "accept"],
+            ["views", "-list"],
+            ["-x"],
+            [],
+        ):
             error = self.error(*words, status=2)
             self.assertEqual(error["code"], "wrong_use", words)
             self.assertTrue(error["message"])

@@ -139,6 +139,19 @@ class Viewing(ProgramCase):
         self.assertEqual(answer, {"labels": 2, "changed": 1})
         self.assertEqual(self.run_program("stats").json["label_tags"], {"ask": 1, "check": 2})
 
+    def test_a_view_may_begin_with_a_dash(self):
+        for words in (("-tag:wet",), ("--", "-tag:wet"), ("--json", "--", "-tag:wet"), ("-tag:wet", "--json")):
+            self.assertEqual(self.run_program("views", "save", "dry", *words).json, {"name": "dry", "view": "-tag:wet"}, words)
+        saved = self.run_program("views", "save", "-odd", "-height>60").json
+        self.assertEqual(saved, {"name": "-odd", "view": "-height>60"})
+        for words in (("--where", "-tag:wet"), ("--where=-tag:wet",), ("--where", "view:dry"), ("--where", "-height>60 -tag:wet")):
+            names = [sample["name"][0] for sample in self.run_program("samples", *words).json["samples"]]
+            self.assertEqual(names, ["2", "3", "4"], words)
+        self.assertEqual(self.run_program("stats", "--where", "-sort:confidence limit:1", "--bins", "2").json["labels"], 1)
+        self.error("views", "save", "both", "-tag:wet", "-tag:night", status=2)
+        self.error("samples", "-tag:wet", status=2)
+        self.error("samples", "--where", status=2)
+
     def test_views_are_saved_and_used(self):
         self.assertEqual(self.run_program("views").json["views"], [])
         self.run_program("views", "save", "cats", "class:cat")

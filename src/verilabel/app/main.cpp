@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -15,6 +16,7 @@
 #include <CLI/CLI.hpp>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/json_writer.h"
 #include "verilabel/base/progress.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/console.h"
@@ -84,6 +86,39 @@ int index_of_command_word(int argc, char** argv) {
   return argc;
 }
 
+bool takes_value(std::string_view option, const std::vector<CLI::App*>& apps) {
+  return std::ranges::any_of(apps, [&](const CLI::App* app) {
+    const CLI::Option* const found = app->get_option_no_throw(std::string(option));
+    return found != nullptr && found->get_items_expected_max() > 0;
+  });
+}
+
+/// The words behind the program's name as CLI11 is to see them. A word with one dash is an option there, but of those there is only
+/// -h: any other that stands where no option waits for its value is a value itself, as the view -tag:night is. It goes behind `--`,
+/// and so does every such word after it, which keeps their order. `apps` may take the options.
+std::vector<std::string> words_to_parse(int argc, char** argv, const std::vector<CLI::App*>& apps) {
+  std::vector<std::string> words;
+  std::vector<std::string> values;
+  bool is_value = false;
+  bool has_ended = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--" && !has_ended && !is_value) {
+      has_ended = true;
+      continue;
+    }
+    const bool is_option = word.starts_with("--") || word == "-h";
+    const bool stays = !has_ended && (is_value || is_option || (values.empty() && !word.starts_with('-')));
+    (stays ? words : values).emplace_back(word);
+    is_value = stays && !is_value && is_option && takes_value(word, apps);
+  }
+  if (!values.empty()) {
+    words.emplace_back("--");
+    words.insert(words.end(), values.begin(), values.end());
+  }
+  return words;
+}
+
 /// `verilabel foo …` runs the program `verilabel-foo` when there is no such command, as git does. Returns only when there is none.
 void run_external(int argc, char** argv, int word_index, const std::filesystem::path& project_dir) {
   const std::string program = fmt::format("verilabel-{}", argv[word_index]);
@@ -105,13 +140,25 @@ void run_external(int argc, char** argv, int word_index, const std::filesystem::
   }
 }
 
+/// What is asked for about the program itself, which is an answer like others.
+int answer(Console& console, std::string_view what, std::string text) {
+  std::string out;
+  verilabel::JsonWriter(out).begin_object().field(what, text).end_object();
+  console.write_json(out + "\n");
+  text.pop_back();
+  console.say(text);
+  console.finish();
+  return 0;
+}
+
 int run(int argc, char** argv, Console& console) {
   CLI::App app("Turns a folder of unlabelled images into a verified, training-ready dataset.", "verilabel");
   std::string project_dir = ".";
   bool is_json = false;
   app.add_option("--project", project_dir, "The project's folder")->type_name("DIR")->capture_default_str();
   app.add_flag("--json", is_json,
-               "Answer with one JSON document on standard output; progress and diagnostics go to standard error");
+               "Answer with one JSON document on standard output, help and version too; progress and diagnostics go to standard "
+               "error");
   app.set_version_flag("--version", std::string(kVersion));
   app.require_subcommand(1);
   app.fallthrough();
@@ -153,12 +200,23 @@ int run(int argc, char** argv, Console& console) {
                 {{"commands", names}});
   }
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return app.exit(error);  // --help and --version
+  std::vector<CLI::App*> apps{&app};
+  for (const auto& [command, sub, action] : configured) {
+    if (word < argc && command->name == argv[word]) {
+      apps.push_back(sub);
+      const auto inner = sub->get_subcommands({});
+      apps.insert(apps.end(), inner.begin(), inner.end());
     }
+  }
+  std::vector<std::string> words = words_to_parse(argc, argv, apps);
+  std::ranges::reverse(words);  // as CLI11 takes them
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::CallForHelp&) {
+    return answer(console, "help", app.help());
+  } catch (const CLI::CallForVersion& error) {
+    return answer(console, "version", std::string(error.what()) + "\n");
+  } catch (const CLI::ParseError& error) {
     throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(),
                                                   is_known && word < argc ? fmt::format(" {}", argv[word]) : ""));
   }

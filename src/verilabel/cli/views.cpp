@@ -73,6 +73,7 @@ Action configure(CLI::App& app) {
 constexpr std::string_view kExamples[] = {
     "verilabel views",
     "verilabel views save unsure_cars 'set:auto class:car confidence<0.5'",
+    "verilabel views save by_day -tag:night",
     "verilabel labels --where 'view:unsure_cars tag:night'",
     "verilabel views remove unsure_cars",
 };
