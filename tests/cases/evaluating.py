@@ -48,6 +48,11 @@ class Evaluating(ProgramCase):
         self.assertIsNone(answer["per_class"]["dog"]["AP"])
         self.assertFalse(self.project.exists())
 
+    def test_files_have_no_place_for_a_name(self):
+        gt, dt = self.files([(1, 5, [10, 10, 40, 40])], [])
+        error = self.error("evaluate", "--truth", gt, "--predictions", dt, "--name", "first", status=2)
+        self.assertIn("--name", error["message"])
+
     def test_threshold_is_the_score_where_f1_is_best(self):
         box, other = [10, 10, 40, 40], [60, 60, 30, 30]
         answer = self.evaluate(

@@ -41,6 +41,12 @@ class Reviewing(ProgramCase):
     def test_thresholds_file_speaks_per_class(self):
         path = write_json(self.scratch / "t.json", {"threshold": 0.05, "per_class": {"cat": {"threshold": 0.6}}})
         self.assertEqual(self.scores("--thresholds", path), [0.9, 0.5])
+        path.write_text('{"per_class": {"cat": 0.6, "cat": 0.1}}')
+        output = self.scratch / "o.json"
+        words = ("export", "--set", "auto", "--format", "coco", "--output", output, "--thresholds", path)
+        error = self.error(*words, status=4)
+        self.assertEqual(error["context"], {"file": str(path), "field": "per_class.cat"})
+        self.assertFalse(output.exists())
         path.write_text('{"per_class": {"unicorn": {"threshold": 0.6}}}')
         self.error(
             "export", "--set", "auto", "--format", "coco", "--output", self.scratch / "o.json", "--thresholds", path, status=4

@@ -36,8 +36,7 @@ Action configure_evaluate(CLI::App& app) {
   add_set_options(app, *options);
   app.add_option("--threshold", options->threshold,
                  "Lowest confidence that counts in precision, recall and F1 (default: where F1 is best)");
-  app.add_option("--name", options->name, "Key under which the project keeps the evaluation")
-      ->capture_default_str()
+  app.add_option("--name", options->name, "Key under which the project keeps the evaluation (default: latest); not with files")
       ->type_name("KEY");
   app.add_flag("--details", options->with_details,
                "Also how predictions go wrong: kinds of error and what they cost, confusions, calibration, curves, worst images");

@@ -329,7 +329,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
       image.height = sample.height;
     }
   }
-  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, result), {}, {}};
+  StoredEvaluation stored{options.key(), options.predictions, options.truth, json_from(options, result), {}, {}};
   std::optional<JudgedLabels> judged_alone;
   const JudgedLabels& labels = result.details
                                    ? result.details->labels
@@ -391,6 +391,12 @@ void EvaluateSetsOptions::validate() const {
   }
   if (truth_is_file() && !where.empty()) {
     throw Error(ErrorCode::wrong_use, "--where needs a project: files have no samples to choose from");
+  }
+  if (truth_is_file() && name) {
+    throw Error(ErrorCode::wrong_use, "--name needs a project to keep the evaluation in, and files have none");
+  }
+  if (name && name->empty()) {
+    throw Error(ErrorCode::wrong_use, "--name must not be empty");
   }
   if (truth_is_file() && !scenarios.empty()) {
     throw Error(ErrorCode::wrong_use, "--scenario needs a project: files have no samples to choose from");
@@ -469,7 +475,7 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
   for (const NamedId& row : columns.classes) {
     classification.class_names.push_back(row.name);
   }
-  StoredEvaluation stored{options.name, options.predictions, options.truth, json_from(options, classification.result), {}, {}};
+  StoredEvaluation stored{options.key(), options.predictions, options.truth, json_from(options, classification.result), {}, {}};
   add_outcomes(columns, built.input, built.truth_label, built.prediction_label, classification.result.outcomes, {}, stored);
   classification.reason_not_kept = keep(project_dir, stored);
   return classification;

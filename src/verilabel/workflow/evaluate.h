@@ -36,7 +36,7 @@ struct EvaluateSetsOptions {
   double iou = 0.5;                 ///< for precision, recall, F1 and the outcome of each label
   std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1, of multi_label 0.5
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
-  std::string name = "latest";      ///< key under which a project keeps the evaluation; an earlier one of that key is replaced
+  std::optional<std::string> name;  ///< key under which a project keeps the evaluation, in place of an earlier one; not with files
   bool with_details = false;        ///< how predictions go wrong, beside the numbers
   std::vector<Scenario> scenarios;  ///< not with files
   std::string compare;              ///< other predictions, set or file as `predictions`, on the same truth; empty for none
@@ -46,6 +46,8 @@ struct EvaluateSetsOptions {
   bool is_classification() const;
   bool predictions_are_file() const;
   bool truth_is_file() const;
+  /// The name, or `latest`.
+  std::string key() const { return name.value_or("latest"); }
   /// Throws `wrong_use`.
   void validate() const;
 };

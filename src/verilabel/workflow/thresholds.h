@@ -43,8 +43,8 @@ class ClassThresholds {
 /// where nothing could be recommended, is as if it were not there; but with `"unattainable": true` beside it, which says that no
 /// threshold achieves what was wanted, it is infinite and no label reaches it. A class with
 /// `"few_truths": true` is as if it were not listed: what was recommended for it says more about a few images than about the class.
-/// Other keys are for people. Throws `bad_data` naming
-/// the key, `not_found`, `io`.
+/// Other keys are for people. Throws `bad_data`
+/// naming the key, also for one that stands twice in its object, `not_found`, `io`.
 Thresholds read_thresholds(const std::filesystem::path& path);
 
 }  // namespace verilabel

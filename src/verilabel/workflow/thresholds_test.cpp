@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -52,6 +53,24 @@ TEST(Thresholds, FaultsNameTheFileAndTheKey) {
       EXPECT_EQ(error.context().front().first, "file");
     }
   }
+}
+
+TEST(Thresholds, AKeyThatStandsTwiceIsNamedWithItsPlace) {
+  for (const auto& [text, field] :
+       {std::pair{R"({"threshold": 0.3, "threshold": 0.4})", "threshold"},
+        {R"({"per_class": {"car": 0.4, "bus": {"threshold": 0.4}, "car": {"threshold": 0.5}}})", "per_class.car"},
+        {R"({"notes": [[{"a": 1}], {"b": {"a": 1, "a": 2}}]})", "notes..b.a"},
+        {R"({"per_class": {"bus": {"threshold": 0.4, "f1": 1, "threshold": 0.4}}, "threshold": 1})", "per_class.bus.threshold"}}) {
+    try {
+      read(text);
+      FAIL() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::bad_data) << text;
+      EXPECT_EQ(error.context()[0].first, "file") << text;
+      EXPECT_EQ(error.context()[1], std::pair(std::string("field"), std::string(field))) << text;
+    }
+  }
+  EXPECT_EQ(read(R"({"threshold": 1, "per_class": {"threshold": {"threshold": 0.5}, "per_class": 0.5}})").per_class.size(), 2U);
 }
 
 }  // namespace
