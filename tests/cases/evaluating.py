@@ -1,6 +1,8 @@
 """Evaluation and thresholds through the command line: files without a project, coverage, undefined numbers."""
 
+import contextlib
 import json
+import sqlite3
 
 from harness import ProgramCase, test_data, write_bitmap, write_json
 
@@ -98,6 +100,61 @@ class Evaluating(ProgramCase):
         error = self.error(*words, write_json(self.scratch / "dt.json", results), status=4)
         self.assertIn("50 × 50", error["message"])
         self.assertEqual(error["context"]["image_id"], "2")
+        self.assertEqual((error["context"]["file"], error["context"]["field"]), (str(self.scratch / "dt.json"), "[0].segmentation"))
+
+    def test_errors_about_masks_name_the_file_and_the_annotation(self):
+        document = truth([(1, 5, [0, 0, 10, 10]), (2, 5, [0, 0, 10, 10]), (2, 9, [0, 0, 10, 10])])
+        corner = [[0, 0, 10, 0, 10, 10, 0, 10]]
+        for number, annotation in enumerate(document["annotations"]):
+            annotation.update(id=70 + number, segmentation=corner)
+        good = [{**result(image, 5, [0, 0, 10, 10], 0.5), "segmentation": corner} for image in (77, 1, 2)]
+        gt, dt = self.scratch / "gt.json", self.scratch / "dt.json"
+        words = ("evaluate", "--truth", gt, "--iou-type", "mask", "--predictions", dt)
+
+        def context(truths, predictions):
+            write_json(gt, {**document, **truths})
+            write_json(dt, predictions)
+            error = self.error(*words, status=4)["context"]
+            self.assertGreater(int(error["byte"]), 0)
+            return [error.get(key) for key in ("file", "field", "annotation_id", "image_id")]
+
+        # The first of the results is on an image that the truth does not list, and left out: places are those of the file.
+        half = [good[0], good[1], {**good[2], "segmentation": {"size": [50, 50], "counts": [0, 2500]}}]
+        self.assertEqual(context({}, half), [str(dt), "[2].segmentation", None, "2"])
+        bare = [good[0], {**good[1], "id": 8}, {**result(2, 9, [0, 0, 10, 10], 0.5), "id": 9}]
+        self.assertEqual(context({}, bare), [str(dt), "[2].segmentation", "9", "2"])
+        no_mask = [*document["annotations"][:2], {**document["annotations"][2], "segmentation": []}]
+        self.assertEqual(context({"annotations": no_mask}, good), [str(gt), "annotations[2].segmentation", "72", "2"])
+        other_size = [*document["annotations"][:2], {**no_mask[2], "segmentation": {"size": [9, 9], "counts": [0, 81]}}]
+        self.assertEqual(context({"annotations": other_size}, good), [str(gt), "annotations[2].segmentation", "72", "2"])
+        no_size = [document["images"][0], {"id": 2, "file_name": "2.bmp"}]
+        self.assertEqual(context({"images": no_size}, good), [str(gt), "annotations[1].segmentation", "71", "2"])
+
+    def test_an_import_that_was_cut_off_is_told(self):
+        write_bitmap(self.scratch / "images" / "1.bmp", 100, 100)
+        self.init()
+        box = [10, 10, 40, 40]
+        whole = write_json(self.scratch / "gt.json", truth([(1, 5, box)], images=1))
+        words = ("import", "--images", self.scratch / "images", "--format", "coco", "--labels")
+        self.run_program(*words, whole, "--set", "ground_truth")
+        self.run_program(*words, write_json(self.scratch / "auto.json", truth([(1, 5, box)], images=1)), "--set", "auto")
+        evaluate = ("evaluate", "--predictions", "auto", "--truth", "ground_truth")
+        coverage = self.run_program(*evaluate).json["coverage"]
+        self.assertEqual((coverage["imports_cut_off"], coverage["labels_of_cut_off_imports"]), (0, 0))
+
+        more = truth([(1, 9, box), (1, 9, [50, 50, 9, 9])], images=1)
+        for annotation in more["annotations"]:
+            annotation["id"] += 100
+        self.run_program(*words, write_json(self.scratch / "more.json", more), "--set", "ground_truth")
+        with contextlib.closing(sqlite3.connect(self.project / "verilabel.db")) as database, database:
+            database.execute("UPDATE imports SET finished_at = NULL WHERE id = 3")  # what a kill just before its end leaves
+        self.assertEqual([row["state"] for row in self.run_program("imports").json["imports"]], ["finished", "finished", "cut off"])
+        answer = self.run_program(*evaluate).json
+        self.assertEqual((answer["coverage"]["imports_cut_off"], answer["coverage"]["labels_of_cut_off_imports"]), (1, 2))
+        self.assertEqual(answer["coverage"]["truths"], 3)
+        self.assertIn("1 imports into these sets were cut off", self.run_program(*evaluate, as_json=False).out.decode())
+        self.run_program("imports", "undo", 3)
+        self.assertEqual(self.run_program(*evaluate).json["coverage"]["imports_cut_off"], 0)
 
     def test_undefined_is_null_never_zero_or_minus_one(self):
         answer = self.evaluate([], [])
@@ -419,6 +476,16 @@ class Protocols(ProgramCase):
         gt = write_json(self.scratch / "gt.json", document)
         error = self.error("evaluate", "--truth", gt, "--predictions", dt, "--protocol", "lvis", status=4)
         self.assertEqual(error["context"]["class"], "dog")
+
+        # In a project the image has a name, whether or not it came with an id.
+        self.images(2)
+        self.init()
+        table = self.scratch / "gt.csv"
+        table.write_text("image,label,x,y,w,h\n1.bmp,cat,1,1,9,9\n2.bmp,cat,1,1,9,9\n")
+        self.run_program("import", "--images", self.scratch / "images", "--labels", table, "--format", "csv")
+        self.add_predictions([(1, 5, self.BOX, 0.9)])
+        words = ("evaluate", "--truth", "ground_truth", "--predictions", "auto", "--protocol", "lvis")
+        self.assertEqual(self.error(*words, status=4)["context"], {"image": "1.bmp"})
 
     def test_voc_does_not_ask_for_what_is_difficult(self):
         self.images(2)

@@ -37,6 +37,9 @@ void say_common_coverage(Console& console, const Coverage& coverage) {
   say_count(console, coverage.predictions_rejected, "predictions were rejected by a person and are left out");
   say_count(console, coverage.truths_rejected, "truths were rejected by a person and are left out");
   say_count(console, coverage.predictions_without_score, "predictions have no confidence and count as 1");
+  say_count(console, coverage.imports_cut_off,
+            "imports into these sets were cut off, so that labels may be missing: repeat them (verilabel imports)");
+  say_count(console, coverage.labels_of_cut_off_imports, "of the labels compared are from imports that were cut off");
 }
 
 /// What an error of the kind is, and so what can be done about it.

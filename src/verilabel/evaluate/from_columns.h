@@ -27,6 +27,9 @@ struct Coverage {
   /// classes of whole images are compared, with one.
   std::int64_t labels_of_other_kinds = 0;
   std::int64_t samples_without_class = 0;  ///< labelled in the truth set, but with no class of the whole image: left out
+  /// Imports into the two sets that were cut off, which only the caller knows: the sets may lack labels.
+  std::int64_t imports_cut_off = 0;
+  std::int64_t labels_of_cut_off_imports = 0;  ///< compared ones
 };
 
 struct ColumnsInput {

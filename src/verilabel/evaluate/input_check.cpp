@@ -105,7 +105,7 @@ void check_masks(const EvaluationInput& input) {
     throw Error(ErrorCode::wrong_use, "masks are to be compared, but not every truth and every prediction has one; compare boxes");
   }
   std::vector<std::optional<RleView>> first(input.images.size());
-  const auto check = [&](std::uint32_t image, RleView mask) {
+  const auto check = [&](std::uint32_t image, RleView mask, const char* what, std::size_t index) {
     std::optional<RleView>& other = first.at(image);
     if (!other) {
       other = mask;
@@ -114,14 +114,14 @@ void check_masks(const EvaluationInput& input) {
                         fmt::format("of two masks on one image one is {} × {} pixels and the other {} × {}; bring both to the size "
                                     "of the image",
                                     other->width, other->height, mask.width, mask.height),
-                        image, {});
+                        image, {{what, fmt::to_string(index)}});
     }
   };
   for (std::size_t i = 0; i < truths.size(); ++i) {
-    check(truths.image[i], truths.mask[i]);
+    check(truths.image[i], truths.mask[i], "truth", i);
   }
   for (std::size_t i = 0; i < predictions.size(); ++i) {
-    check(predictions.image[i], predictions.mask[i]);
+    check(predictions.image[i], predictions.mask[i], "prediction", i);
   }
 }
 

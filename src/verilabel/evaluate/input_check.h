@@ -14,8 +14,9 @@ void check_scores(const EvaluationInput& input);
 /// Likewise for boxes and areas too, and `internal` for the index of an image or a class that is not listed.
 void check_labels(const EvaluationInput& input);
 
-/// For masks that are to be compared: throws `wrong_use` when one is missing, `bad_data`, naming the sample, when two on one image
-/// are of different sizes, whether or not they would be compared with each other.
+/// For masks that are to be compared: throws `wrong_use` when one is missing, `bad_data`, naming the sample and the index of the
+/// later one (`truth` or `prediction`), when two on one image are of different sizes, whether or not they would be compared with
+/// each other.
 void check_masks(const EvaluationInput& input);
 
 }  // namespace verilabel

@@ -217,6 +217,36 @@ CocoTruth read_coco_truth(const std::filesystem::path& path, CocoMasks masks) {
   return DetectionReader(path, masks).read_truth();
 }
 
+ErrorContext place_of_coco_annotation(const std::filesystem::path& path, std::uint64_t index) {
+  JsonStream stream(path);
+  std::string list;
+  if (stream.peek() == '{') {
+    list = "annotations";
+    stream.enter_object();
+    for (auto key = stream.next_key(); key && *key != list; key = stream.next_key()) {
+      stream.skip_value();
+    }
+  }
+  stream.enter_array();
+  auto slice = stream.next_element();
+  for (std::uint64_t i = 0; slice && i < index; ++i) {
+    slice = stream.next_element();
+  }
+  if (!slice) {
+    stream.fail(stream.byte_offset(), fmt::format("the list has no element {}", index));
+  }
+  ErrorContext context = {{"file", path.native()},
+                          {"byte", fmt::to_string(slice->byte_offset)},
+                          {"field", fmt::format("{}[{}].segmentation", list, index)}};
+  CocoElementParser parser(CocoElementParser::Keep::boxes_and_masks);
+  CocoAnnotation annotation;
+  parser.parse_annotation(slice->text, annotation);
+  if (annotation.id) {
+    context.emplace_back("annotation_id", annotation.id->json());
+  }
+  return context;
+}
+
 CocoDetections read_coco_results(const std::filesystem::path& path, CocoMasks masks) {
   return DetectionReader(path, masks).read_results();
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "verilabel/base/error.h"
 #include "verilabel/dataset/label.h"
 #include "verilabel/geometry/rle_column.h"
 
@@ -62,5 +63,9 @@ CocoTruth read_coco_truth(const std::filesystem::path& path, CocoMasks masks = C
 /// Reads a results list, likewise. Whether its image and category ids are known is the caller's question. A detection without a box
 /// has the box (0, 0, 0, 0) when it has a mask.
 CocoDetections read_coco_results(const std::filesystem::path& path, CocoMasks masks = CocoMasks::skip);
+
+/// Where an annotation of a truth file, or a detection of a results list, stands: the context of an error about it. Throws as the
+/// readers do, and `bad_data` when the list has no such index.
+ErrorContext place_of_coco_annotation(const std::filesystem::path& path, std::uint64_t index);
 
 }  // namespace verilabel

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -124,6 +127,22 @@ View view_of_samples(const Project& project, const EvaluateSetsOptions& options)
   return view;
 }
 
+/// What was imported in part only is compared like the rest, and told.
+void count_cut_off_imports(const Project& project, const Columns& columns, std::initializer_list<std::string_view> sets,
+                           std::initializer_list<std::span<const std::uint32_t>> compared_labels, Coverage& coverage) {
+  std::unordered_set<std::int64_t> cut_off;
+  for (const ImportRow& import : project.imports()) {
+    if (import.finished_at.empty() && !import.is_undone && std::ranges::find(sets, import.set) != sets.end()) {
+      cut_off.insert(import.id.value);
+    }
+  }
+  coverage.imports_cut_off = static_cast<std::int64_t>(cut_off.size());
+  for (const auto rows : compared_labels) {
+    coverage.labels_of_cut_off_imports +=
+        std::ranges::count_if(rows, [&](std::uint32_t row) { return cut_off.contains(columns.labels.import[row]); });
+  }
+}
+
 /// Two label sets of a project, side by side.
 struct SetsOfProject {
   ColumnsInput built;
@@ -135,6 +154,8 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
                        const EvaluateSetsOptions& options, std::span<const std::uint32_t> sample_rows) {
   SetsOfProject sets{{}, set_index(project, columns, predictions), set_index(project, columns, options.truth)};
   sets.built = build_from(columns, sets.predictions, sets.truth, sample_rows);
+  count_cut_off_imports(project, columns, {predictions, options.truth}, {sets.built.truth_label, sets.built.prediction_label},
+                        sets.built.coverage);
   if (options.iou_type == IouType::mask) {
     EvaluationInput& input = sets.built.input;
     input.truths.mask = masks_of(project, columns, sets.truth, sets.built.truth_label);
@@ -222,10 +243,13 @@ ProtocolContext context_of(const Project& project, const Columns& columns, const
   }
   if (protocol == Protocol::lvis) {
     std::vector<std::string> sources;
+    std::vector<std::string> names;
     for (const std::int64_t id : built.input.images.id) {
-      sources.push_back(project.sample(SampleId{id}).source_json);
+      Sample sample = project.sample(SampleId{id});
+      sources.push_back(std::move(sample.source_json));
+      names.push_back(std::move(sample.name));
     }
-    context.federation = federation_from({sources.begin(), sources.end()}, classes, built.input.classes.name);
+    context.federation = federation_from({sources.begin(), sources.end()}, names, classes, built.input.classes.name);
     return context;
   }
   if (!options.hierarchy.empty()) {
@@ -233,6 +257,26 @@ ProtocolContext context_of(const Project& project, const Columns& columns, const
   }
   add_verified_classes(columns, sets, context.open_images);
   return context;
+}
+
+/// Errors name the label and its sample, where the evaluation knows indices.
+ProtocolEvaluation judge(const Columns& columns, ColumnsInput& built, const ProtocolContext& context,
+                         const EvaluateSetsOptions& options) {
+  try {
+    return evaluate_by(protocol_from(options.protocol), std::move(built.input), context, {options.iou_type, options.iou, options.threshold});
+  } catch (const Error& error) {
+    ErrorContext named;
+    for (const auto& [name, value] : error.context()) {
+      if (name == "truth" || name == "prediction") {
+        const std::uint32_t row = (name == "truth" ? built.truth_label : built.prediction_label).at(std::stoull(value));
+        named.emplace_back("label", std::to_string(columns.labels.id[row]));
+        named.emplace_back("sample", columns.samples.name[static_cast<std::size_t>(columns.labels.sample[row])]);
+      } else {
+        named.emplace_back(name, value);
+      }
+    }
+    throw Error(error.code(), error.message(), std::move(named));
+  }
 }
 
 /// Why the project could not keep the evaluation, as when it is read-only; empty when it has.
@@ -297,7 +341,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   ColumnsInput& built = sets.built;
   EvaluateOptions evaluate_options{options.iou_type, options.iou, options.threshold};
   const ProtocolContext context = context_of(project, columns, sets, options);
-  ProtocolEvaluation judged = evaluate_by(protocol_from(options.protocol), std::move(built.input), context, evaluate_options);
+  ProtocolEvaluation judged = judge(columns, built, context, options);
   built.input = std::move(judged.input);
   SetEvaluation result;
   result.evaluation = std::move(judged.evaluation);
@@ -314,8 +358,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   }
   if (!options.compare.empty()) {
     SetsOfProject other = input_of(project, columns, options.compare, options, sample_rows);
-    const ProtocolEvaluation other_judged = evaluate_by(protocol_from(options.protocol), std::move(other.built.input), context,
-                                                        {options.iou_type, options.iou, options.threshold});
+    const ProtocolEvaluation other_judged = judge(columns, other.built, context, options);
     result.comparison = compare_predictions(built.input, result.evaluation, other_judged.input, other_judged.evaluation, options);
   }
   if (options.with_details) {
@@ -435,8 +478,7 @@ JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSe
   const Columns columns = project.columns_for(view);
   SetsOfProject sets = input_of(project, columns, options.predictions, options, select_samples(view, columns));
   const ProtocolContext context = context_of(project, columns, sets, options);
-  ProtocolEvaluation by_protocol = evaluate_by(protocol_from(options.protocol), std::move(sets.built.input), context,
-                                               {options.iou_type, options.iou, options.threshold});
+  ProtocolEvaluation by_protocol = judge(columns, sets.built, context, options);
   JudgedSets judged{std::move(by_protocol.input), {}};
   judged.result.evaluation = std::move(by_protocol.evaluation);
   judged.result.numbers = std::move(by_protocol.numbers);
@@ -467,8 +509,10 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
   const Columns columns = project.columns_for(view);
   const std::int32_t predictions = set_index(project, columns, options.predictions);
   const std::int32_t truth = set_index(project, columns, options.truth);
-  const ClassificationColumnsInput built =
+  ClassificationColumnsInput built =
       build_classification_from(columns, predictions, truth, select_samples(view, columns), rules.is_multi_label);
+  count_cut_off_imports(project, columns, {options.predictions, options.truth}, {built.truth_label, built.prediction_label},
+                        built.coverage);
   SetClassification classification;
   classification.result = evaluate_classification(built.input, rules);
   classification.coverage = built.coverage;

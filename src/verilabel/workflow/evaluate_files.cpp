@@ -51,19 +51,29 @@ class IndexOfId {
   std::unordered_map<std::int64_t, std::uint32_t> map_;
 };
 
-void require_mask(const CocoDetections& rows, std::size_t row, const CocoImage& image) {
-  if (rows.polygons[row].empty() && rows.mask[row] == RleView()) {
-    throw Error(ErrorCode::bad_data, "comparing masks needs a segmentation on every annotation",
-                {{"image_id", std::to_string(image.id)}});
-  }
+/// The file that rows were read from.
+struct RowSource {
+  std::string path;
+  std::vector<std::uint32_t> kept;  ///< where each row stands in the file; empty when they are all there
+
+  ErrorContext place_of(std::size_t row) const { return place_of_coco_annotation(path, kept.empty() ? row : kept[row]); }
+};
+
+Error mask_error(std::string message, const RowSource& source, std::size_t row, const CocoImage& image) {
+  ErrorContext context = source.place_of(row);
+  context.emplace_back("image_id", std::to_string(image.id));
+  return {ErrorCode::bad_data, std::move(message), std::move(context)};
 }
 
 /// Runs as they are, polygons on the pixels of their image; `image` names the image of each row.
-RleColumn masks_on_images(CocoDetections& rows, const CocoTruth& truth, const std::vector<std::uint32_t>& image) {
+RleColumn masks_on_images(CocoDetections& rows, const RowSource& source, const CocoTruth& truth,
+                          const std::vector<std::uint32_t>& image) {
   constexpr std::size_t kMasksOfABlock = 512;
   std::vector<std::uint32_t> outlined;
   for (std::uint32_t row = 0; row < rows.mask.size(); ++row) {
-    require_mask(rows, row, truth.images[image[row]]);
+    if (rows.polygons[row].empty() && rows.mask[row] == RleView()) {
+      throw mask_error("comparing masks needs a segmentation on every annotation", source, row, truth.images[image[row]]);
+    }
     if (!rows.polygons[row].empty()) {
       outlined.push_back(row);
     }
@@ -79,8 +89,7 @@ RleColumn masks_on_images(CocoDetections& rows, const CocoTruth& truth, const st
     for (const std::uint32_t row : rows_of_block(block)) {
       const CocoImage& on = truth.images[image[row]];
       if (on.width <= 0 || on.height <= 0) {
-        throw Error(ErrorCode::bad_data, "comparing polygons needs the width and height of the image",
-                    {{"image_id", std::to_string(on.id)}});
+        throw mask_error("comparing polygons needs the width and height of the image", source, row, on);
       }
       rle = rle_from_polygons(std::exchange(rows.polygons[row], {}), static_cast<std::uint32_t>(on.height),
                               static_cast<std::uint32_t>(on.width), std::move(rle.counts));
@@ -103,13 +112,13 @@ std::vector<std::uint32_t> indices_of(const std::vector<std::int64_t>& ids, cons
   return indices;
 }
 
-EvaluatedTruths truths_from(CocoDetections&& rows, const CocoTruth& truth, const IndexOfId& image_index,
+EvaluatedTruths truths_from(CocoDetections&& rows, const RowSource& source, const CocoTruth& truth, const IndexOfId& image_index,
                             const IndexOfId& class_index, bool with_masks) {
   EvaluatedTruths truths;
   truths.image = indices_of(rows.image_id, image_index);
   truths.category = indices_of(rows.category_id, class_index);
   if (with_masks) {
-    truths.mask = masks_on_images(rows, truth, truths.image);
+    truths.mask = masks_on_images(rows, source, truth, truths.image);
   }
   truths.box_xywh_px = std::move(rows.box_xywh_px);
   truths.area_px = std::move(rows.area_px);
@@ -127,8 +136,10 @@ void keep_rows(std::vector<T>& column, std::span<const std::uint32_t> rows) {
   }
 }
 
-/// Leaves out the rows whose image or class the truth does not list, and counts them.
-void drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const IndexOfId& class_index, SetEvaluation& result) {
+/// Leaves out the rows whose image or class the truth does not list, and counts them. Gives where those that stay stood, or nothing
+/// when all stay.
+std::vector<std::uint32_t> drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const IndexOfId& class_index,
+                                        SetEvaluation& result) {
   std::vector<std::uint32_t> known;
   known.reserve(rows.size());
   for (std::uint32_t i = 0; i < rows.size(); ++i) {
@@ -141,7 +152,7 @@ void drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const Inde
     }
   }
   if (known.size() == rows.size()) {
-    return;
+    return {};
   }
   if (!rows.mask.empty()) {
     rows.mask = rows.mask.rows(known);
@@ -152,15 +163,16 @@ void drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const Inde
   keep_rows(rows.score, known);
   keep_rows(rows.area_px, known);
   keep_rows(rows.polygons, known);
+  return known;
 }
 
-EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& truth, const IndexOfId& image_index,
-                                      const IndexOfId& class_index, bool with_masks) {
+EvaluatedPredictions predictions_from(CocoDetections&& rows, const RowSource& source, const CocoTruth& truth,
+                                      const IndexOfId& image_index, const IndexOfId& class_index, bool with_masks) {
   EvaluatedPredictions predictions;
   predictions.image = indices_of(std::exchange(rows.image_id, {}), image_index);
   predictions.category = indices_of(std::exchange(rows.category_id, {}), class_index);
   if (with_masks) {
-    predictions.mask = masks_on_images(rows, truth, predictions.image);
+    predictions.mask = masks_on_images(rows, source, truth, predictions.image);
     predictions.area_px = std::move(rows.area_px);
     for (std::size_t i = 0; i < predictions.size(); ++i) {
       double& area_px = predictions.area_px[i];
@@ -175,6 +187,8 @@ EvaluatedPredictions predictions_from(CocoDetections&& rows, const CocoTruth& tr
 /// Two files as an evaluation's input, and what was left out.
 struct FileInput {
   EvaluationInput input;
+  RowSource truth_source;
+  RowSource prediction_source;
   ProtocolContext context;
   std::vector<CocoImage> images;
   SetEvaluation counted;  ///< names and coverage only
@@ -193,7 +207,7 @@ ProtocolContext context_of(const CocoTruth& truth, const EvaluateSetsOptions& op
       classes.push_back(category.source_json);
       class_names.push_back(category.name);
     }
-    context.federation = federation_from(images, classes, class_names);
+    context.federation = federation_from(images, {}, classes, class_names);
   }
   return context;
 }
@@ -215,6 +229,8 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   CocoDetections rows = reading.get();
 
   FileInput files;
+  files.truth_source.path = options.truth;
+  files.prediction_source.path = predictions;
   files.context = context_of(truth, options);
   EvaluationInput& input = files.input;
   for (const CocoImage& image : truth.images) {
@@ -226,9 +242,9 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   }
   const IndexOfId image_index(input.images.id);
   const IndexOfId class_index(input.classes.id);
-  input.truths = truths_from(std::move(truth.detections), truth, image_index, class_index, with_masks);
-  drop_unknown(rows, image_index, class_index, files.counted);
-  input.predictions = predictions_from(std::move(rows), truth, image_index, class_index, with_masks);
+  input.truths = truths_from(std::move(truth.detections), files.truth_source, truth, image_index, class_index, with_masks);
+  files.prediction_source.kept = drop_unknown(rows, image_index, class_index, files.counted);
+  input.predictions = predictions_from(std::move(rows), files.prediction_source, truth, image_index, class_index, with_masks);
   files.images = std::move(truth.images);
   files.counted.class_names = input.classes.name;
   files.counted.coverage.samples = static_cast<std::int64_t>(input.images.size());
@@ -237,9 +253,27 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   return files;
 }
 
+/// The error of an evaluation, which knows rows by their index, with the place of the row in its file.
+Error placed_in_files(const Error& error, const RowSource& truths, const RowSource& predictions) {
+  ErrorContext context;
+  for (const auto& [name, value] : error.context()) {
+    if (name == "truth" || name == "prediction") {
+      const ErrorContext place = (name == "truth" ? truths : predictions).place_of(std::stoull(value));
+      context.insert(context.end(), place.begin(), place.end());
+    } else {
+      context.emplace_back(name, value);
+    }
+  }
+  return {error.code(), error.message(), std::move(context)};
+}
+
 JudgedSets judged(FileInput files, const EvaluateSetsOptions& options) {
-  ProtocolEvaluation by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context,
-                                               {options.iou_type, options.iou, options.threshold});
+  ProtocolEvaluation by_protocol;
+  try {
+    by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context, {options.iou_type, options.iou, options.threshold});
+  } catch (const Error& error) {
+    throw placed_in_files(error, files.truth_source, files.prediction_source);
+  }
   JudgedSets sets{std::move(by_protocol.input), std::move(files.counted)};
   sets.result.evaluation = std::move(by_protocol.evaluation);
   sets.result.numbers = std::move(by_protocol.numbers);

@@ -66,6 +66,8 @@ void write_common_coverage(JsonWriter& json, const Coverage& coverage) {
   json.field("truths_rejected", coverage.truths_rejected);
   json.field("predictions_rejected", coverage.predictions_rejected);
   json.field("labels_of_other_kinds", coverage.labels_of_other_kinds);
+  json.field("imports_cut_off", coverage.imports_cut_off);
+  json.field("labels_of_cut_off_imports", coverage.labels_of_cut_off_imports);
 }
 
 void write_coverage(JsonWriter& json, const SetEvaluation& result) {

@@ -210,9 +210,9 @@ Protocol protocol_from(std::string_view name) {
 Federation federation_from(const SourceJson& images, const SourceJson& classes, const std::vector<std::string>& class_names) {
   const auto by_id = classes_by_id(classes);
   Federation federation;
-  for (const std::string_view image : images) {
-    const json source = object_from(image);
-    const std::string name = source.contains("id") ? source["id"].dump() : "";
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const json source = object_from(images[i]);
+    const std::string name = i < image_names.size() ? image_names[i] : source.value("id", json()).dump();
     federation.absent.push_back(classes_in(source, "neg_category_ids", name, by_id));
     federation.not_exhaustive.push_back(classes_in(source, "not_exhaustive_category_ids", name, by_id));
   }

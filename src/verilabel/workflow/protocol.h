@@ -33,8 +33,10 @@ struct ProtocolContext {
 using SourceJson = std::vector<std::string_view>;
 
 /// From `neg_category_ids` and `not_exhaustive_category_ids` of images and `frequency` of classes; ids are those of `classes`.
-/// Throws `bad_data`, naming the image or class, where one of them is missing or makes no sense.
-Federation federation_from(const SourceJson& images, const SourceJson& classes, const std::vector<std::string>& class_names);
+/// Throws `bad_data`, naming the image or class, where one of them is missing or makes no sense; an image without a name, as in
+/// files, by its id. `image_names` may be empty.
+Federation federation_from(const SourceJson& images, const std::vector<std::string>& image_names, const SourceJson& classes,
+                           const std::vector<std::string>& class_names);
 
 /// From a tree of Open Images (`LabelName`, `Subcategory`; what is a `Part` is no such thing), in which classes stand by the id of
 /// their source or by name: the classes directly above each. Throws `bad_data`, naming the file, for what is no such tree.

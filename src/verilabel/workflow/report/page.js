@@ -494,6 +494,8 @@ const COVERAGE = new Map([
   ["truths_rejected", (n) => `${plural(n, "truth")} rejected by a person left out.`],
   ["predictions_rejected", (n) => `${plural(n, "prediction")} rejected by a person left out.`],
   ["labels_of_other_kinds", (n) => `${plural(n, "label")} of another kind left out.`],
+  ["imports_cut_off", (n) => `${plural(n, "import")} cut off: labels may be missing.`],
+  ["labels_of_cut_off_imports", (n) => `${plural(n, "label")} compared from imports that were cut off.`],
 ]);
 
 function coverageText(coverage) {
