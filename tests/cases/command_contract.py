@@ -10,7 +10,9 @@ from harness import PROGRAM, ProgramCase, write_bitmap
 class CommandContract(ProgramCase):
     def test_help_lists_every_command_and_each_explains_itself(self):
         top = self.run_program("--help", as_json=False).out.decode()
-        commands = "init import label runs evaluate threshold review export stats samples labels models tag views".split()
+        commands = (
+            "init import label runs evaluate evaluations threshold review export stats samples labels models tag views".split()
+        )
         for name in commands:
             self.assertIn(name, top)
             text = self.run_program(name, "--help", as_json=False).out.decode()
@@ -62,9 +64,10 @@ class CommandContract(ProgramCase):
     def test_empty_project_answers_empty_not_wrong(self):
         self.init()
         self.assertEqual(self.run_program("runs", "list").json, {"runs": []})
+        self.assertEqual(self.run_program("evaluations").json, {"evaluations": []})
         self.assertEqual(self.run_program("samples").json["samples"], [])
         self.assertEqual(self.run_program("labels").json["labels"], [])
-        for words in (["stats"], ["runs"], ["samples"], ["labels"]):
+        for words in (["stats"], ["runs"], ["evaluations"], ["samples"], ["labels"]):
             self.assertTrue(self.run_program(*words, as_json=False).out.strip(), f"{words} says nothing at all")
 
     def test_project_of_a_newer_version_is_refused_and_left_alone(self):

@@ -256,6 +256,33 @@ class Judged(ProgramCase):
     def samples(self, view):
         return [row["name"] for row in self.run_program("samples", "--where", view).json["samples"]]
 
+    def test_evaluations_are_listed_shown_and_forgotten(self):
+        details = self.evaluate("--name", "first", "--details")
+        self.evaluate("--name", "second", "--where", "name:1.bmp")
+        listed = self.run_program("evaluations", "list").json
+        self.assertEqual(listed, self.run_program("evaluations").json)
+        first, second = listed["evaluations"]
+        self.assertEqual([first[key] for key in ("evaluation", "predictions", "truth")], ["first", "auto", "ground_truth"])
+        self.assertEqual((first["result"]["mAP"], first["result"]["threshold"]), (details["metrics"]["mAP"], 0.3))
+        self.assertEqual((second["evaluation"], second["result"]["where"]), ("second", "name:1.bmp"))
+        text = self.run_program("evaluations", as_json=False).out.decode()
+        self.assertRegex(text, r"first +auto +ground_truth +coco")
+
+        shown = self.run_program("evaluations", "show", "first").json
+        self.assertEqual({key: shown[key] for key in first}, first)
+        self.assertEqual([shown[key] for key in ("samples", "tp", "fp", "fn")], [4, 2, 4, 3])
+        kinds = {
+            kind: {"predictions": row["predictions"], "truths": row["truths"]} for kind, row in details["errors"]["kinds"].items()
+        }
+        self.assertEqual(shown["errors"], {kind: counts for kind, counts in kinds.items() if any(counts.values())})
+        self.assertIn("2 truths found, 3 missed", self.run_program("evaluations", "show", "first", as_json=False).out.decode())
+
+        self.run_program("evaluations", "remove", "first")
+        self.assertEqual([row["evaluation"] for row in self.run_program("evaluations").json["evaluations"]], ["second"])
+        for words in (("show", "first"), ("remove", "first")):
+            self.assertEqual(self.error("evaluations", *words, status=2)["context"], {"evaluations": "second"})
+        self.error("labels", "--where", "outcome:fp eval:first", status=2)
+
     def test_details_say_how_predictions_go_wrong(self):
         answer = self.evaluate("--details")
         kinds = answer["errors"]["kinds"]

@@ -33,12 +33,12 @@ constexpr std::string_view kVersion = "0.1.0";
 
 /// In the order of the loop; help and dispatch follow it.
 const std::array kCommands = {
-    &verilabel::cli::kInitCommand,      &verilabel::cli::kImportCommand, &verilabel::cli::kImportsCommand,
-    &verilabel::cli::kLabelCommand,     &verilabel::cli::kRunsCommand,   &verilabel::cli::kEvaluateCommand,
-    &verilabel::cli::kThresholdCommand, &verilabel::cli::kReviewCommand, &verilabel::cli::kTagCommand,
-    &verilabel::cli::kViewsCommand,     &verilabel::cli::kExportCommand, &verilabel::cli::kStatsCommand,
-    &verilabel::cli::kSamplesCommand,   &verilabel::cli::kLabelsCommand, &verilabel::cli::kModelsCommand,
-    &verilabel::cli::kEmbedCommand,     &verilabel::cli::kFuseCommand,
+    &verilabel::cli::kInitCommand,     &verilabel::cli::kImportCommand,      &verilabel::cli::kImportsCommand,
+    &verilabel::cli::kLabelCommand,    &verilabel::cli::kRunsCommand,        &verilabel::cli::kFuseCommand,
+    &verilabel::cli::kEvaluateCommand, &verilabel::cli::kEvaluationsCommand, &verilabel::cli::kThresholdCommand,
+    &verilabel::cli::kReviewCommand,   &verilabel::cli::kTagCommand,         &verilabel::cli::kViewsCommand,
+    &verilabel::cli::kExportCommand,   &verilabel::cli::kStatsCommand,       &verilabel::cli::kSamplesCommand,
+    &verilabel::cli::kLabelsCommand,   &verilabel::cli::kEmbedCommand,       &verilabel::cli::kModelsCommand,
 };
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else

@@ -13,6 +13,7 @@ extern const Command kRunsCommand;
 extern const Command kEmbedCommand;
 extern const Command kFuseCommand;
 extern const Command kEvaluateCommand;
+extern const Command kEvaluationsCommand;
 extern const Command kThresholdCommand;
 extern const Command kReviewCommand;
 extern const Command kTagCommand;

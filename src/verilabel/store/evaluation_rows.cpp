@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,28 @@ class RowsInOrder {
   std::size_t at_ = 0;
 };
 
+Error no_evaluation(Database& database, std::string_view key) {
+  std::string keys;
+  for (const EvaluationSummary& evaluation : read_evaluations(database)) {
+    keys += (keys.empty() ? "" : ", ") + evaluation.key;
+  }
+  return {ErrorCode::wrong_use, fmt::format("there is no evaluation '{}'", key), {{"evaluations", keys}}};
+}
+
+Error unknown_outcome(std::string_view key, ErrorContext more = {}) {
+  return Error(ErrorCode::bad_data, "the project holds an outcome that no evaluation writes; evaluate again", std::move(more))
+      .with("evaluation", std::string(key));
+}
+
+std::int64_t id_of(Database& database, std::string_view key) {
+  Statement find = database.prepare("SELECT id FROM evaluations WHERE key = ?");
+  find.bind(key);
+  if (!find.step()) {
+    throw no_evaluation(database, key);
+  }
+  return find.integer(0);
+}
+
 void read_outcomes(Database& database, std::int64_t id, const Columns& columns, EvaluationColumns& evaluation) {
   const std::size_t labels = columns.labels.size();
   evaluation.outcome.assign(labels, EvaluationColumns::kNoOutcome);
@@ -48,8 +71,7 @@ void read_outcomes(Database& database, std::int64_t id, const Columns& columns, 
     const std::int64_t error = rows.integer(2);
     if (outcome < 0 || outcome >= static_cast<std::int64_t>(kOutcomes) || error < 0 ||
         error >= static_cast<std::int64_t>(kErrorKinds)) {
-      throw Error(ErrorCode::bad_data, "the project holds an outcome that no evaluation writes; evaluate again",
-                  {{"evaluation", evaluation.key}, {"label", std::to_string(rows.integer(0))}});
+      throw unknown_outcome(evaluation.key, {{"label", std::to_string(rows.integer(0))}});
     }
     if (row) {
       evaluation.outcome[*row] = static_cast<std::uint8_t>(outcome);
@@ -107,6 +129,36 @@ std::vector<EvaluationSummary> read_evaluations(Database& database) {
   return evaluations;
 }
 
+EvaluationTotals read_evaluation_totals(Database& database, std::string_view key) {
+  const std::int64_t id = id_of(database, key);
+  EvaluationTotals totals;
+  std::vector<EvaluationSummary> summaries = read_evaluations(database);
+  totals.summary = std::move(*std::ranges::find(summaries, key, &EvaluationSummary::key));
+  Statement sums = database.prepare("SELECT count(*), sum(tp), sum(fp), sum(fn) FROM evaluation_samples WHERE evaluation_id = ?");
+  sums.bind(id);
+  sums.step();
+  totals.samples = sums.integer(0);
+  totals.tp = sums.integer(1);
+  totals.fp = sums.integer(2);
+  totals.fn = sums.integer(3);
+  Statement errors = database.prepare(
+      "SELECT error, sum(outcome = ?1), sum(outcome = ?2) FROM evaluation_outcomes WHERE evaluation_id = ?3 AND error <> 0 "
+      "GROUP BY error ORDER BY error");
+  errors.bind(static_cast<int>(Outcome::fp), static_cast<int>(Outcome::fn), id);
+  while (errors.step()) {
+    const std::int64_t kind = errors.integer(0);
+    if (kind < 0 || kind >= static_cast<std::int64_t>(kErrorKinds)) {
+      throw unknown_outcome(key);
+    }
+    totals.errors.push_back({static_cast<ErrorKind>(kind), errors.integer(1), errors.integer(2)});
+  }
+  return totals;
+}
+
+void remove_evaluation(Database& database, std::string_view key) {
+  database.prepare("DELETE FROM evaluations WHERE id = ?").run_with(id_of(database, key));
+}
+
 std::optional<EvaluationColumns> read_evaluation(Database& database, const std::optional<std::string>& key,
                                                  const Columns& columns) {
   Statement find = database.prepare("SELECT id, key FROM evaluations WHERE ?1 IS NULL OR key = ?1 ORDER BY id DESC LIMIT 1");
@@ -119,11 +171,7 @@ std::optional<EvaluationColumns> read_evaluation(Database& database, const std::
     if (!key) {
       return std::nullopt;
     }
-    std::string keys;
-    for (const EvaluationSummary& evaluation : read_evaluations(database)) {
-      keys += (keys.empty() ? "" : ", ") + evaluation.key;
-    }
-    throw Error(ErrorCode::wrong_use, fmt::format("there is no evaluation '{}'", *key), {{"evaluations", keys}});
+    throw no_evaluation(database, *key);
   }
   const std::int64_t id = find.integer(0);
   EvaluationColumns evaluation;

@@ -441,4 +441,15 @@ std::vector<EvaluationSummary> Project::evaluations() const {
   return store::read_evaluations(database());
 }
 
+EvaluationTotals Project::evaluation_totals(std::string_view key) const {
+  Transaction transaction(database(), Transaction::Kind::read);
+  return store::read_evaluation_totals(database(), key);
+}
+
+void Project::remove_evaluation(std::string_view key) {
+  Transaction transaction(database(), Transaction::Kind::write);
+  store::remove_evaluation(database(), key);
+  transaction.commit();
+}
+
 }  // namespace verilabel

@@ -101,6 +101,21 @@ struct EvaluationSummary {
   std::string made_at;  ///< ISO 8601
 };
 
+/// What a stored evaluation says in all.
+struct EvaluationTotals {
+  EvaluationSummary summary;
+  std::int64_t samples = 0;  ///< that it covers
+  std::int64_t tp = 0;       ///< truths that were found
+  std::int64_t fp = 0;
+  std::int64_t fn = 0;
+  struct OfError {
+    ErrorKind kind = ErrorKind::none;
+    std::int64_t predictions = 0;  ///< that are wrong in this way
+    std::int64_t truths = 0;       ///< that are lost in this way
+  };
+  std::vector<OfError> errors;  ///< kinds that occur
+};
+
 /// An open project: a folder with `verilabel.db` (SQLite, write-ahead log) and caches beside it. One object belongs to one thread;
 /// any number of processes and objects may have the same project open. Readers never wait; writers wait for each other, transaction
 /// by transaction. Every function may throw `io`, `conflict` (another writer did not finish in time) and `bad_data` (a damaged
@@ -178,6 +193,9 @@ class Project {
   void save_evaluation(const StoredEvaluation& evaluation);
   /// From the newest to the oldest.
   std::vector<EvaluationSummary> evaluations() const;
+  /// Throws `wrong_use` for a key that does not exist, and lists those that there are; `remove_evaluation` likewise.
+  EvaluationTotals evaluation_totals(std::string_view key) const;
+  void remove_evaluation(std::string_view key);
 
   /// For the other parts of the module.
   store::Database& database() const;

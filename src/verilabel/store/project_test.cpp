@@ -470,5 +470,40 @@ TEST_F(ProjectTest, ViewsAskTheStoredEvaluations) {
   EXPECT_EQ(project.evaluations()[1].prediction_set, "a");
 }
 
+TEST_F(ProjectTest, EvaluationsAreSummedUpAndForgotten) {
+  Project project = Project::create(folder_ / "p");
+  const auto samples = add_samples(project, 2);
+  ImportWriter writer(project);
+  writer.begin(project.ensure_set("a"), "coco", "f");
+  for (int i = 0; i < 5; ++i) {
+    writer.add_label(samples[0], box_label(project.ensure_class("car"), {1, 2, 3, 4}));
+  }
+  writer.finish();
+  StoredEvaluation stored{"first", "a", "b", R"({"mAP": 0.5})", {}, {{samples[0], 1, 2, 3}, {samples[1], 10, 20, 30}}};
+  stored.outcomes = {{{1}, Outcome::fp, ErrorKind::missed, {}, 0},
+                     {{2}, Outcome::fn, ErrorKind::localization, {1}, 0.3},
+                     {{3}, Outcome::fp, ErrorKind::localization, {2}, 0.3},
+                     {{4}, Outcome::fp, ErrorKind::localization, {2}, 0.3},
+                     {{5}, Outcome::tp, ErrorKind::none, {1}, 0.9}};
+  project.save_evaluation(stored);
+  project.save_evaluation({"empty", "a", "b", "{}", {}, {}});
+
+  const EvaluationTotals totals = project.evaluation_totals("first");
+  EXPECT_EQ(totals.summary.options_json, stored.options_json);
+  EXPECT_EQ(totals.samples, 2);
+  EXPECT_EQ(std::tuple(totals.tp, totals.fp, totals.fn), std::tuple(11, 22, 33));
+  ASSERT_EQ(totals.errors.size(), 2u);
+  EXPECT_EQ(totals.errors[0].kind, ErrorKind::localization);
+  EXPECT_EQ(std::pair(totals.errors[0].predictions, totals.errors[0].truths), std::pair(std::int64_t{2}, std::int64_t{1}));
+  EXPECT_EQ(std::pair(totals.errors[1].predictions, totals.errors[1].truths), std::pair(std::int64_t{1}, std::int64_t{0}));
+  EXPECT_EQ(project.evaluation_totals("empty").samples, 0);
+  EXPECT_TRUE(project.evaluation_totals("empty").errors.empty());
+
+  project.remove_evaluation("first");
+  ASSERT_EQ(project.evaluations().size(), 1u);
+  EXPECT_EQ(code_of([&] { project.evaluation_totals("first"); }), ErrorCode::wrong_use);
+  EXPECT_EQ(code_of([&] { project.remove_evaluation("first"); }), ErrorCode::wrong_use);
+}
+
 }  // namespace
 }  // namespace verilabel

@@ -263,7 +263,8 @@ ProtocolContext context_of(const Project& project, const Columns& columns, const
 ProtocolEvaluation judge(const Columns& columns, ColumnsInput& built, const ProtocolContext& context,
                          const EvaluateSetsOptions& options) {
   try {
-    return evaluate_by(protocol_from(options.protocol), std::move(built.input), context, {options.iou_type, options.iou, options.threshold});
+    return evaluate_by(protocol_from(options.protocol), std::move(built.input), context,
+                       {options.iou_type, options.iou, options.threshold});
   } catch (const Error& error) {
     ErrorContext named;
     for (const auto& [name, value] : error.context()) {

@@ -270,7 +270,8 @@ Error placed_in_files(const Error& error, const RowSource& truths, const RowSour
 JudgedSets judged(FileInput files, const EvaluateSetsOptions& options) {
   ProtocolEvaluation by_protocol;
   try {
-    by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context, {options.iou_type, options.iou, options.threshold});
+    by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context,
+                              {options.iou_type, options.iou, options.threshold});
   } catch (const Error& error) {
     throw placed_in_files(error, files.truth_source, files.prediction_source);
   }
