@@ -446,13 +446,13 @@ class Protocols(ProgramCase):
     def results(self, rows):
         return write_json(self.scratch / "dt.json", rows)
 
-    def add_predictions(self, rows, categories=None):
+    def add_predictions(self, rows, categories=None, label_set="auto"):
         document = truth([row[:3] for row in rows])
         document["categories"] = categories or document["categories"]
         for annotation, row in zip(document["annotations"], rows):
             annotation["score"] = row[3]
         labels = write_json(self.scratch / "auto.json", document)
-        self.run_program("import", "--images", self.scratch / "images", "--labels", labels, "--format", "coco", "--set", "auto")
+        self.run_program("import", "--images", self.scratch / "images", "--labels", labels, "--format", "coco", "--set", label_set)
 
     def lvis_truth(self):
         document = truth([(1, 5, self.BOX), (2, 9, self.BOX)])
@@ -542,6 +542,13 @@ class Protocols(ProgramCase):
         self.assertAlmostEqual(self.run_program(*words, "voc2007").json["metrics"]["mAP"], 6 / 11)
         self.assertLess(self.run_program(*words, "coco").json["metrics"]["recall"], 1)
         self.error(*words, "voc2010", "--iou-type", "mask", status=2)
+        # The right one behind a hundred wrong ones: COCO does not look so far, VOC does.
+        self.add_predictions([(1, 5, [0, 0, 5, 5], 0.9)] * 100 + [(1, 5, self.BOX, 0.8)], label_set="many")
+        words = ("evaluate", "--truth", "ground_truth", "--predictions", "many", "--threshold", "0.1", "--protocol")
+        for protocol, limit, counts in (("voc2010", None, [1, 100, 1]), ("coco", 100, [0, 100, 4])):
+            answer = self.run_program(*words, protocol).json
+            self.assertEqual(answer["evaluation"]["max_detections"], limit)
+            self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], counts, protocol)
         gt = write_json(self.scratch / "gt.json", truth([]))
         self.error("evaluate", "--truth", gt, "--predictions", self.results([]), "--protocol", "voc2010", status=2)
 

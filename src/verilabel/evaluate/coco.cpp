@@ -6,8 +6,6 @@
 namespace verilabel {
 namespace {
 
-constexpr std::uint32_t kMaxDetections = 100;
-
 CocoMetrics summarise(std::span<const ClassCurves* const> classes) {
   using Recall = std::array<double, kCocoThresholds>;
   const auto recall = [&](std::size_t range) {
@@ -43,7 +41,7 @@ MatchOptions coco_match_options(IouType iou_type) {
   constexpr double large = 96 * 96;
   constexpr double everything = 1e5 * 1e5;
   options.area_ranges = {{0, everything}, {0, small}, {small, large}, {large, everything}};
-  options.max_detections = kMaxDetections;
+  options.max_detections = kCocoMaxDetections;
   return options;
 }
 
@@ -63,7 +61,7 @@ std::array<std::pair<std::string_view, std::optional<double>>, 12> CocoMetrics::
 }
 
 CocoResult coco_metrics(const EvaluationInput& input, const Matching& matching) {
-  if (matching.options.max_detections != kMaxDetections) {
+  if (matching.options.max_detections != kCocoMaxDetections) {
     throw Error(ErrorCode::wrong_use, "COCO metrics take a matching pass made with coco_match_options");
   }
   const std::vector<ClassCurves> curves = class_curves(input, matching);

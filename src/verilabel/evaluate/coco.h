@@ -11,6 +11,9 @@
 namespace verilabel {
 
 /// IoU thresholds .50, .55, … .95; areas all, small (to 32²), medium (32² to 96²), large (from 96²); 100 detections.
+/// Predictions of one class on one image that COCO looks at.
+inline constexpr std::uint32_t kCocoMaxDetections = 100;
+
 MatchOptions coco_match_options(IouType iou_type = IouType::box);
 
 /// The twelve numbers of COCO in the order of pycocotools' `stats`. Nothing where no class has a truth in the area range.

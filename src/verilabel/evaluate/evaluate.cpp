@@ -19,6 +19,7 @@ Evaluation evaluate(const EvaluationInput& input, const EvaluateOptions& options
   // An IoU that is not among the ten of COCO becomes an eleventh, and one matching pass still serves all.
   MatchOptions match_options = coco_match_options(options.iou_type);
   match_options.threads = options.threads;
+  match_options.max_detections = options.max_detections;
   std::vector<double>& thresholds = match_options.iou_thresholds;
   const auto at = static_cast<std::size_t>(std::find(thresholds.begin(), thresholds.end(), options.iou) - thresholds.begin());
   if (at == thresholds.size()) {
@@ -26,7 +27,13 @@ Evaluation evaluate(const EvaluationInput& input, const EvaluateOptions& options
   }
 
   const Matching matching = match(input, match_options);
-  CocoResult coco = coco_metrics(input, matching);
+  CocoResult coco;
+  if (options.max_detections == kCocoMaxDetections) {
+    coco = coco_metrics(input, matching);
+  } else {
+    match_options.max_detections = kCocoMaxDetections;
+    coco = coco_metrics(input, match(input, match_options));
+  }
   Evaluation result;
   result.coco = coco.metrics;
   result.outcomes = outcomes(input, matching, matching.cell(0, at));

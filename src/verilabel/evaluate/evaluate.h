@@ -15,7 +15,9 @@ struct EvaluateOptions {
   IouType iou_type = IouType::box;
   double iou = 0.5;                 ///< for outcomes, precision, recall, F1; in (0, 1]
   std::optional<double> threshold;  ///< lowest score that counts in precision, recall, F1; by default the one of greatest F1
-  unsigned threads = 0;             ///< 0: one for each processor. Results do not depend on it.
+  /// Best predictions of a class on an image that count in outcomes, precision, recall and F1. COCO's numbers always take 100.
+  std::uint32_t max_detections = kCocoMaxDetections;
+  unsigned threads = 0;  ///< 0: one for each processor. Results do not depend on it.
 };
 
 struct ClassEvaluation {
@@ -32,7 +34,7 @@ struct Evaluation {
   OperatingPoint best_f1;
   std::vector<ClassEvaluation> per_class;     ///< in the order of `input.classes`
   Outcomes outcomes;                          ///< at `options.iou`, whatever the score
-  std::int64_t predictions_beyond_limit = 0;  ///< past the 100 best of their class on their image: not counted, as in COCO
+  std::int64_t predictions_beyond_limit = 0;  ///< past the `max_detections` best of their class on their image: not counted
 };
 
 /// The COCO protocol and the operating points from one matching pass. Throws as `match` does, and `wrong_use` for options out of

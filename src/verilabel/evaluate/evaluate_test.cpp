@@ -55,6 +55,30 @@ TEST(Evaluate, counts_predictions_beyond_the_limit) {
   EXPECT_EQ(evaluation.at_threshold.counts, (Counts{0, 100, 0}));
 }
 
+TEST(Evaluate, the_limit_of_predictions_is_the_callers_but_for_cocos_numbers) {
+  EvaluationInput input = input_of({1});
+  add(input, TruthRow{0, 0, kHere});
+  for (int i = 0; i < 103; ++i) {
+    add(input, PredictionRow{0, 0, {500, 500, 10, 10}, .5});
+  }
+  add(input, PredictionRow{0, 0, kHere, .4});
+  EvaluateOptions options;
+  options.threshold = .1;
+  const Evaluation of_100 = evaluate(input, options);
+  EXPECT_EQ(of_100.at_threshold.counts, (Counts{0, 100, 1}));
+  options.max_detections = 104;
+  const Evaluation of_all = evaluate(input, options);
+  EXPECT_EQ(of_all.at_threshold.counts, (Counts{1, 103, 0}));
+  EXPECT_EQ(of_all.outcomes.predictions.back().outcome, Outcome::tp);
+  EXPECT_EQ(of_all.predictions_beyond_limit, 0);
+  EXPECT_EQ(of_all.coco.map, 0);
+  EXPECT_EQ(of_all.coco.ar_100, 0);
+  options.max_detections = 103;
+  EXPECT_EQ(evaluate(input, options).predictions_beyond_limit, 1);
+  options.max_detections = 0;
+  EXPECT_THROW(evaluate(input, options), Error);
+}
+
 TEST(Evaluate, options_out_of_range_are_refused) {
   for (const double iou : {0.0, 1.1, std::nan("")}) {
     EvaluateOptions options;

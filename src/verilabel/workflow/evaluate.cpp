@@ -263,8 +263,7 @@ ProtocolContext context_of(const Project& project, const Columns& columns, const
 ProtocolEvaluation judge(const Columns& columns, ColumnsInput& built, const ProtocolContext& context,
                          const EvaluateSetsOptions& options) {
   try {
-    return evaluate_by(protocol_from(options.protocol), std::move(built.input), context,
-                       {options.iou_type, options.iou, options.threshold});
+    return evaluate_by(protocol_from(options.protocol), std::move(built.input), context, evaluate_options_of(options));
   } catch (const Error& error) {
     ErrorContext named;
     for (const auto& [name, value] : error.context()) {
@@ -340,7 +339,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
   SetsOfProject sets = input_of(project, columns, options.predictions, options, sample_rows);
   ColumnsInput& built = sets.built;
-  EvaluateOptions evaluate_options{options.iou_type, options.iou, options.threshold};
+  EvaluateOptions evaluate_options = evaluate_options_of(options);
   const ProtocolContext context = context_of(project, columns, sets, options);
   ProtocolEvaluation judged = judge(columns, built, context, options);
   built.input = std::move(judged.input);

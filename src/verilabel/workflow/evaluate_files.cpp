@@ -270,8 +270,7 @@ Error placed_in_files(const Error& error, const RowSource& truths, const RowSour
 JudgedSets judged(FileInput files, const EvaluateSetsOptions& options) {
   ProtocolEvaluation by_protocol;
   try {
-    by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context,
-                              {options.iou_type, options.iou, options.threshold});
+    by_protocol = evaluate_by(protocol_from(options.protocol), std::move(files.input), files.context, evaluate_options_of(options));
   } catch (const Error& error) {
     throw placed_in_files(error, files.truth_source, files.prediction_source);
   }
@@ -293,7 +292,7 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
   JudgedSets sets = judged(std::move(files), options);
   SetEvaluation& result = sets.result;
   if (options.with_details) {
-    result.details = evaluation_details(sets.input, result.evaluation, {options.iou_type, options.iou, options.threshold});
+    result.details = evaluation_details(sets.input, result.evaluation, evaluate_options_of(options));
     result.worst = worst_images(sets.input, *result.details);
     for (JudgedImage& image : result.worst) {
       const auto listed = std::ranges::find(images, image.id, &CocoImage::id);

@@ -313,6 +313,7 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
   json.begin_object().key("evaluation").begin_object();
   json.field("predictions", options.predictions).field("truth", options.truth).field("protocol", options.protocol);
   json.field("iou_type", options.iou_type == IouType::mask ? "mask" : "box").field("iou", options.iou);
+  json.field("max_detections", max_detections_of(protocol_from(options.protocol)));
   json.field("where", options.where).field("name", options.truth_is_file() ? std::nullopt : std::optional(options.key()));
   json.end_object();
   write_metrics(json, result);

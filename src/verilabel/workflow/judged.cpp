@@ -1,6 +1,7 @@
 #include "verilabel/workflow/judged.h"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -15,6 +16,14 @@ bool is_shown(const LabelOutcome& outcome) {
 }
 
 }  // namespace
+
+EvaluateOptions evaluate_options_of(const EvaluateSetsOptions& options) {
+  const auto limit = max_detections_of(protocol_from(options.protocol));
+  return {.iou_type = options.iou_type,
+          .iou = options.iou,
+          .threshold = options.threshold,
+          .max_detections = limit.value_or(std::numeric_limits<std::uint32_t>::max())};
+}
 
 std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::uint32_t> image_of_truth,
                                      std::span<const std::uint32_t> image_of_prediction, const Outcomes& outcomes) {

@@ -18,6 +18,8 @@ struct JudgedSets {
 /// Compares boxes or masks and stores nothing. Throws what `evaluate_sets` does.
 JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
+EvaluateOptions evaluate_options_of(const EvaluateSetsOptions& options);
+
 /// What the outcomes count on each image; truths that were found are the true positives.
 std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::uint32_t> image_of_truth,
                                      std::span<const std::uint32_t> image_of_prediction, const Outcomes& outcomes);

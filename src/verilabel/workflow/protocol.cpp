@@ -23,15 +23,16 @@ constexpr std::uint64_t kMaxHierarchyBytes = 64 << 20;
 struct ProtocolRow {
   std::string_view name;
   Protocol protocol;
+  std::optional<std::uint32_t> max_detections;
 };
 constexpr std::array kProtocols = {
-    ProtocolRow{"coco", Protocol::coco},
-    ProtocolRow{"lvis", Protocol::lvis},
-    ProtocolRow{"voc2007", Protocol::voc_2007},
-    ProtocolRow{"voc2010", Protocol::voc_2010},
-    ProtocolRow{"open_images", Protocol::open_images},
-    ProtocolRow{"classification", Protocol::classification},
-    ProtocolRow{"multi_label", Protocol::multi_label},
+    ProtocolRow{"coco", Protocol::coco, kCocoMaxDetections},
+    ProtocolRow{"lvis", Protocol::lvis, LvisOptions{}.max_detections},
+    ProtocolRow{"voc2007", Protocol::voc_2007, std::nullopt},
+    ProtocolRow{"voc2010", Protocol::voc_2010, std::nullopt},
+    ProtocolRow{"open_images", Protocol::open_images, OpenImagesOptions{}.max_detections},
+    ProtocolRow{"classification", Protocol::classification, std::nullopt},
+    ProtocolRow{"multi_label", Protocol::multi_label, std::nullopt},
 };
 
 json object_from(std::string_view source) {
@@ -207,7 +208,12 @@ Protocol protocol_from(std::string_view name) {
   return found->protocol;
 }
 
-Federation federation_from(const SourceJson& images, const SourceJson& classes, const std::vector<std::string>& class_names) {
+std::optional<std::uint32_t> max_detections_of(Protocol protocol) {
+  return std::ranges::find(kProtocols, protocol, &ProtocolRow::protocol)->max_detections;
+}
+
+Federation federation_from(const SourceJson& images, const std::vector<std::string>& image_names, const SourceJson& classes,
+                           const std::vector<std::string>& class_names) {
   const auto by_id = classes_by_id(classes);
   Federation federation;
   for (std::size_t i = 0; i < images.size(); ++i) {

@@ -22,6 +22,10 @@ std::vector<std::string_view> protocol_names();
 /// Throws `wrong_use`, and lists those that there are.
 Protocol protocol_from(std::string_view name);
 
+/// Best predictions of a class on an image that count in precision, recall, F1 and outcomes; nothing for all. lvis looks at the 300
+/// best of an image, of all classes together, and so at no more than these.
+std::optional<std::uint32_t> max_detections_of(Protocol protocol);
+
 /// What a data set knows beside its boxes and masks; of which a protocol takes its own part.
 struct ProtocolContext {
   Federation federation;                   ///< lvis

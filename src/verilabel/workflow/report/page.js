@@ -488,7 +488,7 @@ const COVERAGE = new Map([
   ],
   ["predictions_outside", (n) => `${plural(n, "prediction")} on samples without truth left out.`],
   ["predictions_without_score", (n) => `${plural(n, "prediction")} without a score: taken as 1.`],
-  ["predictions_beyond_limit", (n) => `${plural(n, "prediction")} beyond the best 100 of a class on an image left out.`],
+  ["predictions_beyond_limit", (n) => `${plural(n, "prediction")} beyond the number that the protocol takes of an image left out.`],
   ["predictions_of_unknown_images", (n) => `${plural(n, "prediction")} on images that the truth does not list left out.`],
   ["predictions_of_unknown_classes", (n) => `${plural(n, "prediction")} of classes that the truth does not list left out.`],
   ["truths_rejected", (n) => `${plural(n, "truth")} rejected by a person left out.`],
