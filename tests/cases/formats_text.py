@@ -60,12 +60,16 @@ class FormatsText(ProgramCase):
         self.assertEqual(sorted(sample["name"] for sample in labelled), ["a.bmp", "b.bmp"])
 
         output = self.scratch / "out"
-        written = self.export_labels("kitti", output, "--images", "copy", "--with-unlabelled")
+        written = self.export_labels("kitti", output, "--images", "copy", "--with-unlabelled", "--with-confidence")
         self.assertEqual((written["images"], written["labels"], written["losses"]), (3, 3, []))
         self.assertEqual((output / "label_2" / "a.txt").read_text(), lines)
         self.assertEqual((output / "label_2" / "b.txt").read_text(), "")
         self.assertFalse((output / "label_2" / "c.txt").exists())
         self.assertTrue((output / "image_2" / "c.bmp").exists())
+        plain = self.scratch / "plain"
+        written = self.export_labels("kitti", plain)
+        self.assertEqual([(loss["count"], "--with-confidence" in loss["what"]) for loss in written["losses"]], [(1, True)])
+        self.assertTrue(all(len(line.split()) == 15 for line in (plain / "label_2" / "a.txt").read_text().splitlines()))
 
         table = self.scratch / "spaces.csv"
         table.write_text("image,label,x,y,w,h\na.bmp,traffic light,1,2,3,4\n")

@@ -420,7 +420,6 @@ class Labelformat(ReaderCase):
         self.compare(seen, self.expected(), masks=False)
 
     def test_kitti(self):
-        # A line with a confidence it takes for a class of two words.
         self.make("boxes", "polygons", "masks", "mixed", "empty", "unlabelled")
         seen = self.read("kitti", self.export("kitti", "kitti", "--images", "copy", classes=ONE_WORD))
         self.compare(seen, self.expected(classes=ONE_WORD), masks=False)
@@ -458,7 +457,8 @@ class Datumaro(ReaderCase):
 
     def test_kitti(self):
         self.make(*ALL_KINDS)
-        seen = self.read("kitti", self.export("kitti", "kitti", "--images", "copy", classes=ONE_WORD)) | {"classes": None}
+        words = ("--images", "copy", "--with-confidence")
+        seen = self.read("kitti", self.export("kitti", "kitti", *words, classes=ONE_WORD)) | {"classes": None}
         # It takes -1, which says that occlusion is not known, for true.
         self.compare(without_attributes(seen), self.expected(classes=ONE_WORD), box=0.011, suffix=False, masks=False)
 

@@ -118,7 +118,8 @@ Action configure(CLI::App& app) {
   app.add_flag("--include-unsure", options->include_unsure, "Also write labels marked unsure");
   add_choice(app, "--images", options->write.images, kTransfers, "How image files get into an export that has a folder for them");
   app.add_flag("--with-unlabelled", options->write.with_unlabelled, "Also list images that are not labelled");
-  app.add_flag("--with-confidence", options->write.with_confidence, "Write confidences where the format leaves the choice (yolo)");
+  app.add_flag("--with-confidence", options->write.with_confidence,
+               "Write confidences where the format leaves the choice (yolo, kitti), which trainers do not expect");
   app.add_option("--default-split", options->write.default_split, "Split of images without one, for formats that need it")
       ->capture_default_str();
   return [options, words](const Invocation& invocation) {

@@ -60,8 +60,8 @@ std::string_view name_of(ImageTransfer transfer);
 
 struct WriteOptions {
   ImageTransfer images = ImageTransfer::reference;
-  bool with_unlabelled = false;         ///< also list images that are not labelled, which most trainers take for empty ones
-  bool with_confidence = false;         ///< for formats where confidence is an option (YOLO: last column); COCO always keeps it
+  bool with_unlabelled = false;  ///< also list images that are not labelled, which most trainers take for empty ones
+  bool with_confidence = false;  ///< where it is one more column (YOLO, KITTI), which trainers do not read; others always keep it
   std::string default_split = "train";  ///< of images without a split, for formats that need one
   ProgressSink progress;                ///< of images
   const CancelToken* cancel = nullptr;  ///< polled; ends the writing with `interrupted`, and nothing is left behind

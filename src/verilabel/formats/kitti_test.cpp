@@ -210,6 +210,7 @@ TEST_P(KittiRoundTrip, KeepsBoxesDegrees3dBoxesSplitsAndStates) {
   WriteOptions options;
   options.images = GetParam();
   options.with_unlabelled = true;
+  options.with_confidence = true;
   const bool has_images = GetParam() != ImageTransfer::reference;
   const fs::path out = folder.path() / "out";
   const WriteReport report = write_kitti(out, source, options);
@@ -265,9 +266,11 @@ TEST(KittiLabels, StayThemselvesWithinTheLastBitOfTheFarCorner) {
     }
     source.samples.push_back(std::move(sample));
   }
-  const WriteReport report = write_kitti(folder.path() / "out", source, {});
+  WriteOptions options;
+  options.with_confidence = true;
+  const WriteReport report = write_kitti(folder.path() / "out", source, options);
   EXPECT_EQ(report.losses.size(), 0U);
-  EXPECT_EQ(losses_of_kitti(source, {}).size(), 0U);
+  EXPECT_EQ(losses_of_kitti(source, options).size(), 0U);
   const RecordingSink sink = read(folder.path() / "out");
   ASSERT_EQ(sink.rejections.size(), 0U);
   ASSERT_EQ(sink.labels.size(), 1000U);
@@ -323,6 +326,22 @@ TEST(KittiWriter, CountsWhatItCannotHoldBeforeWriting) {
   }
   EXPECT_EQ(read_file(folder.path() / "out/label_2/a.txt"),
             "DontCare -1 1 1 0 0 0 0 -1 -1 -1 -1000 -1000 -1000 -10\nCar -1 -1 -10 0 0 0 0 -1 -1 -1 -1000 -1000 -1000 -10\n");
+}
+
+TEST(KittiWriter, LinesHaveNoScoreUnlessItIsAskedFor) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  const std::vector<Loss> losses = losses_of_kitti(source, {});
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses[0].count, 1);
+  EXPECT_THAT(losses[0].what, HasSubstr("--with-confidence"));
+  write_kitti(folder.path() / "out", source, {});
+  EXPECT_THAT(read_file(folder.path() / "out/label_2/a.txt"), testing::StartsWith("Car 0.1 3 0.5 "));
+  const RecordingSink sink = read(folder.path() / "out");
+  ASSERT_EQ(sink.labels.size(), 3U);
+  for (const auto& read_back : sink.labels) {
+    EXPECT_EQ(read_back.label.confidence, std::nullopt);
+  }
 }
 
 TEST(KittiWriter, RefusesRatherThanMix) {

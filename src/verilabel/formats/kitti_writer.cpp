@@ -27,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kConfidence = "labels lose their confidence; --with-confidence keeps it";
 constexpr std::string_view kFlags = "labels get KITTI's degree 1 or 0 for an `occluded` or `truncated` that is true or false";
 constexpr std::string_view kUnlabelledWithoutFile =
     "images that are not labelled are left out: only label files are written; copy or link the images to keep them";
@@ -287,8 +288,10 @@ class KittiWriter {
     for (std::size_t i = 1; i < extras.numbers.size(); ++i) {
       fmt::format_to(std::back_inserter(text), " {}", extras.numbers[i]);
     }
-    if (label.confidence) {
+    if (label.confidence && options_.with_confidence) {
       fmt::format_to(std::back_inserter(text), " {}", *label.confidence);
+    } else {
+      losses_.add(kConfidence, label.confidence ? 1 : 0);
     }
     text += '\n';
   }
