@@ -23,6 +23,26 @@ constexpr MetadataFormat kFormats[] = {
     {"json-lines", "one JSON object a line", kJsonLinesExtensions, &read_metadata_json_lines},
 };
 
+/// As deep as fields go elsewhere.
+constexpr int kDeepestObject = 64;
+
+/// Throws `ElementFault` unless the number is one that a field can hold without losing digits before the point.
+void check_number(const JsonValue& value) {
+  static_cast<void>(value.number());
+  const std::string_view json = value.raw();
+  if (json.find_first_of(".eE") != std::string_view::npos) {
+    return;
+  }
+  const auto fits = [&]<typename Integer>(Integer integer) {
+    const char* const begin = json.data();
+    return std::from_chars(begin, begin + json.size(), integer).ec == std::errc();
+  };
+  if (!fits(std::int64_t{}) && !fits(std::uint64_t{})) {
+    value.fail(RejectionReason::out_of_range,
+               fmt::format("{} has more digits than a number keeps; as a text in quotes it keeps all", value.shown()));
+  }
+}
+
 /// Beside what tables of labels call it.
 constexpr std::string_view kImageColumns[] = {"filepath", "file_path"};
 
@@ -67,6 +87,10 @@ MetadataRole metadata_role(std::string_view column) {
   }
 }
 
+std::string key_of(const JsonObject::Field& field) {
+  return JsonValue(fmt::format("\"{}\"", field.key), field.value.field()).text();
+}
+
 SourceImage image_named(std::string name) {
   SourceImage image;
   const std::filesystem::path path(name);
@@ -78,22 +102,44 @@ SourceImage image_named(std::string name) {
   return image;
 }
 
-void check_number(std::string_view json, const std::string& field) {
-  const JsonValue value(json, field);
-  static_cast<void>(value.number());
-  if (json.find_first_of(".eE") != std::string_view::npos) {
-    return;
-  }
-  const auto fits = [&]<typename Integer>(Integer integer) {
-    return std::from_chars(json.data(), json.data() + json.size(), integer).ec == std::errc();
-  };
-  if (!fits(std::int64_t{}) && !fits(std::uint64_t{})) {
-    value.fail(RejectionReason::out_of_range,
-               fmt::format("{} has more digits than a number keeps; as a text in quotes it keeps all", value.shown()));
+void MetadataFields::add_value(const std::string& name, const JsonValue& value, std::vector<ElementFault>& rejected, int depth) {
+  try {
+    switch (value.kind()) {
+      case JsonKind::object: {
+        if (depth == kDeepestObject) {
+          value.fail(RejectionReason::unsupported, "objects inside objects go too deep for the name of a field");
+        }
+        JsonObject object(value);
+        for (const JsonObject::Field& field : object.fields()) {
+          add_value(name + "." + key_of(field), field.value, rejected, depth + 1);
+        }
+        return;
+      }
+      case JsonKind::array:
+        value.fail(RejectionReason::unsupported, "a field holds a text, a number, true or false, and this is a list");
+      case JsonKind::text:
+        static_cast<void>(value.text());
+        break;
+      case JsonKind::flag:
+      case JsonKind::null:
+        if (value.raw() != "true" && value.raw() != "false" && !value.is_null()) {
+          static_cast<void>(value.number());  // which says what it is instead
+        }
+        break;
+      case JsonKind::number:
+        check_number(value);
+        break;
+    }
+    add_scalar(name, value.raw());
+  } catch (const ElementFault& fault) {
+    if (fault.reason == RejectionReason::malformed) {
+      throw;
+    }
+    rejected.push_back(fault);
   }
 }
 
-void MetadataFields::add(const std::string& name, std::string_view json) {
+void MetadataFields::add_scalar(const std::string& name, std::string_view json) {
   if (name.empty()) {
     throw ElementFault{RejectionReason::unsupported, "", "there is a value without a name; a field needs one"};
   }

@@ -150,14 +150,20 @@ class Reader {
             RejectionReason::not_finite, "",
             fmt::format("{} is not a finite number; leave the cell empty, or put a text in JSON's quotes", shown(cell))};
       }
-      const std::string json = json_from_csv(cell, false);
-      if (json[0] == '-' || (json[0] >= '0' && json[0] <= '9')) {
-        check_number(json, "");
+      const std::string json = json_from_csv(cell, true);
+      std::vector<ElementFault> rejected;
+      fields.add(columns_[column].name, JsonValue(json, ""), rejected);
+      for (const ElementFault& fault : rejected) {
+        reject_field(column, image, fault);
       }
-      fields.add(columns_[column].name, json);
     } catch (const ElementFault& fault) {
-      reject(RejectedKind::field, image, {fault.reason, field_name(column), fault.message});
+      reject_field(column, image, fault);
     }
+  }
+
+  void reject_field(std::size_t column, std::string_view image, const ElementFault& fault) {
+    const std::string inside = fault.field.empty() ? "" : fmt::format(", {}", fault.field);
+    reject(RejectedKind::field, image, {fault.reason, field_name(column) + inside, fault.message});
   }
 
   std::string field_name(std::size_t column) const { return name_of(RowField{column + 1, columns_[column].name}); }

@@ -15,9 +15,6 @@
 namespace verilabel {
 namespace {
 
-/// As deep as fields go elsewhere.
-constexpr int kDeepestObject = 64;
-
 class Reader {
  public:
   Reader(const std::filesystem::path& path, const MetadataOptions& options, const MetadataSink& sink)
@@ -85,10 +82,6 @@ class Reader {
     }
   }
 
-  static std::string key_of(const JsonObject::Field& field) {
-    return JsonValue(fmt::format("\"{}\"", field.key), field.value.field()).text();
-  }
-
   /// The first object of the file decides for all of it.
   void find_image_key(JsonObject& object) {
     std::vector<std::string> found;
@@ -127,7 +120,7 @@ class Reader {
       } else if (role == MetadataRole::split) {
         row.image.split = split_from(value);
       } else {
-        add(key, value, fields, 1);
+        fields.add(key, value, rejected_);
       }
     } catch (const ElementFault& fault) {
       keep_unless_broken(fault);
@@ -162,46 +155,6 @@ class Reader {
       value.fail(RejectionReason::unsupported, fmt::format("a split is a text, not {}", value.shown()));
     }
     return value.text();
-  }
-
-  void add(const std::string& name, const JsonValue& value, MetadataFields& fields, int depth) {
-    switch (value.kind()) {
-      case JsonKind::object:
-        if (depth == kDeepestObject) {
-          value.fail(RejectionReason::unsupported, "objects inside objects go too deep for the name of a field");
-        }
-        add_all(name, value, fields, depth);
-        break;
-      case JsonKind::array:
-        value.fail(RejectionReason::unsupported, "a field holds a text, a number, true or false, and this is a list");
-      case JsonKind::text:
-        static_cast<void>(value.text());
-        fields.add(name, value.raw());
-        break;
-      case JsonKind::flag:
-      case JsonKind::null:
-        if (value.raw() != "true" && value.raw() != "false" && !value.is_null()) {
-          static_cast<void>(value.number());  // which says what it is instead
-        }
-        fields.add(name, value.raw());
-        break;
-      case JsonKind::number:
-        check_number(value.raw(), value.field());
-        fields.add(name, value.raw());
-        break;
-    }
-  }
-
-  /// The values of an object inside the row; what is wrong with one does not cost the others.
-  void add_all(const std::string& name, const JsonValue& value, MetadataFields& fields, int depth) {
-    JsonObject object(value);
-    for (const JsonObject::Field& field : object.fields()) {
-      try {
-        add(name + "." + key_of(field), field.value, fields, depth + 1);
-      } catch (const ElementFault& fault) {
-        keep_unless_broken(fault);
-      }
-    }
   }
 
   /// What is no JSON costs the row.

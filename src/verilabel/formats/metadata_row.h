@@ -4,6 +4,7 @@
 #include <string_view>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/formats/json_element.h"
@@ -17,20 +18,26 @@ enum class MetadataRole : std::uint8_t { image, split, tags, field };
 /// What a column is by its name alone, whatever its case.
 MetadataRole metadata_role(std::string_view column);
 
+/// The key without its escapes.
+std::string key_of(const JsonObject::Field& field);
+
 /// The image that a file calls by this name.
 SourceImage image_named(std::string name);
-
-/// Throws `ElementFault` unless the text is a number of JSON that a field can hold without losing digits before the point.
-void check_number(std::string_view json, const std::string& field);
 
 /// Collects the fields of one row.
 class MetadataFields {
  public:
-  /// Throws `ElementFault` with this reason: `malformed` for a name that stands twice, `unsupported` for an empty one.
-  void add(const std::string& name, std::string_view json);
+  /// Adds a value, of an object those inside it under names with dots. What no field can hold is added to `rejected` and costs
+  /// nothing else. Throws `ElementFault` with the reason `malformed` for what is no JSON and for a name that stands twice.
+  void add(const std::string& name, const JsonValue& value, std::vector<ElementFault>& rejected) {
+    add_value(name, value, rejected, 1);
+  }
   void finish(MetadataRow& row);
 
  private:
+  void add_value(const std::string& name, const JsonValue& value, std::vector<ElementFault>& rejected, int depth);
+  void add_scalar(const std::string& name, std::string_view json);
+
   std::unordered_set<std::string> names_;
   std::string json_;
   JsonWriter writer_{json_};

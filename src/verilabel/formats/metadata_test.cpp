@@ -96,6 +96,24 @@ TEST(Metadata, CellsKeepTheirType) {
   EXPECT_THAT(recorded.rejections, IsEmpty());
 }
 
+TEST(Metadata, CellsOfJsonAreWhatTheyAreInALine) {
+  const Recorded recorded = read("a.csv",
+                                 "path,gps,v\n"
+                                 "1.jpg,\"{\"\"lat\"\": 1.5, \"\"at\"\":{\"\"zone\"\":\"\"Z\"\"}, \"\"l\"\":[1]}\",\"[1,2]\"\n"
+                                 "2.jpg,{broken},[draft]\n"
+                                 "3.jpg,{},\"\"\"{}\"\"\"\n"
+                                 "4.jpg,\"{\"\"a\"\":1,\"\"a\"\":2}\",1\n");
+  std::vector<std::string> fields;
+  for (const MetadataRow& row : recorded.rows) {
+    fields.push_back(row.image.fields_json);
+  }
+  EXPECT_THAT(fields, ElementsAre(R"({"gps.lat":1.5,"gps.at.zone":"Z"})", R"({"gps":"{broken}","v":"[draft]"})", R"({"v":"{}"})",
+                                  R"({"v":1})"));
+  EXPECT_EQ(recorded.rows[0].field_values, 2);
+  EXPECT_THAT(recorded.faults(), ElementsAre("field unsupported 2 column 2 (gps), l", "field unsupported 2 column 3 (v)",
+                                             testing::StartsWith("field ")));
+}
+
 TEST(Metadata, BadCellsCostThemselvesAndBadRowsTheirRow) {
   const Recorded recorded = read("a.csv",
                                  "image,a,b,\n"
