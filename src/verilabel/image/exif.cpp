@@ -54,6 +54,13 @@ constexpr std::uint32_t kAltitudeSide = 5;
 constexpr std::uint32_t kAltitude = 6;
 constexpr std::uint32_t kMapDatum = 18;
 
+// What no camera does: an exposure of more than a day, a lens slower than a pinhole or longer than any telescope, a flight out of
+// the air. Cameras that do not know fill the place with all ones, which is 136 years of exposure.
+constexpr double kLongestExposureSeconds = 86'400;
+constexpr double kGreatestFNumber = 1'000;
+constexpr double kLongestLensMm = 100'000;
+constexpr double kGreatestAltitudeM = 100'000;
+
 /// What a sensitivity of 16 bits says when it is larger: another tag has it.
 constexpr std::uint64_t kSensitivityElsewhere = 65535;
 
@@ -127,9 +134,9 @@ class ExifReader {
     if (!exif_.captured_at) {
       exif_.captured_at = time(exif, kTimeDigitized, kPartDigitized, kZoneDigitized);
     }
-    exif_.exposure_s = positive(exif, kExposureTime, "the exposure time");
-    exif_.f_number = positive(exif, kFNumber, "the f-number");
-    exif_.focal_length_mm = positive(exif, kFocalLength, "the focal length");
+    exif_.exposure_s = known(number(exif, kExposureTime, "the exposure time", kLongestExposureSeconds));
+    exif_.f_number = known(number(exif, kFNumber, "the f-number", kGreatestFNumber));
+    exif_.focal_length_mm = known(number(exif, kFocalLength, "the focal length", kLongestLensMm));
     read_sensitivity(exif);
     if (const auto flash = integer(exif, kFlash, "the flash")) {
       exif_.flash = (*flash & 1) != 0;
@@ -222,15 +229,19 @@ class ExifReader {
     return static_cast<double>(rational.numerator) / static_cast<double>(rational.denominator);
   }
 
-  std::optional<double> positive(const Directory& directory, std::uint32_t tag, std::string_view what) {
+  /// From 0 to `greatest`.
+  std::optional<double> number(const Directory& directory, std::uint32_t tag, std::string_view what, double greatest) {
     const auto rational = value(directory, tag, what, [&](const TiffEntry& entry) { return block_.rational(entry, 0); });
     const auto number = rational ? fraction(*rational, what) : std::nullopt;
-    if (number && *number < 0) {
-      note(what, fmt::format("is {}", *number));
+    if (number && (*number < 0 || *number > greatest)) {
+      note(what, fmt::format("is {}, which makes no sense", *number));
       return std::nullopt;
     }
     return number;
   }
+
+  /// A camera that does not know, as with a lens that tells it nothing, writes 0.
+  static std::optional<double> known(std::optional<double> number) { return number == 0 ? std::nullopt : number; }
 
   void read_orientation(const Directory& main) {
     const auto orientation = integer(main, kOrientation, "the orientation");
@@ -339,7 +350,7 @@ class ExifReader {
     }
     exif_.latitude_deg = signed_angle(gps, kLatitude, kLatitudeSide, "NS", "the latitude", kPole);
     exif_.longitude_deg = signed_angle(gps, kLongitude, kLongitudeSide, "EW", "the longitude", kFarSide);
-    const auto altitude = positive(gps, kAltitude, "the altitude");
+    const auto altitude = number(gps, kAltitude, "the altitude", kGreatestAltitudeM);
     const std::uint64_t side = integer(gps, kAltitudeSide, "the side of the sea").value_or(0);
     if (altitude && side > 3) {  // 0, 2: above; 1, 3: below
       note("the altitude", fmt::format("has the side {}, which is none", side));

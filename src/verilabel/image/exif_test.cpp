@@ -180,6 +180,32 @@ TEST(Exif, FractionsOverZeroAreUnknownOrNoted) {
   EXPECT_THAT(broken.notes, ElementsAre(HasSubstr("f-number is 7/0"), HasSubstr("focal length")));
 }
 
+TEST(Exif, NumbersThatMakeNoSenseAreNotedAndZerosAreUnknown) {
+  const auto exif_with = [](std::uint32_t numerator, std::uint32_t denominator) {
+    return exif_of_main(true, [&](Block& b) {
+      const std::string value = b.fraction(numerator, denominator);
+      const auto inner =
+          b.add_directory({{0x829A, kRational, 1, value}, {0x829D, kRational, 1, value}, {0x920A, kRational, 1, value}});
+      const auto gps = b.add_directory({{6, kRational, 1, value}});
+      return std::vector<Block::Field>{{0x8769, kLong, 1, b.number(inner, 4)}, {0x8825, kLong, 1, b.number(gps, 4)}};
+    });
+  };
+  const Exif nonsense = exif_with(UINT32_MAX, 1);
+  EXPECT_FALSE(nonsense.exposure_s || nonsense.f_number || nonsense.focal_length_mm || nonsense.altitude_m);
+  EXPECT_THAT(nonsense.notes, ElementsAre(HasSubstr("exposure time is 4294967295"), HasSubstr("f-number is 4294967295"),
+                                          HasSubstr("focal length is 4294967295"), HasSubstr("altitude is 4294967295")));
+  const Exif greatest = exif_with(1000, 1);
+  EXPECT_EQ(greatest.exposure_s, 1000);
+  EXPECT_EQ(greatest.f_number, 1000);
+  EXPECT_EQ(greatest.altitude_m, 1000);
+  EXPECT_THAT(greatest.notes, IsEmpty());
+  EXPECT_THAT(exif_with(86'401, 1).notes, ElementsAre(HasSubstr("exposure time"), HasSubstr("f-number")));
+  const Exif zero = exif_with(0, 1);
+  EXPECT_FALSE(zero.exposure_s || zero.f_number || zero.focal_length_mm);
+  EXPECT_EQ(zero.altitude_m, 0);
+  EXPECT_THAT(zero.notes, IsEmpty());
+}
+
 TEST(Exif, APositionNeedsItsSideAndItsDatum) {
   const auto exif_with = [](const std::vector<Block::Field>& more, std::uint32_t degrees) {
     Block b(true);
