@@ -48,4 +48,9 @@ PixelTables tables_of(const PixelScaling& scaling, std::uint8_t padding);
 void write_planar(const Image& image, const PixelTables& tables, int canvas_width, int canvas_height, int left, int top,
                   std::span<float> chw);
 
+/// The same for the image stretched to the whole tensor by linear interpolation of the numbers themselves, not of pixels: PyTorch's
+/// `interpolate(mode="bilinear", align_corners=False)` without antialiasing, up to the rounding of a few additions. Sizes are
+/// positive.
+void write_planar_linear(const Image& image, const PixelTables& tables, int width, int height, std::span<float> chw);
+
 }  // namespace verilabel

@@ -2,10 +2,33 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <vector>
 
 #include "verilabel/image/resize.h"
 
 namespace verilabel {
+namespace {
+
+/// The two neighbours that a place lies between, and the share of the second.
+struct Taps {
+  int first = 0;
+  int second = 0;
+  float share = 0;
+};
+
+/// In single precision, as PyTorch works them out: pixels are squares, and beyond the outermost centres nothing changes any more.
+std::vector<Taps> linear_taps(int source, int target) {
+  std::vector<Taps> taps;
+  const float step = static_cast<float>(source) / static_cast<float>(target);
+  for (int i = 0; i < target; ++i) {
+    const float place = std::max(0.0F, step * (static_cast<float>(i) + 0.5F) - 0.5F);
+    const int first = std::min(static_cast<int>(place), source - 1);
+    taps.push_back({first, std::min(first + 1, source - 1), std::clamp(place - static_cast<float>(first), 0.0F, 1.0F)});
+  }
+  return taps;
+}
+
+}  // namespace
 
 void crop(const Image& source, int x, int y, int width, int height, Image& result) {
   assert(x >= 0 && y >= 0 && width >= 0 && height >= 0 && width <= source.width() - x && height <= source.height() - y);
@@ -58,6 +81,30 @@ void write_planar(const Image& image, const PixelTables& tables, int canvas_widt
         inside[x] = table[pixels[x * Image::kChannels + channel]];
       }
       std::fill(inside + width, row + canvas, tables.padding[position]);
+    }
+  }
+}
+
+void write_planar_linear(const Image& image, const PixelTables& tables, int width, int height, std::span<float> chw) {
+  const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  assert(chw.size() == plane * Image::kChannels);
+  const std::vector<Taps> columns = linear_taps(image.width(), width);
+  const std::vector<Taps> rows = linear_taps(image.height(), height);
+  for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
+    const std::size_t position = tables.order == ChannelOrder::bgr ? channel : 2 - channel;
+    const std::array<float, 256>& table = tables.values[position];
+    float* out = chw.data() + position * plane;
+    for (const Taps& row : rows) {
+      const std::uint8_t* const upper = image.row(row.first) + channel;
+      const std::uint8_t* const lower = image.row(row.second) + channel;
+      for (const Taps& column : columns) {
+        const std::size_t left = static_cast<std::size_t>(column.first) * Image::kChannels;
+        const std::size_t right = static_cast<std::size_t>(column.second) * Image::kChannels;
+        const auto across = [&](const std::uint8_t* pixels) {
+          return (1 - column.share) * table[pixels[left]] + column.share * table[pixels[right]];
+        };
+        *out++ = (1 - row.share) * across(upper) + row.share * across(lower);
+      }
     }
   }
 }

@@ -527,6 +527,7 @@ std::unique_ptr<FamilyLabeller> make_rf_detr(const ModelSource& source) {
         fmt::format("the graph leaves the size of images open, {}; give it as input_size in a manifest", text_of(graph.inputs[0])));
   }
   parts.processor = stretched(source.manifest, parts.canvas, true);
+  parts.processor.resizes_tensor = !source.manifest.filter;  // as the package `rfdetr` does (`predict`, 1.11)
   if (logits->shape[2] == static_cast<std::int64_t>(coco_names_by_category().size())) {
     parts.class_names = coco_names_by_category();
     parts.class_origin = "COCO's category numbers, by how many there are";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <set>
 #include <string_view>
@@ -560,7 +561,7 @@ std::string ImageProcessor::text() const {
       break;
   }
   if (rule != SizeRule::keep) {
-    words += fmt::format(" (Pillow's {})", name_of(filter));
+    words += resizes_tensor ? " (linear between floats, without antialiasing)" : fmt::format(" (Pillow's {})", name_of(filter));
   }
   if (crop) {
     words += fmt::format(", centre of {} x {}", crop->width, crop->height);
@@ -658,6 +659,11 @@ ImageProcessor centre_of_shortest_edge(int shortest_edge, InputSize crop, Pillow
 
 InputSize write_image(const ImageProcessor& processor, const Image& image, InputSize canvas, std::span<float> chw, Image& scratch) {
   const InputSize wanted = processor.resized(image.width(), image.height());
+  if (processor.resizes_tensor) {
+    assert(wanted == canvas && !processor.crop);
+    write_planar_linear(image, processor.tables, canvas.width, canvas.height, chw);
+    return canvas;
+  }
   const Image* resized = &image;
   if (wanted.width != image.width() || wanted.height != image.height()) {
     resize_pillow(image, wanted.width, wanted.height, processor.filter, scratch);

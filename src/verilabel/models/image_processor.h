@@ -14,7 +14,8 @@
 namespace verilabel {
 
 /// How an image becomes an input tensor where the reference resizes with Pillow: Hugging Face's image processors (their Pillow
-/// backend), timm's and torchvision's transforms of Pillow images. Everything up to the tables works on 8-bit pixels, as there.
+/// backend), timm's and torchvision's transforms of Pillow images. Everything up to the tables works on 8-bit pixels, as there;
+/// but for `resizes_tensor`.
 struct ImageProcessor {
   enum class SizeRule : std::uint8_t {
     keep,
@@ -34,6 +35,9 @@ struct ImageProcessor {
   int shortest_edge = 0;
   int longest_edge = 0;
   PillowFilter filter = PillowFilter::bilinear;
+  /// Instead of the filter: linear between the numbers of the tensor, without antialiasing, as torchvision resizes tensors when it
+  /// is told so. `exact` only, without a crop.
+  bool resizes_tensor = false;
   std::optional<InputSize> crop;  ///< after resizing, from the centre; what is smaller is padded with black pixels
   CropRounding crop_rounding = CropRounding::down;
   PixelTables tables;
