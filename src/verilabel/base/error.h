@@ -14,12 +14,12 @@ namespace verilabel {
 enum class ErrorCode : std::uint8_t {
   wrong_use,      ///< the caller asked for something that cannot be asked: bad option, unknown class, bad view text
   not_found,      ///< a file, project, set, run or model that does not exist
-  bad_data,       ///< a file of the user's that is not what it claims to be: truncated, mistyped, out of range
+  bad_data,       ///< a file, or an answer of a hub, that is not what it claims to be: truncated, mistyped, out of range
   bad_model,      ///< a model file that cannot be read, or whose graph fits no known family
   unsupported,    ///< understood, but deliberately not handled
-  conflict,       ///< true state forbids it now: a run that is alive, a project that exists already
+  conflict,       ///< true state forbids it now: a run that is alive, a project that exists already, terms that were not accepted
   newer_version,  ///< written by a newer verilabel
-  io,             ///< the operating system refused: full disk, read-only folder, no permission
+  io,             ///< the operating system or the network refused: full disk, read-only folder, no permission, no connection
   engine,         ///< the inference engine failed, or did not use the device that was asked for
   interrupted,    ///< the user stopped it
   internal,       ///< a broken promise of ours; please report

@@ -1,8 +1,6 @@
 #include "verilabel/base/file.h"
 
-#include <array>
 #include <cerrno>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -13,8 +11,8 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
+#include "verilabel/base/digest.h"
 #include "verilabel/base/error.h"
 
 namespace verilabel {
@@ -75,31 +73,6 @@ std::filesystem::path replaceable(const std::filesystem::path& place) {
   }
   return path;
 }
-
-/// One SHA-256 in the making.
-class Sha256 {
- public:
-  void add(std::string_view bytes) { is_good_ = is_good_ && EVP_DigestUpdate(state_.get(), bytes.data(), bytes.size()) == 1; }
-
-  /// In hexadecimal.
-  std::string finish() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    is_good_ = is_good_ && EVP_DigestFinal_ex(state_.get(), digest.data(), &size) == 1;
-    if (!is_good_) {
-      throw Error(ErrorCode::internal, "the cryptographic library refused to compute a SHA-256");
-    }
-    std::string text;
-    for (unsigned int i = 0; i < size; ++i) {
-      text += fmt::format("{:02x}", digest[i]);
-    }
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> state_{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
-  bool is_good_ = state_ && EVP_DigestInit_ex(state_.get(), EVP_sha256(), nullptr) == 1;
-};
 
 }  // namespace
 
@@ -208,7 +181,9 @@ std::optional<FileLock> FileLock::try_acquire(const std::filesystem::path& path)
       throw io_error("cannot lock the file", path.native(), errno);
     }
   }
-  return FileLock(file.release());
+  // Whoever removed the file meanwhile made room for another lock of the same name.
+  struct stat status{};
+  return ::fstat(file.get(), &status) == 0 && status.st_nlink > 0 ? std::optional(FileLock(file.release())) : try_acquire(path);
 }
 
 bool FileLock::is_held(const std::filesystem::path& path) {
@@ -244,18 +219,21 @@ FileLock::~FileLock() {
   }
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
+Digest with_file(Digest digest, const std::filesystem::path& path) {
   const Descriptor file = open_for_reading(path);
-  Sha256 digest;
   std::vector<char> chunk(kReadChunkBytes);
   while (const std::size_t got = read_some(file, chunk, path)) {
     digest.add({chunk.data(), got});
   }
-  return digest.finish();
+  return digest;
+}
+
+std::string sha256_of_file(const std::filesystem::path& path) {
+  return with_file(Digest(Digest::Kind::sha256), path).finish();
 }
 
 std::string sha256_of(std::string_view bytes) {
-  Sha256 digest;
+  Digest digest(Digest::Kind::sha256);
   digest.add(bytes);
   return digest.finish();
 }

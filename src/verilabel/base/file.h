@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "verilabel/base/digest.h"
+
 namespace verilabel {
 
 /// The whole file. Throws `not_found`, `io`, or `bad_data` when it is larger than `max_bytes`.
@@ -59,6 +61,8 @@ class FileLock {
   int descriptor_ = -1;
 };
 
+/// The digest with the file's bytes added. Throws `not_found` or `io`.
+Digest with_file(Digest digest, const std::filesystem::path& path);
 /// Hexadecimal SHA-256 of the file's bytes. Throws `not_found` or `io`.
 std::string sha256_of_file(const std::filesystem::path& path);
 /// Likewise of bytes in memory.
