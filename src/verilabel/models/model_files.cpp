@@ -176,6 +176,11 @@ fs::path beside_or_above(const fs::path& graph, const char* name) {
 
 }  // namespace
 
+std::vector<std::string> external_weights_of(const fs::path& graph) {
+  const std::set<std::string> names = names_of_external(MappedFile::open(graph).bytes());
+  return {names.begin(), names.end()};
+}
+
 ModelFiles find_model_files(const fs::path& model) {
   ModelFiles files;
   files.graph = fs::is_directory(model) ? graph_of_folder(model) : model;
@@ -186,8 +191,7 @@ ModelFiles find_model_files(const fs::path& model) {
     if (!fs::is_regular_file(graph)) {
       continue;
     }
-    const MappedFile mapped = MappedFile::open(graph);
-    for (const std::string& name : names_of_external(mapped.bytes())) {
+    for (const std::string& name : external_weights_of(graph)) {
       const fs::path file = graph.parent_path() / name;
       if (!fs::is_regular_file(file)) {
         throw Error(ErrorCode::bad_model, fmt::format("weights of the graph are in the file {}, which is not beside it", name),
