@@ -8,6 +8,7 @@ find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(CURL 7.85 REQUIRED)
 
 if(NOT OpenVINO_DIR)
   file(GLOB verilabel_openvino_dirs "${VERILABEL_VENV}/lib/python3*/site-packages/openvino/cmake")

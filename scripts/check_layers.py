@@ -37,6 +37,7 @@ LIBRARIES = (
     Library("expat", r"expat\.h", ("formats",)),
     Library("libzip", r"zip\.h", ("formats",)),
     Library("zlib", r"zlib\.h", ("formats",)),
+    Library("libcurl", r"curl/.*", ("hub",)),
     Library("CLI11", r"CLI/.*", ("cli", "app")),
     Library("nlohmann-json", r"nlohmann/.*", in_private_headers=False),
     Library("simdjson", r"simdjson\.h", in_private_headers=False),

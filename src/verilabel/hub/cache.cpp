@@ -1,0 +1,251 @@
+#include "verilabel/hub/cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+
+namespace verilabel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kFolderPrefix = "models--";
+constexpr std::uint64_t kMaxReferenceBytes = 4096;
+
+/// Of the Cache Directory Tagging Specification (https://bford.info/cachedir/).
+constexpr std::string_view kCacheTag =
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This file marks a folder of copies that can be fetched again; backup programs may pass it over.\n";
+
+std::string folder_name(const RepositoryId& repository) {
+  std::string name(kFolderPrefix);
+  for (const char c : repository.text) {
+    c == '/' ? name += "--" : name += c;
+  }
+  return name;
+}
+
+std::optional<RepositoryId> repository_of(std::string_view folder_name) {
+  if (!folder_name.starts_with(kFolderPrefix)) {
+    return std::nullopt;
+  }
+  std::string text(folder_name.substr(kFolderPrefix.size()));
+  if (const auto at = text.find("--"); at != std::string::npos) {
+    text.replace(at, 2, "/");
+  }
+  const auto reference = parse_hub_reference(text);
+  return reference ? std::optional(reference->repository) : std::nullopt;
+}
+
+void make_folders(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw io_error("cannot make a folder of the model cache", folder.native(), error.value());
+  }
+}
+
+std::string text_of_reference(const fs::path& file) {
+  std::string text = read_file(file, kMaxReferenceBytes);
+  while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') {
+    text.pop_back();
+  }
+  return text;
+}
+
+/// Branches and tags by commit.
+std::map<std::string, std::vector<std::string>> revisions_of(const fs::path& references) {
+  std::map<std::string, std::vector<std::string>> revisions;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(references, error), end; !error && entry != end; entry.increment(error)) {
+    if (std::error_code ignored; entry->is_regular_file(ignored)) {
+      revisions[text_of_reference(entry->path())].push_back(entry->path().lexically_relative(references).generic_string());
+    }
+  }
+  for (auto& [commit, names] : revisions) {
+    std::ranges::sort(names);
+  }
+  return revisions;
+}
+
+CachedSnapshot snapshot_at(const RepositoryId& repository, const fs::path& folder, std::vector<std::string> revisions) {
+  CachedSnapshot snapshot{repository, folder.filename().native(), std::move(revisions), {}, 0, folder};
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->is_regular_file(ignored)) {  // follows the link; one that leads nowhere is no file
+      snapshot.files.push_back(entry->path().lexically_relative(folder).generic_string());
+      snapshot.size += entry->file_size(ignored);
+    }
+  }
+  std::ranges::sort(snapshot.files);
+  return snapshot;
+}
+
+/// Puts something at `place` that shows `content`, unless it is there. `make` tries it and gives what went wrong.
+template <typename Make>
+std::error_code put_at(const fs::path& place, const fs::path& content, const Make& make) {
+  const auto shows_content = [&] {
+    std::error_code ignored;
+    return fs::equivalent(place, content, ignored);
+  };
+  std::error_code error = make();
+  if (error == std::errc::file_exists && !shows_content()) {
+    std::error_code ignored;
+    fs::remove(place, ignored);  // another content, or a link that leads nowhere
+    error = make();
+  }
+  return error == std::errc::file_exists && shows_content() ? std::error_code() : error;
+}
+
+}  // namespace
+
+Digest digest_for(const HubFile& file) {
+  Digest digest(file.is_git_blob ? Digest::Kind::sha1 : Digest::Kind::sha256);
+  if (file.is_git_blob) {
+    const std::string header = fmt::format("blob {}", file.size);
+    digest.add({header.c_str(), header.size() + 1});  // with the zero at its end
+  }
+  return digest;
+}
+
+fs::path HubCache::repository_folder(const RepositoryId& repository) const {
+  return folder_ / folder_name(repository);
+}
+
+fs::path HubCache::snapshot_folder(const RepositoryId& repository, std::string_view commit) const {
+  return repository_folder(repository) / "snapshots" / commit;
+}
+
+fs::path HubCache::blob(const RepositoryId& repository, std::string_view hash) const {
+  return repository_folder(repository) / "blobs" / hash;
+}
+
+fs::path HubCache::partial_blob(const RepositoryId& repository, std::string_view hash) const {
+  return repository_folder(repository) / "blobs" / fmt::format("{}.incomplete", hash);
+}
+
+fs::path HubCache::lock_of_blob(const RepositoryId& repository, std::string_view hash) const {
+  return folder_ / ".locks" / folder_name(repository) / fmt::format("{}.lock", hash);
+}
+
+std::optional<std::string> HubCache::commit_of(const RepositoryId& repository, std::string_view revision) const {
+  if (is_commit(revision)) {
+    return std::string(revision);
+  }
+  const fs::path file = repository_folder(repository) / "refs" / revision;
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) {
+    return std::nullopt;
+  }
+  std::string commit = text_of_reference(file);
+  if (!is_commit(commit)) {
+    throw Error(ErrorCode::bad_data,
+                "the model cache is damaged: this file should hold a commit; remove it and pull the model again",
+                {{"path", file.native()}});
+  }
+  return commit;
+}
+
+std::optional<fs::path> HubCache::find_content(const RepositoryId& repository, std::string_view commit, const HubFile& file) const {
+  for (const fs::path& path : {blob(repository, file.hash), snapshot_folder(repository, commit) / file.path}) {
+    std::error_code error;
+    if (fs::is_regular_file(path, error) && fs::file_size(path, error) == file.size && !error) {
+      return path;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<CachedSnapshot> HubCache::snapshots() const {
+  std::vector<CachedSnapshot> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    const auto repository = repository_of(entry.path().filename().native());
+    if (!repository) {
+      continue;
+    }
+    const auto revisions = revisions_of(entry.path() / "refs");
+    for (const auto& snapshot : fs::directory_iterator(entry.path() / "snapshots", error)) {
+      const std::string commit = snapshot.path().filename().native();
+      if (is_commit(commit)) {
+        const auto names = revisions.find(commit);
+        found.push_back(
+            snapshot_at(*repository, snapshot.path(), names == revisions.end() ? std::vector<std::string>() : names->second));
+      }
+    }
+  }
+  std::ranges::sort(found, {}, [](const CachedSnapshot& snapshot) { return std::pair(snapshot.repository.text, snapshot.commit); });
+  return found;
+}
+
+std::optional<CachedSnapshot> HubCache::find_snapshot(const RepositoryId& repository, std::string_view commit) const {
+  const fs::path folder = snapshot_folder(repository, commit);
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    return std::nullopt;
+  }
+  auto revisions = revisions_of(repository_folder(repository) / "refs");
+  return snapshot_at(repository, folder, std::move(revisions[std::string(commit)]));
+}
+
+void HubCache::prepare(const RepositoryId& repository) const {
+  if (std::error_code ignored; !fs::exists(folder_, ignored)) {
+    make_folders(folder_);
+    replace_file(folder_ / "CACHEDIR.TAG", kCacheTag);
+  }
+  for (const char* name : {"blobs", "refs", "snapshots"}) {
+    make_folders(repository_folder(repository) / name);
+  }
+  make_folders(folder_ / ".locks" / folder_name(repository));
+}
+
+void HubCache::link(const RepositoryId& repository, std::string_view commit, const HubFile& file) const {
+  const fs::path content = blob(repository, file.hash);
+  const fs::path place = snapshot_folder(repository, commit) / file.path;
+  if (std::error_code ignored; !fs::exists(content, ignored)) {
+    return;  // a cache without links has it in the snapshot
+  }
+  make_folders(place.parent_path());
+  const auto make_link = [&] {
+    std::error_code error;
+    fs::create_symlink(content.lexically_relative(place.parent_path()), place, error);
+    return error;
+  };
+  const auto make_hard_link = [&] {
+    std::error_code error;
+    fs::create_hard_link(content, place, error);
+    return error;
+  };
+  if ((!has_symlinks_ || put_at(place, content, make_link)) && put_at(place, content, make_hard_link)) {
+    replace_file(place, [&](int descriptor) { write_all(descriptor, MappedFile::open(content).bytes(), place); });
+  }
+}
+
+void HubCache::note_absent(const RepositoryId& repository, std::string_view commit, std::string_view path) const {
+  const fs::path place = repository_folder(repository) / ".no_exist" / commit / path;
+  if (std::error_code ignored; !fs::exists(place, ignored)) {
+    make_folders(place.parent_path());
+    replace_file(place, "");
+  }
+}
+
+void HubCache::set_revision(const RepositoryId& repository, std::string_view revision, std::string_view commit) const {
+  if (revision == commit) {
+    return;
+  }
+  const fs::path place = repository_folder(repository) / "refs" / revision;
+  make_folders(place.parent_path());
+  if (std::error_code ignored; !fs::is_regular_file(place, ignored) || text_of_reference(place) != commit) {
+    replace_file(place, commit);
+  }
+}
+
+}  // namespace verilabel
