@@ -1,5 +1,6 @@
 #include "verilabel/cli/console.h"
 
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -116,21 +117,43 @@ void Console::end_progress() {
 }
 
 std::string progress_text(const Progress& progress, std::int64_t first_count, double seconds) {
+  const bool is_bytes = progress.unit == "bytes";
+  const auto count_text = [&](std::int64_t count) {
+    return is_bytes ? bytes_text(static_cast<double>(count)) : std::to_string(count);
+  };
   const std::int64_t finished = progress.done + progress.failed;
-  std::string text = fmt::format("{}: {} done", progress.stage, progress.done);
+  std::string text = fmt::format("{}: {} done", progress.stage, count_text(progress.done));
   if (progress.failed > 0) {
     text += fmt::format(", {} failed", progress.failed);
   }
-  text += progress.total > 0 ? fmt::format(" of {} {}", progress.total, progress.unit) : fmt::format(" {}", progress.unit);
+  if (progress.total > 0) {
+    text += fmt::format(" of {}", count_text(progress.total));
+  }
+  if (!is_bytes) {
+    text += fmt::format(" {}", progress.unit);
+  }
   const std::int64_t since = finished - first_count;
   if (since > 0 && seconds > 0) {
     const double rate = static_cast<double>(since) / seconds;
-    text += fmt::format(", {:.1f} {}/s", rate, progress.unit);
+    text += is_bytes ? fmt::format(", {}/s", bytes_text(rate)) : fmt::format(", {:.1f} {}/s", rate, progress.unit);
     if (progress.total > finished) {
       text += fmt::format(", {} left", duration_text(static_cast<double>(progress.total - finished) / rate));
     }
   }
   return text;
+}
+
+std::string bytes_text(double bytes) {
+  constexpr std::array kUnits = {"kB", "MB", "GB", "TB"};
+  constexpr double kStep = 1000;
+  if (bytes < kStep) {
+    return fmt::format("{:.0f} bytes", bytes);
+  }
+  std::size_t unit = 0;
+  for (bytes /= kStep; bytes >= kStep && unit + 1 < kUnits.size(); bytes /= kStep) {
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
 std::string duration_text(double seconds) {

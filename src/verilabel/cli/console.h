@@ -51,6 +51,9 @@ class Console {
 /// since `first_count` items were finished.
 std::string progress_text(const Progress& progress, std::int64_t first_count, double seconds);
 
+/// "512 bytes", "4.2 kB", "1.3 GB": a thousand to the next.
+std::string bytes_text(double bytes);
+
 /// "8 s", "3 min 20 s", "2 h 5 min".
 std::string duration_text(double seconds);
 

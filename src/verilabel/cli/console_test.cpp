@@ -14,6 +14,16 @@ TEST(Console, ProgressTellsDoneFailedRateAndTimeLeft) {
   EXPECT_EQ(progress_text({"labelling", 10, 0, 10, "images"}, 0, 5), "labelling: 10 done of 10 images, 2.0 images/s");
 }
 
+TEST(Console, BytesAreToldInThousands) {
+  // 30 of 40 MB after 10 s: 3 MB a second, 10 MB left take 4 s.
+  EXPECT_EQ(progress_text({"downloading", 30'000'000, 0, 40'000'000, "bytes"}, 0, 10),
+            "downloading: 30.0 MB done of 40.0 MB, 3.0 MB/s, 4 s left");
+  EXPECT_EQ(bytes_text(999), "999 bytes");
+  EXPECT_EQ(bytes_text(1'250), "1.2 kB");
+  EXPECT_EQ(bytes_text(2'500'000'000), "2.5 GB");
+  EXPECT_EQ(bytes_text(9e15), "9000.0 TB");
+}
+
 TEST(Console, DurationsRoundUp) {
   EXPECT_EQ(duration_text(7.2), "8 s");
   EXPECT_EQ(duration_text(200), "3 min 20 s");

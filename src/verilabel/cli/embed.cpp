@@ -88,10 +88,14 @@ Action configure(CLI::App& app) {
   app.add_option("--device", options->device, "What it runs on")->capture_default_str();
   app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it)")->type_name("N");
   return [options, words](const Invocation& invocation) {
-    options->model = std::filesystem::absolute(words->model).lexically_normal();
+    options->model = words->model;
     if (options->name.empty()) {
-      const std::filesystem::path named = options->model.has_filename() ? options->model : options->model.parent_path();
-      options->name = named.stem().native() + (options->set.empty() ? "" : "-" + options->set);
+      // The name of a folder or file, or what is behind the organisation on the hub.
+      std::string named = words->model.substr(0, words->model.find('@'));
+      while (named.ends_with('/')) {
+        named.pop_back();
+      }
+      options->name = std::filesystem::path(named).stem().native() + (options->set.empty() ? "" : "-" + options->set);
       std::ranges::replace_if(options->name, [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '_'; }, '_');
     }
     options->crop.is_masked = words->is_masked;

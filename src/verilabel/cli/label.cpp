@@ -31,7 +31,10 @@ struct Words {
 Action configure(CLI::App& app) {
   auto options = std::make_shared<LabelOptions>();
   auto words = std::make_shared<Words>();
-  app.add_option("--model", words->model, "An .onnx file, or a folder in Hugging Face's layout")->type_name("MODEL");
+  app.add_option("--model", words->model,
+                 "An .onnx file, a folder in Hugging Face's layout, or the name on the hub (ORG/NAME[@REVISION]) of a model that "
+                 "was pulled")
+      ->type_name("MODEL");
   app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
       ->type_name("FILE");
   app.add_option("--boxes", options->boxes, "Take the labels that stand in this set instead of letting a model find objects")
@@ -91,14 +94,12 @@ Action configure(CLI::App& app) {
     if (words->model.empty() && options->boxes.empty()) {
       throw Error(
           ErrorCode::wrong_use,
-          "which model? Pass --model FILE.onnx, --boxes SET to work on boxes that are there, or --resume RUN to go on with a run");
+          "which model? Pass --model FILE.onnx or --model ORG/NAME (`verilabel models` lists some), --boxes SET to work on boxes "
+          "that are there, or --resume RUN to go on with a run");
     }
-    const auto path_of = [](const std::string& word) {
-      return word.empty() ? std::filesystem::path() : std::filesystem::absolute(word).lexically_normal();
-    };
-    options->model = path_of(words->model);
-    options->segment_with = path_of(words->segment_with);
-    options->classify_with = path_of(words->classify_with);
+    options->model = words->model;
+    options->segment_with = words->segment_with;
+    options->classify_with = words->classify_with;
     options->propose = prompts_of_names(names_from(words->propose));
     options->crop.is_masked = !words->keeps_background;
     if (!words->manifest.empty()) {
@@ -123,6 +124,7 @@ Action configure(CLI::App& app) {
 
 constexpr std::string_view kExamples[] = {
     "verilabel label --model yolox_nano.onnx",
+    "verilabel label --model onnx-community/dfine_n_coco-ONNX",
     "verilabel label --model yolo11n.onnx --classes \"person, traffic light\" --floor 0.01",
     "verilabel label --model yolo11n.onnx --engine onnxruntime --device cuda",
     "verilabel label --model yolo11n.onnx --segment-with sam-vit-base --set masks",

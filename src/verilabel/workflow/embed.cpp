@@ -11,6 +11,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/view.h"
+#include "verilabel/hub/locate.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/vector_file.h"
 
@@ -175,8 +176,9 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
   const Columns columns = project.columns_for(view);
   Plan plan(project, columns, view, options);
 
+  const LocatedModel model = locate_model(options.model);
   const std::unique_ptr<Engine> engine = open_engine(options.engine);
-  const std::unique_ptr<Embedder> embedder = load_embedder(*engine, options.model, {.device = options.device}, options.pooling);
+  const std::unique_ptr<Embedder> embedder = load_embedder(*engine, model.path, {.device = options.device}, options.pooling);
   LabelRunOptions run_options;
   run_options.crop = options.crop;
   run_options.device = options.device;
@@ -196,7 +198,7 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
   report.dimensions = dimensions_of(*embedder, *compiled, images_per_inference(embedder->graph(), run_options));
   VectorWriter writer(project.directory(), {.key = options.name,
                                             .subject = subject,
-                                            .model = options.model.native(),
+                                            .model = model.name,
                                             .weights_sha256 = embedder->card().weights_sha256,
                                             .method = method_of(*embedder, options),
                                             .dimensions = report.dimensions});

@@ -15,10 +15,10 @@ namespace verilabel {
 
 /// Which vectors are to be made.
 struct EmbedOptions {
-  std::filesystem::path model;  ///< an .onnx file, or a folder in Hugging Face's layout
-  std::string name;             ///< what the vectors are called: letters, digits, - and _
-  std::string set;              ///< vectors of this set's objects that stand; empty for vectors of whole images
-  std::string where;            ///< which samples, and with a set which labels; empty for all
+  std::string model;  ///< as `locate_model` takes it: a file, a folder, or a name on the hub
+  std::string name;   ///< what the vectors are called: letters, digits, - and _
+  std::string set;    ///< vectors of this set's objects that stand; empty for vectors of whole images
+  std::string where;  ///< which samples, and with a set which labels; empty for all
   Pooling pooling = Pooling::usual;
   CropOptions crop{.margin = 0, .is_masked = false};  ///< how an object is cut out
   std::string engine = "openvino";

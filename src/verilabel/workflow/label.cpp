@@ -14,6 +14,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/engine/engine.h"
+#include "verilabel/hub/locate.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/model_files.h"
 #include "verilabel/models/segmenter.h"
@@ -31,13 +32,17 @@ constexpr std::size_t kOutcomesOfATransaction = 64;
 constexpr std::chrono::milliseconds kLongestUnstored{100};
 
 /// A model beside the first with the hash of its files, so that a run goes on with the same.
-json json_from(const std::filesystem::path& model) {
-  return model.empty() ? json() : json{{"model", model.native()}, {"weights_sha256", sha256_of_weights(find_model_files(model))}};
+json json_of_model(const std::string& model) {
+  if (model.empty()) {
+    return {};
+  }
+  const LocatedModel located = locate_model(model);
+  return {{"model", located.name}, {"weights_sha256", sha256_of_weights(find_model_files(located.path))}};
 }
 
-std::filesystem::path path_from(const json& document, const char* key) {
+std::string model_from(const json& document, const char* key) {
   const json model = document.value(key, json());
-  return model.is_null() ? std::filesystem::path() : std::filesystem::path(model.at("model").get<std::string>());
+  return model.is_null() ? std::string() : model.at("model").get<std::string>();
 }
 
 std::string json_from(const LabelOptions& options) {
@@ -47,8 +52,8 @@ std::string json_from(const LabelOptions& options) {
     document["propose"] = json::parse(json_from(options.propose));
   }
   document["boxes"] = options.boxes.empty() ? json() : json(options.boxes);
-  document["segment_with"] = json_from(options.segment_with);
-  document["classify_with"] = json_from(options.classify_with);
+  document["segment_with"] = json_of_model(options.segment_with);
+  document["classify_with"] = json_of_model(options.classify_with);
   document["crop_margin"] = options.crop.margin;
   document["crop_masked"] = options.crop.is_masked;
   document["engine"] = options.engine;
@@ -63,7 +68,6 @@ std::string json_from(const LabelOptions& options) {
 LabelOptions options_from(const RunRequest& request) {
   const json document = json::parse(request.options_json);
   LabelOptions options;
-  options.model = request.model;
   options.set = request.set;
   options.where = request.view;
   options.floor = request.floor;
@@ -75,8 +79,9 @@ LabelOptions options_from(const RunRequest& request) {
   }
   const json boxes = document.value("boxes", json());
   options.boxes = boxes.is_null() ? std::string() : boxes.get<std::string>();
-  options.segment_with = path_from(document, "segment_with");
-  options.classify_with = path_from(document, "classify_with");
+  options.model = options.boxes.empty() ? request.model : "";
+  options.segment_with = model_from(document, "segment_with");
+  options.classify_with = model_from(document, "classify_with");
   options.crop.margin = document.value("crop_margin", options.crop.margin);
   options.crop.is_masked = document.value("crop_masked", options.crop.is_masked);
   options.engine = document.at("engine").get<std::string>();
@@ -189,18 +194,19 @@ class RunModels {
     if (options.boxes.empty()) {
       LoadOptions load = load_options(project, options, first_prompts);
       load.manifest = options.manifest;
-      proposer_ = load_labeller(*engine_, options.model, load);
+      proposer_ = load_labeller(*engine_, locate_model(options.model).path, load);
       run_options.candidates = candidate_options(*proposer_, options, first_prompts);
       stages.proposer = proposer_.get();
     } else {
       boxes_ = std::make_unique<GivenBoxes>(project.columns(), options.boxes);
     }
     if (!options.segment_with.empty()) {
-      segmenter_ = load_segmenter(*engine_, options.segment_with, load_options(project, options, {}));
+      segmenter_ = load_segmenter(*engine_, locate_model(options.segment_with).path, load_options(project, options, {}));
       stages.segmenter = segmenter_.get();
     }
     if (!options.classify_with.empty()) {
-      classifier_ = load_labeller(*engine_, options.classify_with, load_options(project, options, options.prompts));
+      classifier_ =
+          load_labeller(*engine_, locate_model(options.classify_with).path, load_options(project, options, options.prompts));
       run_options.is_name_wanted = wanted_classes(*classifier_, options.prompts);
       stages.classifier = classifier_.get();
     }
@@ -289,10 +295,10 @@ class RunModels {
 /// Throws `conflict` when a model is not the one that the run began with.
 void require_same_models(const RunRow& row, const LabelOptions& options) {
   const json document = json::parse(row.request.options_json);
-  const auto require_same = [](const std::filesystem::path& model, const std::string& sha256) {
-    if (sha256_of_weights(find_model_files(model)) != sha256) {
+  const auto require_same = [](const std::string& model, const std::string& sha256) {
+    if (sha256_of_weights(find_model_files(locate_model(model).path)) != sha256) {
       throw Error(ErrorCode::conflict, "the model file is not the one that the run began with; start a new run",
-                  {{"model", model.native()}});
+                  {{"model", model}});
     }
   };
   if (!options.model.empty()) {
@@ -449,7 +455,8 @@ void LabelOptions::validate() const {
           "boxes that are there need a model that works on them: --segment-with or --classify-with");
   require(boxes != set, "the labels of a run go into another set than the one its boxes come from; name it with --set");
   require(!classify_with.empty() || propose.empty(), "--propose goes with --classify-with; classes are named by --classes");
-  require(boxes.empty() || classify_with.empty() == false || prompts.empty(),
+  require(boxes.empty() || !manifest, "--manifest speaks of --model, which is not given");
+  require(boxes.empty() || !classify_with.empty() || prompts.empty(),
           "boxes that are there keep their classes; leave --classes out");
   crop.validate();
   require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
@@ -477,10 +484,13 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   }
   RunRequest request;
   request.set = options.set;
-  const std::filesystem::path& first =
-      !options.model.empty() ? options.model : (!options.segment_with.empty() ? options.segment_with : options.classify_with);
-  request.model = options.boxes.empty() ? options.model.native() : "";
-  request.weights_sha256 = sha256_of_weights(find_model_files(first));
+  if (options.boxes.empty()) {
+    const LocatedModel model = locate_model(options.model);
+    request.model = model.name;
+    request.weights_sha256 = sha256_of_weights(find_model_files(model.path));
+  } else {
+    request.model = fmt::format("boxes of {}", options.boxes);
+  }
   request.view = options.where;
   request.floor = options.floor;
   request.options_json = json_from(options);

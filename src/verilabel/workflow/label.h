@@ -17,12 +17,12 @@ namespace verilabel {
 /// What a new run shall do; kept with the run, so that resuming it does the same. The first that is given of model and `boxes`
 /// finds the objects, `segment_with` outlines them, `classify_with` names them.
 struct LabelOptions {
-  std::filesystem::path model;                    ///< an .onnx file, or a folder in Hugging Face's layout; empty with `boxes`
+  std::string model;  ///< as `locate_model` takes it: a file, a folder, or a name on the hub; empty with `boxes`
   std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
-  std::string boxes;                    ///< a label set whose labels that stand take the place of the model's; empty for none
-  std::filesystem::path segment_with;   ///< a model that outlines boxes; empty for none
-  std::filesystem::path classify_with;  ///< a model that says what a picture shows; empty for none
-  CropOptions crop;                     ///< what that one sees of an object
+  std::string boxes;          ///< a label set whose labels that stand take the place of the model's; empty for none
+  std::string segment_with;   ///< likewise, a model that outlines boxes; empty for none
+  std::string classify_with;  ///< likewise, a model that says what a picture shows; empty for none
+  CropOptions crop;           ///< what that one sees of an object
   /// The classes of the labels: what a model that reads is asked for; of one with classes of its own, those wanted; empty for all
   /// of them. Of `classify_with` where that is given.
   Prompts prompts;

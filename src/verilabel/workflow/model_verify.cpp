@@ -1,0 +1,264 @@
+#include "verilabel/workflow/model_verify.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include <sys/resource.h>
+
+#include <fmt/format.h>
+
+#include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/engine/engine.h"
+#include "verilabel/hub/cache.h"
+#include "verilabel/hub/locate.h"
+#include "verilabel/image/decode.h"
+#include "verilabel/image/image.h"
+#include "verilabel/models/labeller.h"
+#include "verilabel/pipeline/label_run.h"
+
+namespace verilabel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kImageWidth = 640;
+constexpr int kImageHeight = 480;
+constexpr int kJpegQuality = 90;
+constexpr double kScoreTolerance = 1e-3;
+constexpr double kBoxTolerancePx = 0.5;
+
+/// A sky, a ground, and some bright and dark things on it: nothing that any model must find.
+Image test_image() {
+  Image image(kImageWidth, kImageHeight);
+  for (int y = 0; y < kImageHeight; ++y) {
+    for (int x = 0; x < kImageWidth; ++x) {
+      std::uint8_t* const pixel = image.row(y) + static_cast<std::ptrdiff_t>(x) * Image::kChannels;
+      const bool is_sky = y < kImageHeight / 2;
+      const bool is_disc = std::hypot(x - 180, y - 260) < 90;
+      const bool is_tile = x > 360 && x < 560 && y > 180 && y < 400 && ((x / 20 + y / 20) % 2 == 0);
+      pixel[0] = static_cast<std::uint8_t>(is_disc ? 40 : is_tile ? 230 : is_sky ? 220 - y / 4 : 60);
+      pixel[1] = static_cast<std::uint8_t>(is_disc ? 60 : is_tile ? 230 : is_sky ? 160 - y / 4 : 110 + x % 32);
+      pixel[2] = static_cast<std::uint8_t>(is_disc ? 200 : is_tile ? 230 : is_sky ? 100 : 90);
+    }
+  }
+  return image;
+}
+
+/// The test image as a file, for as long as it lives.
+class TestImageFile {
+ public:
+  TestImageFile() {
+    std::string name = (fs::temp_directory_path() / "verilabel-verify-XXXXXX").native();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw io_error("cannot make a folder for the test image", name, errno);
+    }
+    folder_ = name;
+    replace_file(path(), encode_jpeg(test_image(), kJpegQuality));
+  }
+  TestImageFile(const TestImageFile&) = delete;
+  TestImageFile& operator=(const TestImageFile&) = delete;
+  ~TestImageFile() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+
+  fs::path path() const { return folder_ / "image.jpg"; }
+
+ private:
+  fs::path folder_;
+};
+
+/// A file of the hub's is called by the hash of what it holds.
+std::string check_hashes(const CachedSnapshot& snapshot) {
+  constexpr std::size_t kSha1Digits = 40;
+  constexpr std::size_t kSha256Digits = 64;
+  std::size_t checked = 0;
+  for (const std::string& path : snapshot.files) {
+    const fs::path file = snapshot.folder / path;
+    const std::string hash = fs::is_symlink(file) ? fs::read_symlink(file).filename().native() : std::string();
+    if (hash.size() != kSha1Digits && hash.size() != kSha256Digits) {
+      continue;  // a cache without links says no hash
+    }
+    const HubFile expected{path, fs::file_size(file), hash, hash.size() == kSha1Digits};
+    if (with_file(digest_for(expected), file).finish() != hash) {
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("the file in the cache is damaged; mend it with: verilabel models pull {}@{} --file '{}' --check",
+                              snapshot.repository.text, snapshot.commit, path),
+                  {{"file", file.native()}});
+    }
+    ++checked;
+  }
+  return fmt::format("{} of {} files have the hash that the hub knows them by", checked, snapshot.files.size());
+}
+
+bool is_possible(const Candidate& candidate) {
+  const Box& box = candidate.box_xywh_px;
+  return std::isfinite(candidate.score) && candidate.score >= 0 && candidate.score <= 1 && std::isfinite(box.x) &&
+         std::isfinite(box.y) && box.w >= 0 && box.h >= 0 && box.x >= 0 && box.y >= 0 && box.x + box.w <= kImageWidth + 1e-6 &&
+         box.y + box.h <= kImageHeight + 1e-6;
+}
+
+bool are_alike(const Candidate& a, const Candidate& b) {
+  const auto near = [](double x, double y, double tolerance) { return std::abs(x - y) <= tolerance; };
+  return a.class_index == b.class_index && near(a.score, b.score, kScoreTolerance) &&
+         near(a.box_xywh_px.x, b.box_xywh_px.x, kBoxTolerancePx) && near(a.box_xywh_px.y, b.box_xywh_px.y, kBoxTolerancePx) &&
+         near(a.box_xywh_px.w, b.box_xywh_px.w, kBoxTolerancePx) && near(a.box_xywh_px.h, b.box_xywh_px.h, kBoxTolerancePx);
+}
+
+std::uint64_t peak_memory_bytes() {
+  struct rusage usage{};
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<std::uint64_t>(usage.ru_maxrss) * 1024 : 0;
+}
+
+/// Does one check after the other until one fails.
+class Verification {
+ public:
+  Verification(const VerifyOptions& options, const ProgressSink& progress, const CancelToken& cancel)
+      : options_(options), progress_(progress), cancel_(cancel), model_(locate_model(options.model)) {
+    report_.name = model_.name;
+    report_.engine = options.engine;
+  }
+
+  VerifyReport run() {
+    static_cast<void>((!model_.snapshot || passes("files", [&] { return check_hashes(*model_.snapshot); })) &&
+                      passes("load", [&] { return load(); }) && passes("device", [&] { return compile(); }) &&
+                      passes("run", [&] { return work(); }) && passes("candidates", [&] { return look(); }) &&
+                      passes("repeat", [&] { return compare(); }));
+    report_.peak_memory_bytes = peak_memory_bytes();
+    return std::move(report_);
+  }
+
+ private:
+  template <typename Check>
+  bool passes(const char* name, const Check& check) {
+    try {
+      report_.checks.push_back({name, true, check()});
+      return true;
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::interrupted) {
+        throw;
+      }
+      report_.checks.push_back({name, false, error.what()});
+      return false;
+    }
+  }
+
+  std::string load() {
+    engine_ = open_engine(options_.engine);
+    labeller_ = load_labeller(
+        *engine_, model_.path,
+        {.manifest = options_.manifest, .prompts = prompts_of_names({"person", "car", "tree"}), .device = options_.device});
+    report_.family = labeller_->card().family;
+    report_.notes = labeller_->notes();
+    return fmt::format("{} ({}), {} classes", labeller_->card().family, labeller_->card().layout, labeller_->class_names().size());
+  }
+
+  std::string compile() {
+    run_options_.candidates = labeller_->default_options();
+    run_options_.device = options_.device;
+    run_options_.batch = options_.batch;
+    compiled_ = compile_for_run(*engine_, labeller_->graph(), run_options_);
+    report_.device = compiled_->device();
+    return fmt::format("runs on {} ({})", report_.device, options_.engine);
+  }
+
+  std::string work() {
+    const int batch = images_per_inference(labeller_->graph(), run_options_);
+    run_for(0, batch);  // the first inferences allocate
+    const LabelRunReport worked = run_for(options_.seconds, 2 * batch);
+    report_.images = worked.done + worked.failed;
+    report_.images_per_second = worked.images_per_second();
+    return fmt::format("{} images, {:.1f} images a second", report_.images, report_.images_per_second);
+  }
+
+  /// Labels the test image again and again for some time, but at least so often.
+  LabelRunReport run_for(double seconds, int at_least) {
+    const auto begun = std::chrono::steady_clock::now();
+    int given = 0;
+    const auto source = [&]() -> std::optional<LabelTask> {
+      const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
+      if (given >= at_least && passed.count() >= seconds) {
+        return std::nullopt;
+      }
+      return LabelTask{SampleId{++given}, image_.path(), {}};
+    };
+    const auto sink = [&](TaskOutcome&& outcome) {
+      if (outcome.failure) {
+        throw Error(outcome.failure->code, outcome.failure->message);
+      }
+      outcomes_.push_back(std::move(outcome.candidates));
+    };
+    outcomes_.clear();
+    const LabelRunReport report = run_labelling({.proposer = labeller_.get(), .proposer_graph = compiled_.get()}, run_options_,
+                                                source, sink, progress_, cancel_);
+    if (report.is_cancelled) {
+      throw Error(ErrorCode::interrupted, "the command was interrupted");
+    }
+    return report;
+  }
+
+  std::string look() const {
+    for (const Candidate& candidate : outcomes_.front()) {
+      if (!is_possible(candidate)) {
+        const Box& box = candidate.box_xywh_px;
+        throw Error(
+            ErrorCode::bad_model,
+            "a candidate that cannot be: scores lie from 0 to 1 and boxes within the image; perhaps the model wants a manifest",
+            {{"score", fmt::format("{}", candidate.score)},
+             {"box_xywh_px", fmt::format("{}, {}, {}, {}", box.x, box.y, box.w, box.h)}});
+      }
+    }
+    return fmt::format("{} candidates above {} on the test image", outcomes_.front().size(), run_options_.candidates.floor);
+  }
+
+  std::string compare() const {
+    const std::vector<Candidate>& first = outcomes_.front();
+    for (const std::vector<Candidate>& other : outcomes_) {
+      if (!std::ranges::equal(first, other, &are_alike)) {
+        throw Error(ErrorCode::engine,
+                    "the same image gave other candidates the second time; the engine or its device is not reliable");
+      }
+    }
+    return "the same each time";
+  }
+
+  const VerifyOptions& options_;
+  const ProgressSink& progress_;
+  const CancelToken& cancel_;
+  LocatedModel model_;
+  VerifyReport report_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Labeller> labeller_;
+  std::unique_ptr<CompiledModel> compiled_;
+  LabelRunOptions run_options_;
+  TestImageFile image_;
+  std::vector<std::vector<Candidate>> outcomes_;  // one an image of the last run
+};
+
+}  // namespace
+
+bool VerifyReport::is_good() const {
+  return !checks.empty() && std::ranges::all_of(checks, &Check::is_good);
+}
+
+void VerifyOptions::validate() const {
+  constexpr double kMaxSeconds = 3600;
+  if (!std::isfinite(seconds) || seconds <= 0 || seconds > kMaxSeconds) {
+    throw Error(ErrorCode::wrong_use, fmt::format("--seconds must be above 0 and at most {}", kMaxSeconds));
+  }
+  if (batch < 0) {
+    throw Error(ErrorCode::wrong_use, "--batch must be at least 1, or 0 for what suits the model");
+  }
+}
+
+VerifyReport verify_model(const VerifyOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
+  options.validate();
+  return Verification(options, progress, cancel).run();
+}
+
+}  // namespace verilabel
