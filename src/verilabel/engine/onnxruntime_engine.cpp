@@ -22,6 +22,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/engine/element_conversion.h"
+#include "verilabel/engine/external_weights.h"
 #include "verilabel/engine/model_file.h"
 #include "verilabel/engine/onnxruntime_library.h"
 #include "verilabel/engine/onnxruntime_placement.h"
@@ -310,7 +311,8 @@ Owned<OrtSessionOptions> new_options(const Ort& ort) {
 }
 
 Owned<OrtSession> new_session(const Ort& ort, const std::filesystem::path& model, const OrtSessionOptions* options) {
-  return ort.own(ort->ReleaseSession, ort->CreateSession, ort.library().environment(), model.c_str(), options);
+  const LoadableGraph loadable(model);
+  return ort.own(ort->ReleaseSession, ort->CreateSession, ort.library().environment(), loadable.path().c_str(), options);
 }
 
 template <typename Action>

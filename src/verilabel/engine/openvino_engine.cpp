@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "verilabel/base/error.h"
+#include "verilabel/engine/external_weights.h"
 #include "verilabel/engine/model_file.h"
 
 namespace verilabel {
@@ -101,11 +102,12 @@ std::vector<TensorInfo> outputs_of(const ov::Model& graph) {
 // which write to standard error.
 std::shared_ptr<ov::Model> read_graph(const std::filesystem::path& model) {
   require_model_file(model);
+  const LoadableGraph loadable(model);
   std::shared_ptr<ov::Model> graph;
   try {
     ov::frontend::FrontEndManager front_ends;
     const ov::frontend::FrontEnd::Ptr onnx = front_ends.load_by_framework("onnx");
-    graph = onnx->convert(onnx->load(model.string()));
+    graph = onnx->convert(onnx->load(loadable.path().string()));
   } catch (const std::exception& error) {
     throw model_error(model,
                       fmt::format("OpenVINO cannot read this as an ONNX model; the file may be of another kind or cut off: {}",

@@ -4,7 +4,6 @@
 #include <array>
 #include <optional>
 #include <set>
-#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -13,6 +12,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/engine/external_weights.h"
 
 namespace verilabel {
 namespace {
@@ -140,30 +140,6 @@ fs::path graph_of_folder(const fs::path& folder) {
               {{"folder", folder.native()}, {"graphs", list}});
 }
 
-/// The names that the graph gives under `location` to files of weights. In the protocol buffer such an entry is the string
-/// "location" as field 1 and the name as field 2; its bytes are looked for, which needs no parser of the whole format and takes
-/// nothing else for one: the name must be that of a file (or the graph is damaged).
-std::set<std::string> names_of_external(std::span<const std::byte> bytes) {
-  constexpr std::string_view kKey = "\x0a\x08location\x12";
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  std::set<std::string> names;
-  for (std::size_t at = text.find(kKey); at != std::string_view::npos; at = text.find(kKey, at + 1)) {
-    std::size_t begin = at + kKey.size();
-    std::size_t length = 0;
-    for (int shift = 0; begin < text.size() && shift < 21; shift += 7) {
-      const auto byte = static_cast<unsigned char>(text[begin++]);
-      length |= static_cast<std::size_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) {
-        break;
-      }
-    }
-    if (length > 0 && length <= text.size() - begin) {
-      names.emplace(text.substr(begin, length));
-    }
-  }
-  return names;
-}
-
 fs::path beside_or_above(const fs::path& graph, const char* name) {
   const fs::path folder = graph.has_parent_path() ? graph.parent_path() : fs::path(".");
   for (const fs::path& candidate : {folder / name, folder / ".." / name}) {
@@ -175,11 +151,6 @@ fs::path beside_or_above(const fs::path& graph, const char* name) {
 }
 
 }  // namespace
-
-std::vector<std::string> external_weights_of(const fs::path& graph) {
-  const std::set<std::string> names = names_of_external(MappedFile::open(graph).bytes());
-  return {names.begin(), names.end()};
-}
 
 ModelFiles find_model_files(const fs::path& model) {
   ModelFiles files;

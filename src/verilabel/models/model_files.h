@@ -27,9 +27,6 @@ struct ModelFiles {
 /// names.
 ModelFiles find_model_files(const std::filesystem::path& model);
 
-/// Names of the files of weights that the graph at `graph` wants beside it, sorted. Throws `not_found`, `io`.
-std::vector<std::string> external_weights_of(const std::filesystem::path& graph);
-
 /// SHA-256 of the graph; when the model has more files, of the lines "SHA-256  NAME" of all of them. Throws `not_found`, `io`.
 std::string sha256_of_weights(const ModelFiles& files);
 

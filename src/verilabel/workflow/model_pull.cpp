@@ -10,6 +10,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/engine/external_weights.h"
 #include "verilabel/hub/cache.h"
 #include "verilabel/hub/choice.h"
 #include "verilabel/hub/client.h"
@@ -17,7 +18,6 @@
 #include "verilabel/hub/reference.h"
 #include "verilabel/hub/repository.h"
 #include "verilabel/models/catalogue.h"
-#include "verilabel/models/model_files.h"
 
 namespace verilabel {
 namespace {
