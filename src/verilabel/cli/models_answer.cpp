@@ -165,6 +165,7 @@ int answer_verify(const Invocation& invocation, const VerifyReport& report) {
   json.begin_object().field("model", report.name).field("is_good", report.is_good());
   text_or_null("family", report.family);
   json.field("engine", report.engine);
+  text_or_null("engine_version", report.engine_version);
   text_or_null("device", report.device);
   json.field("images", report.images);
   json.field("images_per_second", has_run ? std::optional(report.images_per_second) : std::nullopt);

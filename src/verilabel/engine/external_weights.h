@@ -10,8 +10,8 @@ namespace verilabel {
 std::vector<std::string> external_weights_of(const std::filesystem::path& graph);
 
 /// A graph with its files of weights really beside it. Engines refuse weights that a symbolic link shows from another folder, which
-/// is how Hugging Face's cache shows them. For such a graph this makes a folder of hard links where the weights lie (of copies among
-/// the temporary files, where links cannot be made), and removes it in the end: engines need it only while they load.
+/// is how Hugging Face's cache shows them. For such a graph this makes a folder of hard links where the weights lie (of copies
+/// among the temporary files, where links cannot be made), and removes it in the end: engines need it only while they load.
 class LoadableGraph {
  public:
   /// Throws `not_found`, `io`.

@@ -150,6 +150,7 @@ class Verification {
 
   std::string load() {
     engine_ = open_engine(options_.engine);
+    report_.engine_version = engine_->version();
     labeller_ = load_labeller(
         *engine_, model_.path,
         {.manifest = options_.manifest, .prompts = prompts_of_names({"person", "car", "tree"}), .device = options_.device});
@@ -164,7 +165,7 @@ class Verification {
     run_options_.batch = options_.batch;
     compiled_ = compile_for_run(*engine_, labeller_->graph(), run_options_);
     report_.device = compiled_->device();
-    return fmt::format("runs on {} ({})", report_.device, options_.engine);
+    return fmt::format("runs on {} ({} {})", report_.device, options_.engine, report_.engine_version);
   }
 
   std::string work() {

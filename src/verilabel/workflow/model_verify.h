@@ -31,7 +31,8 @@ struct VerifyReport {
   std::string name;  ///< of the model, as a run remembers it
   std::string family;
   std::string engine;
-  std::string device;  ///< that really ran; empty when nothing did
+  std::string engine_version;  ///< of its library; empty when it did not start
+  std::string device;          ///< that really ran; empty when nothing did
   std::int64_t images = 0;
   double images_per_second = 0;         ///< end to end, from a JPEG file to candidates
   std::uint64_t peak_memory_bytes = 0;  ///< of the whole process
