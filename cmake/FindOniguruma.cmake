@@ -7,8 +7,10 @@ find_package_handle_standard_args(Oniguruma REQUIRED_VARS Oniguruma_LIBRARY Onig
 
 if(Oniguruma_FOUND AND NOT TARGET Oniguruma::Oniguruma)
   add_library(Oniguruma::Oniguruma UNKNOWN IMPORTED)
+  # The library has functions regcomp and regexec of its own. With libc in front of it, whoever calls those gets libc's.
   set_target_properties(Oniguruma::Oniguruma PROPERTIES
     IMPORTED_LOCATION "${Oniguruma_LIBRARY}"
+    INTERFACE_LINK_OPTIONS "LINKER:-lc"
     INTERFACE_INCLUDE_DIRECTORIES "${Oniguruma_INCLUDE_DIR}")
 endif()
 mark_as_advanced(Oniguruma_INCLUDE_DIR Oniguruma_LIBRARY)
