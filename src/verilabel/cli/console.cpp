@@ -150,7 +150,9 @@ std::string bytes_text(double bytes) {
     return fmt::format("{:.0f} bytes", bytes);
   }
   std::size_t unit = 0;
-  for (bytes /= kStep; bytes >= kStep && unit + 1 < kUnits.size(); bytes /= kStep) {
+  bytes /= kStep;
+  while (bytes >= kStep && unit + 1 < kUnits.size()) {
+    bytes /= kStep;
     ++unit;
   }
   return fmt::format("{:.1f} {}", bytes, kUnits[unit]);
