@@ -1,6 +1,6 @@
 #include "verilabel/models/text_cache.h"
 
-#include <cstring>
+#include <algorithm>
 #include <string_view>
 
 #include "verilabel/base/error.h"
@@ -27,13 +27,13 @@ std::optional<std::vector<Number>> take(std::string_view& bytes) {
   if (bytes.size() < sizeof(count)) {
     return std::nullopt;
   }
-  std::memcpy(&count, bytes.data(), sizeof(count));
+  std::copy_n(bytes.begin(), sizeof(count), reinterpret_cast<char*>(&count));
   bytes.remove_prefix(sizeof(count));
   if (count > kMostNumbers || bytes.size() < count * sizeof(Number)) {
     return std::nullopt;
   }
   std::vector<Number> numbers(count);
-  std::memcpy(numbers.data(), bytes.data(), count * sizeof(Number));
+  std::copy_n(bytes.begin(), count * sizeof(Number), reinterpret_cast<char*>(numbers.data()));
   bytes.remove_prefix(count * sizeof(Number));
   return numbers;
 }

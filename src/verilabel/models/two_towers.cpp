@@ -24,7 +24,7 @@ namespace {
 /// What Hugging Face's pipelines give of an image.
 constexpr int kUsualClasses = 5;
 /// The sentence of transformers' pipeline.
-const std::string kUsualTemplate = "This is a photo of {}.";
+constexpr std::string_view kUsualTemplate = "This is a photo of {}.";
 /// What CLIP's logits are multiplied by once it is trained: its authors keep the learned factor from growing beyond.
 constexpr double kClipScale = 100;
 
@@ -102,7 +102,8 @@ class TwoTowerLabeller final : public PillowLabeller {
                       prompts.classes.front().name));
     }
     Phrasings phrasings = phrasings_of(prompts);
-    const std::vector<std::string> templates = prompts.templates.empty() ? std::vector{kUsualTemplate} : prompts.templates;
+    const std::vector<std::string> templates =
+        prompts.templates.empty() ? std::vector{std::string(kUsualTemplate)} : prompts.templates;
     texts_ = encode_phrasings(source, tower, phrasings, templates);
     class_of_text_ = std::move(phrasings.class_of_text);
   }
