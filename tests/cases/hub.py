@@ -221,7 +221,7 @@ class Verifying(HubCase):
         self.pull(VIT)
         report = self.models("verify", VIT, "--seconds", "0.5")
         self.assertTrue(report["is_good"], report)
-        names = ("files", "load", "device", "run", "candidates", "repeat")
+        names = ("files", "load", "device", "run", "answer", "repeat")
         self.assertEqual(self.checks(report), dict.fromkeys(names, True))
         self.assertEqual((report["model"], report["family"]), (f"{VIT}@{COMMIT}", "transformers_classifier"))
         self.assertEqual(report["device"].lower(), "cpu")
@@ -231,6 +231,25 @@ class Verifying(HubCase):
         told = self.run_program("models", "verify", FIXTURES / "vit", "--seconds", "0.1", as_json=False).out.decode()
         self.assertIn("images a second", told)
         self.assertIn("memory:", told)
+
+    def test_models_of_every_kind_are_tried(self):
+        tower = self.scratch / "tower"
+        shutil.copytree(FIXTURES / "embedding" / "clip-towers", tower)
+        (tower / "onnx" / "text_model.onnx").unlink()
+        kinds = (
+            (FIXTURES / "d-fine", "transformers_detr", "candidates"),
+            (FIXTURES / "embedding" / "clip-towers", "clip", "candidates"),
+            (tower / "onnx" / "vision_model.onnx", "embedder", "a vector of 24 numbers"),
+            (FIXTURES / "segment_anything" / "sam-boxes", "sam_transformers", "of 2 boxes"),
+            (FIXTURES / "segment_anything" / "sam2", "sam2_transformers", "of 2 boxes"),
+        )
+        for model, family, words in kinds:
+            with self.subTest(model=model.name):
+                report = self.models("verify", model, "--seconds", "0.1")
+                self.assertTrue(report["is_good"], report)
+                self.assertEqual(report["family"], family)
+                answer = next(check for check in report["checks"] if check["name"] == "answer")
+                self.assertIn(words, answer["message"])
 
     def test_a_damaged_file_is_found_and_mended(self):
         self.pull(VIT)

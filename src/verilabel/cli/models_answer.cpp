@@ -8,7 +8,6 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/cli/text.h"
-#include "verilabel/models/labeller.h"
 
 namespace verilabel::cli {
 namespace {
@@ -63,10 +62,10 @@ int answer_models(const Invocation& invocation, const HubCache& cache) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("families").begin_array();
-  Table families({"family", "recognised by"});
-  for (const ModelFamily& family : model_families()) {
+  std::string families;
+  for (const ModelFamily& family : all_families()) {
     json.begin_object().field("name", family.name).field("signature", family.signature).end_object();
-    families.add({std::string(family.name), std::string(family.signature)});
+    families += fmt::format("\n  {}\n      {}", family.name, family.signature);
   }
   json.end_array().field("cache", cache.folder().native()).key("models").begin_array();
   Table recommended({"model", "task", "size", "speed", "licence", "floor", "in the cache"});
@@ -97,8 +96,7 @@ int answer_models(const Invocation& invocation, const HubCache& cache) {
   if (!others.empty()) {
     console.say(fmt::format("\nOther models in the cache ({}):\n\n{}", printable(cache.folder().native()), others.text()));
   }
-  console.say("\nAny .onnx file of these families, or a folder in Hugging Face's layout, can be given to `label --model` too:\n\n" +
-              families.text());
+  console.say("\nAny .onnx file of these families, or a folder in Hugging Face's layout, can be used too:\n" + families);
   return 0;
 }
 

@@ -13,7 +13,7 @@ struct CatalogueEntry {
   std::string repository;               ///< on the hub, "org/name"
   std::string task;                     ///< detection, open_vocabulary_detection, segmentation, classification,
                                         ///< zero_shot_classification or embedding
-  std::string family;                   ///< as in `model_families()`; one that is not there cannot be used yet
+  std::string family;                   ///< as in `model_families()` or `segmenter_families()`, or "embedder"
   std::vector<std::string> files;       ///< the graphs, as fp32
   std::int64_t size_mb = 0;             ///< megabytes of those and their weights
   std::string speed_class;              ///< on two cores, an image: fast below 0.1 s, medium below 1 s, slow

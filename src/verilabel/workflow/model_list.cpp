@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "verilabel/models/labeller.h"
+#include "verilabel/models/segmenter.h"
 
 namespace verilabel {
 namespace {
@@ -14,10 +14,18 @@ bool has_graph(const CachedSnapshot& snapshot) {
 
 }  // namespace
 
+std::vector<ModelFamily> all_families() {
+  std::vector<ModelFamily> families(model_families().begin(), model_families().end());
+  families.insert(families.end(), segmenter_families().begin(), segmenter_families().end());
+  return families;
+}
+
 std::vector<ListedModel> list_models(const HubCache& cache) {
+  const std::vector<ModelFamily> families = all_families();
   std::vector<ListedModel> models;
   for (const CatalogueEntry& entry : catalogue()) {
-    const bool is_usable = std::ranges::find(model_families(), entry.family, &ModelFamily::name) != model_families().end();
+    const bool is_usable =
+        entry.family == "embedder" || std::ranges::find(families, entry.family, &ModelFamily::name) != families.end();
     models.push_back({entry.repository, &entry, is_usable, {}});
   }
   for (CachedSnapshot& snapshot : cache.snapshots()) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include <sys/resource.h>
@@ -18,7 +19,9 @@
 #include "verilabel/hub/locate.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/image/image.h"
+#include "verilabel/models/embedder.h"
 #include "verilabel/models/labeller.h"
+#include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/label_run.h"
 
 namespace verilabel {
@@ -103,9 +106,23 @@ bool is_possible(const Candidate& candidate) {
          box.y + box.h <= kImageHeight + 1e-6;
 }
 
+/// The two things of the test image as boxes for a model that outlines.
+std::vector<Candidate> boxes_of_things() {
+  Candidate disc;
+  disc.box_xywh_px = {90, 170, 180, 180};
+  disc.score = 1;
+  Candidate board = disc;
+  board.box_xywh_px = {360, 180, 200, 220};
+  return {disc, board};
+}
+
+double product_of(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() ? std::inner_product(a.begin(), a.end(), b.begin(), 0.0) : 0;
+}
+
 bool are_alike(const Candidate& a, const Candidate& b) {
   const auto near = [](double x, double y, double tolerance) { return std::abs(x - y) <= tolerance; };
-  return a.class_index == b.class_index && near(a.score, b.score, kScoreTolerance) &&
+  return a.class_index == b.class_index && a.mask.has_value() == b.mask.has_value() && near(a.score, b.score, kScoreTolerance) &&
          near(a.box_xywh_px.x, b.box_xywh_px.x, kBoxTolerancePx) && near(a.box_xywh_px.y, b.box_xywh_px.y, kBoxTolerancePx) &&
          near(a.box_xywh_px.w, b.box_xywh_px.w, kBoxTolerancePx) && near(a.box_xywh_px.h, b.box_xywh_px.h, kBoxTolerancePx);
 }
@@ -127,7 +144,7 @@ class Verification {
   VerifyReport run() {
     static_cast<void>((!model_.snapshot || passes("files", [&] { return check_hashes(*model_.snapshot); })) &&
                       passes("load", [&] { return load(); }) && passes("device", [&] { return compile(); }) &&
-                      passes("run", [&] { return work(); }) && passes("candidates", [&] { return look(); }) &&
+                      passes("run", [&] { return work(); }) && passes("answer", [&] { return look(); }) &&
                       passes("repeat", [&] { return compare(); }));
     report_.peak_memory_bytes = peak_memory_bytes();
     return std::move(report_);
@@ -148,55 +165,96 @@ class Verification {
     }
   }
 
+  /// A model that proposes labels, else one that outlines objects, else one that makes vectors.
   std::string load() {
     engine_ = open_engine(options_.engine);
     report_.engine_version = engine_->version();
-    labeller_ = load_labeller(
-        *engine_, model_.path,
-        {.manifest = options_.manifest, .prompts = prompts_of_names({"person", "car", "tree"}), .device = options_.device});
-    report_.family = labeller_->card().family;
-    report_.notes = labeller_->notes();
-    return fmt::format("{} ({}), {} classes", labeller_->card().family, labeller_->card().layout, labeller_->class_names().size());
+    const LoadOptions asked{
+        .manifest = options_.manifest, .prompts = prompts_of_names({"person", "car", "tree"}), .device = options_.device};
+    const LoadOptions plain{.manifest = options_.manifest};
+    try {
+      labeller_ = load_labeller(*engine_, model_.path, asked);
+    } catch (const Error& refused) {
+      if (refused.code() != ErrorCode::bad_model) {
+        throw;
+      }
+      segmenter_ = unless_refused([&] { return load_segmenter(*engine_, model_.path, plain); });
+      embedder_ = segmenter_ ? nullptr : unless_refused([&] { return load_embedder(*engine_, model_.path, plain); });
+      if (!segmenter_ && !embedder_) {
+        throw;
+      }
+    }
+    const ModelCard& card = labeller_ ? labeller_->card() : segmenter_ ? segmenter_->card() : embedder_->card();
+    report_.notes = labeller_ ? labeller_->notes() : segmenter_ ? segmenter_->notes() : embedder_->notes();
+    report_.family = card.family;
+    return fmt::format("{} ({})", card.family, card.layout);
+  }
+
+  /// Nothing for a model that is of none of its families.
+  template <typename Load>
+  static auto unless_refused(const Load& load) -> decltype(load()) {
+    try {
+      return load();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::bad_model && error.code() != ErrorCode::wrong_use) {
+        throw;
+      }
+      return nullptr;
+    }
   }
 
   std::string compile() {
-    run_options_.candidates = labeller_->default_options();
     run_options_.device = options_.device;
     run_options_.batch = options_.batch;
-    compiled_ = compile_for_run(*engine_, labeller_->graph(), run_options_);
-    report_.device = compiled_->device();
+    if (labeller_) {
+      run_options_.candidates = labeller_->default_options();
+      stages_.proposer = labeller_.get();
+      stages_.proposer_graph = ready(labeller_->graph());
+    } else if (segmenter_) {
+      stages_.segmenter = segmenter_.get();
+      stages_.encoder_graph = ready(segmenter_->encoder());
+      stages_.decoder_graph = ready(segmenter_->decoder());
+    } else {
+      stages_.embedder = embedder_.get();
+      stages_.embedder_graph = ready(embedder_->graph());
+    }
+    report_.device = graphs_.front()->device();
     return fmt::format("runs on {} ({} {})", report_.device, options_.engine, report_.engine_version);
   }
 
+  CompiledModel* ready(const GraphUse& graph) {
+    images_an_inference_ = std::max(images_an_inference_, images_per_inference(graph, run_options_));
+    graphs_.push_back(compile_for_run(*engine_, graph, run_options_));
+    return graphs_.back().get();
+  }
+
   std::string work() {
-    const int batch = images_per_inference(labeller_->graph(), run_options_);
-    run_for(0, batch);  // the first inferences allocate
-    const LabelRunReport worked = run_for(options_.seconds, 2 * batch);
+    run_for(0, images_an_inference_);  // the first inferences allocate
+    const LabelRunReport worked = run_for(options_.seconds, 2 * images_an_inference_);
     report_.images = worked.done + worked.failed;
     report_.images_per_second = worked.images_per_second();
     return fmt::format("{} images, {:.1f} images a second", report_.images, report_.images_per_second);
   }
 
-  /// Labels the test image again and again for some time, but at least so often.
+  /// Shows the model the test image again and again for some time, but at least so often.
   LabelRunReport run_for(double seconds, int at_least) {
     const auto begun = std::chrono::steady_clock::now();
-    int given = 0;
+    std::int64_t given = 0;
     const auto source = [&]() -> std::optional<LabelTask> {
       const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
       if (given >= at_least && passed.count() >= seconds) {
         return std::nullopt;
       }
-      return LabelTask{SampleId{++given}, image_.path(), {}};
+      return LabelTask{SampleId{++given}, image_.path(), segmenter_ ? boxes_of_things() : std::vector<Candidate>()};
     };
     const auto sink = [&](TaskOutcome&& outcome) {
       if (outcome.failure) {
         throw Error(outcome.failure->code, outcome.failure->message);
       }
-      outcomes_.push_back(std::move(outcome.candidates));
+      outcomes_.push_back(std::move(outcome));
     };
     outcomes_.clear();
-    const LabelRunReport report = run_labelling({.proposer = labeller_.get(), .proposer_graph = compiled_.get()}, run_options_,
-                                                source, sink, progress_, cancel_);
+    const LabelRunReport report = run_labelling(stages_, run_options_, source, sink, progress_, cancel_);
     if (report.is_cancelled) {
       throw Error(ErrorCode::interrupted, "the command was interrupted");
     }
@@ -204,7 +262,8 @@ class Verification {
   }
 
   std::string look() const {
-    for (const Candidate& candidate : outcomes_.front()) {
+    const TaskOutcome& outcome = outcomes_.front();
+    for (const Candidate& candidate : outcome.candidates) {
       if (!is_possible(candidate)) {
         const Box& box = candidate.box_xywh_px;
         throw Error(
@@ -214,15 +273,29 @@ class Verification {
              {"box_xywh_px", fmt::format("{}, {}, {}, {}", box.x, box.y, box.w, box.h)}});
       }
     }
-    return fmt::format("{} candidates above {} on the test image", outcomes_.front().size(), run_options_.candidates.floor);
+    if (labeller_) {
+      return fmt::format("{} candidates above {} on the test image", outcome.candidates.size(), run_options_.candidates.floor);
+    }
+    if (segmenter_) {
+      const auto outlined = std::ranges::count_if(outcome.candidates, [](const Candidate& one) { return one.mask.has_value(); });
+      return fmt::format("{} of {} boxes on the test image have an outline", outlined, boxes_of_things().size());
+    }
+    const std::vector<float>& vector = outcome.vectors.at(0);
+    const double length = std::sqrt(product_of(vector, vector));
+    if (!(std::abs(length - 1) < kScoreTolerance)) {  // nor is it one that is no number
+      throw Error(ErrorCode::bad_model, "a vector that cannot be: its length is not 1", {{"length", fmt::format("{}", length)}});
+    }
+    return fmt::format("a vector of {} numbers: {}", vector.size(), embedder_->method());
   }
 
   std::string compare() const {
-    const std::vector<Candidate>& first = outcomes_.front();
-    for (const std::vector<Candidate>& other : outcomes_) {
-      if (!std::ranges::equal(first, other, &are_alike)) {
+    const TaskOutcome& first = outcomes_.front();
+    for (const TaskOutcome& other : outcomes_) {
+      const bool has_same_vectors = std::ranges::equal(
+          first.vectors, other.vectors, [](const auto& a, const auto& b) { return product_of(a, b) > 1 - kScoreTolerance; });
+      if (!has_same_vectors || !std::ranges::equal(first.candidates, other.candidates, &are_alike)) {
         throw Error(ErrorCode::engine,
-                    "the same image gave other candidates the second time; the engine or its device is not reliable");
+                    "the same image gave something else the second time; the engine or its device is not reliable");
       }
     }
     return "the same each time";
@@ -234,11 +307,15 @@ class Verification {
   LocatedModel model_;
   VerifyReport report_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Labeller> labeller_;
-  std::unique_ptr<CompiledModel> compiled_;
+  std::unique_ptr<Labeller> labeller_;  // one of the three
+  std::unique_ptr<Segmenter> segmenter_;
+  std::unique_ptr<Embedder> embedder_;
+  std::vector<std::unique_ptr<CompiledModel>> graphs_;
+  int images_an_inference_ = 1;
+  LabelStages stages_;
   LabelRunOptions run_options_;
   TestImageFile image_;
-  std::vector<std::vector<Candidate>> outcomes_;  // one an image of the last run
+  std::vector<TaskOutcome> outcomes_;  // of the last run
 };
 
 }  // namespace
