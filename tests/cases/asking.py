@@ -12,6 +12,7 @@ from harness import SOURCE, ProgramCase, write_json
 
 FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
 CLIP = FIXTURES / "embedding" / "clip-towers"
+SIGLIP = FIXTURES / "embedding" / "siglip"
 DETECTOR = FIXTURES / "rt-detr"
 
 
@@ -33,19 +34,35 @@ class Asking(ProgramCase):
     def labels(self, view):
         return self.run_program("labels", "--where", view).json["labels"]
 
-    def test_clip_gives_every_image_the_scores_of_transformers(self):
-        expected = expected_of(CLIP)
-        run = self.label("--model", CLIP, "--classes", ",".join(expected["labels"]), "--floor", "0", "--max-detections", "100")
+    def assert_scores_of_transformers(self, model, family):
+        expected = expected_of(model)
+        words = ("--classes", ",".join(expected["labels"]), "--floor", "0", "--max-detections", "100", "--set", model.name)
+        run = self.label("--model", model, *words)
         self.assertEqual((run["done"], run["failed"]), (self.count, 0))
         found = {}
-        for label in self.labels("set:auto"):
+        for label in self.labels(f"set:{model.name}"):
             found.setdefault(label["name"], {})[label["class"]] = label["confidence"]
         for image in expected["images"]:
             scores = dict(zip(expected["labels"], image["scores"]["pipeline"]))
             for name, score in scores.items():
-                self.assertAlmostEqual(found[image["file"]].get(name, 0), score, delta=1e-3)
+                self.assertAlmostEqual(found.get(image["file"], {}).get(name, 0), score, delta=1e-3)
         shown = self.run_program("runs", "show", run["run"]).json
-        self.assertEqual(shown["model_card"]["family"], "clip")
+        self.assertEqual(shown["model_card"]["family"], family)
+
+    def test_every_image_gets_the_scores_of_transformers(self):
+        self.assert_scores_of_transformers(CLIP, "clip")
+        self.assert_scores_of_transformers(SIGLIP, "siglip")
+        self.assert_scores_of_transformers(FIXTURES / "embedding" / "siglip2", "siglip")
+
+    def test_siglip_can_be_asked_for_one_class(self):
+        expected = expected_of(SIGLIP)
+        index = expected["labels"].index("cat")
+        self.label("--model", SIGLIP, "--classes", "cat", "--floor", "0.1")
+        found = {label["name"]: label["confidence"] for label in self.labels("set:auto")}
+        wanted = {image["file"]: image["scores"]["pipeline"][index] for image in expected["images"]}
+        wanted = {name: score for name, score in wanted.items() if score > 0.1}
+        self.assertEqual(set(found), set(wanted))
+        self.assertTrue(0 < len(found) < self.count)
 
     def test_prompts_come_from_a_file_and_live_in_the_run(self):
         file = self.scratch / "classes.txt"
@@ -156,6 +173,27 @@ class Asking(ProgramCase):
         self.assertIn("choose another name", error["message"])
         self.error("embed", "--model", CLIP, "--name", "a/b", status=2)
         self.assertIn("no vector", self.error("embed", "--model", DETECTOR, status=5)["message"])
+
+    def test_vectors_are_those_of_transformers(self):
+        names = {sample["sample"]: sample["name"] for sample in self.run_program("samples").json["samples"]}
+        cases = [
+            ("siglip", [], "image_embeds", "pooler_output"),
+            ("dinov2", [], "image_embeds", "class token of last_hidden_state"),
+            ("dinov2-registers", ["--mean-of-tokens"], "patch_mean", "mean of the tokens of the picture"),
+            ("dinov3", [], "image_embeds", "class token of last_hidden_state"),
+            ("dinov3", ["--mean-of-tokens"], "patch_mean", "mean of the tokens of the picture"),
+        ]
+        for model, words, wanted, method in cases:
+            folder = FIXTURES / "embedding" / model
+            name = f"{model}-{wanted}"
+            answer = self.run_program("embed", "--model", folder, "--name", name, *words).json
+            self.assertEqual((answer["added"], answer["failed"]), (self.count, 0))
+            header, rows = self.vectors(name)
+            self.assertEqual(header["method"], method)
+            expected = {image["file"]: image[wanted] for image in expected_of(folder)["images"]}
+            for sample, row in rows.items():
+                for ours, theirs in zip(row, expected[names[sample]], strict=True):
+                    self.assertAlmostEqual(ours, theirs, delta=1e-3)
 
     def test_an_image_that_cannot_be_read_is_a_failure_with_its_path(self):
         name = os.listdir(self.images)[0]

@@ -1,11 +1,14 @@
 """Small vocabularies of our own, in the forms of those that the families were trained with."""
 
 import collections
+import io
 import itertools
 import re
 
+import sentencepiece
 import transformers
-from tokenizers import pre_tokenizers
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 CORPUS = """
 a photo of a cat. this is a photo of a dog. a blurry photo of the remote control. a person and a bicycle. traffic light, stop sign.
@@ -94,3 +97,51 @@ def bert_vocabulary(merge_count=150):
 
 def bert_tokenizer():
     return transformers.BertTokenizer(vocab=bert_vocabulary(), model_max_length=256)
+
+
+# ---- SigLIP ----
+
+
+def sentencepiece_model():
+    """A unigram model with the marks of SigLIP's."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS.split("\n")), model_writer=model, vocab_size=220, model_type="unigram", pad_id=0, eos_id=1,
+        unk_id=2, bos_id=-1, pad_piece="<pad>", eos_piece="</s>", unk_piece="<unk>", normalization_rule_name="identity",
+        num_threads=1, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    return model.getvalue()
+
+
+def siglip_tokenizer(model):
+    """As the published tokenizer.json: what SiglipTokenizer does to a text in Python stands there as a normalizer."""
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    tokenizer = Tokenizer(models.Unigram([(piece.piece, piece.score) for piece in proto.pieces], unk_id=2, byte_fallback=False))
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.Lowercase(),
+        normalizers.Replace(Regex(r"""[!"\#\$%\&'\(\)\*\+,\-\.:;=\?@\[\\\]\^_`\{\|\}\~/<>]"""), ""),
+        normalizers.Replace(Regex(r"\s+"), " "),
+        normalizers.Strip(),
+    ])  # fmt: skip
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>", pad_token="</s>", model_max_length=64,
+        model_input_names=["input_ids"], padding_side="right",
+    )  # fmt: skip
+
+
+def siglip2_tokenizer(merge_count=150):
+    """Gemma's kind: a whole text is one word, bytes stand for what is not in the vocabulary."""
+    text = "▁".join(CORPUS.split())
+    marks = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    letters = sorted(set(text))
+    # Words end with the block that stands for the space after them, as where transformers splits.
+    merges = merges_of(re.findall("[^▁]*▁?", text)[:-1], merge_count)
+    pieces = marks + [f"<0x{byte:02X}>" for byte in range(256)] + letters + [joined_pieces(merge) for merge in merges]
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    return transformers.Siglip2Tokenizer(
+        vocab=vocabulary, merges=merges, add_bos_token=False, add_eos_token=True, model_max_length=64, padding_side="right",
+        model_input_names=["input_ids"],
+    )  # fmt: skip

@@ -53,4 +53,10 @@ void write_planar(const Image& image, const PixelTables& tables, int canvas_widt
 /// positive.
 void write_planar_linear(const Image& image, const PixelTables& tables, int width, int height, std::span<float> chw);
 
+/// The same by a filter of Pillow, antialiased, but between the numbers themselves and without rounding on the way: PyTorch's
+/// `interpolate(antialias=True)` of a float tensor, up to the rounding of single precision. `filter` is not `nearest`; `tables` are
+/// a factor and an offset a channel.
+void write_planar_antialiased(const Image& image, const PixelTables& tables, PillowFilter filter, int width, int height,
+                              std::span<float> chw);
+
 }  // namespace verilabel

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -68,42 +69,55 @@ double support_of(PillowFilter filter) {
 }
 
 /// One axis: output i is the sum of `count` inputs from `first` with the weights from i * `stride` on.
+template <typename Weight>
 struct Taps {
   struct Window {
     int first;
     int count;
   };
   std::vector<Window> windows;
-  std::vector<std::int32_t> weights;
+  std::vector<Weight> weights;
   int stride = 0;
 };
 
-Taps make_taps(int input_size, int output_size, PillowFilter filter) {
+Taps<double> exact_taps(int input_size, int output_size, PillowFilter filter) {
   const double scale = static_cast<double>(input_size) / output_size;
   const double stretch = std::max(scale, 1.0);
   const double support = support_of(filter) * stretch;
   const double shrink = 1.0 / stretch;
-  Taps taps;
+  Taps<double> taps;
   taps.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
   taps.windows.resize(static_cast<std::size_t>(output_size));
   taps.weights.resize(static_cast<std::size_t>(output_size) * static_cast<std::size_t>(taps.stride));
-  std::vector<double> exact(static_cast<std::size_t>(taps.stride));
   for (int i = 0; i < output_size; ++i) {
     const double center = (i + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(center - support + 0.5));
     const int count = std::min(input_size, static_cast<int>(center + support + 0.5)) - first;
+    double* const weights = taps.weights.data() + static_cast<std::size_t>(i) * static_cast<std::size_t>(taps.stride);
     double sum = 0.0;
     for (int k = 0; k < count; ++k) {
-      exact[static_cast<std::size_t>(k)] = weight_at(filter, (k + first - center + 0.5) * shrink);
-      sum += exact[static_cast<std::size_t>(k)];
+      weights[k] = weight_at(filter, (k + first - center + 0.5) * shrink);
+      sum += weights[k];
     }
-    std::int32_t* weights = taps.weights.data() + static_cast<std::size_t>(i) * static_cast<std::size_t>(taps.stride);
-    for (int k = 0; k < count; ++k) {
-      const double weight = sum != 0.0 ? exact[static_cast<std::size_t>(k)] / sum : exact[static_cast<std::size_t>(k)];
-      weights[k] = static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
+    for (int k = 0; k < count && sum != 0.0; ++k) {
+      weights[k] /= sum;
     }
     taps.windows[static_cast<std::size_t>(i)] = {first, count};
   }
+  return taps;
+}
+
+Taps<std::int32_t> make_taps(int input_size, int output_size, PillowFilter filter) {
+  const Taps<double> exact = exact_taps(input_size, output_size, filter);
+  Taps<std::int32_t> taps;
+  taps.stride = exact.stride;
+  for (const Taps<double>::Window& window : exact.windows) {
+    taps.windows.push_back({window.first, window.count});
+  }
+  taps.weights.resize(exact.weights.size());
+  std::ranges::transform(exact.weights, taps.weights.begin(), [](double weight) {
+    return static_cast<std::int32_t>((weight < 0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
+  });
   return taps;
 }
 
@@ -111,12 +125,12 @@ std::uint8_t clip(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
 }
 
-void resize_rows(const Image& source, const Taps& taps, Image& result) {
+void resize_rows(const Image& source, const Taps<std::int32_t>& taps, Image& result) {
   for (int y = 0; y < result.height(); ++y) {
     const std::uint8_t* from = source.row(y);
     std::uint8_t* to = result.row(y);
     const std::int32_t* weights = taps.weights.data();
-    for (const Taps::Window& window : taps.windows) {
+    for (const Taps<std::int32_t>::Window& window : taps.windows) {
       const std::uint8_t* pixel = from + static_cast<std::size_t>(window.first) * Image::kChannels;
       std::int32_t blue = kHalf;
       std::int32_t green = kHalf;
@@ -136,7 +150,7 @@ void resize_rows(const Image& source, const Taps& taps, Image& result) {
 }
 
 /// Channels do not matter along y: a row is one run of bytes, summed in blocks that stay in registers and the first cache.
-void resize_columns(const Image& source, const Taps& taps, Image& result) {
+void resize_columns(const Image& source, const Taps<std::int32_t>& taps, Image& result) {
   constexpr std::size_t kBlock = 256;
   const std::size_t row_bytes = source.stride_bytes();
   const std::int32_t* weights = taps.weights.data();
@@ -204,7 +218,7 @@ void resize_pillow(const Image& source, int width, int height, PillowFilter filt
     resize_rows(source, make_taps(source.width(), width, filter), result);
     return;
   }
-  const Taps vertical = make_taps(source.height(), height, filter);
+  const Taps<std::int32_t> vertical = make_taps(source.height(), height, filter);
   if (has_width) {
     resize_columns(source, vertical, result);
     return;
@@ -213,6 +227,46 @@ void resize_pillow(const Image& source, int width, int height, PillowFilter filt
   between.resize(width, source.height());
   resize_rows(source, make_taps(source.width(), width, filter), between);
   resize_columns(between, vertical, result);
+}
+
+void write_planar_antialiased(const Image& image, const PixelTables& tables, PillowFilter filter, int width, int height,
+                              std::span<float> chw) {
+  constexpr std::size_t kChannels = Image::kChannels;
+  const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  assert(chw.size() == plane * kChannels && filter != PillowFilter::nearest);
+  const Taps<double> down = exact_taps(image.height(), height, filter);
+  const Taps<double> across = exact_taps(image.width(), width, filter);
+  std::vector<float> row(image.stride_bytes());
+  for (int y = 0; y < height; ++y) {
+    const auto [first, count] = down.windows[static_cast<std::size_t>(y)];
+    std::ranges::fill(row, 0.0F);
+    for (int k = 0; k < count; ++k) {
+      const auto weight = static_cast<float>(
+          down.weights[static_cast<std::size_t>(y) * static_cast<std::size_t>(down.stride) + static_cast<std::size_t>(k)]);
+      const std::uint8_t* const pixels = image.row(first + k);
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        row[i] += weight * static_cast<float>(pixels[i]);
+      }
+    }
+    for (int x = 0; x < width; ++x) {
+      const Taps<double>::Window& window = across.windows[static_cast<std::size_t>(x)];
+      const double* const weights = across.weights.data() + static_cast<std::size_t>(x) * static_cast<std::size_t>(across.stride);
+      const float* values = row.data() + static_cast<std::size_t>(window.first) * kChannels;
+      std::array<double, kChannels> sums{};
+      for (int k = 0; k < window.count; ++k, values += kChannels) {
+        for (std::size_t channel = 0; channel < kChannels; ++channel) {
+          sums[channel] += weights[k] * static_cast<double>(values[channel]);
+        }
+      }
+      for (std::size_t channel = 0; channel < kChannels; ++channel) {
+        const std::size_t position = tables.order == ChannelOrder::bgr ? channel : 2 - channel;
+        const std::array<float, 256>& table = tables.values[position];
+        const double slope = (static_cast<double>(table[255]) - table[0]) / 255;
+        chw[position * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)] =
+            static_cast<float>(table[0] + sums[channel] * slope);
+      }
+    }
+  }
 }
 
 }  // namespace verilabel

@@ -1,6 +1,7 @@
 #include "verilabel/models/embedder.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -28,29 +29,56 @@ std::optional<std::size_t> output_named(const GraphInfo& graph, std::string_view
                                                            : std::nullopt;
 }
 
+/// The tokens of transformers' backbones.
+struct TokenLayout {
+  std::string_view model_type;   ///< empty where no config.json states it
+  std::size_t marks = 0;         ///< tokens before those of the picture, without registers
+  bool is_vector_first = false;  ///< the class token stands for the picture; otherwise `pooler_output` does
+};
+constexpr std::array kTokenLayouts = {
+    TokenLayout{"", 1, true},
+    TokenLayout{"vit", 1, true},
+    TokenLayout{"vit_msn", 1, true},
+    TokenLayout{"deit", 2, true},
+    TokenLayout{"dinov2", 1, true},
+    TokenLayout{"dinov2_with_registers", 1, true},
+    TokenLayout{"dinov3_vit", 1, true},
+    TokenLayout{"beit", 1},
+    TokenLayout{"data2vec-vision", 1},
+    TokenLayout{"clip", 1},
+    TokenLayout{"clip_vision_model", 1},
+    TokenLayout{"siglip"},
+    TokenLayout{"siglip_vision_model"},
+};
+
 std::optional<Choice> choice_of(const GraphInfo& graph, const ModelConfig& config, Pooling pooling) {
-  const bool is_siglip = config.model_type.starts_with("siglip");
-  const auto tokens = output_named(graph, "last_hidden_state", 3);
-  const std::size_t prefix = is_siglip ? 0 : 1 + static_cast<std::size_t>(config.register_tokens);
+  const auto* const layout = std::ranges::find(kTokenLayouts, config.model_type, &TokenLayout::model_type);
+  const bool is_known = layout != kTokenLayouts.end();
+  const auto tokens = is_known ? output_named(graph, "last_hidden_state", 3) : std::nullopt;
   if (pooling == Pooling::tokens) {
-    return tokens ? std::optional<Choice>({*tokens, true, prefix, true, "mean of the tokens of the picture"}) : std::nullopt;
+    return tokens ? std::optional<Choice>({*tokens, true, layout->marks + static_cast<std::size_t>(config.register_tokens), true,
+                                           "mean of the tokens of the picture"})
+                  : std::nullopt;
   }
   if (const auto projected = output_named(graph, "image_embeds", 2)) {
     return Choice{*projected, false, 0, false, "image_embeds"};
   }
-  const auto pooled = output_named(graph, "pooler_output", 2);
-  if (tokens && !is_siglip) {
-    return Choice{*tokens, true, prefix, false, "class token of last_hidden_state"};
+  if (tokens && layout->is_vector_first) {
+    return Choice{*tokens, true, 0, false, "class token of last_hidden_state"};
   }
+  const auto pooled = output_named(graph, "pooler_output", 2);
   return pooled ? std::optional<Choice>({*pooled, false, 0, false, "pooler_output"}) : std::nullopt;
 }
 
 class PillowEmbedder final : public Embedder {
  public:
-  PillowEmbedder(const ModelSource& source, const TensorInfo& image, ImageProcessor processor, InputSize canvas, Choice choice)
+  /// `patch_px`: side of the part of the picture that a token stands for; 0 when that is not known.
+  PillowEmbedder(const ModelSource& source, const TensorInfo& image, ImageProcessor processor, InputSize canvas, Choice choice,
+                 int patch_px)
       : processor_(std::move(processor)),
         canvas_(canvas),
         choice_(std::move(choice)),
+        picture_tokens_(patch_px > 0 ? static_cast<std::size_t>((canvas.height / patch_px) * (canvas.width / patch_px)) : 0),
         image_input_(static_cast<std::size_t>(&image - source.graph.inputs.data())) {
     card_.family = "embedder";
     card_.layout = choice_.method;
@@ -93,6 +121,12 @@ class PillowEmbedder final : public Embedder {
                   fmt::format("the model gave {} numbers for a picture, which is no {}", output.values.size(), choice_.method));
     }
     const std::size_t tokens = choice_.takes_mean ? output.values.size() / features : 1;
+    if (choice_.takes_mean && picture_tokens_ > 0 && tokens != choice_.prefix_tokens + picture_tokens_) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the model gave {} tokens; {} of the picture and {} before them were expected, by patch_size and "
+                              "num_register_tokens of config.json",
+                              tokens, picture_tokens_, choice_.prefix_tokens));
+    }
     std::vector<double> sum(features, 0);
     for (std::size_t token = first; token < std::max(tokens, first + 1); ++token) {
       for (std::size_t i = 0; i < features; ++i) {
@@ -115,6 +149,7 @@ class PillowEmbedder final : public Embedder {
   ImageProcessor processor_;
   InputSize canvas_;
   Choice choice_;
+  std::size_t picture_tokens_;
   std::size_t image_input_;
   ModelCard card_;
   std::vector<std::string> notes_;
@@ -141,11 +176,13 @@ std::unique_ptr<Embedder> load_embedder(Engine& engine, const std::filesystem::p
     for (const TensorInfo& output : source.graph.outputs) {
       outputs += (outputs.empty() ? "" : "; ") + text_of(output);
     }
-    throw Error(ErrorCode::bad_model,
-                pooling == Pooling::tokens
-                    ? "the model gives no tokens of a picture: last_hidden_state [B, tokens, features] is needed"
-                    : "the model makes no vector of a picture: image_embeds, last_hidden_state or pooler_output is needed",
-                {{"model", model.native()}, {"outputs", outputs}});
+    throw Error(
+        ErrorCode::bad_model,
+        pooling == Pooling::tokens
+            ? "the model gives no tokens that are known to be parts of a picture: last_hidden_state [B, tokens, features] of a "
+              "ViT, DeiT, DINO, BEiT, CLIP or SigLIP is needed"
+            : "the model makes no vector of a picture: image_embeds, last_hidden_state or pooler_output is needed",
+        {{"model", model.native()}, {"outputs", outputs}});
   }
   if (files.preprocessor.empty()) {
     throw Error(ErrorCode::bad_model, "there is no preprocessor_config.json, which says how images are prepared",
@@ -153,7 +190,7 @@ std::unique_ptr<Embedder> load_embedder(Engine& engine, const std::filesystem::p
   }
   ImageProcessor processor = read_image_processor(files.preprocessor);
   const InputSize canvas = canvas_of(processor, *image, files.preprocessor);
-  return std::make_unique<PillowEmbedder>(source, *image, std::move(processor), canvas, *choice);
+  return std::make_unique<PillowEmbedder>(source, *image, std::move(processor), canvas, *choice, config.patch_px);
 }
 
 }  // namespace verilabel

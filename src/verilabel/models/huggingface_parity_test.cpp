@@ -32,9 +32,7 @@ json json_of(const fs::path& file) {
   return json::parse(std::ifstream(file));
 }
 
-constexpr double kScoreTolerance = 1e-3;
 constexpr double kHalfScoreTolerance = 4e-3;
-constexpr double kEdgeTolerancePx = 0.5;
 constexpr float kFloatTolerance = 1e-5F;
 
 /// What differs from the reference.
@@ -59,61 +57,6 @@ void compare_scores(const json& expected, double tolerance, const std::vector<Ca
     differences.scores += std::abs(ours[i] - theirs.at(i)) <= tolerance ? 0 : 1;
   }
   ++differences.detections;
-}
-
-struct Detection {
-  std::int32_t class_index;
-  double score;
-  std::array<double, 4> box_xyxy;
-  std::optional<Rle> mask;
-};
-
-/// A logit near 0 may fall on either side.
-bool is_same_mask(const Candidate& candidate, const Detection& other) {
-  if (candidate.mask.has_value() != other.mask.has_value()) {
-    return false;
-  }
-  if (!candidate.mask) {
-    return true;
-  }
-  const Rle& mask = std::get<Rle>(candidate.mask->shape);
-  const auto united = static_cast<double>(area(union_of(std::vector{mask, *other.mask})));
-  return united * (1 - iou(mask, *other.mask)) <= std::max(2.0, united * 0.01);
-}
-
-void compare_detections(const json& expected, double floor, const Image& image, const std::vector<Candidate>& ours,
-                        Differences& differences) {
-  std::vector<Detection> theirs;
-  for (const json& one : expected.at("detections")) {
-    theirs.push_back({one.at("class").get<std::int32_t>(), one.at("score").get<double>(),
-                      one.at("box_xyxy_px").get<std::array<double, 4>>(), std::nullopt});
-    if (one.contains("mask")) {
-      theirs.back().mask = rle_from_coco_string(one.at("mask").get<std::string>(), static_cast<std::uint32_t>(image.height()),
-                                                static_cast<std::uint32_t>(image.width()));
-    }
-  }
-  std::vector<bool> is_taken(theirs.size(), false);
-  for (const Candidate& candidate : ours) {
-    const Box& box = candidate.box_xywh_px;
-    const std::array<double, 4> edges = {box.x, box.y, box.x + box.w, box.y + box.h};
-    bool has_partner = false;
-    for (std::size_t i = 0; i < theirs.size() && !has_partner; ++i) {
-      const Detection& other = theirs[i];
-      bool is_same =
-          !is_taken[i] && candidate.class_index == other.class_index && std::abs(candidate.score - other.score) <= kScoreTolerance;
-      for (std::size_t edge = 0; edge < edges.size(); ++edge) {
-        is_same = is_same && std::abs(edges[edge] - other.box_xyxy[edge]) <= kEdgeTolerancePx;
-      }
-      has_partner = is_same;
-      differences.masks += is_same && !is_same_mask(candidate, other) ? 1 : 0;
-      is_taken[i] = is_taken[i] || is_same;
-    }
-    differences.detections += has_partner ? 1 : 0;
-    differences.scores += has_partner || candidate.score < floor + kScoreTolerance ? 0 : 1;
-  }
-  for (std::size_t i = 0; i < theirs.size(); ++i) {
-    differences.scores += is_taken[i] || theirs[i].score < floor + kScoreTolerance ? 0 : 1;
-  }
 }
 
 /// Bit for bit; where the reference resizes floats, some of the numbers within the rounding of that.
@@ -160,7 +103,11 @@ Differences compare(const fs::path& model, const json& expected, const ImageChan
       compare_scores(item, is_rounded ? kHalfScoreTolerance : kScoreTolerance, candidates, runner.labeller().class_names().size(),
                      differences);
     } else {
-      compare_detections(item, options.floor, image, candidates, differences);
+      const DetectionMatches matches =
+          match_detections(item.at("detections").dump(), image.width(), image.height(), options.floor, candidates);
+      differences.scores += matches.lacking;
+      differences.masks += matches.off_masks;
+      differences.detections += matches.partners;
     }
   }
   return differences;

@@ -24,7 +24,7 @@ constexpr int kMaxSide = 16384;
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 29;
 
 /// Where processors differ in more than their defaults.
-enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest };
+enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest, floats };
 
 struct ProcessorType {
   std::string_view name;      ///< without "ImageProcessor"
@@ -88,6 +88,7 @@ constexpr std::array kTypes = {
                   "{" VERILABEL_IMAGENET
                   R"("resample": 2, "size": {"height": 640, "width": 640}, "do_normalize": false, "do_pad": false})",
                   SizeStyle::bounded, false},
+    ProcessorType{"DINOv3ViT", "{" VERILABEL_IMAGENET R"("resample": 2, "size": 224})", SizeStyle::floats},
     ProcessorType{"Sam",
                   "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"longest_edge": 1024}, "do_pad": true, "pad_size": 1024})",
                   SizeStyle::longest, false},
@@ -284,6 +285,13 @@ void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
     case SizeStyle::plain:
     case SizeStyle::longest:  // done with above
       break;
+    case SizeStyle::floats:
+      if (is_shortest || (processor.filter != PillowFilter::bilinear && processor.filter != PillowFilter::bicubic)) {
+        refuse("size", fmt::format("a {}ImageProcessor needs height and width as its size, and 2 or 3 as resample", type.name));
+      }
+      processor.resizes_tensor = true;
+      processor.is_antialiased = true;
+      break;
     case SizeStyle::bounded:
       if (is_shortest) {
         refuse("size", "a DETR's size must have height and width, or shortest_edge and longest_edge");
@@ -324,8 +332,8 @@ void take_crop(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
   if (!keys.flag("do_center_crop", false)) {
     return;
   }
-  if (type.style == SizeStyle::bounded || type.style == SizeStyle::longest) {
-    refuse("do_center_crop", fmt::format("a {}ImageProcessor does not crop", type.name));
+  if (type.style == SizeStyle::bounded || type.style == SizeStyle::longest || type.style == SizeStyle::floats) {
+    refuse("do_center_crop", fmt::format("how a {}ImageProcessor crops is not known", type.name));
   }
   if (type.style == SizeStyle::convnext) {
     refuse("do_center_crop", "a ConvNextImageProcessor crops by its crop_pct; a second crop is not known");
@@ -561,7 +569,12 @@ std::string ImageProcessor::text() const {
       break;
   }
   if (rule != SizeRule::keep) {
-    words += resizes_tensor ? " (linear between floats, without antialiasing)" : fmt::format(" (Pillow's {})", name_of(filter));
+    if (resizes_tensor) {
+      words += is_antialiased ? fmt::format(" ({} between floats, antialiased)", name_of(filter))
+                              : std::string(" (linear between floats, without antialiasing)");
+    } else {
+      words += fmt::format(" (Pillow's {})", name_of(filter));
+    }
   }
   if (crop) {
     words += fmt::format(", centre of {} x {}", crop->width, crop->height);
@@ -661,7 +674,11 @@ InputSize write_image(const ImageProcessor& processor, const Image& image, Input
   const InputSize wanted = processor.resized(image.width(), image.height());
   if (processor.resizes_tensor) {
     assert(wanted == canvas && !processor.crop);
-    write_planar_linear(image, processor.tables, canvas.width, canvas.height, chw);
+    if (processor.is_antialiased) {
+      write_planar_antialiased(image, processor.tables, processor.filter, canvas.width, canvas.height, chw);
+    } else {
+      write_planar_linear(image, processor.tables, canvas.width, canvas.height, chw);
+    }
     return canvas;
   }
   const Image* resized = &image;

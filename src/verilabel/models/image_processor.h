@@ -35,9 +35,10 @@ struct ImageProcessor {
   int shortest_edge = 0;
   int longest_edge = 0;
   PillowFilter filter = PillowFilter::bilinear;
-  /// Instead of the filter: linear between the numbers of the tensor, without antialiasing, as torchvision resizes tensors when it
-  /// is told so. `exact` only, without a crop.
+  /// Between the numbers of the tensor instead of pixels, as torchvision resizes tensors: linearly without antialiasing, or, as it
+  /// does unless it is told otherwise, antialiased by the filter. `exact` only, without a crop.
   bool resizes_tensor = false;
+  bool is_antialiased = false;
   std::optional<InputSize> crop;  ///< after resizing, from the centre; what is smaller is padded with black pixels
   CropRounding crop_rounding = CropRounding::down;
   PixelTables tables;

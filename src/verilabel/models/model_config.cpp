@@ -95,6 +95,10 @@ ModelConfig read_model_config(const std::filesystem::path& file) {
     if (registers.is_number_integer() && registers.get<double>() >= 0 && registers.get<double>() <= kMaxPositions) {
       config.register_tokens = registers.get<int>();
     }
+    const json patch = document.value("patch_size", json());
+    if (patch.is_number_integer() && patch.get<double>() >= 1 && patch.get<double>() <= kMaxPositions) {
+      config.patch_px = patch.get<int>();
+    }
     config.is_dilated = document.value("dilation", json(false)) == true;
     if (document.contains("id2label")) {
       config.class_names = names_by_number(document.at("id2label"));

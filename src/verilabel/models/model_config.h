@@ -20,6 +20,7 @@ struct ModelConfig {
   bool is_timm = false;     ///< written by timm: `pretrained_cfg` states the preprocessing
   int text_positions = 0;   ///< tokens that a text tower knows places for; 0 when the file does not say
   int register_tokens = 0;  ///< behind the class token
+  int patch_px = 0;         ///< side of the part of a picture that a token stands for; 0 when the file does not say
   bool is_dilated = false;  ///< DETR's last stage keeps its resolution
 };
 

@@ -59,6 +59,9 @@ class Runner {
     return {};
   }
 
+  /// The memory of an input of whole numbers, by its place in the graph.
+  std::span<std::int64_t> numbers(std::size_t input) { return request_->input_i64(input); }
+
   /// Of what was prepared.
   std::vector<Candidate> candidates(const CandidateOptions& options) {
     run_now(*request_);
@@ -89,6 +92,21 @@ inline std::string sha256_of_floats(std::span<const float> values) {
   return sha256_of({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
 }
 
+// ---- Detections side by side ----
+
+constexpr double kScoreTolerance = 1e-3;
+constexpr double kEdgeTolerancePx = 0.5;
+
+struct DetectionMatches {
+  int partners = 0;   ///< of one class, with scores and edges within tolerance
+  int lacking = 0;    ///< detections of either side without a partner that are not within tolerance of the floor
+  int off_masks = 0;  ///< of detections that have a partner
+};
+
+/// `expected_json` as the exporters write it: a list of class, score, box_xyxy_px and perhaps mask, in an image of that size.
+DetectionMatches match_detections(const std::string& expected_json, int width, int height, double floor,
+                                  const std::vector<Candidate>& ours);
+
 // ---- Faults that a comparison must find ----
 
 using ImageChange = std::function<void(Image&)>;
@@ -106,10 +124,14 @@ inline void shift_by_a_pixel(Image& image) {
   }
 }
 
-/// A copy of a fixture with one key of its preprocessing replaced, by a value in JSON.
+/// Replaces what must occur in a file.
+void replace_in(const std::filesystem::path& file, const std::string& text, const std::string& by);
+
+/// A copy of a fixture with one key of its preprocessing, or of another of its files, replaced by a value in JSON.
 class FaultyModel {
  public:
-  FaultyModel(const std::filesystem::path& folder, const std::string& key, const std::string& value_json);
+  FaultyModel(const std::filesystem::path& folder, const std::string& key, const std::string& value_json,
+              const char* file_name = "preprocessor_config.json");
   FaultyModel(const FaultyModel&) = delete;
   FaultyModel& operator=(const FaultyModel&) = delete;
   ~FaultyModel() { std::filesystem::remove_all(path_); }

@@ -1,6 +1,7 @@
 #include "verilabel/models/text_tower.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <future>
@@ -13,14 +14,15 @@
 #include "verilabel/base/file.h"
 #include "verilabel/models/text_cache.h"
 #include "verilabel/text/letter_case.h"
+#include "verilabel/text/plain_words.h"
 
 namespace verilabel {
 namespace {
 
 /// Texts that go through the tower together.
 constexpr std::size_t kTextsPerInference = 16;
-/// CLIP's.
-constexpr int kUsualTokens = 77;
+constexpr int kTokensOfClip = 77;
+constexpr int kTokensOfSiglip = 64;
 
 void normalise(std::span<float> row, const std::string& text) {
   double square = 0;
@@ -37,27 +39,10 @@ void normalise(std::span<float> row, const std::string& text) {
 }
 
 std::string prepared(const TextTower& tower, const std::string& text) {
-  std::string lowered = tower.is_cleaned || tower.is_lowered ? lowercase(text) : text;
-  if (!tower.is_cleaned) {
-    return lowered;
+  if (tower.is_cleaned) {
+    return plain_words(text);
   }
-  std::string cleaned;
-  for (const char c : lowered) {
-    const bool is_blank = c == ' ' || (c >= '\t' && c <= '\r');
-    const bool is_punctuation =
-        (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-    if (is_blank) {
-      if (!cleaned.empty() && cleaned.back() != ' ') {
-        cleaned += ' ';
-      }
-    } else if (!is_punctuation) {
-      cleaned += c;
-    }
-  }
-  if (cleaned.ends_with(' ')) {
-    cleaned.pop_back();
-  }
-  return cleaned;
+  return tower.is_lowered ? lowercase(text) : text;
 }
 
 /// A request with the texts that it is encoding.
@@ -138,7 +123,8 @@ class Encoder {
     std::vector<std::int64_t> shape = input.shape;
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {
       if (shape[axis] < 0) {
-        shape[axis] = axis == 0 ? 1 : (axis == 1 ? 3 : image_side_);
+        const std::array<std::int64_t, 4> usual = {1, Image::kChannels, tower_.image.height, tower_.image.width};
+        shape[axis] = usual[axis];
       }
     }
     return shape;
@@ -147,17 +133,13 @@ class Encoder {
   void write(Running& running, const std::vector<std::vector<std::int64_t>>& tokens, std::size_t begin) {
     const std::span<std::int64_t> ids = running.request->input_i64(ids_);
     const std::span<std::int64_t> mask = mask_ ? running.request->input_i64(*mask_) : std::span<std::int64_t>();
-    std::ranges::fill(ids, tower_.pad_id);
-    std::ranges::fill(mask, 0);
     for (std::size_t i = 0; i < batch_; ++i) {
       const std::size_t text = std::min(begin + i, tokens.size() - 1);  // the last one again where there are no more
       if (begin + i < tokens.size()) {
         running.texts.push_back(text);
       }
-      std::ranges::copy(tokens[text], ids.begin() + static_cast<std::ptrdiff_t>(i * length_));
-      if (!mask.empty()) {
-        std::fill_n(mask.begin() + static_cast<std::ptrdiff_t>(i * length_), tokens[text].size(), 1);
-      }
+      write_tokens(tower_, tokens[text], ids.subspan(i * length_, length_),
+                   mask.empty() ? mask : mask.subspan(i * length_, length_));
     }
   }
 
@@ -179,7 +161,6 @@ class Encoder {
     running.texts.clear();
   }
 
-  static constexpr std::int64_t image_side_ = 224;
   const TextTower& tower_;
   std::size_t ids_;
   std::optional<std::size_t> mask_;
@@ -199,11 +180,15 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
   }
   const TokenizerConfig stated =
       source.files.tokenizer_config.empty() ? TokenizerConfig() : TokenizerConfig::load(source.files.tokenizer_config);
+  const bool is_siglip = config.model_type.starts_with("siglip");
   TextTower tower{.graph = graph, .info = info, .output = output, .tokenizer = Tokenizer::load(source.files.tokenizer)};
   const auto ids =
       std::ranges::find_if(info.inputs, [](const TensorInfo& input) { return input.shape.size() == 2 && takes_i64(input.type); });
   // A graph that takes so many takes no more, whatever a file says.
-  tower.max_tokens = config.text_positions > 0 ? config.text_positions : kUsualTokens;
+  tower.max_tokens = config.text_positions;
+  if (tower.max_tokens == 0) {
+    tower.max_tokens = is_siglip ? kTokensOfSiglip : kTokensOfClip;
+  }
   if (stated.model_max_length) {
     tower.max_tokens =
         static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(tower.max_tokens), *stated.model_max_length));
@@ -214,20 +199,24 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
   if (stated.pad_token) {
     tower.pad_id = tower.tokenizer.id_of(*stated.pad_token).value_or(0);
   }
-  if (config.model_type.starts_with("siglip")) {
+  if (is_siglip) {
     tower.pads_to_max = true;
+    tower.pads_left = stated.padding_side == TextSide::left;
     // The first SigLIP reads SentencePiece's unigrams, SigLIP 2 the pieces of Gemma.
     tower.is_cleaned = tower.tokenizer.model() == "Unigram";
     tower.is_lowered = true;
     tower.end_id = tower.tokenizer.id_of(tower.is_cleaned ? "</s>" : "<eos>");
+    if (!stated.pad_token && tower.is_cleaned) {
+      tower.pad_id = tower.end_id.value_or(0);
+    }
   }
   return tower;
 }
 
 std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& text) {
-  const Encoding encoding = tower.tokenizer.encode(prepared(tower, text));
+  const Encoding encoding = tower.tokenizer.encode(prepared(tower, text), {.add_marks = !tower.end_id});
   std::vector<std::int64_t> tokens(encoding.ids.begin(), encoding.ids.end());
-  if (tower.end_id && (tokens.empty() || tokens.back() != *tower.end_id)) {
+  if (tower.end_id) {
     tokens.push_back(*tower.end_id);
   }
   if (tokens.size() > static_cast<std::size_t>(tower.max_tokens)) {
@@ -237,6 +226,17 @@ std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& t
   return tokens;
 }
 
+void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, std::span<std::int64_t> ids,
+                  std::span<std::int64_t> mask) {
+  const auto first = static_cast<std::ptrdiff_t>(tower.pads_left ? ids.size() - tokens.size() : 0);
+  std::ranges::fill(ids, tower.pad_id);
+  std::ranges::copy(tokens, ids.begin() + first);
+  if (!mask.empty()) {
+    std::ranges::fill(mask, 0);
+    std::fill_n(mask.begin() + first, tokens.size(), 1);
+  }
+}
+
 TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std::span<const std::string> texts) {
   std::vector<std::vector<std::int64_t>> tokens;
   std::size_t longest = 0;
@@ -244,7 +244,11 @@ TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std
     tokens.push_back(tokens_of(tower, text));
     longest = std::max(longest, tokens.back().size());
   }
-  TextCache cache(source.options.text_cache, fmt::format("{} {}", source.weights_sha256, tower.output));
+  std::string key = fmt::format("{} {}", source.weights_sha256, tower.output);
+  if (tower.pads_to_max) {
+    key += fmt::format(" {} {} {}", tower.max_tokens, tower.pad_id, tower.pads_left ? "left" : "right");
+  }
+  TextCache cache(source.options.text_cache, key);
   std::vector<std::size_t> unknown;
   std::vector<std::vector<std::int64_t>> unknown_tokens;
   for (std::size_t i = 0; i < texts.size(); ++i) {

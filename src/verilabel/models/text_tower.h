@@ -24,11 +24,14 @@ struct TextTower {
   std::size_t output = 0;  ///< of the graph: [texts, features], or [texts, 1, features]
   Tokenizer tokenizer;
   int max_tokens = 0;        ///< that it reads, marks of beginning and end included
-  std::int64_t pad_id = 0;   ///< after the end of a text
+  std::int64_t pad_id = 0;   ///< where no text is
   bool pads_to_max = false;  ///< every text, as the model was trained; otherwise the texts of an inference to the longest of them
-  std::optional<std::int64_t> end_id = std::nullopt;  ///< that every text ends with, where the tokenizer does not add it
-  bool is_cleaned = false;                            ///< lower case, no ASCII punctuation, single spaces: the first SigLIP
-  bool is_lowered = false;                            ///< lower case: SigLIP 2
+  bool pads_left = false;    ///< otherwise behind the text
+  std::optional<std::int64_t> end_id =
+      std::nullopt;              ///< the only mark, whatever the tokenizer itself would add; nothing where that knows
+  InputSize image = {224, 224};  ///< that a graph of both towers takes beside the texts
+  bool is_cleaned = false;       ///< `plain_words`: the first SigLIP
+  bool is_lowered = false;       ///< lower case: SigLIP 2
 };
 
 /// The tower of a graph: tokenizer.json beside it, the number of tokens and the padding from tokenizer_config.json and config.json.
@@ -38,6 +41,10 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
 
 /// The tokens of a text. Throws `wrong_use` for one that is longer than the model reads.
 std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& text);
+
+/// Puts the tokens of one text before the model, padding around them. `mask` is empty where the model takes none.
+void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, std::span<std::int64_t> ids,
+                  std::span<std::int64_t> mask);
 
 /// What the model makes of some texts: one row of length 1 a text.
 struct TextFeatures {

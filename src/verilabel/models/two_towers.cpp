@@ -272,12 +272,17 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
       }
       continue;
     }
-    const bool is_mask = input.name == "attention_mask";
-    const std::span<std::int64_t> values = request->input_i64(i);
-    std::ranges::fill(values, is_mask ? 0 : tower.pad_id);
+    if (input.name == "attention_mask") {
+      continue;  // filled with the texts
+    }
+    const TensorInfo* mask = tensor_named(graph.inputs, "attention_mask");
     for (std::size_t text = 0; text < texts.size(); ++text) {
-      const auto begin = values.begin() + static_cast<std::ptrdiff_t>(text * length);
-      is_mask ? void(std::fill_n(begin, tokens[text].size(), 1)) : void(std::ranges::copy(tokens[text], begin));
+      const std::span<std::int64_t> ids = request->input_i64(i).subspan(text * length, length);
+      std::span<std::int64_t> mask_of_text;
+      if (mask != nullptr) {
+        mask_of_text = request->input_i64(static_cast<std::size_t>(mask - graph.inputs.data())).subspan(text * length, length);
+      }
+      write_tokens(tower, tokens[text], ids, mask_of_text);
     }
   }
   run_now(*request);
@@ -390,6 +395,7 @@ std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source) {
   parts.canvas = canvas_of(parts.processor, *towers->image, source.files.preprocessor);
   parts.tower = text_tower_of(source, towers->are_one ? source.files.graph : source.files.companion,
                               towers->are_one ? source.graph : source.companion, towers->text_output, config);
+  parts.tower->image = parts.canvas;
   std::vector<std::string> notes;
   parts.calibration = calibration_of(source, *towers, parts.kind, *parts.tower, parts.canvas, notes);
   parts.layout = fmt::format("{}, {}", towers->are_one ? "both towers in one graph" : "two graphs",

@@ -1,5 +1,5 @@
 // Equality of CLIP and SigLIP with transformers on the fixtures that tests/parity/export_embeddings.py made: tensors bit for bit,
-// embeddings and scores within tolerance, for each set of templates, from one graph and from two.
+// tokens alike, scores within tolerance, for each set of templates, from one graph and from two, in each engine.
 
 #include <cmath>
 #include <cstdio>
@@ -12,10 +12,13 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "verilabel/engine/testing_installed.h"
 #include "verilabel/image/decode.h"
-#include "verilabel/models/embedder.h"
+#include "verilabel/models/family.h"
+#include "verilabel/models/model_config.h"
 #include "verilabel/models/testing_engine.h"
 #include "verilabel/models/testing_parity.h"
+#include "verilabel/models/text_tower.h"
 
 namespace verilabel {
 namespace {
@@ -29,9 +32,6 @@ json json_of(const fs::path& file) {
   return json::parse(std::ifstream(file));
 }
 
-constexpr double kScoreTolerance = 1e-3;
-constexpr double kCosineTolerance = 1e-5;
-
 std::vector<fs::path> cases() {
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(fixtures() / "embedding")) {
@@ -41,6 +41,15 @@ std::vector<fs::path> cases() {
   }
   std::ranges::sort(folders);
   return folders;
+}
+
+/// The model as a folder, and its graph of both towers where there is also a graph of each.
+std::vector<fs::path> forms_of(const fs::path& folder) {
+  std::vector<fs::path> forms = {folder};
+  if (fs::exists(folder / "onnx" / "model.onnx") && fs::exists(folder / "onnx" / "vision_model.onnx")) {
+    forms.push_back(folder / "onnx" / "model.onnx");
+  }
+  return forms;
 }
 
 Image image_of(const json& item) {
@@ -72,8 +81,11 @@ struct Differences {
   double greatest = 0;
 };
 
-Differences compare(const fs::path& model, const json& expected, const json& prompt, const ImageChange& change = {}) {
-  Runner runner(model, asking(expected, prompt));
+Differences compare(const fs::path& model, const json& expected, const json& prompt, const ImageChange& change = {},
+                    const char* engine = "openvino", const std::optional<fs::path>& manifest = std::nullopt) {
+  LoadOptions asked = asking(expected, prompt);
+  asked.manifest = manifest;
+  Runner runner(model, asked, engine);
   const std::size_t classes = runner.labeller().class_names().size();
   CandidateOptions options = runner.labeller().default_options();
   options.floor = 0;
@@ -96,55 +108,68 @@ Differences compare(const fs::path& model, const json& expected, const json& pro
   return differences;
 }
 
-TEST(TwoTowersParity, TensorsBitForBitAndTheSameScores) {
-  EXPECT_GE(cases().size(), 2U);
+class TwoTowersParityOn : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TwoTowersParityOn, TensorsBitForBitAndTheSameScores) {
+  if (const std::string reason = reason_to_skip(GetParam()); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  EXPECT_GE(cases().size(), 4U);
   for (const fs::path& folder : cases()) {
-    SCOPED_TRACE(folder.filename().native());
     const json expected = json_of(folder / "expected.json");
-    for (const json& prompt : expected.at("prompts")) {
-      const Differences differences = compare(folder, expected, prompt);
-      EXPECT_GE(differences.images, 20);
-      EXPECT_EQ(differences.tensors, 0);
-      EXPECT_EQ(differences.scores, 0);
-      std::printf("%-24s %-10s scores differ by at most %.1e\n", folder.filename().c_str(),
-                  prompt.at("name").get<std::string>().c_str(), differences.greatest);
+    for (const fs::path& model : forms_of(folder)) {
+      SCOPED_TRACE(model.native());
+      for (const json& prompt : expected.at("prompts")) {
+        if (model != folder && prompt != expected.at("prompts").front()) {
+          continue;  // the same texts as from a graph of their own
+        }
+        const Differences differences = compare(model, expected, prompt, {}, GetParam());
+        EXPECT_GE(differences.images, 20);
+        EXPECT_EQ(differences.tensors, 0);
+        EXPECT_EQ(differences.scores, 0);
+        std::printf("%-24s %-10s scores differ by at most %.1e\n", model.lexically_relative(folder.parent_path()).c_str(),
+                    prompt.at("name").get<std::string>().c_str(), differences.greatest);
+      }
     }
   }
 }
 
-TEST(TwoTowersParity, TheSameEmbeddingsOfImages) {
+INSTANTIATE_TEST_SUITE_P(Each, TwoTowersParityOn, ::testing::ValuesIn(kTestedEngines), engine_of);
+
+TEST(TwoTowersParity, TheSameTokensAndThePaddingOfTheModel) {
+  const auto engine = open_engine("openvino");
   for (const fs::path& folder : cases()) {
     SCOPED_TRACE(folder.filename().native());
-    const auto engine = open_engine("openvino");
-    const auto embedder = load_embedder(*engine, folder);
-    CompileOptions compile;
-    compile.input_shapes = input_shapes_of(embedder->graph(), 1);
-    compile.outputs = embedder->graph().outputs;
-    const auto compiled = engine->compile(embedder->graph().file, compile);
-    const auto request = compiled->create_request();
-    Image scratch;
-    for (const json& item : json_of(folder / "expected.json").at("images")) {
-      std::vector<InputView> inputs;
-      for (std::size_t i = 0; i < embedder->graph().inputs.size(); ++i) {
-        inputs.push_back(embedder->graph().inputs[i].is_i64 ? InputView{{}, request->input_i64(i)}
-                                                            : InputView{request->input(i), {}});
-        std::ranges::fill(inputs.back().i64, 0);
-      }
-      embedder->preprocess(image_of(item), inputs, scratch);
-      run_now(*request);
-      const auto shape = request->output_shape(0);
-      const std::vector<float> ours = embedder->decode(std::array{OutputView{request->output(0), std::span(shape).subspan(1)}});
-      const auto theirs = item.at("image_embeds").get<std::vector<double>>();
-      ASSERT_EQ(ours.size(), theirs.size());
-      double cosine = 0;
-      double length = 0;
-      for (std::size_t i = 0; i < ours.size(); ++i) {
-        cosine += ours[i] * theirs[i];
-        length += static_cast<double>(ours[i]) * ours[i];
-      }
-      EXPECT_NEAR(cosine, 1, kCosineTolerance) << item.at("file");
-      EXPECT_NEAR(length, 1, 1e-6);
+    const json expected = json_of(folder / "expected.json");
+    const ModelFiles files = find_model_files(folder);
+    const fs::path graph = files.companion.empty() ? files.graph : files.companion;
+    const LoadOptions options;
+    const ModelSource source{.engine = *engine,
+                             .options = options,
+                             .graph = engine->inspect(files.graph),
+                             .companion = {},
+                             .manifest = {},
+                             .files = files,
+                             .weights_sha256 = {}};
+    const TextTower tower = text_tower_of(source, graph, engine->inspect(graph), 0, read_model_config(files.config));
+    const json padding = expected.value("padding", json());
+    EXPECT_EQ(tower.pads_to_max, !padding.is_null());
+    if (!padding.is_null()) {
+      EXPECT_EQ(tower.max_tokens, padding.at("length").get<int>());
+      EXPECT_EQ(tower.pad_id, padding.at("id").get<std::int64_t>());
     }
+    int compared = 0;
+    for (const json& item : expected.at("texts")) {
+      const auto text = item.at("text").get<std::string>();
+      const auto ids = item.at("input_ids").get<std::vector<std::int64_t>>();
+      if (ids.size() == static_cast<std::size_t>(tower.max_tokens)) {  // cut there
+        EXPECT_EQ(error_of([&] { tokens_of(tower, text); }).code(), ErrorCode::wrong_use) << text;
+      } else {
+        EXPECT_EQ(tokens_of(tower, text), ids) << text;
+        ++compared;
+      }
+    }
+    EXPECT_GE(compared, 60);
   }
 }
 
@@ -168,7 +193,19 @@ TEST(TwoTowersParity, PlantedFaultsAreFound) {
     expect_found("another mean", compare(FaultyModel(folder, "image_mean", "[0.4, 0.45, 0.5]").path(), expected, prompt), true);
     json other_prompt = prompt;
     other_prompt["templates"] = {"This is a photo of {}"};
-    expect_found("a template without its full stop", compare(folder, expected, other_prompt), false);
+    if (folder.filename() == "siglip") {
+      EXPECT_EQ(compare(folder, expected, other_prompt).scores, 0) << "it reads no punctuation";
+    } else {
+      expect_found("a template without its full stop", compare(folder, expected, other_prompt), false);
+    }
+    if (!expected.value("padding", json()).is_null()) {
+      const auto with = [&](const char* key, const char* value) {
+        return compare(FaultyModel(folder, key, value, "tokenizer_config.json").path(), expected, prompt);
+      };
+      expect_found("padded to fewer tokens", with("model_max_length", "32"), false);
+      expect_found("padded with another token", with("pad_token", "\"<unk>\""), false);
+      expect_found("padded on the left", with("padding_side", "\"left\""), false);
+    }
   }
 }
 
@@ -195,6 +232,57 @@ TEST(TwoTowers, PhrasingsAreOneClassAndNegativesTakeTheirShare) {
     EXPECT_NEAR(ours[0], std::exp(std::max(logits[0], logits[1])) / sum, kScoreTolerance);
     EXPECT_NEAR(ours[1], std::exp(logits[2]) / sum, kScoreTolerance);
   }
+}
+
+TEST(TwoTowers, ClassesOfSiglipDoNotCompeteButWithNegatives) {
+  for (const char* name : {"siglip", "siglip2"}) {
+    const fs::path folder = fixtures() / "embedding" / name;
+    const json expected = json_of(folder / "expected.json");
+    const json& prompt = expected.at("prompts").front();
+    const auto labels = expected.at("labels").get<std::vector<std::string>>();
+    LoadOptions options = asking(expected, prompt);
+    options.prompts.classes = {{"animal or thing", {labels[0], labels[1]}}};
+    options.prompts.negatives = {labels[2], labels[3]};
+    Runner runner(folder, options);
+    int dropped = 0;
+    for (const json& item : expected.at("images")) {
+      runner.prepare(image_of(item));
+      const std::vector<Candidate> ours = runner.candidates({.floor = 0, .max_detections = 10});
+      const auto logits = item.at("logits").at(prompt.at("name").get<std::string>()).get<std::vector<double>>();
+      const double best = std::max(logits[0], logits[1]);
+      if (best < std::max(logits[2], logits[3])) {
+        EXPECT_TRUE(ours.empty());
+        ++dropped;
+      } else {
+        ASSERT_EQ(ours.size(), 1U);
+        EXPECT_NEAR(ours[0].score, 1 / (1 + std::exp(-best)), kScoreTolerance);
+      }
+    }
+    EXPECT_GT(dropped, 0) << name;
+    EXPECT_LT(dropped, static_cast<int>(expected.at("images").size())) << name;
+  }
+}
+
+TEST(TwoTowers, FactorAndOffsetOfSiglipComeFromTheGraphOfBothOrAManifest) {
+  const fs::path folder = fixtures() / "embedding" / "siglip";
+  const json expected = json_of(folder / "expected.json");
+  const json& prompt = expected.at("prompts").front();
+  const FaultyModel towers(folder, "resample", json_of(folder / "preprocessor_config.json").at("resample").dump());
+  fs::remove(towers.path() / "onnx" / "model.onnx");
+  const auto engine = open_engine("openvino");
+  const Error error = error_of([&] { load_labeller(*engine, towers.path(), asking(expected, prompt)); });
+  EXPECT_EQ(error.code(), ErrorCode::bad_model);
+  EXPECT_THAT(error.what(), HasSubstr("logit_scale and logit_bias"));
+  const auto differences = [&](double scale, double bias) {
+    const fs::path manifest = towers.path() / "stated.json";
+    std::ofstream(manifest) << json{{"logit_scale", scale}, {"logit_bias", bias}};
+    return compare(towers.path(), expected, prompt, {}, "openvino", manifest).scores;
+  };
+  const auto scale = expected.at("logit_scale").get<double>();
+  const auto bias = expected.at("logit_bias").get<double>();
+  EXPECT_EQ(differences(scale, bias), 0);
+  EXPECT_GT(differences(scale, 0), 0);
+  EXPECT_GT(differences(scale + 1, bias), 0);
 }
 
 TEST(TwoTowers, WhatCannotBeAskedIsRefused) {
