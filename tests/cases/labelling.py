@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from harness import ProgramCase, test_data
+from harness import SOURCE, ProgramCase, test_data
 
 NANODET = "nanodet_m_320.onnx"
 
@@ -262,3 +262,35 @@ class Labelling(ProgramCase):
         self.assertTrue(any(0 < done < 128 for _, done in seen), "no reading fell inside the run")
         fresh = len(self.run_program("labels", "--where", "limit:1000000").json["labels"])
         self.assertEqual(fresh, len(self.exported("auto")))
+
+
+class LabellingFixtures(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def test_a_segmenting_yolo_outlines_what_ultralytics_does(self):
+        fixtures = SOURCE / "tests" / "parity" / "fixtures"
+        model = fixtures / "yolo" / "yoloe-seg"
+        expected = json.loads((model / "expected.json").read_text())
+        self.run_program("import", "--images", fixtures / "images")
+        run = self.run_program("label", "--model", model / "model.onnx", "--floor", str(expected["floor"])).json
+        self.assertEqual((run["done"], run["failed"]), (len(expected["images"]), 0))
+        wanted = {}
+        for image in expected["images"]:
+            for one in image["detections"]:
+                key = (image["file"], expected["class_names"][one["class"]])
+                wanted.setdefault(key, []).append((one["score"], one["mask"]))
+        same = 0
+        coco = self.scratch / "masks.json"
+        self.run_program("export", "--set", "auto", "--format", "coco", "--output", coco)
+        coco = json.loads(coco.read_text())
+        files = {image["id"]: os.path.basename(image["file_name"]) for image in coco["images"]}
+        names = {category["id"]: category["name"] for category in coco["categories"]}
+        for label in coco["annotations"]:
+            found = wanted.get((files[label["image_id"]], names[label["category_id"]]), [])
+            near = [mask for score, mask in found if abs(score - label["score"]) < 1e-3]
+            self.assertTrue(near or label["score"] < expected["floor"] + 1e-3, label)
+            same += label["segmentation"]["counts"] in near
+        self.assertGreater(len(coco["annotations"]), 500)
+        self.assertGreater(same, 0.8 * len(coco["annotations"]), "a logit near 0 may fall on either side")

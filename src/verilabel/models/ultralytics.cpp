@@ -60,7 +60,9 @@ std::optional<Shape> shape_of(const GraphInfo& graph, std::optional<std::size_t>
   const bool may_be_columns = !says_final && is_cells(first[2], height, width, 1);
   if (name_count) {
     const auto names = static_cast<std::int64_t>(*name_count);
-    if (may_be_columns && first[1] == 4 + names + coefficients) {
+    // Where the number of anchors depends on the image, the graph may state no shape at all.
+    const bool is_column_count_open = first[1] <= 0 && graph.metadata.contains("task");
+    if (may_be_columns && (first[1] == 4 + names + coefficients || is_column_count_open)) {
       return shape(Layout::columns_first, names);
     }
     if (may_have_objectness && first[2] == 5 + names + coefficients) {
