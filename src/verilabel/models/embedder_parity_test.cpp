@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -209,6 +210,18 @@ TEST(EmbedderParity, RegistersAreNoPartOfThePicture) {
     EXPECT_THAT(error.what(), HasSubstr("num_register_tokens"));
     replace_in(forgotten.path() / "config.json", "\"patch_size\":", "\"patches\":");
     EXPECT_GT(compare(forgotten.path(), expected, Pooling::tokens).vectors, 0) << "they are told apart";
+  }
+}
+
+TEST(Embedder, AnotherWayToPrepareImagesForDinov3IsRefused) {
+  const fs::path folder = fixtures() / "embedding" / "dinov3";
+  const auto engine = open_engine("openvino");
+  for (const auto& [key, value] : {std::pair("size", R"({"shortest_edge": 64})"), std::pair("do_center_crop", "true"),
+                                   std::pair("resample", "1"), std::pair("unheard_of", "1")}) {
+    const FaultyModel other(folder, key, value);
+    const Error error = error_of([&] { load_embedder(*engine, other.path()); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_data) << key;
+    EXPECT_THAT(error.what(), HasSubstr("DINOv3ViTImageProcessor")) << key;
   }
 }
 
