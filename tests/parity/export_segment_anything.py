@@ -8,12 +8,17 @@ Writes to OUT, which is tests/parity/fixtures in the repository:
                               for each image hashes of its pixels in the input, every so many values of the tensor, `input_wh` that
                               it fills, and `prompts`: `box_xyxy_px` or `points_xy_px` with `point_labels`, the model's `iou_scores`
                               of three masks, which is `best`, and that one's `mask` (COCO's compressed runs) in the upright image
+    segment_anything/CASE/everything.json
+                              for each image the `masks` and their `score`, best first, that points on a grid of `points_per_side`
+                              find, without suppression (`nms_iou` 1) and with the usual one, and the thresholds that it was done
+                              with: near usual values, and away from those of all candidates, for engines sum in other orders
 
 Needs the environment that README.md describes. The reference is PyTorch on the CPU; images are resized by Pillow.
 """
 
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import segment_anything
@@ -35,9 +40,11 @@ from fixture import (
 )
 from PIL import Image
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from segment_anything.utils.amg import build_point_grid, calculate_stability_score
 from segment_anything.utils.onnx import SamOnnxModel
 from torch import nn
 from transformers.image_utils import load_image
+from transformers.models.sam2 import image_processing_sam2
 
 SIDE = 128  # of the input; the published models have 1024, with patches of 16 as here
 SAMPLED = 331
@@ -89,6 +96,89 @@ def vary(model):
         for module in model.modules():
             if isinstance(module, nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight)
+
+
+# ---- Everything: points on a grid ----
+
+POINTS_PER_SIDE = 5
+
+
+def clear_limit(values, wanted, margin):
+    """The number nearest to `wanted` that is further than `margin` from all values."""
+    values = np.asarray(values, np.float64)
+    candidates = [wanted] + [value + side for value in values for side in (-1.01 * margin, 1.01 * margin)]
+    return min((one for one in candidates if not (np.abs(values - one) < margin).any()), key=lambda one: abs(one - wanted))
+
+
+def write_everything(folder, paths, images, ask, generate):
+    """`ask(image, points)`: scores [points, masks] and logits [points, masks, height, width] of the image's size.
+    `generate(image, min_iou, min_stability, nms_iou)`: pairs of score and mask, by the reference."""
+    entries = []
+    for path, image in zip(paths, images):
+        scores, logits = ask(image, build_point_grid(POINTS_PER_SIDE) * [image.width, image.height])
+        stable = calculate_stability_score(logits.flatten(0, 1), 0.0, 1.0)
+        stable = stable[~stable.isnan()].numpy()
+        min_iou = round(clear_limit(scores.flatten().numpy(), np.quantile(scores.numpy(), 0.7), 1e-3), 5)
+        min_stability = round(clear_limit(stable, np.quantile(stable, 0.3), 2e-3), 5)
+        for nms_iou in (1.0, 0.7):
+            found = generate(image, min_iou, min_stability, nms_iou)
+            entries.append({
+                "file": path.name, "min_iou": min_iou, "min_stability": min_stability, "nms_iou": nms_iou,
+                "masks": [{"score": round(float(score), 6), "mask": coco_counts(mask)} for score, mask in found],
+            })  # fmt: skip
+    counts = {nms_iou: [len(one["masks"]) for one in entries if one["nms_iou"] == nms_iou] for nms_iou in (1.0, 0.7)}
+    print(f"{folder.name}: everything is so many masks an image: {counts}", flush=True)
+    assert np.median(counts[1.0]) >= 5 and sum(counts[0.7]) < sum(counts[1.0]) and max(counts[0.7]) > 1, counts
+    write_json(folder / "everything.json", {"points_per_side": POINTS_PER_SIDE, "images": entries})
+
+
+def write_everything_of_transformers(folder, paths, images, model, processor):
+    pipeline = transformers.pipeline("mask-generation", model=model, image_processor=processor.image_processor)
+
+    def ask(image, points):
+        points = [[[[float(x), float(y)]] for x, y in points]]
+        encoded = processor(images=image, input_points=points, input_labels=[[[1]] * len(points[0])], return_tensors="pt")
+        sizes = {name: encoded[name] for name in ("original_sizes", "reshaped_input_sizes") if name in encoded}
+        found = model(
+            pixel_values=encoded["pixel_values"], input_points=encoded["input_points"].float(), input_labels=encoded["input_labels"]
+        )
+        return found.iou_scores[0], processor.post_process_masks(found.pred_masks, binarize=False, **sizes)[0]
+
+    def generate(image, min_iou, min_stability, nms_iou):
+        found = pipeline(
+            image, points_per_crop=POINTS_PER_SIDE, pred_iou_thresh=min_iou, stability_score_thresh=min_stability,
+            crops_nms_thresh=nms_iou,
+        )  # fmt: skip
+        return list(zip(found["scores"].tolist(), found["masks"]))
+
+    write_everything(folder, paths, images, ask, generate)
+
+
+def stretched_coordinates(target_size, coords, original_size, is_bounding_box=False):
+    """What SAM 2's own generator of masks does: each axis has its own scale, as images are stretched. That of transformers 5.24
+    gives points as if images kept their shape, so that a grid covers only a part of an oblong image."""
+    height, width = original_size
+    return coords.float() * torch.tensor([target_size / width, target_size / height])
+
+
+class PillowSam2Processor(transformers.Sam2ImageProcessor):
+    """Resizes with Pillow; there is none such."""
+
+    def preprocess(self, images, **_):
+        images = [self.process_image(image) for image in (images if isinstance(images, list) else [images])]
+        size = (self.size["width"], self.size["height"])
+        tensors = []
+        for image in images:
+            pixels = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
+            tensors.append(normalised(np.asarray(pixels), self))
+        return transformers.BatchFeature(
+            {"pixel_values": torch.cat(tensors), "original_sizes": [list(image.shape[-2:]) for image in images]}, tensor_type="pt"
+        )
+
+
+def normalised(pixels, image_processor):
+    mean, std = torch.tensor(image_processor.image_mean), torch.tensor(image_processor.image_std)
+    return ((torch.from_numpy(pixels.copy()).float() / 255 - mean) / std).permute(2, 0, 1)[None]
 
 
 # ---- SAM, the form of transformers ----
@@ -209,6 +299,8 @@ def sam(out, paths, with_boxes):
         pixels = raw[:, :height, :width].astype(np.uint8).transpose(1, 2, 0)
         expected.append(image_entry(path, item["pixel_values"][0], pixels, answer.iou_scores[0], masks, asked))
     write_masks(folder, expected, input_side=SIDE)
+    if not with_boxes:
+        write_everything_of_transformers(folder, paths, images, model, processor)
 
     others = inputs[0]
     image_processor.resample = 3
@@ -335,6 +427,24 @@ def sam_meta(out, paths, is_raw):
         for path, tensor, pixels, asked, (masks, scores, *_) in zip(paths, tensors, resized, boxes, answers)
     ]
     write_masks(folder, expected, input_side=SIDE)
+    if not is_raw:
+
+        def ask(image, points):
+            image = np.asarray(image)
+            predictor.set_image(image)
+            coordinates = torch.as_tensor(predictor.transform.apply_coords(points[:, None], image.shape[:2])).float()
+            labels = torch.ones(len(points), 1, dtype=torch.int32)
+            logits, scores, _ = predictor.predict_torch(coordinates, labels, multimask_output=True, return_logits=True)
+            return scores, logits
+
+        def generate(image, min_iou, min_stability, nms_iou):
+            generator = segment_anything.SamAutomaticMaskGenerator(
+                model, points_per_side=POINTS_PER_SIDE, pred_iou_thresh=min_iou, stability_score_thresh=min_stability,
+                box_nms_thresh=nms_iou,
+            )  # fmt: skip
+            return [(one["predicted_iou"], one["segmentation"]) for one in generator.generate(np.asarray(image))]
+
+        write_everything(folder, paths, [load_image(str(path)) for path in paths], ask, generate)
     report_faults(folder.name, lambda tensor: run((tensor, *items[0][1:]))[1], tensors)
 
 
@@ -424,10 +534,10 @@ def sam2(out, paths, is_samexporter):
     inputs = [processor(images=image, input_boxes=[asked], return_tensors="pt") for image, asked in zip(images, boxes)]
     inputs = [{"pixel_values": item["pixel_values"], "input_boxes": item["input_boxes"].float()} for item in inputs]
     resized = [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)) for image in images]
-    mean, std = torch.tensor(image_processor.image_mean), torch.tensor(image_processor.image_std)
+    std = torch.tensor(image_processor.image_std)
     for item, pixels in zip(inputs, resized):
         # The only processor that there is resizes with torchvision, which now and then is a level off.
-        pillow = ((torch.from_numpy(pixels.copy()).float() / 255 - mean) / std).permute(2, 0, 1)[None]
+        pillow = normalised(pixels, image_processor)
         levels = (pillow - item["pixel_values"]).abs() * std[:, None, None] * 255
         assert levels.max() < 1.001 and (levels > 0.1).float().mean() < 0.005
         item["pixel_values"] = pillow
@@ -498,6 +608,9 @@ def sam2(out, paths, is_samexporter):
             image_entry(path, item["pixel_values"][0], pixels, answer.iou_scores[0], masks, [{"box_xyxy_px": box} for box in asked])
         )
     write_masks(folder, expected, input_side=SIDE)
+    pillow = transformers.Sam2Processor(PillowSam2Processor(size={"height": SIDE, "width": SIDE}))
+    with mock.patch.object(image_processing_sam2, "_normalize_coordinates", stretched_coordinates):
+        write_everything_of_transformers(folder, paths, images, model, pillow)
     report_faults(
         folder.name, lambda tensor: run(inputs[0] | {"pixel_values": tensor}).iou_scores, [item["pixel_values"] for item in inputs]
     )

@@ -20,6 +20,8 @@ struct Words {
   std::string classify_with;
   std::string propose;
   bool keeps_background = false;
+  bool finds_everything = false;
+  EverythingOptions everything;
   std::string manifest;
   std::string classes;
   std::string classes_file;
@@ -40,6 +42,19 @@ Action configure(CLI::App& app) {
   app.add_option("--boxes", options->boxes, "Take the labels that stand in this set instead of letting a model find objects")
       ->type_name("SET");
   app.add_option("--segment-with", words->segment_with, "A model that outlines the boxes, such as SAM")->type_name("MODEL");
+  auto* everything =
+      app.add_flag("--everything", words->finds_everything,
+                   "Let --segment-with find whatever there is, by points on a grid; --classify-with tells what it is");
+  app.add_option("--points-per-side", words->everything.points_per_side, "With --everything: points of the grid, across and down")
+      ->needs(everything)
+      ->capture_default_str();
+  app.add_option("--min-iou", words->everything.min_iou, "With --everything: the model's own estimate of a mask must be above it")
+      ->needs(everything)
+      ->capture_default_str();
+  app.add_option("--min-stability", words->everything.min_stability,
+                 "With --everything: how alike a mask must be drawn a little tighter and a little wider")
+      ->needs(everything)
+      ->capture_default_str();
   app.add_option("--classify-with", words->classify_with,
                  "A model that names each object from its pixels alone; confidences are multiplied, --classes are its classes")
       ->type_name("MODEL");
@@ -91,11 +106,14 @@ Action configure(CLI::App& app) {
       Project project = Project::open(invocation.project_dir);
       return answer_run(invocation, resume_run(project, RunId{words->resume}, invocation.console.progress(), invocation.cancel));
     }
-    if (words->model.empty() && options->boxes.empty()) {
+    if (words->model.empty() && options->boxes.empty() && !words->finds_everything) {
       throw Error(
           ErrorCode::wrong_use,
           "which model? Pass --model FILE.onnx or --model ORG/NAME (`verilabel models` lists some), --boxes SET to work on boxes "
-          "that are there, or --resume RUN to go on with a run");
+          "that are there, --everything to let a segmenter find what there is, or --resume RUN to go on with a run");
+    }
+    if (words->finds_everything) {
+      options->everything = words->everything;
     }
     options->model = words->model;
     options->segment_with = words->segment_with;
@@ -127,8 +145,9 @@ constexpr std::string_view kExamples[] = {
     "verilabel label --model onnx-community/dfine_n_coco-ONNX",
     "verilabel label --model yolo11n.onnx --classes \"person, traffic light\" --floor 0.01",
     "verilabel label --model yolo11n.onnx --engine onnxruntime --device cuda",
-    "verilabel label --model yolo11n.onnx --segment-with sam-vit-base --set masks",
-    "verilabel label --boxes human --segment-with sam-vit-base --set masks",
+    "verilabel label --model yolo11n.onnx --segment-with sam2.1-hiera-tiny --set masks",
+    "verilabel label --boxes human --segment-with sam2.1-hiera-tiny --set masks",
+    "verilabel label --everything --segment-with sam-vit-base --classify-with clip-vit-base-patch32 --classes \"leaf, fruit\"",
     "verilabel label --model yolo11n.onnx --propose car --classify-with clip-vit-base-patch32 --classes \"taxi, police car\"",
     "verilabel label --resume 3",
 };

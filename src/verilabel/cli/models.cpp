@@ -11,12 +11,14 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/models_answer.h"
+#include "verilabel/cli/segmenter_answer.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/hub/choice.h"
 #include "verilabel/hub/locate.h"
 #include "verilabel/hub/settings.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/model_files.h"
+#include "verilabel/models/segmenter.h"
 
 namespace verilabel::cli {
 namespace {
@@ -32,6 +34,9 @@ void write_tensors(JsonWriter& json, std::string_view name, const std::vector<Te
 int show(const Invocation& invocation, const std::string& model, const std::optional<std::filesystem::path>& manifest) {
   const auto engine = open_engine("openvino");
   const LocatedModel located = locate_model(model);
+  if (is_segmenter(*engine, located.path)) {
+    return show_segmenter(invocation, *engine, located);
+  }
   const GraphInfo graph = engine->inspect(find_model_files(located.path).graph);
   const auto labeller = load_labeller(*engine, located.path, {.manifest = manifest});
   const ModelCard& card = labeller->card();

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 #include <openvino/frontend/manager.hpp>
+#include <openvino/core/graph_util.hpp>
+#include <openvino/op/concat.hpp>
 #include <openvino/op/constant.hpp>
 #include <openvino/op/gather_elements.hpp>
 #include <openvino/op/slice.hpp>
@@ -243,6 +245,7 @@ class OpenvinoEngine final : public Engine {
     const std::string device = available_device(options.device);
     std::shared_ptr<ov::Model> graph = read_graph(model);
     keep_outputs(graph, model, options.outputs);
+    leave_out_empty_parts(*graph, options.input_shapes);
     fix_input_shapes(*graph, model, options.input_shapes);
     convert_ends(graph, model);
     protect_slices(graph);
@@ -308,6 +311,48 @@ class OpenvinoEngine final : public Engine {
       kept.push_back(graph->get_results()[output]->input_value(0));
     }
     graph = std::make_shared<ov::Model>(kept, graph->get_parameters());
+  }
+
+  // ONNX Runtime joins tensors of which one holds no numbers whatever its other lengths are; OpenVINO refuses unless they fit. Graphs
+  // that take several kinds of prompts need it, where all but one are empty. What cannot be reshaped fails below, with a reason.
+  static void leave_out_empty_parts(ov::Model& graph, const std::vector<std::vector<std::int64_t>>& shapes) {
+    std::map<ov::Output<ov::Node>, ov::PartialShape> shape_of_input;
+    for (std::size_t i = 0; i < std::min(shapes.size(), graph.inputs().size()); ++i) {
+      const ov::PartialShape shape(std::vector<ov::Dimension>(shapes[i].begin(), shapes[i].end()));
+      if (std::ranges::find(shapes[i], 0) != shapes[i].end() && graph.input(i).get_partial_shape().compatible(shape)) {
+        shape_of_input[graph.input(i)] = shape;
+      }
+    }
+    if (shape_of_input.empty()) {
+      return;
+    }
+    try {
+      graph.reshape(shape_of_input);
+    } catch (const std::exception&) {
+      return;
+    }
+    for (const std::shared_ptr<ov::Node>& node : graph.get_ordered_ops()) {
+      const auto concat = ov::as_type_ptr<ov::op::v0::Concat>(node);
+      if (!concat) {
+        continue;
+      }
+      ov::OutputVector parts;
+      for (const ov::Output<ov::Node>& part : concat->input_values()) {
+        const ov::PartialShape& shape = part.get_partial_shape();
+        const bool is_empty = shape.rank().is_static() && std::any_of(shape.begin(), shape.end(), [](const ov::Dimension& size) {
+                                return size.is_static() && size.get_length() == 0;
+                              });
+        if (!is_empty) {
+          parts.push_back(part);
+        }
+      }
+      if (!parts.empty() && parts.size() < concat->get_input_size()) {
+        const auto rest = std::make_shared<ov::op::v0::Concat>(parts, concat->get_axis());
+        rest->set_friendly_name(concat->get_friendly_name());
+        ov::replace_node(concat, rest);
+      }
+    }
+    graph.validate_nodes_and_infer_types();
   }
 
   static void fix_input_shapes(ov::Model& graph, const std::filesystem::path& model,

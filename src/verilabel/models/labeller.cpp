@@ -7,6 +7,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/models/family.h"
+#include "verilabel/models/segmenter.h"
 
 namespace verilabel {
 namespace {
@@ -68,6 +69,9 @@ std::unique_ptr<FamilyLabeller> labeller_from(const ModelSource& source) {
   }
   if (source.manifest.family) {
     refuse(source, fmt::format("the graph is no model of the family '{}' that the manifest names", *source.manifest.family));
+  }
+  if (is_segmenter(source.engine, source.files.graph)) {
+    refuse(source, "this model outlines what another finds, or everything: name it with --segment-with");
   }
   refuse(source, "the graph fits none of the families that are known");
 }

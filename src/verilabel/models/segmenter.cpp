@@ -28,6 +28,7 @@ struct Family {
   bool is_padded = false;         ///< images keep their shape and are padded on the right and below, otherwise stretched
   bool is_transformers = false;   ///< prepared by preprocessor_config.json; prompts and answers have the image before them
   std::size_t first_of_many = 0;  ///< of several masks, those before it are not meant for choosing among
+  bool pads_points = true;        ///< the decoder adds a point that is none to points without a box
 };
 
 constexpr std::array kFamilies = {
@@ -83,11 +84,18 @@ constexpr std::array kFamilies = {
            false},
 };
 
-/// Boxes that one inference takes where the graph leaves it open. The embeddings are copied into every inference, and every
+/// Prompts that one inference takes where the graph leaves it open. The embeddings are copied into every inference, and every
 /// inference computes all of its places, filled or not.
-constexpr std::int64_t kBoxes = 4;
-/// Points that stand for a box where there is no input for boxes: two corners.
-constexpr std::int64_t kCorners = 2;
+constexpr std::int64_t kPrompts = 4;
+
+/// What Meta calls points: the corners of a box, a point of an object, and none at all.
+constexpr int kFirstCorner = 2;
+constexpr int kSecondCorner = 3;
+constexpr int kInside = 1;
+constexpr int kNoPoint = -1;
+
+/// Of a grid: beyond that an image takes hours.
+constexpr int kMaxPointsPerSide = 256;
 /// A pixel of SAM's masks covers so many of its input, across and down.
 constexpr int kMaskStride = 4;
 
@@ -129,9 +137,7 @@ bool has_rank(const TensorInfo* tensor, std::size_t rank) {
   return tensor != nullptr && tensor->shape.size() == rank;
 }
 
-bool is_of(const Family& family, const ModelSource& source) {
-  const GraphInfo& encoder = source.graph;
-  const GraphInfo& decoder = source.companion;
+bool is_of(const Family& family, const GraphInfo& encoder, const GraphInfo& decoder) {
   const std::size_t before = family.is_transformers ? 1 : 0;
   const bool is_image =
       encoder.inputs.size() == 1 && encoder.inputs[0].name == family.image &&
@@ -145,7 +151,7 @@ bool is_of(const Family& family, const ModelSource& source) {
 
 const Family& family_of(const ModelSource& source) {
   for (const Family& family : kFamilies) {
-    if (is_of(family, source)) {
+    if (is_of(family, source.graph, source.companion)) {
       return family;
     }
   }
@@ -156,8 +162,7 @@ const Family& family_of(const ModelSource& source) {
 struct DecoderInput {
   enum class Content : std::uint8_t {
     embedding,  ///< of the encoder's outputs, number `embedding`
-    boxes,      ///< two corners of each
-    corners,    ///< the same as points
+    prompts,    ///< of each box two corners, of each point itself and perhaps one that is none
     labels,     ///< what the points are
     size,       ///< that the graph would enlarge masks to, height and width
     nothing,    ///< zeros, or no numbers at all
@@ -166,19 +171,41 @@ struct DecoderInput {
   std::size_t embedding = 0;
 };
 
-/// What Meta calls the corners of a box.
-constexpr int kFirstCorner = 2;
-constexpr int kSecondCorner = 3;
+/// The second graph as it is used for prompts of one kind.
+struct Decoder {
+  DecoderUse use;
+  std::vector<DecoderInput> inputs;
+  std::vector<int> labels;                         ///< of the points of one prompt
+  std::vector<std::vector<std::int64_t>> answers;  ///< shapes of scores and masks
+};
+
+/// Scores and logits of the masks for some prompts.
+struct Answers {
+  std::span<const float> scores;  ///< prompt by prompt
+  std::span<const float> logits;  ///< likewise, rows of each mask
+  std::size_t count = 0;          ///< masks of a prompt
+  std::size_t first = 0;          ///< of those, the first that is to be chosen among
+  int height = 0;
+  int width = 0;
+
+  std::span<const float> scores_of(std::size_t prompt) const { return scores.subspan(prompt * count, count); }
+  std::span<const float> map_of(std::size_t prompt, std::size_t mask) const {
+    const std::size_t cells = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+    return logits.subspan((prompt * count + mask) * cells, cells);
+  }
+};
 
 class SamSegmenter final : public Segmenter {
  public:
   SamSegmenter(const ModelSource& source, const Family& family) : family_(family) {
     card_.family = family.description.name;
     take_encoder(source);
-    take_decoder(source);
-    card_.layout = fmt::format("encoder and decoder, boxes by {}", family.boxes.empty() ? "their corners" : family.boxes);
-    notes_.push_back(
-        fmt::format("of the masks that the model gives for a box, the one with the greatest {} is taken", family.scores));
+    decoders_[0] = decoder_from(source, PromptKind::box);
+    decoders_[1] = decoder_from(source, PromptKind::point);
+    card_.layout = fmt::format("encoder and decoder, takes {}", takes(PromptKind::box) && takes(PromptKind::point)
+                                                                    ? "boxes and points"
+                                                                    : (takes(PromptKind::box) ? "boxes" : "points"));
+    notes_.push_back(fmt::format("of the masks that the model gives for a box, the one with the greatest {} is taken", family.scores));
   }
 
   ModelCard& card_to_complete() { return card_; }
@@ -186,8 +213,13 @@ class SamSegmenter final : public Segmenter {
   const ModelCard& card() const override { return card_; }
   const std::vector<std::string>& notes() const override { return notes_; }
   const GraphUse& encoder() const override { return encoder_; }
-  const GraphUse& decoder() const override { return decoder_; }
-  std::size_t boxes_per_inference() const override { return static_cast<std::size_t>(boxes_); }
+  bool takes(PromptKind kind) const override { return refusals_[static_cast<std::size_t>(kind)].empty(); }
+  const DecoderUse& decoder(PromptKind kind) const override {
+    if (const std::string& refusal = refusals_[static_cast<std::size_t>(kind)]; !refusal.empty()) {
+      throw Error(ErrorCode::bad_model, refusal, {{"decoder's inputs", decoder_inputs_}});
+    }
+    return decoder_of(kind).use;
+  }
 
   InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const override {
     const InputSize content = has_rows_of_pixels_ ? write_rows(image, inputs[0].f32, scratch)
@@ -200,56 +232,60 @@ class SamSegmenter final : public Segmenter {
 
   void write_boxes(const EncodedImage& image, std::span<const Box> boxes_xywh_px,
                    std::span<const InputView> inputs) const override {
-    for (std::size_t i = 0; i < decoder_inputs_.size(); ++i) {
-      switch (decoder_inputs_[i].content) {
-        case DecoderInput::Content::embedding:
-          write_embedding(image.outputs.at(decoder_inputs_[i].embedding), inputs[i].f32);
-          break;
-        case DecoderInput::Content::boxes:
-        case DecoderInput::Content::corners:
-          write_corners(image.transform, boxes_xywh_px, inputs[i].f32);
-          break;
-        case DecoderInput::Content::labels:
-          write_labels(inputs[i].f32);
-          write_labels(inputs[i].i64);
-          break;
-        case DecoderInput::Content::size:
-          inputs[i].f32[0] = static_cast<float>(canvas_.height);
-          inputs[i].f32[1] = static_cast<float>(canvas_.width);
-          break;
-        case DecoderInput::Content::nothing:
-          break;
-      }
-    }
+    const InputTransform& transform = image.transform;
+    write_prompts(PromptKind::box, image, boxes_xywh_px.size(), inputs, [&](std::size_t i, std::span<float> numbers) {
+      const Box& box = boxes_xywh_px[i];
+      numbers[0] = static_cast<float>(box.x * transform.scale_x);
+      numbers[1] = static_cast<float>(box.y * transform.scale_y);
+      numbers[2] = static_cast<float>((box.x + box.w) * transform.scale_x);
+      numbers[3] = static_cast<float>((box.y + box.h) * transform.scale_y);
+    });
   }
 
-  std::vector<std::optional<Mask>> decode(std::span<const OutputView> outputs, const EncodedImage& image,
-                                          std::size_t boxes) const override {
-    check_outputs(outputs, answers_);
-    const OutputView& scores = outputs[0];
-    const OutputView& logits = outputs[1];
-    const auto count = static_cast<std::size_t>(scores.shape.back());
-    const auto height = static_cast<int>(logits.shape[logits.shape.size() - 2]);
-    const auto width = static_cast<int>(logits.shape.back());
-    if (count == 0 || static_cast<std::size_t>(logits.shape[logits.shape.size() - 3]) != count || height < 1 || width < 1 ||
-        height > canvas_.height || width > canvas_.width) {
-      throw Error(ErrorCode::bad_model,
-                  fmt::format("the model gave {} scores and masks of {} x {} pixels for a box; as many masks as "
-                              "scores, of at most {} x {} pixels, were expected",
-                              count, width, height, canvas_.width, canvas_.height));
-    }
-    const MaskUpsampling upsampling = upsampling_of(image.transform, height, width);
-    const std::size_t cells = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-    const std::size_t first = count > family_.first_of_many ? family_.first_of_many : 0;
+  void write_points(const EncodedImage& image, std::span<const Point> points_px, std::span<const InputView> inputs) const override {
+    write_prompts(PromptKind::point, image, points_px.size(), inputs, [&](std::size_t i, std::span<float> numbers) {
+      std::ranges::fill(numbers, 0.F);
+      numbers[0] = static_cast<float>(points_px[i].x * image.transform.scale_x);
+      numbers[1] = static_cast<float>(points_px[i].y * image.transform.scale_y);
+    });
+  }
+
+  std::vector<std::optional<Mask>> masks_of_boxes(std::span<const OutputView> outputs, const EncodedImage& image,
+                                                  std::size_t boxes) const override {
+    const Answers answers = answers_from(PromptKind::box, outputs);
+    const MaskUpsampling upsampling = upsampling_of(image.transform, answers.height, answers.width);
     std::vector<std::optional<Mask>> masks;
     for (std::size_t box = 0; box < boxes; ++box) {
-      const std::span<const float> of_box = scores.values.subspan(box * count, count);
+      const std::span<const float> scores = answers.scores_of(box);
       const auto best = static_cast<std::size_t>(
-          std::max_element(of_box.begin() + static_cast<std::ptrdiff_t>(first), of_box.end()) - of_box.begin());
-      Rle mask = upsampling.mask(logits.values.subspan((box * count + best) * cells, cells));
+          std::max_element(scores.begin() + static_cast<std::ptrdiff_t>(answers.first), scores.end()) - scores.begin());
+      Rle mask = upsampling.mask(answers.map_of(box, best));
       masks.push_back(area(mask) == 0 ? std::nullopt : std::optional(Mask{std::move(mask), true}));
     }
     return masks;
+  }
+
+  std::vector<MaskProposal> masks_of_points(std::span<const OutputView> outputs, const EncodedImage& image, std::size_t points,
+                                            const EverythingOptions& options) const override {
+    const Answers answers = answers_from(PromptKind::point, outputs);
+    const MaskUpsampling upsampling = upsampling_of(image.transform, answers.height, answers.width);
+    std::vector<MaskProposal> proposals;
+    for (std::size_t point = 0; point < points; ++point) {
+      for (std::size_t i = answers.first; i < answers.count; ++i) {
+        const double iou = answers.scores_of(point)[i];
+        if (!(iou > options.min_iou)) {
+          continue;
+        }
+        MaskUpsampling::Graded graded =
+            upsampling.graded(answers.map_of(point, i), static_cast<float>(options.stability_offset));
+        // The one lies in the other, so that the IoU is a ratio of areas.
+        const double stability = static_cast<double>(graded.above_offset) / static_cast<double>(graded.above_minus_offset);
+        if (stability > options.min_stability && area(graded.mask) > 0) {
+          proposals.push_back({std::move(graded.mask), iou});
+        }
+      }
+    }
+    return proposals;
   }
 
  private:
@@ -330,12 +366,22 @@ class SamSegmenter final : public Segmenter {
     processor_.scaling = text_of(scaling) + (has_rows_of_pixels_ ? " in the graph" : "");
   }
 
-  void take_decoder(const ModelSource& source) {
+  const Decoder& decoder_of(PromptKind kind) const { return decoders_[static_cast<std::size_t>(kind)]; }
+
+  /// How the decoder is used for these prompts. When it does not take them, an entry of `refusals_` says why.
+  Decoder decoder_from(const ModelSource& source, PromptKind kind) {
     const GraphInfo& graph = source.companion;
-    decoder_.file = source.files.companion;
-    decoder_.outputs = {index_of(graph.outputs, family_.scores), index_of(graph.outputs, family_.masks)};
-    decoder_.outputs_have_batch = false;
-    take_number_of_boxes(source);
+    decoder_inputs_ = list_of(graph.inputs);
+    Decoder decoder;
+    GraphUse& use = decoder.use.graph;
+    use.file = source.files.companion;
+    use.outputs = {index_of(graph.outputs, family_.scores), index_of(graph.outputs, family_.masks)};
+    use.outputs_have_batch = false;
+    decoder.labels = labels_for(source, kind);
+    std::string& refusal = refusals_[static_cast<std::size_t>(kind)];
+    refusal = refusal_of(source, kind, decoder.labels.size());
+    const std::int64_t prompts = prompts_of(source, kind);
+    decoder.use.prompts_per_inference = static_cast<std::size_t>(prompts);
     for (const TensorInfo& input : graph.inputs) {
       DecoderInput what;
       std::vector<std::int64_t> shape;
@@ -343,49 +389,69 @@ class SamSegmenter final : public Segmenter {
         what.content = DecoderInput::Content::embedding;
         what.embedding = embedding_of(source, input);
         shape = embedding_shape(source, input);
-      } else if (!input_of_prompts(input, what, shape)) {
+      } else if (!input_of_prompts(input, kind, prompts, decoder.labels, what, shape)) {
         refuse(source, fmt::format("what the decoder's input {} is to get is not known", text_of(input)));
       }
-      if (what.content == DecoderInput::Content::embedding && takes_i64(input.type)) {
+      if (what.content != DecoderInput::Content::labels && what.content != DecoderInput::Content::nothing && takes_i64(input.type)) {
         refuse(source, fmt::format("the decoder takes whole numbers as {}", text_of(input)));
       }
-      decoder_.inputs.push_back({std::move(shape), takes_i64(input.type), false});
-      decoder_inputs_.push_back(what);
+      use.inputs.push_back({std::move(shape), takes_i64(input.type), false});
+      decoder.inputs.push_back(what);
     }
     if (encoder_.outputs.empty()) {
       refuse(source, "the decoder takes nothing of what the encoder gives");
     }
-    answers_ = {{boxes_, -1}, {boxes_, -1, -1, -1}};
+    decoder.answers = {{prompts, -1}, {prompts, -1, -1, -1}};
     if (family_.is_transformers) {
-      for (std::vector<std::int64_t>& shape : answers_) {
+      for (std::vector<std::int64_t>& shape : decoder.answers) {
         shape.insert(shape.begin(), 1);
       }
     }
+    return decoder;
   }
 
-  void take_number_of_boxes(const ModelSource& source) {
-    const GraphInfo& graph = source.companion;
-    const TensorInfo& points = *tensor_named(graph.inputs, family_.points);
-    if (family_.boxes.empty()) {
-      boxes_ = points.shape[0] > 0 ? points.shape[0] : kBoxes;
-      if (points.shape[1] > 0 && points.shape[1] != kCorners) {
-        refuse(source, fmt::format("a box is two points, and the decoder was exported for another number: {}", text_of(points)));
-      }
-      return;
+  const TensorInfo* boxes_input(const ModelSource& source) const {
+    return family_.boxes.empty() ? nullptr : tensor_named(source.companion.inputs, family_.boxes);
+  }
+
+  /// What the points of one prompt are.
+  std::vector<int> labels_for(const ModelSource& source, PromptKind kind) const {
+    if (kind == PromptKind::box) {
+      return family_.boxes.empty() ? std::vector{kFirstCorner, kSecondCorner} : std::vector<int>{};
     }
-    const TensorInfo* boxes = tensor_named(graph.inputs, family_.boxes);
-    if (!has_rank(boxes, 3)) {
-      refuse(source,
-             fmt::format("the decoder takes points and no boxes: it has no input {}, and corners given as points mean nothing to "
-                         "it. Export it with {}, or take an export of Meta's form (point_coords, point_labels)",
-                         family_.boxes, family_.boxes));
+    // A graph of transformers that takes boxes was traced with them, and then adds no point.
+    const bool is_padded_by_graph = family_.pads_points && boxes_input(source) == nullptr;
+    return is_padded_by_graph ? std::vector{kInside} : std::vector{kInside, kNoPoint};
+  }
+
+  std::string refusal_of(const ModelSource& source, PromptKind kind, std::size_t points_of_prompt) const {
+    const TensorInfo& points = *tensor_named(source.companion.inputs, family_.points);
+    const TensorInfo* boxes = boxes_input(source);
+    if (kind == PromptKind::box && !family_.boxes.empty() && !has_rank(boxes, 3)) {
+      return fmt::format("the decoder takes points and no boxes: it has no input {0}, and corners given as points mean nothing to it. "
+                         "Export it with {0}, or take an export of Meta's form (point_coords, point_labels)",
+                         family_.boxes);
     }
-    boxes_ = boxes->shape[1] > 0 ? boxes->shape[1] : kBoxes;
-    if (points.shape[2] > 0) {
-      refuse(source, fmt::format("the decoder cannot do without points beside boxes, for it was exported with {}; export it with a "
-                                 "number of points that may be 0",
-                                 text_of(points)));
+    const std::int64_t count = points.shape[family_.is_transformers ? 2 : 1];
+    if (count > 0 && count != static_cast<std::int64_t>(points_of_prompt)) {
+      return fmt::format("a {} takes {} points, and the decoder was exported for another number: {}",
+                         kind == PromptKind::box ? "box" : "point", points_of_prompt, text_of(points));
     }
+    if (kind == PromptKind::point && boxes != nullptr && boxes->shape.size() == 3 && boxes->shape[1] > 0) {
+      return fmt::format("the decoder cannot do without boxes, for it was exported with {}; export it with a number of them that may "
+                         "be 0",
+                         text_of(*boxes));
+    }
+    return "";
+  }
+
+  std::int64_t prompts_of(const ModelSource& source, PromptKind kind) const {
+    const TensorInfo& points = *tensor_named(source.companion.inputs, family_.points);
+    std::int64_t declared = points.shape[family_.is_transformers ? 1 : 0];
+    if (const TensorInfo* boxes = boxes_input(source); kind == PromptKind::box && has_rank(boxes, 3)) {
+      declared = boxes->shape[1];
+    }
+    return declared > 0 ? declared : kPrompts;
   }
 
   /// Where the output of that name lies among those of the encoder that are read.
@@ -417,25 +483,26 @@ class SamSegmenter final : public Segmenter {
     return shape;
   }
 
-  bool input_of_prompts(const TensorInfo& input, DecoderInput& what, std::vector<std::int64_t>& shape) const {
+  bool input_of_prompts(const TensorInfo& input, PromptKind kind, std::int64_t prompts, const std::vector<int>& labels,
+                        DecoderInput& what, std::vector<std::int64_t>& shape) const {
     using Content = DecoderInput::Content;
-    const std::int64_t corners = family_.boxes.empty() ? kCorners : 0;
+    const auto points = static_cast<std::int64_t>(labels.size());
     if (input.name == family_.points) {
-      what.content = family_.boxes.empty() ? Content::corners : Content::nothing;
-      shape = {boxes_, corners, 2};
+      what.content = points > 0 ? Content::prompts : Content::nothing;
+      shape = {prompts, points, 2};
     } else if (input.name == family_.labels) {
-      what.content = family_.boxes.empty() ? Content::labels : Content::nothing;
-      shape = {boxes_, corners};
+      what.content = points > 0 ? Content::labels : Content::nothing;
+      shape = {prompts, points};
     } else if (!family_.boxes.empty() && input.name == family_.boxes) {
-      what.content = Content::boxes;
-      shape = {boxes_, 4};
+      what.content = kind == PromptKind::box ? Content::prompts : Content::nothing;
+      shape = {kind == PromptKind::box ? prompts : 0, 4};
     } else if (!family_.is_transformers && input.name == "mask_input" && input.shape.size() == 4) {
       const auto size = [](std::int64_t of_graph, std::int64_t otherwise) { return of_graph > 0 ? of_graph : otherwise; };
-      shape = {size(input.shape[0], boxes_), size(input.shape[1], 1), size(input.shape[2], canvas_.height / kMaskStride),
+      shape = {size(input.shape[0], prompts), size(input.shape[1], 1), size(input.shape[2], canvas_.height / kMaskStride),
                size(input.shape[3], canvas_.width / kMaskStride)};
       return true;
     } else if (!family_.is_transformers && input.name == "has_mask_input" && input.shape.size() == 1) {
-      // One for all boxes, also where their number may be given: the graph multiplies maps by it.
+      // One for all prompts, also where their number may be given: the graph multiplies maps by it.
       shape = {1};
       return true;
     } else if (!family_.is_transformers && input.name == "orig_im_size" && input.shape.size() == 1) {
@@ -450,6 +517,57 @@ class SamSegmenter final : public Segmenter {
       shape.insert(shape.begin(), 1);
     }
     return true;
+  }
+
+  /// `write(i, numbers)` writes prompt i. Places without a prompt get the last one again.
+  template <typename Write>
+  void write_prompts(PromptKind kind, const EncodedImage& image, std::size_t prompts, std::span<const InputView> inputs,
+                     const Write& write) const {
+    const Decoder& decoder = decoder_of(kind);
+    const std::size_t places = decoder.use.prompts_per_inference;
+    for (std::size_t i = 0; i < decoder.inputs.size(); ++i) {
+      switch (decoder.inputs[i].content) {
+        case DecoderInput::Content::embedding:
+          write_embedding(image.outputs.at(decoder.inputs[i].embedding), inputs[i].f32);
+          break;
+        case DecoderInput::Content::prompts:
+          for (std::size_t place = 0; place < places; ++place) {
+            const std::size_t numbers = inputs[i].f32.size() / places;
+            write(std::min(place, prompts - 1), inputs[i].f32.subspan(place * numbers, numbers));
+          }
+          break;
+        case DecoderInput::Content::labels:
+          write_labels(decoder.labels, inputs[i].f32);
+          write_labels(decoder.labels, inputs[i].i64);
+          break;
+        case DecoderInput::Content::size:
+          inputs[i].f32[0] = static_cast<float>(canvas_.height);
+          inputs[i].f32[1] = static_cast<float>(canvas_.width);
+          break;
+        case DecoderInput::Content::nothing:
+          break;
+      }
+    }
+  }
+
+  Answers answers_from(PromptKind kind, std::span<const OutputView> outputs) const {
+    check_outputs(outputs, decoder_of(kind).answers);
+    const std::span<const std::int64_t> shape = outputs[1].shape;
+    Answers answers;
+    answers.scores = outputs[0].values;
+    answers.logits = outputs[1].values;
+    answers.count = static_cast<std::size_t>(outputs[0].shape.back());
+    answers.first = answers.count > family_.first_of_many ? family_.first_of_many : 0;
+    answers.height = static_cast<int>(shape[shape.size() - 2]);
+    answers.width = static_cast<int>(shape.back());
+    if (answers.count == 0 || static_cast<std::size_t>(shape[shape.size() - 3]) != answers.count || answers.height < 1 ||
+        answers.width < 1 || answers.height > canvas_.height || answers.width > canvas_.width) {
+      throw Error(ErrorCode::bad_model, fmt::format("the model gave {} scores and {} masks of {} x {} pixels for a prompt; as many masks "
+                                                    "as scores, of at most {} x {} pixels, were expected",
+                                                    answers.count, shape[shape.size() - 3], answers.width, answers.height,
+                                                    canvas_.width, canvas_.height));
+    }
+    return answers;
   }
 
   InputSize write_rows(const Image& image, std::span<float> rows, Image& scratch) const {
@@ -488,21 +606,10 @@ class SamSegmenter final : public Segmenter {
     std::ranges::copy(embedding, input.begin());
   }
 
-  /// Left, top, right and bottom of each box in pixels of the input. Places without a box get the last one again.
-  static void write_corners(const InputTransform& transform, std::span<const Box> boxes_xywh_px, std::span<float> corners) {
-    for (std::size_t i = 0; 4 * i < corners.size(); ++i) {
-      const Box& box = boxes_xywh_px[std::min(i, boxes_xywh_px.size() - 1)];
-      corners[4 * i] = static_cast<float>(box.x * transform.scale_x);
-      corners[4 * i + 1] = static_cast<float>(box.y * transform.scale_y);
-      corners[4 * i + 2] = static_cast<float>((box.x + box.w) * transform.scale_x);
-      corners[4 * i + 3] = static_cast<float>((box.y + box.h) * transform.scale_y);
-    }
-  }
-
   template <typename Number>
-  static void write_labels(std::span<Number> labels) {
+  static void write_labels(const std::vector<int>& of_prompt, std::span<Number> labels) {
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      labels[i] = static_cast<Number>(i % 2 == 0 ? kFirstCorner : kSecondCorner);
+      labels[i] = static_cast<Number>(of_prompt[i % of_prompt.size()]);
     }
   }
 
@@ -524,13 +631,29 @@ class SamSegmenter final : public Segmenter {
   InputSize canvas_;
   bool has_rows_of_pixels_ = false;
   GraphUse encoder_;
-  GraphUse decoder_;
-  std::vector<DecoderInput> decoder_inputs_;
-  std::int64_t boxes_ = kBoxes;
-  std::vector<std::vector<std::int64_t>> answers_;  ///< shapes of scores and masks
+  std::array<Decoder, 2> decoders_;       ///< by kind of prompt
+  std::array<std::string, 2> refusals_;   ///< why it does not take them; empty when it does
+  std::string decoder_inputs_;
 };
 
 }  // namespace
+
+void EverythingOptions::validate() const {
+  const auto require = [](bool holds, std::string message) {
+    if (!holds) {
+      throw Error(ErrorCode::wrong_use, std::move(message));
+    }
+  };
+  require(points_per_side >= 1 && points_per_side <= kMaxPointsPerSide,
+          fmt::format("{} points a side; 1 to {} are possible", points_per_side, kMaxPointsPerSide));
+  require(std::isfinite(min_iou), fmt::format("the least estimated IoU is {}, not a number", min_iou));
+  require(min_stability >= 0 && min_stability < 1,
+          fmt::format("the least stability is {}; a number from 0 to below 1 is needed", min_stability));
+  require(stability_offset > 0 && std::isfinite(stability_offset),
+          fmt::format("the offset of logits is {}; a positive number is needed", stability_offset));
+  require(nms_iou >= 0 && nms_iou <= 1, fmt::format("the NMS threshold is {}; an IoU from 0 to 1 is needed", nms_iou));
+  require(!max_masks || *max_masks > 0, fmt::format("at most {} masks an image; at least 1 is needed", max_masks.value_or(0)));
+}
 
 std::span<const ModelFamily> segmenter_families() {
   static const std::array<ModelFamily, kFamilies.size()> kDescriptions = [] {
@@ -539,6 +662,16 @@ std::span<const ModelFamily> segmenter_families() {
     return descriptions;
   }();
   return kDescriptions;
+}
+
+bool is_segmenter(Engine& engine, const std::filesystem::path& model) {
+  const ModelFiles files = find_model_files(model);
+  if (files.companion.empty()) {
+    return false;
+  }
+  const GraphInfo encoder = engine.inspect(files.graph);
+  const GraphInfo decoder = engine.inspect(files.companion);
+  return std::ranges::any_of(kFamilies, [&](const Family& family) { return is_of(family, encoder, decoder); });
 }
 
 std::unique_ptr<Segmenter> load_segmenter(Engine& engine, const std::filesystem::path& model, const LoadOptions& options) {

@@ -84,8 +84,9 @@ class SegmenterFolder {
   void write(const std::string& name, const std::string& content) const { folder_.write(name, content); }
   std::unique_ptr<Segmenter> load(Graphs graphs) const {
     TwoGraphEngine engine(std::move(graphs.encoder), std::move(graphs.decoder));
-    return load_segmenter(engine, folder_.model().parent_path() / "vision_encoder.onnx");
+    return load_segmenter(engine, model());
   }
+  std::filesystem::path model() const { return folder_.model().parent_path() / "vision_encoder.onnx"; }
 
  private:
   ModelFolder folder_;
@@ -119,16 +120,16 @@ TEST(Segmenter, FamiliesAreToldByTheNamesAndRanksOfBothGraphs) {
   EXPECT_EQ(of_transformers->encoder().fixed_batch, 0);
   EXPECT_THAT(shapes_of(of_transformers->encoder()), ElementsAre(Shape{1, 3, 64, 64}));
   EXPECT_THAT(of_transformers->encoder().outputs, ElementsAre(1, 0)) << "in the order in which the decoder takes them";
-  EXPECT_THAT(shapes_of(of_transformers->decoder()),
+  EXPECT_THAT(shapes_of(of_transformers->decoder(PromptKind::box).graph),
               ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 16, 4, 4}, Shape{1, 4, 0, 2}, Shape{1, 4, 0}, Shape{1, 4, 4}));
-  EXPECT_THAT(of_transformers->decoder().outputs, ElementsAre(0, 1));
-  EXPECT_EQ(of_transformers->boxes_per_inference(), 4U);
+  EXPECT_THAT(of_transformers->decoder(PromptKind::box).graph.outputs, ElementsAre(0, 1));
+  EXPECT_EQ(of_transformers->decoder(PromptKind::box).prompts_per_inference, 4U);
 
   const auto second = segmenter_of(sam2_transformers(), kStretching);
   EXPECT_EQ(second->card().family, "sam2_transformers");
   EXPECT_THAT(shapes_of(second->encoder()), ElementsAre(Shape{1, 3, 64, 64}))
       << "the size of the configuration where the graph is open";
-  EXPECT_THAT(shapes_of(second->decoder()), ElementsAre(Shape{1, 4, 0, 2}, Shape{1, 4, 0}, Shape{1, 4, 4}, Shape{1, 4, 16, 16},
+  EXPECT_THAT(shapes_of(second->decoder(PromptKind::box).graph), ElementsAre(Shape{1, 4, 0, 2}, Shape{1, 4, 0}, Shape{1, 4, 4}, Shape{1, 4, 16, 16},
                                                         Shape{1, 8, 8, 8}, Shape{1, 16, 4, 4}));
 
   const auto of_meta = segmenter_of(sam());
@@ -136,16 +137,16 @@ TEST(Segmenter, FamiliesAreToldByTheNamesAndRanksOfBothGraphs) {
   EXPECT_EQ(of_meta->card().preprocessing,
             "longer side to 64 (Pillow's bilinear), RGB, mean 123.675 116.28 103.53, std 58.395 57.12 57.375");
   EXPECT_EQ(of_meta->encoder().fixed_batch, 1);
-  EXPECT_EQ(of_meta->boxes_per_inference(), 1U);
-  EXPECT_THAT(shapes_of(of_meta->decoder()),
+  EXPECT_EQ(of_meta->decoder(PromptKind::box).prompts_per_inference, 1U);
+  EXPECT_THAT(shapes_of(of_meta->decoder(PromptKind::box).graph),
               ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 2, 2}, Shape{1, 2}, Shape{1, 1, 16, 16}, Shape{1}, Shape{2}));
-  EXPECT_THAT(of_meta->decoder().outputs, ElementsAre(1, 2)) << "masks of the image's own size are not asked for";
+  EXPECT_THAT(of_meta->decoder(PromptKind::box).graph.outputs, ElementsAre(1, 2)) << "masks of the image's own size are not asked for";
 
   const auto second_of_meta = segmenter_of(sam2());
   EXPECT_EQ(second_of_meta->card().family, "sam2");
   EXPECT_EQ(second_of_meta->card().preprocessing,
             "stretched to 64 x 64 (Pillow's bilinear), RGB / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225");
-  EXPECT_THAT(shapes_of(second_of_meta->decoder()), ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 4, 16, 16}, Shape{1, 8, 8, 8},
+  EXPECT_THAT(shapes_of(second_of_meta->decoder(PromptKind::box).graph), ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 4, 16, 16}, Shape{1, 8, 8, 8},
                                                                 Shape{4, 2, 2}, Shape{4, 2}, Shape{4, 1, 16, 16}, Shape{1}));
 }
 
@@ -192,7 +193,7 @@ TEST(Segmenter, BoxesAreGivenInPixelsOfTheInput) {
   {
     const auto segmenter = segmenter_of(sam2_transformers(), kStretching);
     const EncodedImage image{transform, {std::vector<float>(1024, 1), std::vector<float>(512, 2), std::vector<float>(256, 3)}};
-    Inputs inputs(segmenter->decoder());
+    Inputs inputs(segmenter->decoder(PromptKind::box).graph);
     segmenter->write_boxes(image, boxes, inputs.views);
     EXPECT_THAT(inputs.f32s[2], ElementsAre(5, 8, 15, 24, 0.5, 4, 2, 12, 0.5, 4, 2, 12, 0.5, 4, 2, 12))
         << "the last again at the end";
@@ -205,7 +206,7 @@ TEST(Segmenter, BoxesAreGivenInPixelsOfTheInput) {
   {
     const auto segmenter = segmenter_of(sam());
     const EncodedImage image{transform, {std::vector<float>(256, 1)}};
-    Inputs inputs(segmenter->decoder());
+    Inputs inputs(segmenter->decoder(PromptKind::box).graph);
     segmenter->write_boxes(image, std::span(boxes).first(1), inputs.views);
     EXPECT_THAT(inputs.f32s[1], ElementsAre(5, 8, 15, 24));
     EXPECT_THAT(inputs.f32s[2], ElementsAre(2, 3));
@@ -215,7 +216,7 @@ TEST(Segmenter, BoxesAreGivenInPixelsOfTheInput) {
     Graphs graphs = sam();
     graphs.decoder.inputs[2] = i64("point_labels", {1, -1});
     const auto segmenter = segmenter_of(graphs);
-    Inputs inputs(segmenter->decoder());
+    Inputs inputs(segmenter->decoder(PromptKind::box).graph);
     segmenter->write_boxes({transform, {std::vector<float>(256, 1)}}, std::span(boxes).first(1), inputs.views);
     EXPECT_THAT(inputs.i64s[2], ElementsAre(2, 3));
   }
@@ -224,7 +225,7 @@ TEST(Segmenter, BoxesAreGivenInPixelsOfTheInput) {
 /// Logits of masks that are each one number, and their scores.
 std::vector<std::optional<Mask>> decoded(const Segmenter& segmenter, Shape before, const std::vector<float>& scores,
                                          const std::vector<float>& logits_of_masks, std::size_t boxes) {
-  const auto places = static_cast<std::int64_t>(segmenter.boxes_per_inference());
+  const auto places = static_cast<std::int64_t>(segmenter.decoder(PromptKind::box).prompts_per_inference);
   const auto masks = static_cast<std::int64_t>(scores.size()) / places;
   std::vector<float> logits;
   for (const float logit : logits_of_masks) {
@@ -235,7 +236,7 @@ std::vector<std::optional<Mask>> decoded(const Segmenter& segmenter, Shape befor
   Shape shape_of_logits = std::move(before);
   shape_of_logits.insert(shape_of_logits.end(), {places, masks, 16, 16});
   const EncodedImage image{{.scale_x = 32, .scale_y = 32, .image_width = 2, .image_height = 1}, {}};
-  return segmenter.decode(std::vector<OutputView>{{scores, shape_of_scores}, {logits, shape_of_logits}}, image, boxes);
+  return segmenter.masks_of_boxes(std::vector<OutputView>{{scores, shape_of_scores}, {logits, shape_of_logits}}, image, boxes);
 }
 
 TEST(Segmenter, TheMaskWithTheBestScoreIsTaken) {
@@ -268,7 +269,7 @@ TEST(Segmenter, OutputsThatAreNoneAreRefused) {
     };
     const std::vector<float> scores(size_of(of_scores), value);
     const std::vector<float> logits(size_of(of_logits), value);
-    return error_of([&] { segmenter->decode(std::vector<OutputView>{{scores, of_scores}, {logits, of_logits}}, image, 1); }).code();
+    return error_of([&] { segmenter->masks_of_boxes(std::vector<OutputView>{{scores, of_scores}, {logits, of_logits}}, image, 1); }).code();
   };
   EXPECT_EQ(code_of({1, 4}, {1, 4, 16, 16}, 1), ErrorCode::internal) << "nothing is wrong with these";
   EXPECT_EQ(code_of({2, 4}, {2, 4, 16, 16}, 1), ErrorCode::bad_model);
@@ -291,16 +292,6 @@ TEST(Segmenter, WhatFitsNoFamilyIsRefusedWithWhatItIs) {
   EXPECT_THAT(text, HasSubstr("family sam2_transformers: "));
   EXPECT_THAT(text, HasSubstr("model: "));
 
-  Graphs points_only = sam_transformers();
-  points_only.decoder.inputs.pop_back();
-  EXPECT_THAT(refusal(points_only, kPadding),
-              HasSubstr("bad_model: the decoder takes points and no boxes: it has no input input_boxes"));
-  Graphs fixed_points = sam2_transformers();
-  fixed_points.decoder.inputs[0].shape[2] = 1;
-  EXPECT_THAT(refusal(fixed_points, kStretching), HasSubstr("cannot do without points beside boxes"));
-  Graphs five_points = sam();
-  five_points.decoder.inputs[1].shape[1] = 5;
-  EXPECT_THAT(refusal(five_points), HasSubstr("exported for another number: point_coords f32 [1, 5, 2]"));
   Graphs strange = sam();
   strange.decoder.inputs.push_back(f32("interm_embeddings", {4, 1, 4, 4, 16}));
   EXPECT_THAT(refusal(strange),
@@ -330,9 +321,134 @@ TEST(Segmenter, WhatFitsNoFamilyIsRefusedWithWhatItIs) {
               HasSubstr("key: do_pad"));
 }
 
+TEST(Segmenter, APointIsFollowedByOneThatIsNoneUnlessTheGraphAddsIt) {
+  const InputTransform transform{.scale_x = 0.5, .scale_y = 2, .image_width = 128, .image_height = 32};
+  const std::vector<Point> points = {{10, 4}, {20, 6}};
+  {
+    Graphs graphs = sam_transformers();
+    graphs.decoder.inputs.pop_back();
+    const auto segmenter = segmenter_of(graphs, kPadding);
+    EXPECT_TRUE(segmenter->takes(PromptKind::point));
+    EXPECT_EQ(segmenter->card().layout, "encoder and decoder, takes points");
+    const DecoderUse& use = segmenter->decoder(PromptKind::point);
+    EXPECT_THAT(shapes_of(use.graph), ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 16, 4, 4}, Shape{1, 4, 1, 2}, Shape{1, 4, 1}));
+    Inputs inputs(use.graph);
+    const EncodedImage image{transform, {std::vector<float>(256, 1), std::vector<float>(256, 2)}};
+    segmenter->write_points(image, points, inputs.views);
+    EXPECT_THAT(inputs.f32s[2], ElementsAre(5, 8, 10, 12, 10, 12, 10, 12));
+    EXPECT_THAT(inputs.i64s[3], ElementsAre(1, 1, 1, 1));
+  }
+  {
+    const auto segmenter = segmenter_of(sam2_transformers(), kStretching);
+    EXPECT_EQ(segmenter->card().layout, "encoder and decoder, takes boxes and points");
+    const DecoderUse& use = segmenter->decoder(PromptKind::point);
+    EXPECT_THAT(shapes_of(use.graph), ElementsAre(Shape{1, 4, 2, 2}, Shape{1, 4, 2}, Shape{1, 0, 4}, Shape{1, 4, 16, 16},
+                                                  Shape{1, 8, 8, 8}, Shape{1, 16, 4, 4}));
+    Inputs inputs(use.graph);
+    std::ranges::fill(inputs.f32s[0], 7.F);
+    const EncodedImage image{transform, {std::vector<float>(1024, 1), std::vector<float>(512, 2), std::vector<float>(256, 3)}};
+    segmenter->write_points(image, points, inputs.views);
+    EXPECT_THAT(inputs.f32s[0], ElementsAre(5, 8, 0, 0, 10, 12, 0, 0, 10, 12, 0, 0, 10, 12, 0, 0));
+    EXPECT_THAT(inputs.i64s[1], ElementsAre(1, -1, 1, -1, 1, -1, 1, -1));
+  }
+  {
+    const auto segmenter = segmenter_of(sam());
+    EXPECT_EQ(segmenter->card().layout, "encoder and decoder, takes boxes and points");
+    Inputs inputs(segmenter->decoder(PromptKind::point).graph);
+    segmenter->write_points({transform, {std::vector<float>(256, 1)}}, std::span(points).last(1), inputs.views);
+    EXPECT_THAT(inputs.f32s[1], ElementsAre(10, 12, 0, 0));
+    EXPECT_THAT(inputs.f32s[2], ElementsAre(1, -1));
+  }
+  {
+    const auto segmenter = segmenter_of(sam2());
+    const DecoderUse& use = segmenter->decoder(PromptKind::point);
+    EXPECT_THAT(shapes_of(use.graph), ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 4, 16, 16}, Shape{1, 8, 8, 8}, Shape{4, 1, 2},
+                                                  Shape{4, 1}, Shape{4, 1, 16, 16}, Shape{1}));
+  }
+}
+
+TEST(Segmenter, PromptsThatAnExportDoesNotTakeAreRefused) {
+  const auto refusal = [](Graphs graphs, PromptKind kind, const std::string& processor = "") {
+    const auto segmenter = segmenter_of(std::move(graphs), processor);
+    EXPECT_FALSE(segmenter->takes(kind));
+    const Error error = error_of([&] { segmenter->decoder(kind); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_model);
+    return error.message() + "\n" + context_of(error);
+  };
+  Graphs points_only = sam_transformers();
+  points_only.decoder.inputs.pop_back();
+  const std::string text = refusal(points_only, PromptKind::box, kPadding);
+  EXPECT_THAT(text, HasSubstr("the decoder takes points and no boxes: it has no input input_boxes"));
+  EXPECT_THAT(text, HasSubstr("decoder's inputs: image_positional_embeddings f32 [?, 16, 4, 4]; "));
+  Graphs one_point = sam2_transformers();
+  one_point.decoder.inputs[0].shape[2] = 1;
+  EXPECT_THAT(refusal(one_point, PromptKind::box, kStretching), HasSubstr("a box takes 0 points, and the decoder was exported for"));
+  EXPECT_THAT(refusal(one_point, PromptKind::point, kStretching), HasSubstr("a point takes 2 points, and the decoder was exported"));
+  Graphs one_box = sam2_transformers();
+  one_box.decoder.inputs[2].shape[1] = 1;
+  EXPECT_THAT(refusal(one_box, PromptKind::point, kStretching), HasSubstr("cannot do without boxes"));
+  Graphs five_points = sam();
+  five_points.decoder.inputs[1].shape[1] = 5;
+  EXPECT_THAT(refusal(five_points, PromptKind::box), HasSubstr("exported for another number: point_coords f32 [1, 5, 2]"));
+}
+
+TEST(Segmenter, OfAllMasksForAPointTheGoodAndStableOnesAreKept) {
+  const auto segmenter = segmenter_of(sam());
+  const EncodedImage image{{.scale_x = 32, .scale_y = 32, .image_width = 2, .image_height = 1}, {}};
+  // Four masks of 16 x 16 for an image that fills the upper half of the input: the first is not to be chosen among; logits of 5, of 0.5
+  // and of 5 on the left and -5 on the right.
+  std::vector<float> logits(std::size_t{2} * 256, 5);
+  logits.insert(logits.end(), 256, 0.5F);
+  for (int i = 0; i < 256; ++i) {
+    logits.push_back(i % 16 < 8 ? 5.F : -5.F);
+  }
+  const auto found = [&](const std::vector<float>& scores, const EverythingOptions& options) {
+    const Shape of_scores = {1, 4};
+    const Shape of_logits = {1, 4, 16, 16};
+    return segmenter->masks_of_points(std::vector<OutputView>{{scores, of_scores}, {logits, of_logits}}, image, 1, options);
+  };
+  const std::vector<MaskProposal> all = found({1, 0.9F, 0.9F, 0.95F}, {.min_stability = 0});
+  ASSERT_EQ(all.size(), 2U) << "of logits of 0.5 nothing is above 1";
+  EXPECT_EQ(all[0].mask, (Rle{1, 2, {0, 2}}));
+  EXPECT_EQ(all[0].iou, 0.9F);
+  EXPECT_EQ(all[1].mask, (Rle{1, 2, {0, 1, 1}}));
+  EXPECT_EQ(found({1, 0.9F, 0.9F, 0.95F}, {.min_stability = 0, .stability_offset = 0.4}).size(), 3U);
+  EXPECT_EQ(found({1, 0.9F, 0.9F, 0.88F}, {}).size(), 1U) << "its score must be above the limit";
+  EXPECT_EQ(found({1, 0.1F, 0.9F, 0.1F}, {}).size(), 0U);
+}
+
+TEST(Segmenter, OptionsOfEverythingMustMakeSense) {
+  const auto message = [](const EverythingOptions& options) { return error_of([&] { options.validate(); }).message(); };
+  EXPECT_EQ(message({}), "nothing was thrown");
+  EXPECT_THAT(message({.points_per_side = 0}), HasSubstr("0 points a side"));
+  EXPECT_THAT(message({.points_per_side = 257}), HasSubstr("257 points a side"));
+  EXPECT_THAT(message({.min_iou = std::nan("")}), HasSubstr("IoU is nan"));
+  EXPECT_THAT(message({.min_stability = 1}), HasSubstr("stability is 1"));
+  EXPECT_THAT(message({.stability_offset = 0}), HasSubstr("offset of logits is 0"));
+  EXPECT_THAT(message({.nms_iou = 2}), HasSubstr("NMS threshold is 2"));
+  EXPECT_THAT(message({.max_masks = 0}), HasSubstr("at most 0 masks"));
+  const EverythingOptions reference;
+  EXPECT_EQ(reference.points_per_side, 32);
+  EXPECT_EQ(reference.min_iou, 0.88);
+  EXPECT_EQ(reference.min_stability, 0.95);
+  EXPECT_EQ(reference.stability_offset, 1);
+  EXPECT_EQ(reference.nms_iou, 0.7);
+}
+
+TEST(Segmenter, WhoTakesItForADetectorIsToldWhatItIs) {
+  const SegmenterFolder folder;
+  TwoGraphEngine engine(sam().encoder, sam().decoder);
+  EXPECT_TRUE(is_segmenter(engine, folder.model()));
+  EXPECT_THAT(error_of([&] { load_labeller(engine, folder.model()); }).message(), HasSubstr("name it with --segment-with"));
+  TwoGraphEngine swapped(sam().decoder, sam().encoder);
+  EXPECT_FALSE(is_segmenter(swapped, folder.model()));
+  EXPECT_THAT(error_of([&] { load_labeller(swapped, folder.model()); }).message(), HasSubstr("fits none of the families"));
+}
+
 TEST(Segmenter, OneGraphIsNoSegmenter) {
   const ModelFolder folder;
   TwoGraphEngine engine(sam().encoder, sam().decoder);
+  EXPECT_FALSE(is_segmenter(engine, folder.model()));
   const Error error = error_of([&] { load_segmenter(engine, folder.model()); });
   EXPECT_EQ(error.code(), ErrorCode::wrong_use);
   EXPECT_THAT(error.message(), HasSubstr("two graphs, and this is one"));

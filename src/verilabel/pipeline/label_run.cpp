@@ -63,11 +63,17 @@ void LabelRunOptions::validate() const {
   require(candidates.max_detections > 0,
           fmt::format("at most {} detections an image; at least 1 is needed", candidates.max_detections));
   crop.validate();
+  if (everything) {
+    everything->validate();
+  }
   require(batch >= 0, fmt::format("the batch is {}; 0 lets the model decide", batch));
   require(threads >= 0, fmt::format("the number of threads is {}; 0 takes all processors", threads));
 }
 
 int images_per_inference(const GraphUse& graph, const LabelRunOptions& options) {
+  if (!graph.outputs_have_batch) {
+    return 1;
+  }
   const int fixed = graph.fixed_batch;
   if (fixed > 0) {
     require(options.batch == 0 || options.batch == fixed,
@@ -98,8 +104,12 @@ std::vector<LineStage> line_of(const LabelStages& models, const LabelRunOptions&
     add(std::make_unique<ProposeStage>(*models.proposer, options.candidates), models.proposer_graph);
   }
   if (models.segmenter != nullptr) {
-    add(std::make_unique<EncodeStage>(*models.segmenter), models.encoder_graph);
-    add(std::make_unique<OutlineStage>(*models.segmenter), models.decoder_graph);
+    add(std::make_unique<EncodeStage>(*models.segmenter, !options.everything), models.encoder_graph);
+    if (options.everything) {
+      add(std::make_unique<EverythingStage>(*models.segmenter, *options.everything, options.candidates.floor), models.decoder_graph);
+    } else {
+      add(std::make_unique<OutlineStage>(*models.segmenter), models.decoder_graph);
+    }
   }
   if (models.classifier != nullptr) {
     add(std::make_unique<RenameStage>(*models.classifier, options), models.classifier_graph);
@@ -119,6 +129,8 @@ LabelRunReport run_labelling(const LabelStages& models, const LabelRunOptions& o
   const std::size_t wanted = options.candidates.is_class_wanted.size();
   require(wanted == 0 || models.proposer == nullptr || wanted == models.proposer->class_names().size(),
           fmt::format("{} classes are marked as wanted or not, but the model has another number of them", wanted));
+  require(!options.everything || (models.segmenter != nullptr && models.proposer == nullptr),
+          "everything is found by a segmenter alone, without a model that proposes");
 
   LabelRunReport report;
   const Clock::time_point begin = Clock::now();

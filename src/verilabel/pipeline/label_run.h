@@ -46,11 +46,11 @@ struct TaskOutcome {
 /// The models of a run, one after the other: each looks at what the one before found. Whatever is named outlives the run, and its
 /// graphs come from `compile_for_run` with the run's options.
 struct LabelStages {
-  const Labeller* proposer = nullptr;  ///< nothing: the tasks give the candidates
+  const Labeller* proposer = nullptr;  ///< nothing: the tasks give the candidates, or the segmenter finds everything
   CompiledModel* proposer_graph = nullptr;
-  const Segmenter* segmenter = nullptr;  ///< outlines the boxes
+  const Segmenter* segmenter = nullptr;  ///< outlines the boxes, or finds everything
   CompiledModel* encoder_graph = nullptr;
-  CompiledModel* decoder_graph = nullptr;
+  CompiledModel* decoder_graph = nullptr;  ///< for boxes, or for points when everything is to be found
   const Labeller* classifier = nullptr;  ///< names each object anew, from its pixels alone; its scores are multiplied
   CompiledModel* classifier_graph = nullptr;
   const Embedder* embedder = nullptr;  ///< makes vectors
@@ -60,6 +60,9 @@ struct LabelStages {
 struct LabelRunOptions {
   CandidateOptions candidates{};  ///< of what is proposed
   CropOptions crop{};             ///< what the classifier sees of an object
+  /// With a segmenter and without a proposer: the segmenter's points on a grid are what finds the candidates, those above the
+  /// floor, all of class 0. Absent: it outlines boxes.
+  std::optional<EverythingOptions> everything = {};
   bool embeds_objects = false;    ///< the embedder looks at each candidate that came with the task; otherwise at the image
   std::vector<std::uint8_t> is_name_wanted = {};  ///< of the classifier's classes, which it may give; empty for all
   DecodeOptions decode{};
@@ -98,7 +101,8 @@ struct LabelRunReport {
   double images_per_second() const { return seconds > 0 ? static_cast<double>(done + failed) / seconds : 0; }
 };
 
-/// Images that one inference will take: what `options.batch` and the graph agree on. Throws `wrong_use` when they do not.
+/// Images that one inference will take: what `options.batch` and the graph agree on, and 1 for a graph that works on what belongs to
+/// one image (`outputs_have_batch`). Throws `wrong_use` when they do not agree.
 int images_per_inference(const GraphUse& graph, const LabelRunOptions& options);
 
 /// Makes a graph of the run ready. Throws what `Engine::compile` throws.

@@ -152,16 +152,18 @@ class FakeDetector : public Labeller {
   std::vector<std::string> class_names_ = {"thing", "other"};
 };
 
-// Outlines boxes by a mask whose area says which image and which box it was.
+// Outlines boxes by a mask whose area says which image and which box it was. For a point it proposes the whole image and the pixel
+// where the point lies.
 class FakeSegmenter : public Segmenter {
  public:
   mutable std::atomic<int> encoded{0};
+  mutable std::atomic<int> asked{0};  // points
 
   const ModelCard& card() const override { return card_; }
   const std::vector<std::string>& notes() const override { return notes_; }
-  const GraphUse& encoder() const override { return graph_; }
-  const GraphUse& decoder() const override { return graph_; }
-  std::size_t boxes_per_inference() const override { return 2; }
+  const GraphUse& encoder() const override { return use_.graph; }
+  bool takes(PromptKind) const override { return true; }
+  const DecoderUse& decoder(PromptKind) const override { return use_; }
   InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image&) const override {
     ++encoded;
     std::ranges::fill(inputs[0].f32, static_cast<float>(image.pixels()[0]));
@@ -176,8 +178,18 @@ class FakeSegmenter : public Segmenter {
       inputs[0].f32[1 + i] = static_cast<float>(boxes[i].w);
     }
   }
-  std::vector<std::optional<Mask>> decode(std::span<const OutputView> outputs, const EncodedImage& image,
-                                          std::size_t boxes) const override {
+  void write_points(const EncodedImage& image, std::span<const Point> points, std::span<const InputView> inputs) const override {
+    ASSERT_FALSE(points.empty());
+    ASSERT_LE(points.size(), 2U);
+    asked += static_cast<int>(points.size());
+    inputs[0].f32[0] = image.outputs[0][0];
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      inputs[0].f32[1 + 2 * i] = static_cast<float>(points[i].x);
+      inputs[0].f32[2 + 2 * i] = static_cast<float>(points[i].y);
+    }
+  }
+  std::vector<std::optional<Mask>> masks_of_boxes(std::span<const OutputView> outputs, const EncodedImage& image,
+                                                  std::size_t boxes) const override {
     const auto height = static_cast<std::uint32_t>(image.transform.image_height);
     const auto width = static_cast<std::uint32_t>(image.transform.image_width);
     EXPECT_EQ(outputs[0].values[0], image.outputs[0][0]) << "the encoding of another image";
@@ -192,11 +204,26 @@ class FakeSegmenter : public Segmenter {
     }
     return masks;
   }
+  std::vector<MaskProposal> masks_of_points(std::span<const OutputView> outputs, const EncodedImage& image, std::size_t points,
+                                            const EverythingOptions&) const override {
+    const auto height = static_cast<std::uint32_t>(image.transform.image_height);
+    const auto width = static_cast<std::uint32_t>(image.transform.image_width);
+    EXPECT_EQ(outputs[0].values[0], image.outputs[0][0]) << "the encoding of another image";
+    std::vector<MaskProposal> proposals;
+    for (std::size_t i = 0; i < points; ++i) {
+      const auto x = static_cast<std::uint32_t>(outputs[0].values[1 + 2 * i]);
+      const auto y = static_cast<std::uint32_t>(outputs[0].values[2 + 2 * i]);
+      const std::uint32_t before = x * height + y;
+      proposals.push_back({Rle{height, width, {0, height * width}}, 0.5 + outputs[0].values[0] / 1000});
+      proposals.push_back({Rle{height, width, {before, 1, height * width - before - 1}}, 0.1 + before / 100.});
+    }
+    return proposals;
+  }
 
  private:
   ModelCard card_;
   std::vector<std::string> notes_;
-  GraphUse graph_ = {.inputs = {{{3, kSide, kSide}}}};
+  DecoderUse use_ = {{.inputs = {{{3, kSide, kSide}}}}, 2};
 };
 
 // Proposes as many boxes as the pixel value modulo 6 says, in each of its passes one more; box i is i + 1 wide.
@@ -407,6 +434,66 @@ TEST_F(LabelRun, BoxesThatAreThereNeedNoProposer) {
       EXPECT_EQ(candidate.kind, LabelKind::mask);
     }
   }
+}
+
+TEST_F(LabelRun, EverythingIsFoundByPointsOnAGrid) {
+  FakeSegmenter segmenter;
+  FakeClassifier classifier;
+  FakeModel encoding({});
+  FakeModel asking({});
+  FakeModel naming({});
+  options_.everything = {.points_per_side = 3};
+  options_.candidates.floor = 0.115;
+  const LabelStages models{.segmenter = &segmenter, .encoder_graph = &encoding, .decoder_graph = &asking};
+  const LabelRunReport report = run_labelling(models, options_, images(kImages), collect(), progress_, cancel_);
+  EXPECT_EQ(report.done, kImages);
+  EXPECT_EQ(segmenter.encoded, kImages);
+  EXPECT_EQ(segmenter.asked, 9 * kImages);
+  EXPECT_EQ(asking.started(), 5 * kImages) << "two points at a time";
+  for (int i = 1; i <= kImages; ++i) {
+    const std::vector<Candidate>& found = outcomes_.at(i).candidates;
+    const auto width = static_cast<std::uint32_t>(2 + i % 7);
+    // The image once, though all points find it. A pixel alone has no area between its edges, so that none suppresses another.
+    std::vector<double> pixels;
+    for (const std::uint32_t cell : {0U, 1U, 2U}) {
+      const auto x = static_cast<std::uint32_t>((cell + 0.5) / 3 * width);
+      for (const std::uint32_t y : {0U, 1U, 2U}) {
+        if (const double score = 0.1 + (x * 3 + y) / 100.; score > 0.115) {
+          pixels.push_back(score);
+        }
+      }
+    }
+    std::ranges::sort(pixels, std::ranges::greater{});
+    ASSERT_EQ(found.size(), 1 + pixels.size()) << i;
+    EXPECT_NEAR(found[0].score, 0.5 + i / 1000., 1e-6);
+    EXPECT_EQ(found[0].box_xywh_px, (Box{0, 0, static_cast<double>(width), 3}));
+    for (std::size_t k = 0; k < pixels.size(); ++k) {
+      EXPECT_NEAR(found[1 + k].score, pixels[k], 1e-9);
+      EXPECT_EQ(found[1 + k].kind, LabelKind::mask);
+      EXPECT_EQ(mask_area(*found[1 + k].mask, 3, width), 1);
+      EXPECT_EQ(area(found[1 + k].box_xywh_px), 1);
+      EXPECT_EQ(found[1 + k].class_index, 0);
+    }
+  }
+
+  outcomes_.clear();
+  given_ = 0;
+  options_.everything->max_masks = 2;
+  LabelStages with_names = models;
+  with_names.classifier = &classifier;
+  with_names.classifier_graph = &naming;
+  run_labelling(with_names, options_, images(kImages), collect(), progress_, cancel_);
+  for (int i = 1; i <= kImages; ++i) {
+    ASSERT_EQ(outcomes_.at(i).candidates.size(), i == 4 ? 0U : 2U);
+    for (const Candidate& candidate : outcomes_.at(i).candidates) {
+      EXPECT_EQ(candidate.class_index, i % 2);
+      EXPECT_EQ(candidate.kind, LabelKind::mask);
+    }
+  }
+
+  FakeProposer proposer;
+  with_names.proposer = &proposer;
+  EXPECT_THROW(run_labelling(with_names, options_, images(1), collect(), progress_, cancel_), Error);
 }
 
 TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
@@ -627,6 +714,7 @@ TEST_F(LabelRun, OptionsAndGraphMustAgree) {
   EXPECT_EQ(images_per_inference(detector_.graph(), {.batch = 4}), 4);
   detector_.batch = 8;
   EXPECT_EQ(images_per_inference(detector_.graph(), {}), 8);
+  EXPECT_EQ(images_per_inference({.outputs_have_batch = false}, {.batch = 4}), 1);
 
   const auto message = [](const LabelRunOptions& options) -> std::string {
     try {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "verilabel/geometry/mask.h"
+#include "verilabel/geometry/nms.h"
 
 namespace verilabel {
 namespace {
@@ -59,7 +60,7 @@ std::size_t EncodeStage::begin(ImageJob& job) const {
       job.outlined.push_back(i);
     }
   }
-  return job.outlined.empty() ? 0 : 1;
+  return needs_boxes_ && job.outlined.empty() ? 0 : 1;
 }
 
 void EncodeStage::write(ImageJob& job, std::size_t, std::span<const InputView> inputs, Image& scratch) const {
@@ -76,12 +77,12 @@ void EncodeStage::read(ImageJob& job, std::size_t, std::span<const OutputView> o
 void EncodeStage::finish(ImageJob&) const {}
 
 std::span<const std::size_t> OutlineStage::candidates_of(const ImageJob& job, std::size_t part) const {
-  const std::size_t each = segmenter_.boxes_per_inference();
+  const std::size_t each = use_.prompts_per_inference;
   return std::span(job.outlined).subspan(part * each, std::min(each, job.outlined.size() - part * each));
 }
 
 std::size_t OutlineStage::begin(ImageJob& job) const {
-  const std::size_t each = segmenter_.boxes_per_inference();
+  const std::size_t each = use_.prompts_per_inference;
   return (job.outlined.size() + each - 1) / each;
 }
 
@@ -95,7 +96,7 @@ void OutlineStage::write(ImageJob& job, std::size_t part, std::span<const InputV
 
 void OutlineStage::read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const {
   const std::span<const std::size_t> candidates = candidates_of(job, part);
-  std::vector<std::optional<Mask>> masks = segmenter_.decode(outputs, job.encoded, candidates.size());
+  std::vector<std::optional<Mask>> masks = segmenter_.masks_of_boxes(outputs, job.encoded, candidates.size());
   assert(masks.size() == candidates.size());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     job.candidates[candidates[i]].mask = std::move(masks[i]);
@@ -110,6 +111,61 @@ void OutlineStage::finish(ImageJob& job) const {
       candidate.kind = LabelKind::mask;
       candidate.box_xywh_px = mask_box(*candidate.mask);
     }
+  }
+}
+
+std::vector<Point> EverythingStage::points_of(const ImageJob& job, std::size_t part) const {
+  const auto side = static_cast<std::size_t>(options_.points_per_side);
+  const std::size_t first = part * use_.prompts_per_inference;
+  std::vector<Point> points_px;
+  for (std::size_t i = first; i < std::min(first + use_.prompts_per_inference, side * side); ++i) {
+    const auto middle = [&](std::size_t cell, int pixels) { return (static_cast<double>(cell) + 0.5) / options_.points_per_side * pixels; };
+    points_px.push_back({middle(i % side, job.width), middle(i / side, job.height)});
+  }
+  return points_px;
+}
+
+std::size_t EverythingStage::begin(ImageJob&) const {
+  const auto side = static_cast<std::size_t>(options_.points_per_side);
+  return (side * side + use_.prompts_per_inference - 1) / use_.prompts_per_inference;
+}
+
+void EverythingStage::write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image&) const {
+  segmenter_.write_points(job.encoded, points_of(job, part), inputs);
+}
+
+void EverythingStage::read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const {
+  for (MaskProposal& proposal : segmenter_.masks_of_points(outputs, job.encoded, points_of(job, part).size(), options_)) {
+    if (proposal.iou > floor_) {
+      const Box box_xywh_px = tight_box(proposal.mask);
+      job.parts[part].candidates.push_back(
+          {0, box_xywh_px, proposal.iou, Mask{std::move(proposal.mask), true}, LabelKind::mask});
+    }
+  }
+}
+
+void EverythingStage::finish(ImageJob& job) const {
+  job.encoded = {};
+  std::vector<Candidate> all;
+  for (PartResult& part : job.parts) {
+    std::ranges::move(part.candidates, std::back_inserter(all));
+  }
+  std::vector<float> boxes_xyxy;
+  std::vector<float> scores;
+  for (const Candidate& candidate : all) {
+    const Box& box = candidate.box_xywh_px;
+    // From the first to the last pixel inside, as the reference has it: a side shorter than the box.
+    for (const double edge : {box.x, box.y, box.x + box.w - 1, box.y + box.h - 1}) {
+      boxes_xyxy.push_back(static_cast<float>(edge));
+    }
+    scores.push_back(static_cast<float>(candidate.score));
+  }
+  const NmsOptions suppression{.iou_threshold = options_.nms_iou,
+                               .is_class_aware = false,
+                               .max_detections = options_.max_masks ? static_cast<std::size_t>(*options_.max_masks) : SIZE_MAX};
+  job.candidates.clear();
+  for (const std::uint32_t i : nms({boxes_xyxy, scores, {}}, suppression)) {
+    job.candidates.push_back(std::move(all[i]));
   }
 }
 

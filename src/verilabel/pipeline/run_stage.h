@@ -77,10 +77,10 @@ class ProposeStage final : public RunStage {
   const CandidateOptions& options_;
 };
 
-/// A segmenter's first graph: once an image, where there are boxes.
+/// A segmenter's first graph: once an image, where there are boxes, or whatever there is.
 class EncodeStage final : public RunStage {
  public:
-  explicit EncodeStage(const Segmenter& segmenter) : segmenter_(segmenter) {}
+  EncodeStage(const Segmenter& segmenter, bool needs_boxes) : segmenter_(segmenter), needs_boxes_(needs_boxes) {}
 
   const GraphUse& graph() const override { return segmenter_.encoder(); }
   bool looks_at_image() const override { return true; }
@@ -91,14 +91,15 @@ class EncodeStage final : public RunStage {
 
  private:
   const Segmenter& segmenter_;
+  bool needs_boxes_;
 };
 
 /// A segmenter's second graph: some boxes of one image at a time.
 class OutlineStage final : public RunStage {
  public:
-  explicit OutlineStage(const Segmenter& segmenter) : segmenter_(segmenter) {}
+  explicit OutlineStage(const Segmenter& segmenter) : segmenter_(segmenter), use_(segmenter.decoder(PromptKind::box)) {}
 
-  const GraphUse& graph() const override { return segmenter_.decoder(); }
+  const GraphUse& graph() const override { return use_.graph; }
   bool looks_at_image() const override { return false; }
   std::size_t begin(ImageJob& job) const override;
   void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
@@ -109,6 +110,29 @@ class OutlineStage final : public RunStage {
   std::span<const std::size_t> candidates_of(const ImageJob& job, std::size_t part) const;
 
   const Segmenter& segmenter_;
+  const DecoderUse& use_;
+};
+
+/// A segmenter's second graph: some points of a grid at a time. What it finds are the candidates, all of class 0.
+class EverythingStage final : public RunStage {
+ public:
+  EverythingStage(const Segmenter& segmenter, const EverythingOptions& options, double floor)
+      : segmenter_(segmenter), use_(segmenter.decoder(PromptKind::point)), options_(options), floor_(floor) {}
+
+  const GraphUse& graph() const override { return use_.graph; }
+  bool looks_at_image() const override { return false; }
+  std::size_t begin(ImageJob& job) const override;
+  void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
+  void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
+  void finish(ImageJob& job) const override;
+
+ private:
+  std::vector<Point> points_of(const ImageJob& job, std::size_t part) const;
+
+  const Segmenter& segmenter_;
+  const DecoderUse& use_;
+  const EverythingOptions& options_;
+  double floor_;
 };
 
 /// A model that makes a vector of the image, or of each of the objects that came with the task.

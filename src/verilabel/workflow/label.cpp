@@ -53,6 +53,11 @@ std::string json_from(const LabelOptions& options) {
   }
   document["boxes"] = options.boxes.empty() ? json() : json(options.boxes);
   document["segment_with"] = json_of_model(options.segment_with);
+  if (options.everything) {
+    document["everything"] = {{"points_per_side", options.everything->points_per_side},
+                              {"min_iou", options.everything->min_iou},
+                              {"min_stability", options.everything->min_stability}};
+  }
   document["classify_with"] = json_of_model(options.classify_with);
   document["crop_margin"] = options.crop.margin;
   document["crop_masked"] = options.crop.is_masked;
@@ -79,8 +84,13 @@ LabelOptions options_from(const RunRequest& request) {
   }
   const json boxes = document.value("boxes", json());
   options.boxes = boxes.is_null() ? std::string() : boxes.get<std::string>();
-  options.model = options.boxes.empty() ? request.model : "";
   options.segment_with = model_from(document, "segment_with");
+  if (const json everything = document.value("everything", json()); !everything.is_null()) {
+    options.everything = {.points_per_side = everything.at("points_per_side").get<int>(),
+                          .min_iou = everything.at("min_iou").get<double>(),
+                          .min_stability = everything.at("min_stability").get<double>()};
+  }
+  options.model = options.boxes.empty() && !options.everything ? request.model : "";
   options.classify_with = model_from(document, "classify_with");
   options.crop.margin = document.value("crop_margin", options.crop.margin);
   options.crop.is_masked = document.value("crop_masked", options.crop.is_masked);
@@ -191,7 +201,12 @@ class RunModels {
     run_options.batch = options.batch;
     run_options.crop = options.crop;
     const Prompts& first_prompts = options.classify_with.empty() ? options.prompts : options.propose;
-    if (options.boxes.empty()) {
+    if (options.everything) {
+      run_options.everything = options.everything;
+      run_options.everything->nms_iou = options.nms_iou.value_or(run_options.everything->nms_iou);
+      run_options.everything->max_masks = options.max_detections;
+      run_options.candidates.floor = options.floor;
+    } else if (options.boxes.empty()) {
       LoadOptions load = load_options(project, options, first_prompts);
       load.manifest = options.manifest;
       proposer_ = load_labeller(*engine_, locate_model(options.model).path, load);
@@ -216,7 +231,7 @@ class RunModels {
     }
     if (segmenter_) {
       stages.encoder_graph = ready(segmenter_->encoder());
-      stages.decoder_graph = ready(segmenter_->decoder());
+      stages.decoder_graph = ready(segmenter_->decoder(options.everything ? PromptKind::point : PromptKind::box).graph);
     }
     if (classifier_) {
       stages.classifier_graph = ready(classifier_->graph());
@@ -224,7 +239,11 @@ class RunModels {
   }
 
   const std::vector<std::string>& class_names() const {
-    return classifier_ ? classifier_->class_names() : (proposer_ ? proposer_->class_names() : boxes_->class_names());
+    static const std::vector<std::string> kObject = {"object"};
+    if (classifier_) {
+      return classifier_->class_names();
+    }
+    return proposer_ ? proposer_->class_names() : (boxes_ ? boxes_->class_names() : kObject);
   }
   /// Whether labels of the class can come out.
   bool is_asked(std::size_t class_index) const {
@@ -450,14 +469,22 @@ void LabelOptions::validate() const {
     }
   };
   check_set_name(set);
-  require(model.empty() != boxes.empty(), "a run needs a model that finds objects, or a set whose boxes are taken, and not both");
+  require((model.empty() ? 0 : 1) + (boxes.empty() ? 0 : 1) + (everything ? 1 : 0) == 1,
+          "a run needs one of a model that finds objects, a set whose boxes are taken, and a segmenter that finds everything");
+  require(!everything || !segment_with.empty(), "everything is found by a segmenter; name it with --segment-with");
+  if (everything) {
+    everything->validate();
+  }
   require(boxes.empty() || !segment_with.empty() || !classify_with.empty(),
           "boxes that are there need a model that works on them: --segment-with or --classify-with");
   require(boxes != set, "the labels of a run go into another set than the one its boxes come from; name it with --set");
   require(!classify_with.empty() || propose.empty(), "--propose goes with --classify-with; classes are named by --classes");
-  require(boxes.empty() || !manifest, "--manifest speaks of --model, which is not given");
+  require(!model.empty() || !manifest, "--manifest speaks of --model, which is not given");
   require(boxes.empty() || !classify_with.empty() || prompts.empty(),
           "boxes that are there keep their classes; leave --classes out");
+  require(!everything || !classify_with.empty() || prompts.empty(),
+          "a segmenter knows no classes; name a model that does with --classify-with");
+  require(!everything || propose.empty(), "--propose goes with a model that finds objects, not with --everything");
   crop.validate();
   require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
@@ -484,12 +511,12 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   }
   RunRequest request;
   request.set = options.set;
-  if (options.boxes.empty()) {
+  if (!options.model.empty()) {
     const LocatedModel model = locate_model(options.model);
     request.model = model.name;
     request.weights_sha256 = sha256_of_weights(find_model_files(model.path));
   } else {
-    request.model = fmt::format("boxes of {}", options.boxes);
+    request.model = options.everything ? "everything" : fmt::format("boxes of {}", options.boxes);
   }
   request.view = options.where;
   request.floor = options.floor;

@@ -9,18 +9,22 @@
 #include "verilabel/base/ids.h"
 #include "verilabel/base/progress.h"
 #include "verilabel/models/prompts.h"
+#include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/object_crop.h"
 #include "verilabel/store/project.h"
 
 namespace verilabel {
 
-/// What a new run shall do; kept with the run, so that resuming it does the same. The first that is given of model and `boxes`
-/// finds the objects, `segment_with` outlines them, `classify_with` names them.
+/// What a new run shall do; kept with the run, so that resuming it does the same. The one that is given of model, `boxes` and
+/// `everything` finds the objects, `segment_with` outlines them, `classify_with` names them.
 struct LabelOptions {
-  std::string model;  ///< as `locate_model` takes it: a file, a folder, or a name on the hub; empty with `boxes`
+  std::string model;  ///< as `locate_model` takes it: a file, a folder, or a name on the hub; empty with `boxes` or `everything`
   std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
-  std::string boxes;          ///< a label set whose labels that stand take the place of the model's; empty for none
-  std::string segment_with;   ///< likewise, a model that outlines boxes; empty for none
+  std::string boxes;         ///< a label set whose labels that stand take the place of the model's; empty for none
+  std::string segment_with;  ///< likewise, a model that outlines boxes; empty for none
+  /// `segment_with` finds whatever there is, by points on a grid. Without `classify_with` it is all of the class "object".
+  /// `nms_iou` and `max_detections` take the place of its own.
+  std::optional<EverythingOptions> everything;
   std::string classify_with;  ///< likewise, a model that says what a picture shows; empty for none
   CropOptions crop;           ///< what that one sees of an object
   /// The classes of the labels: what a model that reads is asked for; of one with classes of its own, those wanted; empty for all

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -99,9 +100,10 @@ std::string check_hashes(const CachedSnapshot& snapshot) {
   return fmt::format("{} of {} files have the hash that the hub knows them by", checked, snapshot.files.size());
 }
 
-bool is_possible(const Candidate& candidate) {
+/// A mask for a point has the model's estimate of an IoU for a score, which may leave the range.
+bool is_possible(const Candidate& candidate, bool is_estimate) {
   const Box& box = candidate.box_xywh_px;
-  return std::isfinite(candidate.score) && candidate.score >= 0 && candidate.score <= 1 && std::isfinite(box.x) &&
+  return std::isfinite(candidate.score) && (is_estimate || (candidate.score >= 0 && candidate.score <= 1)) && std::isfinite(box.x) &&
          std::isfinite(box.y) && box.w >= 0 && box.h >= 0 && box.x >= 0 && box.y >= 0 && box.x + box.w <= kImageWidth + 1e-6 &&
          box.y + box.h <= kImageHeight + 1e-6;
 }
@@ -213,7 +215,11 @@ class Verification {
     } else if (segmenter_) {
       stages_.segmenter = segmenter_.get();
       stages_.encoder_graph = ready(segmenter_->encoder());
-      stages_.decoder_graph = ready(segmenter_->decoder());
+      const PromptKind kind = segmenter_->takes(PromptKind::box) ? PromptKind::box : PromptKind::point;
+      stages_.decoder_graph = ready(segmenter_->decoder(kind).graph);
+      if (kind == PromptKind::point) {
+        run_options_.everything = {.points_per_side = 2, .min_iou = std::numeric_limits<double>::lowest(), .min_stability = 0};
+      }
     } else {
       stages_.embedder = embedder_.get();
       stages_.embedder_graph = ready(embedder_->graph());
@@ -227,6 +233,8 @@ class Verification {
     graphs_.push_back(compile_for_run(*engine_, graph, run_options_));
     return graphs_.back().get();
   }
+
+  bool gives_boxes() const { return segmenter_ && !run_options_.everything; }
 
   std::string work() {
     run_for(0, images_an_inference_);  // the first inferences allocate
@@ -245,7 +253,7 @@ class Verification {
       if (given >= at_least && passed.count() >= seconds) {
         return std::nullopt;
       }
-      return LabelTask{SampleId{++given}, image_.path(), segmenter_ ? boxes_of_things() : std::vector<Candidate>()};
+      return LabelTask{SampleId{++given}, image_.path(), gives_boxes() ? boxes_of_things() : std::vector<Candidate>()};
     };
     const auto sink = [&](TaskOutcome&& outcome) {
       if (outcome.failure) {
@@ -264,7 +272,7 @@ class Verification {
   std::string look() const {
     const TaskOutcome& outcome = outcomes_.front();
     for (const Candidate& candidate : outcome.candidates) {
-      if (!is_possible(candidate)) {
+      if (!is_possible(candidate, run_options_.everything.has_value())) {
         const Box& box = candidate.box_xywh_px;
         throw Error(
             ErrorCode::bad_model,
@@ -275,6 +283,9 @@ class Verification {
     }
     if (labeller_) {
       return fmt::format("{} candidates above {} on the test image", outcome.candidates.size(), run_options_.candidates.floor);
+    }
+    if (run_options_.everything) {
+      return fmt::format("{} masks for the points of a grid on the test image", outcome.candidates.size());
     }
     if (segmenter_) {
       const auto outlined = std::ranges::count_if(outcome.candidates, [](const Candidate& one) { return one.mask.has_value(); });

@@ -1,0 +1,220 @@
+"""Segmenters: boxes that a detector finds or a set has are outlined, everything is found, a classifier says what it is."""
+
+import json
+import signal
+import subprocess
+import time
+
+from harness import SOURCE, ProgramCase, write_json
+
+FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
+DETECTOR = FIXTURES / "rt-detr"
+CLIP = FIXTURES / "embedding" / "clip-towers"
+SEGMENTERS = FIXTURES / "segment_anything"
+
+
+def runs_of(segmentation):
+    """Where the runs of a mask in COCO's list of counts, or its string, end."""
+    counts = segmentation["counts"]
+    if isinstance(counts, str):
+        numbers, at = [], 0
+        while at < len(counts):
+            value, shift, more = 0, 0, True
+            while more:
+                bits = ord(counts[at]) - 48
+                value |= (bits & 0x1F) << shift
+                more, at, shift = bits & 0x20, at + 1, shift + 5
+                if not more and bits & 0x10:
+                    value |= -1 << shift
+            numbers.append(value + numbers[-2] if len(numbers) > 2 else value)
+        counts = numbers
+    ends, position = [], 0
+    for count in counts:
+        position += count
+        ends.append(position)
+    return ends
+
+
+def pixels_of(segmentation):
+    ends = runs_of(segmentation)
+    return {pixel for begin, end in zip(ends[0::2], ends[1::2]) for pixel in range(begin, end)}
+
+
+class Segmenting(ProgramCase):
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.count = self.run_program("import", "--images", FIXTURES / "images").json["added"]
+        self.assertGreaterEqual(self.count, 20)
+
+    def label(self, *words, status=0):
+        return self.run_program("label", *words, status=status).json
+
+    def labels(self, view):
+        return self.run_program("labels", "--where", view).json["labels"]
+
+    def annotations(self, name):
+        """Annotations of a set by image, as COCO has them."""
+        file = self.scratch / f"{name}.json"
+        self.run_program("export", "--set", name, "--format", "coco", "--output", file)
+        document = json.loads(file.read_text())
+        names = {image["id"]: image["file_name"].rsplit("/", 1)[-1] for image in document["images"]}
+        found = {}
+        for annotation in document["annotations"]:
+            found.setdefault(names[annotation["image_id"]], []).append(annotation)
+        return found
+
+    def give_boxes(self, expected, name):
+        """The boxes of a fixture as a set, each with its place as its class."""
+        sizes = {sample["name"]: sample for sample in self.run_program("samples").json["samples"]}
+        images, annotations = [], []
+        for number, image in enumerate(expected["images"]):
+            sample = sizes[image["file"]]
+            images.append({"id": number, "file_name": image["file"], "width": sample["width"], "height": sample["height"]})
+            for place, prompt in enumerate(image["prompts"]):
+                x1, y1, x2, y2 = prompt["box_xyxy_px"]
+                annotations.append({
+                    "id": len(annotations) + 1, "image_id": number, "category_id": place + 1, "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "area": (x2 - x1) * (y2 - y1), "iscrowd": 0,
+                })  # fmt: skip
+        categories = [{"id": place + 1, "name": f"box {place}"} for place in range(8)]
+        document = {"images": images, "annotations": annotations, "categories": categories}
+        file = write_json(self.scratch / f"{name}.json", document)
+        self.run_program("import", "--labels", file, "--format", "coco", "--set", name)
+
+    def test_boxes_of_a_set_get_the_masks_of_the_reference(self):
+        for name in ("sam-boxes", "sam-meta", "sam2"):
+            with self.subTest(name):
+                expected = json.loads((SEGMENTERS / name / "expected.json").read_text())
+                self.give_boxes(expected, f"given-{name}")
+                run = self.label("--boxes", f"given-{name}", "--segment-with", SEGMENTERS / name, "--set", f"masks-{name}")
+                self.assertEqual((run["done"], run["failed"]), (self.count, 0))
+                found = self.annotations(f"masks-{name}")
+                compared = 0
+                for image in expected["images"]:
+                    ours = {one["category_id"]: one for one in found.get(image["file"], [])}
+                    self.assertEqual(len(ours), len(image["prompts"]))
+                    for annotation in ours.values():
+                        if not isinstance(annotation.get("segmentation"), dict):
+                            continue  # the model saw nothing in it
+                        theirs = [pixels_of({"counts": prompt["mask"]}) for prompt in image["prompts"]]
+                        mask = pixels_of(annotation["segmentation"])
+                        overlap = max(len(mask & other) / len(mask | other) for other in theirs)
+                        self.assertTrue(overlap >= 0.99 or len(mask) < 200, (image["file"], overlap))
+                        compared += 1
+                self.assertGreater(compared, 60)
+                self.run_program("runs", "undo", run["run"])
+
+    def test_found_outlined_named_and_taken_back_as_one_run(self):
+        words = [
+            "--model", DETECTOR, "--floor", "0.01", "--segment-with", SEGMENTERS / "sam-boxes", "--classify-with", CLIP,
+            "--classes", "cat,remote control,fire hydrant",
+        ]  # fmt: skip
+        run = self.label(*words, "--set", "masks")
+        self.assertEqual((run["done"], run["failed"]), (self.count, 0))
+        found = self.labels("set:masks")
+        self.assertEqual(len(found), run["labels"])
+        self.assertGreater(sum(label["kind"] == "mask" for label in found), len(found) / 2)
+        self.assertEqual({label["class"] for label in found}, {"cat", "remote control", "fire hydrant"})
+        shown = self.run_program("runs", "show", run["run"]).json
+        card = shown["model_card"]
+        self.assertEqual(card["segmenter"]["family"], "sam_transformers")
+        self.assertEqual(len({card["weights_sha256"], card["segmenter"]["weights_sha256"], card["classifier"]["weights_sha256"]}), 3)
+        self.assertTrue(any("iou_scores" in note for note in run["notes"]))
+        # What the classifier sees of an object is its mask: with the background it says something else.
+        self.label(*words, "--keep-background", "--set", "with-background")
+        of_masks = {(one["name"], *one["bbox"]): one["confidence"] for one in found if one["kind"] == "mask"}
+        with_background = {(one["name"], *one["bbox"]): one["confidence"] for one in self.labels("set:with-background")}
+        common = of_masks.keys() & with_background.keys()
+        self.assertTrue(any(abs(of_masks[key] - with_background[key]) > 1e-3 for key in common))
+        self.run_program("runs", "undo", run["run"])
+        self.assertEqual(self.labels("set:masks"), [])
+
+    def test_a_run_with_a_segmenter_survives_kills(self):
+        words = ["--model", DETECTOR, "--segment-with", SEGMENTERS / "sam-boxes", "--floor", "0.1"]
+        whole = self.label(*words, "--set", "whole")
+        for _ in range(5):
+            process = subprocess.Popen(self.command("label", *words, "--set", "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            known = len(self.run_program("runs").json["runs"])
+            while process.poll() is None:
+                runs = self.run_program("runs").json["runs"]
+                if len(runs) > known - 1 and runs[-1]["done"] > 0 and runs[-1]["set"] == "killed":
+                    process.send_signal(signal.SIGKILL)
+                    break
+                time.sleep(0.005)
+            process.communicate()
+            if process.returncode == -signal.SIGKILL:
+                break
+        else:
+            self.skipTest("every run was done before it could be killed")
+        run = self.label("--resume", str(self.run_program("runs").json["runs"][-1]["run"]))
+        self.assertEqual((run["done"], run["failed"]), (self.count, 0))
+        content = lambda name: sorted(  # noqa: E731
+            (label["name"], label["class"], label["kind"], label["confidence"], *label["bbox"]) for label in self.labels(f"set:{name}")
+        )
+        self.assertEqual(content("killed"), content("whole"))
+        self.assertEqual(len(content("whole")), whole["labels"])
+
+    def test_everything_and_what_it_is(self):
+        expected = json.loads((SEGMENTERS / "sam" / "everything.json").read_text())
+        words = ["--everything", "--segment-with", SEGMENTERS / "sam", "--points-per-side", "5", "--min-iou", "0.75"]
+        run = self.label(*words, "--min-stability", "0", "--nms", "0.7", "--set", "things")
+        self.assertEqual((run["done"], run["failed"]), (self.count, 0))
+        things = self.labels("set:things")
+        self.assertGreater(len(things), self.count / 2)
+        self.assertEqual({(label["class"], label["kind"]) for label in things}, {("object", "mask")})
+        self.assertTrue(all(label["confidence"] > 0.75 for label in things))
+        options = self.run_program("runs", "show", run["run"]).json["options"]
+        self.assertEqual(options["everything"], {"points_per_side": 5, "min_iou": 0.75, "min_stability": 0.0})
+        # With the thresholds of one image, that image has the masks of the reference.
+        image = next(one for one in expected["images"] if one["nms_iou"] == 1 and len(one["masks"]) > 5)
+        self.label(
+            *words[:-2], "--min-iou", str(image["min_iou"]), "--min-stability", str(image["min_stability"]), "--nms", "1",
+            "--floor", "0", "--where", f"path:*{image['file']}", "--set", "one",
+        )  # fmt: skip
+        ours = sorted(label["confidence"] for label in self.labels("set:one"))
+        theirs = sorted(mask["score"] for mask in image["masks"])
+        self.assertEqual(len(ours), len(theirs))
+        for our, their in zip(ours, theirs):
+            self.assertAlmostEqual(our, their, delta=1e-3)
+        named = self.label(*words, "--classify-with", CLIP, "--classes", "cat,fire hydrant", "--max-detections", "2", "--set", "named")
+        self.assertLessEqual(named["labels"], 2 * self.count)
+        self.assertLessEqual({label["class"] for label in self.labels("set:named")}, {"cat", "fire hydrant"})
+
+    def test_what_does_not_go_together_is_said(self):
+        for words, reason in [
+            (["--everything"], "name it with --segment-with"),
+            (["--everything", "--segment-with", SEGMENTERS / "sam", "--classes", "cat"], "--classify-with"),
+            (["--everything", "--segment-with", SEGMENTERS / "sam", "--model", DETECTOR], "one of a model"),
+            (["--everything", "--segment-with", SEGMENTERS / "sam", "--points-per-side", "0"], "0 points a side"),
+            (["--model", DETECTOR, "--segment-with", DETECTOR], "two graphs"),
+        ]:
+            self.assertIn(reason, self.error("label", *words, status=2)["message"])
+        self.error("label", "--model", DETECTOR, "--points-per-side", "3", status=2)
+        refused = self.error("label", "--model", DETECTOR, "--segment-with", SEGMENTERS / "sam", status=None)
+        self.assertEqual(refused["code"], "bad_model")
+        self.assertIn("takes points and no boxes", refused["message"])
+        refused = self.error("label", "--model", SEGMENTERS / "sam", status=None)
+        self.assertIn("--segment-with", refused["message"])
+
+    def test_models_info_tells_what_a_segmenter_is(self):
+        for name, family, boxes, points in [
+            ("sam", "sam_transformers", False, True),
+            ("sam-boxes", "sam_transformers", True, True),
+            ("sam-meta-raw", "sam", True, True),
+            ("sam2", "sam2_transformers", True, True),
+            ("sam2-samexporter", "sam2", True, True),
+        ]:
+            info = self.run_program("models", "info", SEGMENTERS / name).json
+            self.assertEqual((info["family"], info["takes_boxes"], info["takes_points"]), (family, boxes, points))
+            self.assertTrue(info["decoder_inputs"] and info["decoder_outputs"] and info["inputs"] and info["preprocessing"])
+
+    def test_models_verify_tries_a_segmenter(self):
+        for name in ("sam", "sam-boxes", "sam2-samexporter"):
+            report = self.run_program("models", "verify", SEGMENTERS / name, "--seconds", "0.1").json
+            self.assertTrue(all(check["is_good"] for check in report["checks"]), report["checks"])
+            self.assertGreater(report["images_per_second"], 0)
+
+    def test_models_lists_the_families_of_segmenters(self):
+        families = {family["name"] for family in self.run_program("models").json["families"]}
+        self.assertLessEqual({"sam", "sam2", "sam_transformers", "sam2_transformers"}, families)
