@@ -119,7 +119,9 @@ class Segmenting(ProgramCase):
         shown = self.run_program("runs", "show", run["run"]).json
         card = shown["model_card"]
         self.assertEqual(card["segmenter"]["family"], "sam_transformers")
-        self.assertEqual(len({card["weights_sha256"], card["segmenter"]["weights_sha256"], card["classifier"]["weights_sha256"]}), 3)
+        self.assertEqual(
+            len({card["weights_sha256"], card["segmenter"]["weights_sha256"], card["classifier"]["weights_sha256"]}), 3
+        )
         self.assertTrue(any("iou_scores" in note for note in run["notes"]))
         # What the classifier sees of an object is its mask: with the background it says something else.
         self.label(*words, "--keep-background", "--set", "with-background")
@@ -134,7 +136,9 @@ class Segmenting(ProgramCase):
         words = ["--model", DETECTOR, "--segment-with", SEGMENTERS / "sam-boxes", "--floor", "0.1"]
         whole = self.label(*words, "--set", "whole")
         for _ in range(5):
-            process = subprocess.Popen(self.command("label", *words, "--set", "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = subprocess.Popen(
+                self.command("label", *words, "--set", "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
             known = len(self.run_program("runs").json["runs"])
             while process.poll() is None:
                 runs = self.run_program("runs").json["runs"]
@@ -150,7 +154,8 @@ class Segmenting(ProgramCase):
         run = self.label("--resume", str(self.run_program("runs").json["runs"][-1]["run"]))
         self.assertEqual((run["done"], run["failed"]), (self.count, 0))
         content = lambda name: sorted(  # noqa: E731
-            (label["name"], label["class"], label["kind"], label["confidence"], *label["bbox"]) for label in self.labels(f"set:{name}")
+            (label["name"], label["class"], label["kind"], label["confidence"], *label["bbox"])
+            for label in self.labels(f"set:{name}")
         )
         self.assertEqual(content("killed"), content("whole"))
         self.assertEqual(len(content("whole")), whole["labels"])
@@ -165,19 +170,23 @@ class Segmenting(ProgramCase):
         self.assertEqual({(label["class"], label["kind"]) for label in things}, {("object", "mask")})
         self.assertTrue(all(label["confidence"] > 0.75 for label in things))
         options = self.run_program("runs", "show", run["run"]).json["options"]
-        self.assertEqual(options["everything"], {"points_per_side": 5, "min_iou": 0.75, "min_stability": 0.0})
+        self.assertEqual(
+            options["everything"], {"points_per_side": 5, "min_iou": 0.75, "min_stability": 0.0, "stability_offset": 1.0}
+        )
         # With the thresholds of one image, that image has the masks of the reference.
         image = next(one for one in expected["images"] if one["nms_iou"] == 1 and len(one["masks"]) > 5)
-        self.label(
-            *words[:-2], "--min-iou", str(image["min_iou"]), "--min-stability", str(image["min_stability"]), "--nms", "1",
-            "--floor", "0", "--where", f"path:*{image['file']}", "--set", "one",
-        )  # fmt: skip
+        limits = {"--min-iou": "min_iou", "--min-stability": "min_stability", "--stability-offset": "stability_offset"}
+        chosen = [word for option, key in limits.items() for word in (option, str(image[key]))]
+        one = ["--nms", "1", "--floor", "0", "--where", f"path:*{image['file']}", "--set", "one"]
+        self.label(*words[:-2], *chosen, *one)
         ours = sorted(label["confidence"] for label in self.labels("set:one"))
         theirs = sorted(mask["score"] for mask in image["masks"])
         self.assertEqual(len(ours), len(theirs))
         for our, their in zip(ours, theirs):
             self.assertAlmostEqual(our, their, delta=1e-3)
-        named = self.label(*words, "--classify-with", CLIP, "--classes", "cat,fire hydrant", "--max-detections", "2", "--set", "named")
+        named = self.label(
+            *words, "--classify-with", CLIP, "--classes", "cat,fire hydrant", "--max-detections", "2", "--set", "named"
+        )
         self.assertLessEqual(named["labels"], 2 * self.count)
         self.assertLessEqual({label["class"] for label in self.labels("set:named")}, {"cat", "fire hydrant"})
 

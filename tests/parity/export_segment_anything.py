@@ -103,27 +103,30 @@ def vary(model):
 POINTS_PER_SIDE = 5
 
 
-def clear_limit(values, wanted, margin):
-    """The number nearest to `wanted` that is further than `margin` from all values."""
+def clear_limit(values, wanted, margin, least=-np.inf):
+    """The number from `least` on nearest to `wanted` that is further than `margin` from all values."""
     values = np.asarray(values, np.float64)
     candidates = [wanted] + [value + side for value in values for side in (-1.01 * margin, 1.01 * margin)]
+    candidates = [one for one in candidates if one >= least]
     return min((one for one in candidates if not (np.abs(values - one) < margin).any()), key=lambda one: abs(one - wanted))
 
 
 def write_everything(folder, paths, images, ask, generate):
     """`ask(image, points)`: scores [points, masks] and logits [points, masks, height, width] of the image's size.
-    `generate(image, min_iou, min_stability, nms_iou)`: pairs of score and mask, by the reference."""
+    `generate(image, min_iou, min_stability, offset, nms_iou)`: pairs of score and mask, by the reference."""
     entries = []
     for path, image in zip(paths, images):
         scores, logits = ask(image, build_point_grid(POINTS_PER_SIDE) * [image.width, image.height])
-        stable = calculate_stability_score(logits.flatten(0, 1), 0.0, 1.0)
+        offset = round(float(logits.abs().quantile(0.1)), 4)
+        stable = calculate_stability_score(logits.flatten(0, 1), 0.0, offset)
         stable = stable[~stable.isnan()].numpy()
-        min_iou = round(clear_limit(scores.flatten().numpy(), np.quantile(scores.numpy(), 0.7), 1e-3), 5)
-        min_stability = round(clear_limit(stable, np.quantile(stable, 0.3), 2e-3), 5)
+        min_iou = round(float(clear_limit(scores.flatten().numpy(), np.quantile(scores.numpy(), 0.7), 1e-3)), 5)
+        min_stability = round(float(clear_limit(stable, np.quantile(stable, 0.3), 2e-3, 0)), 5)
         for nms_iou in (1.0, 0.7):
-            found = generate(image, min_iou, min_stability, nms_iou)
+            found = generate(image, min_iou, min_stability, offset, nms_iou)
             entries.append({
-                "file": path.name, "min_iou": min_iou, "min_stability": min_stability, "nms_iou": nms_iou,
+                "file": path.name, "min_iou": min_iou, "min_stability": min_stability, "stability_offset": offset,
+                "nms_iou": nms_iou,
                 "masks": [{"score": round(float(score), 6), "mask": coco_counts(mask)} for score, mask in found],
             })  # fmt: skip
     counts = {nms_iou: [len(one["masks"]) for one in entries if one["nms_iou"] == nms_iou] for nms_iou in (1.0, 0.7)}
@@ -144,10 +147,10 @@ def write_everything_of_transformers(folder, paths, images, model, processor):
         )
         return found.iou_scores[0], processor.post_process_masks(found.pred_masks, binarize=False, **sizes)[0]
 
-    def generate(image, min_iou, min_stability, nms_iou):
+    def generate(image, min_iou, min_stability, offset, nms_iou):
         found = pipeline(
             image, points_per_crop=POINTS_PER_SIDE, pred_iou_thresh=min_iou, stability_score_thresh=min_stability,
-            crops_nms_thresh=nms_iou,
+            stability_score_offset=offset, crops_nms_thresh=nms_iou,
         )  # fmt: skip
         return list(zip(found["scores"].tolist(), found["masks"]))
 
@@ -437,10 +440,10 @@ def sam_meta(out, paths, is_raw):
             logits, scores, _ = predictor.predict_torch(coordinates, labels, multimask_output=True, return_logits=True)
             return scores, logits
 
-        def generate(image, min_iou, min_stability, nms_iou):
+        def generate(image, min_iou, min_stability, offset, nms_iou):
             generator = segment_anything.SamAutomaticMaskGenerator(
                 model, points_per_side=POINTS_PER_SIDE, pred_iou_thresh=min_iou, stability_score_thresh=min_stability,
-                box_nms_thresh=nms_iou,
+                stability_score_offset=offset, box_nms_thresh=nms_iou,
             )  # fmt: skip
             return [(one["predicted_iou"], one["segmentation"]) for one in generator.generate(np.asarray(image))]
 

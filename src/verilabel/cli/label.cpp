@@ -55,6 +55,10 @@ Action configure(CLI::App& app) {
                  "With --everything: how alike a mask must be drawn a little tighter and a little wider")
       ->needs(everything)
       ->capture_default_str();
+  app.add_option("--stability-offset", words->everything.stability_offset,
+                 "With --everything: how much tighter and wider that is, in logits of the mask")
+      ->needs(everything)
+      ->capture_default_str();
   app.add_option("--classify-with", words->classify_with,
                  "A model that names each object from its pixels alone; confidences are multiplied, --classes are its classes")
       ->type_name("MODEL");

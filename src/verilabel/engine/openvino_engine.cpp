@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <openvino/frontend/manager.hpp>
 #include <openvino/core/graph_util.hpp>
+#include <openvino/frontend/manager.hpp>
 #include <openvino/op/concat.hpp>
 #include <openvino/op/constant.hpp>
 #include <openvino/op/gather_elements.hpp>
@@ -313,46 +313,45 @@ class OpenvinoEngine final : public Engine {
     graph = std::make_shared<ov::Model>(kept, graph->get_parameters());
   }
 
-  // ONNX Runtime joins tensors of which one holds no numbers whatever its other lengths are; OpenVINO refuses unless they fit. Graphs
-  // that take several kinds of prompts need it, where all but one are empty. What cannot be reshaped fails below, with a reason.
+  // ONNX Runtime joins tensors of which one holds no numbers whatever its other lengths are; OpenVINO refuses unless they fit.
+  // Graphs that take several kinds of prompts need it, where all but one are empty. What cannot be reshaped fails below, with a
+  // reason.
   static void leave_out_empty_parts(ov::Model& graph, const std::vector<std::vector<std::int64_t>>& shapes) {
-    std::map<ov::Output<ov::Node>, ov::PartialShape> shape_of_input;
-    for (std::size_t i = 0; i < std::min(shapes.size(), graph.inputs().size()); ++i) {
+    const auto is_empty = [](const ov::PartialShape& shape) {
+      return shape.rank().is_static() && std::any_of(shape.begin(), shape.end(), [](const ov::Dimension& size) {
+               return size.is_static() && size.get_length() == 0;
+             });
+    };
+    bool has_empty_input = false;
+    for (std::size_t i = 0; i < std::min(shapes.size(), graph.get_parameters().size()); ++i) {
       const ov::PartialShape shape(std::vector<ov::Dimension>(shapes[i].begin(), shapes[i].end()));
-      if (std::ranges::find(shapes[i], 0) != shapes[i].end() && graph.input(i).get_partial_shape().compatible(shape)) {
-        shape_of_input[graph.input(i)] = shape;
+      if (is_empty(shape) && graph.input(i).get_partial_shape().compatible(shape)) {
+        graph.get_parameters()[i]->set_partial_shape(shape);
+        has_empty_input = true;
       }
     }
-    if (shape_of_input.empty()) {
+    if (!has_empty_input) {
       return;
     }
     try {
-      graph.reshape(shape_of_input);
-    } catch (const std::exception&) {
-      return;
-    }
-    for (const std::shared_ptr<ov::Node>& node : graph.get_ordered_ops()) {
-      const auto concat = ov::as_type_ptr<ov::op::v0::Concat>(node);
-      if (!concat) {
-        continue;
-      }
-      ov::OutputVector parts;
-      for (const ov::Output<ov::Node>& part : concat->input_values()) {
-        const ov::PartialShape& shape = part.get_partial_shape();
-        const bool is_empty = shape.rank().is_static() && std::any_of(shape.begin(), shape.end(), [](const ov::Dimension& size) {
-                                return size.is_static() && size.get_length() == 0;
-                              });
-        if (!is_empty) {
-          parts.push_back(part);
+      for (const std::shared_ptr<ov::Node>& node : graph.get_ordered_ops()) {
+        const auto concat = ov::as_type_ptr<ov::op::v0::Concat>(node);
+        ov::OutputVector parts;
+        if (concat) {
+          std::ranges::copy_if(concat->input_values(), std::back_inserter(parts),
+                               [&](const ov::Output<ov::Node>& part) { return !is_empty(part.get_partial_shape()); });
+        }
+        if (!parts.empty() && parts.size() < concat->get_input_size()) {
+          const auto rest = std::make_shared<ov::op::v0::Concat>(parts, concat->get_axis());
+          rest->set_friendly_name(concat->get_friendly_name());
+          ov::replace_node(concat, rest);
+        } else {
+          node->revalidate_and_infer_types();
         }
       }
-      if (!parts.empty() && parts.size() < concat->get_input_size()) {
-        const auto rest = std::make_shared<ov::op::v0::Concat>(parts, concat->get_axis());
-        rest->set_friendly_name(concat->get_friendly_name());
-        ov::replace_node(concat, rest);
-      }
+    } catch (const ov::Exception&) {
+      return;
     }
-    graph.validate_nodes_and_infer_types();
   }
 
   static void fix_input_shapes(ov::Model& graph, const std::filesystem::path& model,

@@ -69,7 +69,8 @@ constexpr std::array kFamilies = {
            "low_res_masks",
            true,
            false,
-           1},
+           1,
+           false},
     Family{{"sam2",
             "two graphs; image [1, 3, H, W] -> high_res_feats_0, high_res_feats_1, image_embed; point_coords, point_labels, "
             "mask_input, has_mask_input -> iou_predictions, masks"},
@@ -205,7 +206,8 @@ class SamSegmenter final : public Segmenter {
     card_.layout = fmt::format("encoder and decoder, takes {}", takes(PromptKind::box) && takes(PromptKind::point)
                                                                     ? "boxes and points"
                                                                     : (takes(PromptKind::box) ? "boxes" : "points"));
-    notes_.push_back(fmt::format("of the masks that the model gives for a box, the one with the greatest {} is taken", family.scores));
+    notes_.push_back(
+        fmt::format("of the masks that the model gives for a box, the one with the greatest {} is taken", family.scores));
   }
 
   ModelCard& card_to_complete() { return card_; }
@@ -276,8 +278,7 @@ class SamSegmenter final : public Segmenter {
         if (!(iou > options.min_iou)) {
           continue;
         }
-        MaskUpsampling::Graded graded =
-            upsampling.graded(answers.map_of(point, i), static_cast<float>(options.stability_offset));
+        MaskUpsampling::Graded graded = upsampling.graded(answers.map_of(point, i), static_cast<float>(options.stability_offset));
         // The one lies in the other, so that the IoU is a ratio of areas.
         const double stability = static_cast<double>(graded.above_offset) / static_cast<double>(graded.above_minus_offset);
         if (stability > options.min_stability && area(graded.mask) > 0) {
@@ -392,7 +393,8 @@ class SamSegmenter final : public Segmenter {
       } else if (!input_of_prompts(input, kind, prompts, decoder.labels, what, shape)) {
         refuse(source, fmt::format("what the decoder's input {} is to get is not known", text_of(input)));
       }
-      if (what.content != DecoderInput::Content::labels && what.content != DecoderInput::Content::nothing && takes_i64(input.type)) {
+      if (what.content != DecoderInput::Content::labels && what.content != DecoderInput::Content::nothing &&
+          takes_i64(input.type)) {
         refuse(source, fmt::format("the decoder takes whole numbers as {}", text_of(input)));
       }
       use.inputs.push_back({std::move(shape), takes_i64(input.type), false});
@@ -428,9 +430,10 @@ class SamSegmenter final : public Segmenter {
     const TensorInfo& points = *tensor_named(source.companion.inputs, family_.points);
     const TensorInfo* boxes = boxes_input(source);
     if (kind == PromptKind::box && !family_.boxes.empty() && !has_rank(boxes, 3)) {
-      return fmt::format("the decoder takes points and no boxes: it has no input {0}, and corners given as points mean nothing to it. "
-                         "Export it with {0}, or take an export of Meta's form (point_coords, point_labels)",
-                         family_.boxes);
+      return fmt::format(
+          "the decoder takes points and no boxes: it has no input {0}, and corners given as points mean nothing to it. "
+          "Export it with {0}, or take an export of Meta's form (point_coords, point_labels)",
+          family_.boxes);
     }
     const std::int64_t count = points.shape[family_.is_transformers ? 2 : 1];
     if (count > 0 && count != static_cast<std::int64_t>(points_of_prompt)) {
@@ -438,9 +441,10 @@ class SamSegmenter final : public Segmenter {
                          kind == PromptKind::box ? "box" : "point", points_of_prompt, text_of(points));
     }
     if (kind == PromptKind::point && boxes != nullptr && boxes->shape.size() == 3 && boxes->shape[1] > 0) {
-      return fmt::format("the decoder cannot do without boxes, for it was exported with {}; export it with a number of them that may "
-                         "be 0",
-                         text_of(*boxes));
+      return fmt::format(
+          "the decoder cannot do without boxes, for it was exported with {}; export it with a number of them that may "
+          "be 0",
+          text_of(*boxes));
     }
     return "";
   }
@@ -562,10 +566,11 @@ class SamSegmenter final : public Segmenter {
     answers.width = static_cast<int>(shape.back());
     if (answers.count == 0 || static_cast<std::size_t>(shape[shape.size() - 3]) != answers.count || answers.height < 1 ||
         answers.width < 1 || answers.height > canvas_.height || answers.width > canvas_.width) {
-      throw Error(ErrorCode::bad_model, fmt::format("the model gave {} scores and {} masks of {} x {} pixels for a prompt; as many masks "
-                                                    "as scores, of at most {} x {} pixels, were expected",
-                                                    answers.count, shape[shape.size() - 3], answers.width, answers.height,
-                                                    canvas_.width, canvas_.height));
+      throw Error(
+          ErrorCode::bad_model,
+          fmt::format("the model gave {} scores and {} masks of {} x {} pixels for a prompt; as many masks "
+                      "as scores, of at most {} x {} pixels, were expected",
+                      answers.count, shape[shape.size() - 3], answers.width, answers.height, canvas_.width, canvas_.height));
     }
     return answers;
   }
@@ -631,8 +636,8 @@ class SamSegmenter final : public Segmenter {
   InputSize canvas_;
   bool has_rows_of_pixels_ = false;
   GraphUse encoder_;
-  std::array<Decoder, 2> decoders_;       ///< by kind of prompt
-  std::array<std::string, 2> refusals_;   ///< why it does not take them; empty when it does
+  std::array<Decoder, 2> decoders_;      ///< by kind of prompt
+  std::array<std::string, 2> refusals_;  ///< why it does not take them; empty when it does
   std::string decoder_inputs_;
 };
 

@@ -40,12 +40,12 @@ struct DecoderUse {
 /// Which masks are kept of all that a model proposes for points. The defaults are those of segment_anything's
 /// `SamAutomaticMaskGenerator` and of transformers' mask generation, without their crops.
 struct EverythingOptions {
-  int points_per_side = 32;              ///< of the grid, its points in the middle of equal cells of the image
-  double min_iou = 0.88;                 ///< the model's own estimate of how well a mask fits must be above it
-  double min_stability = 0.95;           ///< and the IoU of the masks at the two logits ±`stability_offset` above this
-  double stability_offset = 1;           ///< see `min_stability`
-  double nms_iou = 0.7;                  ///< of two masks whose boxes overlap by more, the one with the better estimate stays
-  std::optional<int> max_masks = {};     ///< the best so many of an image; all of them when absent
+  int points_per_side = 32;           ///< of the grid, its points in the middle of equal cells of the image
+  double min_iou = 0.88;              ///< the model's own estimate of how well a mask fits must be above it
+  double min_stability = 0.95;        ///< and the IoU of the masks at the two logits ±`stability_offset` above this
+  double stability_offset = 1;        ///< see `min_stability`
+  double nms_iou = 0.7;               ///< of two masks whose boxes overlap by more, the one with the better estimate stays
+  std::optional<int> max_masks = {};  ///< the best so many of an image; all of them when absent
 
   /// Throws `wrong_use`.
   void validate() const;
@@ -73,8 +73,8 @@ class Segmenter {
 
   /// Writes the image into the encoder's input. Throws `bad_data` for an image that cannot be brought to it.
   virtual InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch) const = 0;
-  /// Writes the decoder's inputs: what the encoder gave, and at least one prompt, at most `prompts_per_inference`. Throws `bad_model`
-  /// when the encoder gave something else than the decoder takes.
+  /// Writes the decoder's inputs: what the encoder gave, and at least one prompt, at most `prompts_per_inference`. Throws
+  /// `bad_model` when the encoder gave something else than the decoder takes.
   virtual void write_boxes(const EncodedImage& image, std::span<const Box> boxes_xywh_px,
                            std::span<const InputView> inputs) const = 0;
   virtual void write_points(const EncodedImage& image, std::span<const Point> points_px,

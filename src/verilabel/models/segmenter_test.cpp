@@ -129,8 +129,9 @@ TEST(Segmenter, FamiliesAreToldByTheNamesAndRanksOfBothGraphs) {
   EXPECT_EQ(second->card().family, "sam2_transformers");
   EXPECT_THAT(shapes_of(second->encoder()), ElementsAre(Shape{1, 3, 64, 64}))
       << "the size of the configuration where the graph is open";
-  EXPECT_THAT(shapes_of(second->decoder(PromptKind::box).graph), ElementsAre(Shape{1, 4, 0, 2}, Shape{1, 4, 0}, Shape{1, 4, 4}, Shape{1, 4, 16, 16},
-                                                        Shape{1, 8, 8, 8}, Shape{1, 16, 4, 4}));
+  EXPECT_THAT(
+      shapes_of(second->decoder(PromptKind::box).graph),
+      ElementsAre(Shape{1, 4, 0, 2}, Shape{1, 4, 0}, Shape{1, 4, 4}, Shape{1, 4, 16, 16}, Shape{1, 8, 8, 8}, Shape{1, 16, 4, 4}));
 
   const auto of_meta = segmenter_of(sam());
   EXPECT_EQ(of_meta->card().family, "sam");
@@ -140,14 +141,16 @@ TEST(Segmenter, FamiliesAreToldByTheNamesAndRanksOfBothGraphs) {
   EXPECT_EQ(of_meta->decoder(PromptKind::box).prompts_per_inference, 1U);
   EXPECT_THAT(shapes_of(of_meta->decoder(PromptKind::box).graph),
               ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 2, 2}, Shape{1, 2}, Shape{1, 1, 16, 16}, Shape{1}, Shape{2}));
-  EXPECT_THAT(of_meta->decoder(PromptKind::box).graph.outputs, ElementsAre(1, 2)) << "masks of the image's own size are not asked for";
+  EXPECT_THAT(of_meta->decoder(PromptKind::box).graph.outputs, ElementsAre(1, 2))
+      << "masks of the image's own size are not asked for";
 
   const auto second_of_meta = segmenter_of(sam2());
   EXPECT_EQ(second_of_meta->card().family, "sam2");
   EXPECT_EQ(second_of_meta->card().preprocessing,
             "stretched to 64 x 64 (Pillow's bilinear), RGB / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225");
-  EXPECT_THAT(shapes_of(second_of_meta->decoder(PromptKind::box).graph), ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 4, 16, 16}, Shape{1, 8, 8, 8},
-                                                                Shape{4, 2, 2}, Shape{4, 2}, Shape{4, 1, 16, 16}, Shape{1}));
+  EXPECT_THAT(shapes_of(second_of_meta->decoder(PromptKind::box).graph),
+              ElementsAre(Shape{1, 16, 4, 4}, Shape{1, 4, 16, 16}, Shape{1, 8, 8, 8}, Shape{4, 2, 2}, Shape{4, 2},
+                          Shape{4, 1, 16, 16}, Shape{1}));
 }
 
 TEST(Segmenter, AnEncoderThatPreparesImagesItselfGetsRowsOfPixels) {
@@ -269,7 +272,8 @@ TEST(Segmenter, OutputsThatAreNoneAreRefused) {
     };
     const std::vector<float> scores(size_of(of_scores), value);
     const std::vector<float> logits(size_of(of_logits), value);
-    return error_of([&] { segmenter->masks_of_boxes(std::vector<OutputView>{{scores, of_scores}, {logits, of_logits}}, image, 1); }).code();
+    return error_of([&] { segmenter->masks_of_boxes(std::vector<OutputView>{{scores, of_scores}, {logits, of_logits}}, image, 1); })
+        .code();
   };
   EXPECT_EQ(code_of({1, 4}, {1, 4, 16, 16}, 1), ErrorCode::internal) << "nothing is wrong with these";
   EXPECT_EQ(code_of({2, 4}, {2, 4, 16, 16}, 1), ErrorCode::bad_model);
@@ -382,8 +386,10 @@ TEST(Segmenter, PromptsThatAnExportDoesNotTakeAreRefused) {
   EXPECT_THAT(text, HasSubstr("decoder's inputs: image_positional_embeddings f32 [?, 16, 4, 4]; "));
   Graphs one_point = sam2_transformers();
   one_point.decoder.inputs[0].shape[2] = 1;
-  EXPECT_THAT(refusal(one_point, PromptKind::box, kStretching), HasSubstr("a box takes 0 points, and the decoder was exported for"));
-  EXPECT_THAT(refusal(one_point, PromptKind::point, kStretching), HasSubstr("a point takes 2 points, and the decoder was exported"));
+  EXPECT_THAT(refusal(one_point, PromptKind::box, kStretching),
+              HasSubstr("a box takes 0 points, and the decoder was exported for"));
+  EXPECT_THAT(refusal(one_point, PromptKind::point, kStretching),
+              HasSubstr("a point takes 2 points, and the decoder was exported"));
   Graphs one_box = sam2_transformers();
   one_box.decoder.inputs[2].shape[1] = 1;
   EXPECT_THAT(refusal(one_box, PromptKind::point, kStretching), HasSubstr("cannot do without boxes"));
@@ -395,8 +401,8 @@ TEST(Segmenter, PromptsThatAnExportDoesNotTakeAreRefused) {
 TEST(Segmenter, OfAllMasksForAPointTheGoodAndStableOnesAreKept) {
   const auto segmenter = segmenter_of(sam());
   const EncodedImage image{{.scale_x = 32, .scale_y = 32, .image_width = 2, .image_height = 1}, {}};
-  // Four masks of 16 x 16 for an image that fills the upper half of the input: the first is not to be chosen among; logits of 5, of 0.5
-  // and of 5 on the left and -5 on the right.
+  // Four masks of 16 x 16 for an image that fills the upper half of the input: the first is not to be chosen among; logits of 5, of
+  // 0.5 and of 5 on the left and -5 on the right.
   std::vector<float> logits(std::size_t{2} * 256, 5);
   logits.insert(logits.end(), 256, 0.5F);
   for (int i = 0; i < 256; ++i) {

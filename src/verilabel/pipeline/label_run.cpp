@@ -106,7 +106,8 @@ std::vector<LineStage> line_of(const LabelStages& models, const LabelRunOptions&
   if (models.segmenter != nullptr) {
     add(std::make_unique<EncodeStage>(*models.segmenter, !options.everything), models.encoder_graph);
     if (options.everything) {
-      add(std::make_unique<EverythingStage>(*models.segmenter, *options.everything, options.candidates.floor), models.decoder_graph);
+      add(std::make_unique<EverythingStage>(*models.segmenter, *options.everything, options.candidates.floor),
+          models.decoder_graph);
     } else {
       add(std::make_unique<OutlineStage>(*models.segmenter), models.decoder_graph);
     }

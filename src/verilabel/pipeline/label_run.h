@@ -51,7 +51,7 @@ struct LabelStages {
   const Segmenter* segmenter = nullptr;  ///< outlines the boxes, or finds everything
   CompiledModel* encoder_graph = nullptr;
   CompiledModel* decoder_graph = nullptr;  ///< for boxes, or for points when everything is to be found
-  const Labeller* classifier = nullptr;  ///< names each object anew, from its pixels alone; its scores are multiplied
+  const Labeller* classifier = nullptr;    ///< names each object anew, from its pixels alone; its scores are multiplied
   CompiledModel* classifier_graph = nullptr;
   const Embedder* embedder = nullptr;  ///< makes vectors
   CompiledModel* embedder_graph = nullptr;
@@ -63,7 +63,7 @@ struct LabelRunOptions {
   /// With a segmenter and without a proposer: the segmenter's points on a grid are what finds the candidates, those above the
   /// floor, all of class 0. Absent: it outlines boxes.
   std::optional<EverythingOptions> everything = {};
-  bool embeds_objects = false;    ///< the embedder looks at each candidate that came with the task; otherwise at the image
+  bool embeds_objects = false;  ///< the embedder looks at each candidate that came with the task; otherwise at the image
   std::vector<std::uint8_t> is_name_wanted = {};  ///< of the classifier's classes, which it may give; empty for all
   DecodeOptions decode{};
   std::string device = "cpu";
@@ -101,8 +101,8 @@ struct LabelRunReport {
   double images_per_second() const { return seconds > 0 ? static_cast<double>(done + failed) / seconds : 0; }
 };
 
-/// Images that one inference will take: what `options.batch` and the graph agree on, and 1 for a graph that works on what belongs to
-/// one image (`outputs_have_batch`). Throws `wrong_use` when they do not agree.
+/// Images that one inference will take: what `options.batch` and the graph agree on, and 1 for a graph that works on what belongs
+/// to one image (`outputs_have_batch`). Throws `wrong_use` when they do not agree.
 int images_per_inference(const GraphUse& graph, const LabelRunOptions& options);
 
 /// Makes a graph of the run ready. Throws what `Engine::compile` throws.

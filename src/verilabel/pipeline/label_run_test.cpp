@@ -479,6 +479,7 @@ TEST_F(LabelRun, EverythingIsFoundByPointsOnAGrid) {
   outcomes_.clear();
   given_ = 0;
   options_.everything->max_masks = 2;
+  options_.candidates.floor = 0.05;
   LabelStages with_names = models;
   with_names.classifier = &classifier;
   with_names.classifier_graph = &naming;

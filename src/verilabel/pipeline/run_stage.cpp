@@ -119,7 +119,9 @@ std::vector<Point> EverythingStage::points_of(const ImageJob& job, std::size_t p
   const std::size_t first = part * use_.prompts_per_inference;
   std::vector<Point> points_px;
   for (std::size_t i = first; i < std::min(first + use_.prompts_per_inference, side * side); ++i) {
-    const auto middle = [&](std::size_t cell, int pixels) { return (static_cast<double>(cell) + 0.5) / options_.points_per_side * pixels; };
+    const auto middle = [&](std::size_t cell, int pixels) {
+      return (static_cast<double>(cell) + 0.5) / options_.points_per_side * pixels;
+    };
     points_px.push_back({middle(i % side, job.width), middle(i / side, job.height)});
   }
   return points_px;
@@ -138,8 +140,7 @@ void EverythingStage::read(ImageJob& job, std::size_t part, std::span<const Outp
   for (MaskProposal& proposal : segmenter_.masks_of_points(outputs, job.encoded, points_of(job, part).size(), options_)) {
     if (proposal.iou > floor_) {
       const Box box_xywh_px = tight_box(proposal.mask);
-      job.parts[part].candidates.push_back(
-          {0, box_xywh_px, proposal.iou, Mask{std::move(proposal.mask), true}, LabelKind::mask});
+      job.parts[part].candidates.push_back({0, box_xywh_px, proposal.iou, Mask{std::move(proposal.mask), true}, LabelKind::mask});
     }
   }
 }

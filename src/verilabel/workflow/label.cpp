@@ -56,7 +56,8 @@ std::string json_from(const LabelOptions& options) {
   if (options.everything) {
     document["everything"] = {{"points_per_side", options.everything->points_per_side},
                               {"min_iou", options.everything->min_iou},
-                              {"min_stability", options.everything->min_stability}};
+                              {"min_stability", options.everything->min_stability},
+                              {"stability_offset", options.everything->stability_offset}};
   }
   document["classify_with"] = json_of_model(options.classify_with);
   document["crop_margin"] = options.crop.margin;
@@ -88,7 +89,8 @@ LabelOptions options_from(const RunRequest& request) {
   if (const json everything = document.value("everything", json()); !everything.is_null()) {
     options.everything = {.points_per_side = everything.at("points_per_side").get<int>(),
                           .min_iou = everything.at("min_iou").get<double>(),
-                          .min_stability = everything.at("min_stability").get<double>()};
+                          .min_stability = everything.at("min_stability").get<double>(),
+                          .stability_offset = everything.at("stability_offset").get<double>()};
   }
   options.model = options.boxes.empty() && !options.everything ? request.model : "";
   options.classify_with = model_from(document, "classify_with");

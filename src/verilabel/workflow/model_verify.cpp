@@ -103,9 +103,9 @@ std::string check_hashes(const CachedSnapshot& snapshot) {
 /// A mask for a point has the model's estimate of an IoU for a score, which may leave the range.
 bool is_possible(const Candidate& candidate, bool is_estimate) {
   const Box& box = candidate.box_xywh_px;
-  return std::isfinite(candidate.score) && (is_estimate || (candidate.score >= 0 && candidate.score <= 1)) && std::isfinite(box.x) &&
-         std::isfinite(box.y) && box.w >= 0 && box.h >= 0 && box.x >= 0 && box.y >= 0 && box.x + box.w <= kImageWidth + 1e-6 &&
-         box.y + box.h <= kImageHeight + 1e-6;
+  return std::isfinite(candidate.score) && (is_estimate || (candidate.score >= 0 && candidate.score <= 1)) &&
+         std::isfinite(box.x) && std::isfinite(box.y) && box.w >= 0 && box.h >= 0 && box.x >= 0 && box.y >= 0 &&
+         box.x + box.w <= kImageWidth + 1e-6 && box.y + box.h <= kImageHeight + 1e-6;
 }
 
 /// The two things of the test image as boxes for a model that outlines.
