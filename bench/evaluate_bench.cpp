@@ -1,11 +1,9 @@
-// Times evaluation after loading: evaluate_bench COLUMNS [ROUNDS [TIMES]]. COLUMNS is written by evaluate_bench.py, which also runs
-// the peers on the same data in the same run and prints the ratios. TIMES repeats the data that often, on further images.
+// Times evaluation after loading: evaluate_bench COLUMNS [ROUNDS]. COLUMNS is written by evaluate_bench.py, which also runs the
+// peers on the same data in the same run and prints the ratios.
 //
 // The file, in the byte order of this machine: counts of images, classes, truths, predictions (int64); image ids, class ids
 // (int64); of the truths image, class (uint32), box (4 doubles each), area (double), crowd (byte); of the predictions image, class,
 // box, score.
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -57,43 +55,6 @@ EvaluationInput read_columns(const char* path) {
   return input;
 }
 
-template <typename T>
-void repeat(std::vector<T>& rows, int times) {
-  const std::vector<T> once = rows;
-  for (int i = 1; i < times; ++i) {
-    rows.insert(rows.end(), once.begin(), once.end());
-  }
-}
-
-void repeat_on_further_images(EvaluationInput& input, int times) {
-  const std::size_t images = input.images.size();
-  const std::int64_t beyond = *std::max_element(input.images.id.begin(), input.images.id.end()) + 1;
-  repeat(input.images.id, times);
-  for (std::size_t i = 0; i < input.images.size(); ++i) {
-    input.images.id[i] += beyond * static_cast<std::int64_t>(i / images);
-  }
-  for (std::vector<std::uint32_t>* const image : {&input.truths.image, &input.predictions.image}) {
-    const std::size_t labels = image->size();
-    repeat(*image, times);
-    for (std::size_t i = 0; i < image->size(); ++i) {
-      (*image)[i] += static_cast<std::uint32_t>(images * (i / labels));
-    }
-  }
-  repeat(input.truths.category, times);
-  repeat(input.truths.box_xywh_px, times);
-  repeat(input.truths.area_px, times);
-  repeat(input.truths.is_crowd, times);
-  repeat(input.predictions.category, times);
-  repeat(input.predictions.box_xywh_px, times);
-  repeat(input.predictions.score, times);
-}
-
-std::int64_t peak_resident_bytes() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;
-}
-
 /// Milliseconds of each round, in ascending order.
 template <typename Work>
 std::vector<double> time_rounds(int rounds, const Work& work) {
@@ -107,9 +68,8 @@ std::vector<double> time_rounds(int rounds, const Work& work) {
   return times;
 }
 
-void run(const char* path, int rounds, int times) {
-  EvaluationInput input = read_columns(path);
-  repeat_on_further_images(input, times);
+void run(const char* path, int rounds) {
+  const EvaluationInput input = read_columns(path);
   const Matching matching = match(input, coco_match_options());
   const Outcomes all = outcomes(input, matching, matching.cell(0, 0));
   const auto print = [&](const char* name, const std::vector<double>& sorted_ms) {
@@ -134,19 +94,18 @@ void run(const char* path, int rounds, int times) {
   for (const auto& [name, value] : evaluation.coco.named()) {
     fmt::print("{} {}\n", name, value.value_or(-1));
   }
-  fmt::print("predictions {}\npeak_resident_bytes {}\nkept {}\n", input.predictions.size(), peak_resident_bytes(), kept);
+  fmt::print("kept {}\n", kept);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fputs("usage: evaluate_bench COLUMNS [ROUNDS [TIMES]]; evaluate_bench.py writes COLUMNS and runs this\n", stderr);
+    std::fputs("usage: evaluate_bench COLUMNS [ROUNDS]; evaluate_bench.py writes COLUMNS and runs this\n", stderr);
     return 2;
   }
   try {
-    const auto count = [&](int at, int otherwise) { return argc > at ? std::max(1, std::stoi(argv[at])) : otherwise; };
-    run(argv[1], count(2, 11), count(3, 1));
+    run(argv[1], argc > 2 ? std::max(1, std::stoi(argv[2])) : 11);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

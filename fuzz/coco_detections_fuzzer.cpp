@@ -1,7 +1,9 @@
 // Reads COCO files for evaluation: the list that is read piece by piece on all processors must say what its elements say one by
 // one, wherever it is cut, and a whole file is read or refused.
 
-#include <algorithm>
+#include <cstring>
+#include <span>
+#include <tuple>
 #include <vector>
 
 #include "fuzz/fuzzing.h"
@@ -20,10 +22,32 @@ bool is_same(const std::vector<double>& a, const std::vector<double>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
+std::vector<Rle> masks_of(const RleColumn& column) {
+  std::vector<Rle> masks;
+  for (std::size_t i = 0; i < column.size(); ++i) {
+    masks.push_back(column[i]);
+  }
+  return masks;
+}
+
+using RowPolygons = std::tuple<std::uint32_t, std::vector<double>, std::vector<std::uint32_t>>;
+
+std::vector<RowPolygons> polygons_of(const CocoDetections& rows) {
+  std::vector<RowPolygons> polygons;
+  for (const CocoPolygons& part : rows.polygons) {
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const std::span<const double> xy_px = part.xy_px(i);
+      const std::span<const std::uint32_t> ends = part.ends(i);
+      polygons.emplace_back(part.rows()[i], std::vector(xy_px.begin(), xy_px.end()), std::vector(ends.begin(), ends.end()));
+    }
+  }
+  return polygons;
+}
+
 bool is_same(const CocoDetections& a, const CocoDetections& b) {
   return a.image_id == b.image_id && a.category_id == b.category_id && a.box_xywh_px == b.box_xywh_px &&
          is_same(a.area_px, b.area_px) && is_same(a.score, b.score) && a.is_crowd == b.is_crowd &&
-         std::ranges::equal(a.mask, b.mask) && a.polygons == b.polygons;
+         a.boxless_rows == b.boxless_rows && masks_of(a.mask) == masks_of(b.mask) && polygons_of(a) == polygons_of(b);
 }
 
 /// The list whose `[` stands there, one element after the other; nothing when one of them has a fault or a text for an id.
@@ -52,10 +76,11 @@ std::optional<CocoAnnotationList> read_by_element(const fs::path& path, std::uin
         annotation.has_box || annotation.label.mask ? fault_of(annotation.label) : std::nullopt;
     require(!fault || masks == CocoMasks::skip, "an annotation keeps the invariants of a label: " + fault.value_or(""));
     const Label& label = annotation.label;
+    const auto row = static_cast<std::uint32_t>(rows.size());
     rows.image_id.push_back(annotation.image_id.number);
     rows.category_id.push_back(annotation.category_id.number);
     rows.box_xywh_px.push_back(label.box_xywh_px);
-    if (has_area_column(kind, masks)) {
+    if (kind == CocoListKind::truth) {
       rows.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
     }
     if (kind == CocoListKind::results) {
@@ -69,8 +94,19 @@ std::optional<CocoAnnotationList> read_by_element(const fs::path& path, std::uin
     if (masks == CocoMasks::read) {
       const Rle* const runs = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
       rows.mask.push_back(runs != nullptr ? RleView(*runs) : RleView());
-      const bool has_polygons = label.mask && runs == nullptr;
-      rows.polygons.push_back(has_polygons ? std::get<std::vector<Polygon>>(label.mask->shape) : std::vector<Polygon>());
+      if (kind == CocoListKind::results && !annotation.has_box && label.mask) {
+        rows.boxless_rows.push_back(row);
+      }
+      if (label.mask && runs == nullptr) {
+        std::vector<double> xy_px;
+        std::vector<std::uint32_t> ends;
+        for (const Polygon& polygon : std::get<std::vector<Polygon>>(label.mask->shape)) {
+          xy_px.insert(xy_px.end(), polygon.begin(), polygon.end());
+          ends.push_back(static_cast<std::uint32_t>(xy_px.size()));
+        }
+        rows.polygons.resize(1);
+        rows.polygons.back().push_back(row, xy_px, ends);
+      }
     }
   }
   list.end_byte_offset = stream.bytes_consumed();

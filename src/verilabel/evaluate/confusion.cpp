@@ -53,7 +53,7 @@ class ImagePairer {
       if (input_.truths.is_crowd[truth] != 0 || pairing_.prediction_of_truth[truth] != kNoPartner) {
         continue;
       }
-      const double overlap = overlaps_.of(prediction, truth);
+      const double overlap = overlaps_.of(prediction, truth, masks_);
       if (overlap >= options_.iou && overlap >= greatest) {
         best = truth;
         greatest = overlap;
@@ -67,12 +67,12 @@ class ImagePairer {
     return true;
   }
 
-  std::uint8_t is_on_crowd(std::span<const std::uint32_t> truths, std::uint32_t prediction) const {
+  std::uint8_t is_on_crowd(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
     return std::any_of(truths.begin(), truths.end(),
                        [&](std::uint32_t truth) {
                          return input_.truths.is_crowd[truth] != 0 &&
                                 input_.truths.category[truth] == input_.predictions.category[prediction] &&
-                                overlaps_.of(prediction, truth) >= options_.iou;
+                                overlaps_.of(prediction, truth, masks_) >= options_.iou;
                        })
                ? 1
                : 0;
@@ -83,6 +83,7 @@ class ImagePairer {
   const PairingOptions& options_;
   Pairing& pairing_;
   std::vector<std::uint32_t> order_;
+  MaskPair masks_;
 };
 
 }  // namespace

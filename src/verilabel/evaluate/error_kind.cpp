@@ -29,7 +29,7 @@ class Classifier {
       : input_(input), overlaps_(input, options.iou_type, options.threads), outcomes_(outcomes), options_(options) {}
 
   /// `truths` are those of the prediction's image.
-  LabelError classify(std::uint32_t prediction, std::span<const std::uint32_t> truths) const {
+  LabelError classify(std::uint32_t prediction, std::span<const std::uint32_t> truths, MaskPair& masks) const {
     Best same_class;
     Best other_class;
     Best taken;  // of the same class
@@ -38,7 +38,7 @@ class Classifier {
       if (outcomes_.truths[truth].outcome == Outcome::ignored) {
         continue;
       }
-      const double overlap = overlaps_.of(prediction, truth);
+      const double overlap = overlaps_.of(prediction, truth, masks);
       any.offer(overlap, truth);
       if (input_.truths.category[truth] != input_.predictions.category[prediction]) {
         other_class.offer(overlap, truth);
@@ -90,10 +90,11 @@ std::vector<LabelError> errors_of_predictions(const EvaluationInput& input, cons
   const Classifier classifier(input, outcomes, options);
   const std::vector<std::size_t> ends = range_ends(input.images.size(), kImagesOfABlock);
   for_each_in_parallel(ends.size(), options.threads, [&](std::size_t block) {
+    MaskPair masks;
     for (std::size_t image = block == 0 ? 0 : ends[block - 1]; image < ends[block]; ++image) {
       for (const std::uint32_t prediction : predictions.of(image)) {
         if (outcomes.predictions[prediction].outcome == Outcome::fp) {
-          errors[prediction] = classifier.classify(prediction, truths.of(image));
+          errors[prediction] = classifier.classify(prediction, truths.of(image), masks);
         }
       }
     }

@@ -104,24 +104,30 @@ void check_masks(const EvaluationInput& input) {
   if (truths.mask.size() != truths.size() || predictions.mask.size() != predictions.size()) {
     throw Error(ErrorCode::wrong_use, "masks are to be compared, but not every truth and every prediction has one; compare boxes");
   }
-  std::vector<std::optional<RleView>> first(input.images.size());
-  const auto check = [&](std::uint32_t image, RleView mask, const char* what, std::size_t index) {
-    std::optional<RleView>& other = first.at(image);
-    if (!other) {
-      other = mask;
-    } else if (mask.height != other->height || mask.width != other->width) {
+  struct Size {
+    std::uint32_t height;
+    std::uint32_t width;
+  };
+  std::vector<std::optional<Size>> sizes(input.images.size());
+  const auto check = [&](std::uint32_t image, const RleColumn& masks, std::size_t row, const char* what) {
+    const std::uint32_t height = masks.height(row);
+    const std::uint32_t width = masks.width(row);
+    std::optional<Size>& size = sizes.at(image);
+    if (!size) {
+      size = {height, width};
+    } else if (height != size->height || width != size->width) {
       throw label_error(input,
                         fmt::format("of two masks on one image one is {} × {} pixels and the other {} × {}; bring both to the size "
                                     "of the image",
-                                    other->width, other->height, mask.width, mask.height),
-                        image, {{what, fmt::to_string(index)}});
+                                    size->width, size->height, width, height),
+                        image, {{what, fmt::to_string(row)}});
     }
   };
   for (std::size_t i = 0; i < truths.size(); ++i) {
-    check(truths.image[i], truths.mask[i], "truth", i);
+    check(truths.image[i], truths.mask, i, "truth");
   }
   for (std::size_t i = 0; i < predictions.size(); ++i) {
-    check(predictions.image[i], predictions.mask[i], "prediction", i);
+    check(predictions.image[i], predictions.mask, i, "prediction");
   }
 }
 

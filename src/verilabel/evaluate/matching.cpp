@@ -238,43 +238,55 @@ class BlockMatcher {
       return;
     }
     taken_.assign(truths.size(), 0);
-    if (options_.iou_type == IouType::mask) {
-      truth_mask_boxes_.clear();
-      for (const std::uint32_t truth : truths) {
-        truth_mask_boxes_.push_back(tight_box(input_.truths.mask[truth]));
-      }
+    const bool is_mask = options_.iou_type == IouType::mask;
+    if (is_mask) {
+      choose_masks(truths);
     }
     for (std::uint32_t rank = 0; rank < predictions.size(); ++rank) {
-      find_candidates(truths, predictions[rank]);
+      candidates_.clear();
+      is_mask ? find_mask_candidates(truths, predictions[rank]) : find_box_candidates(truths, predictions[rank]);
       if (!candidates_.empty()) {
         take_best(truths, predictions[rank], rank);
       }
     }
   }
 
-  /// The truths that the prediction overlaps enough for the lowest threshold.
-  void find_candidates(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
-    candidates_.clear();
-    const bool is_mask = options_.iou_type == IouType::mask;
-    Box box = is_mask ? columns_around(input_.predictions.mask[prediction]) : input_.predictions.box_xywh_px[prediction];
-    bool is_tight = !is_mask;  // most are told apart without a walk along the runs
+  void choose_masks(std::span<const std::uint32_t> truths) {
+    truth_columns_.clear();
+    if (truth_masks_.size() < truths.size()) {
+      truth_masks_.resize(truths.size());
+    }
+    for (std::size_t i = 0; i < truths.size(); ++i) {
+      truth_columns_.push_back(input_.truths.mask.columns_around(truths[i]));
+      truth_masks_[i].choose(input_.truths.mask, truths[i]);
+    }
+  }
+
+  // The truths that the prediction overlaps enough for the lowest threshold.
+
+  void find_box_candidates(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
+    const Box& box = input_.predictions.box_xywh_px[prediction];
     for (std::uint32_t i = 0; i < truths.size(); ++i) {
-      const std::uint32_t truth = truths[i];
-      const Box& truth_box = is_mask ? truth_mask_boxes_[i] : input_.truths.box_xywh_px[truth];
-      if (is_apart(box, truth_box)) {
-        continue;
+      const Box& truth_box = input_.truths.box_xywh_px[truths[i]];
+      if (!is_apart(box, truth_box)) {
+        offer(i, box_overlap(box, truth_box, input_.truths.is_crowd[truths[i]] != 0));
       }
-      if (!is_tight) {
-        is_tight = true;
-        box = tight_box(input_.predictions.mask[prediction]);
-        if (is_apart(box, truth_box)) {
-          continue;
-        }
+    }
+  }
+
+  void find_mask_candidates(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
+    const Box columns = input_.predictions.mask.columns_around(prediction);
+    prediction_mask_.choose(input_.predictions.mask, prediction);
+    for (std::uint32_t i = 0; i < truths.size(); ++i) {
+      if (!is_apart(columns, truth_columns_[i]) && !is_apart(prediction_mask_.box(), truth_masks_[i].box())) {
+        offer(i, mask_overlap(prediction_mask_, truth_masks_[i], input_.truths.is_crowd[truths[i]] != 0));
       }
-      const double overlap = overlap_of(input_, options_.iou_type, prediction, truth);
-      if (overlap >= least_threshold_) {
-        candidates_.push_back({overlap, i});
-      }
+    }
+  }
+
+  void offer(std::uint32_t truth, double overlap) {
+    if (overlap >= least_threshold_) {
+      candidates_.push_back({overlap, truth});
     }
   }
 
@@ -326,8 +338,10 @@ class BlockMatcher {
   std::vector<std::uint32_t> wanted_;
   std::vector<std::uint32_t> group_truths_;
   std::vector<std::uint32_t> group_predictions_;
-  std::vector<CellMask> taken_;  ///< by truth of the group: cells in which it has a partner
-  std::vector<Box> truth_mask_boxes_;
+  std::vector<CellMask> taken_;        ///< by truth of the group: cells in which it has a partner
+  std::vector<Box> truth_columns_;     ///< of masks: `columns_around` each truth of the group
+  std::vector<LazyMask> truth_masks_;  ///< likewise, at least as many as there are
+  LazyMask prediction_mask_;
   std::vector<Candidate> candidates_;
 };
 

@@ -14,23 +14,43 @@ std::vector<Box> tight_boxes(const RleColumn& masks, unsigned threads) {
   std::vector<Box> boxes(masks.size());
   const std::vector<std::size_t> ends = range_ends(masks.size(), kMasksOfABlock);
   for_each_in_parallel(ends.size(), threads, [&](std::size_t block) {
+    CocoStringReader reader;
     for (std::size_t i = block == 0 ? 0 : ends[block - 1]; i < ends[block]; ++i) {
-      boxes[i] = tight_box(masks[i]);
+      boxes[i] = tight_box(masks.read(i, reader));
     }
   });
   return boxes;
 }
 
 }  // namespace
-double overlap_of(const EvaluationInput& input, IouType iou_type, std::uint32_t prediction, std::uint32_t truth) {
-  if (iou_type == IouType::mask) {
-    const RleView a = input.predictions.mask[prediction];
-    const RleView b = input.truths.mask[truth];
-    return input.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
+
+void LazyMask::choose(const RleColumn& masks, std::uint32_t row) {
+  if (masks_ != &masks || row_ != row) {
+    masks_ = &masks;
+    row_ = row;
+    runs_.reset();
+    box_.reset();
   }
-  const Box& a = input.predictions.box_xywh_px[prediction];
-  const Box& b = input.truths.box_xywh_px[truth];
-  return input.truths.is_crowd[truth] != 0 ? intersection_over_detection(a, b) : iou(a, b);
+}
+
+RleView LazyMask::runs() {
+  if (!runs_) {
+    runs_ = masks_->read(row_, reader_);
+  }
+  return *runs_;
+}
+
+const Box& LazyMask::box() {
+  if (!box_) {
+    box_ = tight_box(runs());
+  }
+  return *box_;
+}
+
+double mask_overlap(LazyMask& prediction, LazyMask& truth, bool is_crowd) {
+  const RleView a = prediction.runs();
+  const RleView b = truth.runs();
+  return is_crowd ? intersection_over_detection(a, b) : iou(a, b);
 }
 
 Overlaps::Overlaps(const EvaluationInput& input, IouType iou_type, unsigned threads)
@@ -41,6 +61,16 @@ Overlaps::Overlaps(const EvaluationInput& input, IouType iou_type, unsigned thre
     prediction_boxes_ = around_predictions_;
     truth_boxes_ = around_truths_;
   }
+}
+
+double Overlaps::of_near(std::uint32_t prediction, std::uint32_t truth, MaskPair& masks) const {
+  const bool is_crowd = input_.truths.is_crowd[truth] != 0;
+  if (iou_type_ == IouType::mask) {
+    masks.prediction.choose(input_.predictions.mask, prediction);
+    masks.truth.choose(input_.truths.mask, truth);
+    return mask_overlap(masks.prediction, masks.truth, is_crowd);
+  }
+  return box_overlap(input_.predictions.box_xywh_px[prediction], input_.truths.box_xywh_px[truth], is_crowd);
 }
 
 Error label_error(const EvaluationInput& input, std::string message, std::uint32_t image, const ErrorContext& more) {

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include "verilabel/formats/json_scan.h"
 #include "verilabel/formats/json_stream.h"
 #include "verilabel/formats/plain_decimal.h"
+#include "verilabel/geometry/coco_string.h"
 #include "verilabel/geometry/mask.h"
 
 namespace verilabel {
@@ -67,6 +70,13 @@ class FileWindow {
   std::size_t size_ = 0;
 };
 
+/// COCO's character string of a mask, unescaped and not looked at yet.
+struct CocoRunString {
+  std::string_view text;
+  std::uint32_t height = 0;
+  std::uint32_t width = 0;
+};
+
 /// What stands in one annotation, as far as evaluation asks.
 struct Row {
   std::optional<std::int64_t> id;
@@ -76,16 +86,24 @@ struct Row {
   std::optional<double> area_px;
   std::optional<double> score;
   bool is_crowd = false;
-  bool has_runs = false;
-  Rle runs;
-  std::vector<Polygon> polygons;
+  std::optional<CocoRunString> run_string;
+  std::optional<Rle> runs;  ///< in place of the string
+  std::vector<double> polygons_xy_px;
+  std::vector<std::uint32_t> polygon_ends;  ///< of each polygon in the numbers
+  std::string unescaped;                    ///< what the string may lie in
 
-  bool has_mask() const { return has_runs || !polygons.empty(); }
-  /// Keeps the memory of the runs.
+  bool has_mask() const { return run_string || runs || !polygon_ends.empty(); }
+  /// Keeps memory for the next one.
   void clear() {
-    std::vector<std::uint32_t> room = std::move(runs.counts);
-    *this = {};
-    runs.counts = std::move(room);
+    id.reset();
+    box_xywh_px.reset();
+    area_px.reset();
+    score.reset();
+    is_crowd = false;
+    run_string.reset();
+    runs.reset();
+    polygons_xy_px.clear();
+    polygon_ends.clear();
   }
 };
 
@@ -183,7 +201,7 @@ const char* read_into(std::optional<Number>& target, const char* at) {
 }
 
 /// A list of polygons of at least three points each.
-const char* read_polygons(const char* at, std::vector<Polygon>& polygons) {
+const char* read_polygons(const char* at, Row& row) {
   if (*at != '[') {
     return nullptr;
   }
@@ -196,25 +214,21 @@ const char* read_polygons(const char* at, std::vector<Polygon>& polygons) {
       return nullptr;
     }
     ++at;
-    // As many numbers as commas and one, so that the polygon is allocated once.
-    std::size_t count = 1;
-    for (const char* c = at; *c != ']' && *c != '\0'; ++c) {
-      count += *c == ',' ? 1 : 0;
-    }
-    Polygon& polygon = polygons.emplace_back();
-    polygon.reserve(count);
+    const std::size_t begin = row.polygons_xy_px.size();
     do {
       double number = 0;
       at = read_plain_decimal(after_space(at), number);
       if (at == nullptr) {
         return nullptr;
       }
-      polygon.push_back(number);
+      row.polygons_xy_px.push_back(number);
       at = after_space(at);
     } while (*at++ == ',');
-    if (at[-1] != ']' || polygon.size() < 6 || polygon.size() % 2 != 0) {
+    const std::size_t numbers = row.polygons_xy_px.size() - begin;
+    if (at[-1] != ']' || numbers < 6 || numbers % 2 != 0) {
       return nullptr;
     }
+    row.polygon_ends.push_back(static_cast<std::uint32_t>(row.polygons_xy_px.size()));
     at = after_space(at);
     if (*at == ']') {
       return at + 1;
@@ -231,20 +245,30 @@ const char* read_run_string(const char* at, std::string& unescaped, std::string_
   if (*at != '"') {
     return nullptr;
   }
-  const char* const begin = ++at;
-  const auto after_part = [](const char* part) { return part + std::strcspn(part, "\"\\"); };
-  at = after_part(at);
-  text = {begin, static_cast<std::size_t>(at - begin)};
-  if (*at == '\\') {
+  const char* const begin = at + 1;
+  const char* const end = std::strchr(begin, '"');
+  if (end == nullptr) {
+    return nullptr;
+  }
+  const auto find_backslash = [end](const char* from) {
+    const void* const found = std::memchr(from, '\\', static_cast<std::size_t>(end - from));
+    return found == nullptr ? end : static_cast<const char*>(found);
+  };
+  const char* part_end = find_backslash(begin);
+  text = {begin, static_cast<std::size_t>(part_end - begin)};
+  if (part_end != end) {
     unescaped.assign(text);
-    while (*at == '\\' && at[1] == '\\') {
-      const char* const part = at + 1;
-      at = after_part(at + 2);
-      unescaped.append(part, at);
+    while (part_end != end) {
+      if (part_end[1] != '\\') {
+        return nullptr;
+      }
+      const char* const part = part_end + 1;  // the second of the two is the first of what follows
+      part_end = find_backslash(part + 1);
+      unescaped.append(part, part_end);
     }
     text = unescaped;
   }
-  return *at == '"' ? at + 1 : nullptr;
+  return end + 1;
 }
 
 const char* read_size(const char* at, std::int64_t& height, std::int64_t& width) {
@@ -262,7 +286,7 @@ const char* read_size(const char* at, std::int64_t& height, std::int64_t& width)
 }
 
 /// `size` and `counts`, in either order, the counts as a string.
-const char* read_runs(const char* at, std::string& unescaped, Row& row) {
+const char* read_runs(const char* at, Row& row) {
   constexpr std::string_view kSize = "\"size\"";
   constexpr std::string_view kCounts = "\"counts\"";
   std::int64_t height = -1;
@@ -279,7 +303,7 @@ const char* read_runs(const char* at, std::string& unescaped, Row& row) {
       return nullptr;
     }
     at = after_space(at + 1);
-    at = is_size ? read_size(at, height, width) : read_run_string(at, unescaped, text.emplace());
+    at = is_size ? read_size(at, height, width) : read_run_string(at, row.unescaped, text.emplace());
     if (at == nullptr) {
       return nullptr;
     }
@@ -292,17 +316,11 @@ const char* read_runs(const char* at, std::string& unescaped, Row& row) {
   if (height < 0 || width < 0 || height > kGreatest || width > kGreatest) {
     return nullptr;
   }
-  try {
-    row.runs = rle_from_coco_string(*text, static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(width),
-                                    std::move(row.runs.counts));
-    row.has_runs = true;
-  } catch (const Error&) {
-    return nullptr;  // the reader that goes from element to element says where
-  }
+  row.run_string = {*text, static_cast<std::uint32_t>(height), static_cast<std::uint32_t>(width)};
   return at + 1;
 }
 
-const char* read_value(const char* at, Field field, CocoMasks masks, std::string& unescaped, Row& row) {
+const char* read_value(const char* at, Field field, CocoMasks masks, Row& row) {
   switch (field) {
     case Field::id:
       return read_into(row.id, at);
@@ -323,12 +341,12 @@ const char* read_value(const char* at, Field field, CocoMasks masks, std::string
       if (masks == CocoMasks::skip) {
         return skip_numbers(at);
       }
-      return *at == '{' ? read_runs(at, unescaped, row) : read_polygons(at, row.polygons);
+      return *at == '{' ? read_runs(at, row) : read_polygons(at, row);
   }
   return nullptr;
 }
 
-const char* read_plain_annotation(const char* at, CocoMasks masks, std::string& unescaped, Row& row) {
+const char* read_plain_annotation(const char* at, CocoMasks masks, Row& row) {
   row.clear();
   if (*at != '{') {
     return nullptr;
@@ -347,7 +365,7 @@ const char* read_plain_annotation(const char* at, CocoMasks masks, std::string& 
       return nullptr;
     }
     seen |= bit;
-    at = read_value(after_space(at + 1), field, masks, unescaped, row);
+    at = read_value(after_space(at + 1), field, masks, row);
     if (at == nullptr) {
       return nullptr;
     }
@@ -364,23 +382,21 @@ const char* read_plain_annotation(const char* at, CocoMasks masks, std::string& 
   return (seen & kNeeded) == kNeeded && (row.box_xywh_px || row.has_mask()) ? at + 1 : nullptr;
 }
 
-/// A part of the list, by bytes of the file.
+/// A part of the list, by bytes of the file: what begins in it.
 struct Range {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
   bool is_begin_known = false;  ///< an element begins there, or at 0 the list; otherwise at the first that seems to behind it
-  bool is_end_known = false;    ///< likewise; at the end of the file it does not matter
 };
 
-/// One piece of the list.
+/// What was read of a range.
 struct Piece {
   enum class End : std::uint8_t {
-    at_element,  ///< in front of an element, at or behind where the piece was to end
+    at_element,  ///< in front of an element, at or behind where the range ends
     of_list,     ///< behind the closing bracket
     faulty,
   };
-  CocoDetections rows;
-  std::vector<std::int64_t> ids;
+  CocoAnnotationList list;
   End end = End::faulty;
   std::uint64_t started_at = 0;
   std::uint64_t stopped_at = 0;
@@ -407,17 +423,16 @@ class PieceReader {
   PieceReader(const CocoListOptions& options, const FileTail& file)
       : kind_(options.kind),
         masks_(options.masks),
-        has_area_(has_area_column(options.kind, options.masks)),
         file_(file),
         window_(file),
         parser_(options.masks == CocoMasks::read ? CocoElementParser::Keep::boxes_and_masks : CocoElementParser::Keep::boxes) {}
 
-  /// `most_ahead`: how far behind the range to look for what began in it.
-  Piece read(const Range& range, std::uint64_t most_ahead) {
+  /// `most_ahead`: how far behind the range to look for what began in it. The piece's memory is used again.
+  Piece read(const Range& range, std::uint64_t most_ahead, Piece piece) {
     constexpr std::uint64_t kLeastAhead = 1024;
     for (std::uint64_t ahead = kLeastAhead;; ahead *= 4) {
       window_.show(range.begin, std::min(file_.size(), range.end + ahead));
-      Piece piece = read_window(range);
+      read_window(range, piece);
       const bool is_cut_off = piece.end == Piece::End::faulty || piece.stopped_at == window_.offset_of(window_.end());
       if (!is_cut_off || window_.is_at_end_of_file()) {
         return piece;
@@ -430,64 +445,56 @@ class PieceReader {
   }
 
  private:
-  Piece read_window(const Range& range) {
-    Piece piece;
+  void read_window(const Range& range, Piece& piece) {
+    piece.list.clear();
+    piece.end = Piece::End::faulty;
     piece.started_at = range.begin;
-    const char* const range_end = window_.begin() + (range.end - range.begin);
-    const char* const stop = range.is_end_known ? range_end : likely_element(range_end, window_.end());
+    const char* const stop = likely_element(window_.begin() + (range.end - range.begin), window_.end());
     const char* at = range.is_begin_known ? window_.begin() : likely_element(window_.begin(), window_.end());
     if (std::max(at, stop) == window_.end() && !window_.is_at_end_of_file()) {
-      return piece;
+      return;
     }
     piece.started_at = window_.offset_of(at);
     if (range.begin == 0 && range.is_begin_known) {
       if (*at != '[') {
-        return piece;
+        return;
       }
       at = after_space(at + 1);
       if (*at == ']') {
-        return ended(std::move(piece), Piece::End::of_list, at + 1);
+        end(piece, Piece::End::of_list, at + 1);
+        return;
       }
     }
-    if (at < stop) {
-      return read_elements(std::move(piece), at, stop);
-    }
-    return ended(std::move(piece), Piece::End::at_element, at);
+    at < stop ? read_elements(piece, at, stop) : end(piece, Piece::End::at_element, at);
   }
 
-  Piece ended(Piece piece, Piece::End end, const char* at) const {
-    piece.end = end;
+  void end(Piece& piece, Piece::End how, const char* at) const {
+    piece.end = how;
     piece.stopped_at = window_.offset_of(at);
-    return piece;
   }
 
   /// From an element to the first that begins at `stop` or behind it.
-  Piece read_elements(Piece piece, const char* at, const char* stop) {
-    const char* const begin = at;
+  void read_elements(Piece& piece, const char* at, const char* stop) {
     for (;;) {
-      const char* next = read_plain_annotation(at, masks_, unescaped_, row_);
+      const char* next = read_plain_annotation(at, masks_, row_);
       if (next == nullptr) {
         next = read_any_annotation(at);
       }
-      if (next == nullptr || (kind_ == CocoListKind::results && !row_.score)) {
-        return piece;
+      if (next == nullptr || !append(piece.list)) {
+        return;
       }
-      if (piece.rows.size() == 0) {
-        // As if all were about as long as the first: growing step by step would touch twice the memory.
-        const auto first_bytes = static_cast<std::size_t>(next - begin);
-        reserve(piece.rows, static_cast<std::size_t>(stop - begin) / first_bytes * 5 / 4);
-      }
-      append(piece);
       next = after_space(next);
       if (*next == ']') {
-        return ended(std::move(piece), Piece::End::of_list, next + 1);
+        end(piece, Piece::End::of_list, next + 1);
+        return;
       }
       if (*next != ',') {
-        return piece;
+        return;
       }
       at = after_space(next + 1);
       if (at >= stop) {
-        return ended(std::move(piece), Piece::End::at_element, at);
+        end(piece, Piece::End::at_element, at);
+        return;
       }
     }
   }
@@ -517,152 +524,232 @@ class PieceReader {
     row_.area_px = label.area_px;
     row_.score = label.confidence;
     row_.is_crowd = label.is_crowd;
-    if (label.mask) {
-      row_.has_runs = std::holds_alternative<Rle>(label.mask->shape);
-      if (row_.has_runs) {
-        row_.runs = std::get<Rle>(std::move(label.mask->shape));
-      } else {
-        row_.polygons = std::get<std::vector<Polygon>>(std::move(label.mask->shape));
+    if (label.mask && std::holds_alternative<Rle>(label.mask->shape)) {
+      row_.runs = std::get<Rle>(std::move(label.mask->shape));
+    } else if (label.mask) {
+      for (const Polygon& polygon : std::get<std::vector<Polygon>>(label.mask->shape)) {
+        row_.polygons_xy_px.insert(row_.polygons_xy_px.end(), polygon.begin(), polygon.end());
+        row_.polygon_ends.push_back(static_cast<std::uint32_t>(row_.polygons_xy_px.size()));
       }
     }
     return end;
   }
 
-  void append(Piece& piece) {
-    CocoDetections& rows = piece.rows;
+  /// Whether the row is one of such a list; otherwise nothing can be made of the list any more.
+  bool append(CocoAnnotationList& list) {
+    CocoDetections& rows = list.detections;
+    const bool is_result = kind_ == CocoListKind::results;
+    if ((is_result && !row_.score) || (masks_ == CocoMasks::read && !append_mask(rows))) {
+      return false;
+    }
+    if (is_result && masks_ == CocoMasks::read && !row_.box_xywh_px) {
+      rows.boxless_rows.push_back(static_cast<std::uint32_t>(rows.size()));
+    }
+    const Box box = row_.box_xywh_px ? *row_.box_xywh_px : box_of_mask();
     rows.image_id.push_back(row_.image_id);
     rows.category_id.push_back(row_.category_id);
-    const auto mask_box = [&] { return row_.has_runs ? tight_box(row_.runs) : box_around(row_.polygons); };
-    const Box box = row_.box_xywh_px ? *row_.box_xywh_px : mask_box();
     rows.box_xywh_px.push_back(box);
-    if (kind_ == CocoListKind::results) {
+    if (is_result) {
       rows.score.push_back(*row_.score);
     } else {
+      rows.area_px.push_back(row_.area_px.value_or(box.w * box.h));
       rows.is_crowd.push_back(row_.is_crowd ? 1 : 0);
       if (row_.id) {
-        piece.ids.push_back(*row_.id);
+        list.ids.push_back(*row_.id);
       }
     }
-    if (has_area_) {
-      rows.area_px.push_back(area_of(kind_, row_.box_xywh_px.has_value(), box, row_.area_px));
-    }
-    if (masks_ == CocoMasks::read) {
-      rows.mask.push_back(row_.has_runs ? RleView(row_.runs) : RleView());
-      rows.polygons.push_back(std::move(row_.polygons));
-    }
+    return true;
   }
 
-  void reserve(CocoDetections& rows, std::size_t count) const {
-    rows.image_id.reserve(count);
-    rows.category_id.reserve(count);
-    rows.box_xywh_px.reserve(count);
-    if (kind_ == CocoListKind::results) {
-      rows.score.reserve(count);
+  bool append_mask(CocoDetections& rows) {
+    if (row_.run_string) {
+      const auto& [text, height, width] = *row_.run_string;
+      try {
+        rows.mask.push_back_coco_string(text, height, width, run_reader_);
+      } catch (const Error&) {
+        return false;  // the reader that goes from element to element says where
+      }
+      return true;
     }
-    if (has_area_) {
-      rows.area_px.reserve(count);
+    rows.mask.push_back(row_.runs ? RleView(*row_.runs) : RleView());
+    if (!row_.polygon_ends.empty()) {
+      if (rows.polygons.empty()) {
+        rows.polygons.emplace_back();
+      }
+      rows.polygons.back().push_back(static_cast<std::uint32_t>(rows.size()), row_.polygons_xy_px, row_.polygon_ends);
     }
-    if (masks_ == CocoMasks::read) {
-      rows.mask.reserve(count);
-      rows.polygons.reserve(count);
+    return true;
+  }
+
+  Box box_of_mask() {
+    if (row_.run_string) {
+      return tight_box(run_reader_.read(row_.run_string->text, row_.run_string->height, row_.run_string->width));
     }
+    return row_.runs ? tight_box(*row_.runs) : box_around(row_.polygons_xy_px);
   }
 
   CocoListKind kind_;
   CocoMasks masks_;
-  bool has_area_;
   const FileTail& file_;
   FileWindow window_;
   CocoElementParser parser_;
   CocoAnnotation annotation_;
   Row row_;
-  std::string unescaped_;
+  CocoStringReader run_reader_;
 };
 
 template <typename T>
-void move_to_end(std::vector<T>& whole, std::vector<T>& part) {
-  whole.insert(whole.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-  std::vector<T>().swap(part);
+void append_column(std::vector<T>& whole, const std::vector<T>& part) {
+  whole.insert(whole.end(), part.begin(), part.end());
 }
 
-void move_to_end(RleColumn& whole, RleColumn& part) {
-  whole.append(std::move(part));
-}
+/// Puts the pieces together in the order of the file, as they come in.
+class Assembly {
+ public:
+  Assembly(const CocoListOptions& options, const FileTail& file, std::span<const std::size_t> range_ends)
+      : options_(options), file_(file), range_ends_(range_ends) {}
 
-template <auto Column>
-void join(CocoDetections& whole, std::span<Piece> pieces) {
-  std::size_t rows = 0;
-  for (const Piece& piece : pieces) {
-    rows += (piece.rows.*Column).size();
+  /// Whether no further piece is wanted.
+  bool is_over() const { return is_over_; }
+
+  /// Takes in what was read of a range, or keeps it until those in front are there. Gives back one to be filled again.
+  Piece exchange(std::size_t range, Piece piece) {
+    const std::lock_guard lock(mutex_);
+    waiting_.emplace(range, std::move(piece));
+    for (auto first = waiting_.begin(); first != waiting_.end() && first->first == next_ && !is_over_; first = waiting_.begin()) {
+      take_in(first->second);
+      ++next_;
+      spare_.push_back(std::move(first->second));
+      waiting_.erase(first);
+    }
+    if (spare_.empty()) {
+      return {};
+    }
+    Piece again = std::move(spare_.back());
+    spare_.pop_back();
+    return again;
   }
-  (whole.*Column).reserve(rows);
-  for (Piece& piece : pieces) {
-    move_to_end(whole.*Column, piece.rows.*Column);
-  }
-}
 
-using Join = void (*)(CocoDetections&, std::span<Piece>);
-constexpr Join kJoins[] = {
-    join<&CocoDetections::image_id>, join<&CocoDetections::category_id>, join<&CocoDetections::box_xywh_px>,
-    join<&CocoDetections::area_px>,  join<&CocoDetections::score>,       join<&CocoDetections::is_crowd>,
-    join<&CocoDetections::mask>,     join<&CocoDetections::polygons>,
+  /// Once all are in: the list and where it ends in the file, unless something in it is not as it must be.
+  std::optional<CocoAnnotationList> take() {
+    if (!has_end_ || (!list_.ids.empty() && list_.ids.size() != list_.detections.size())) {
+      return std::nullopt;
+    }
+    list_.end_byte_offset = at_;
+    return std::move(list_);
+  }
+
+ private:
+  /// The piece of range `next_`.
+  void take_in(Piece& piece) {
+    const std::uint64_t range_end = range_ends_[next_];
+    if (piece.end == Piece::End::faulty || piece.started_at != at_) {
+      if (at_ >= range_end) {
+        return;  // an element reaches over all of the range
+      }
+      // A cut that was none, or an element longer than what was looked at: on from where the list really is.
+      PieceReader reader(options_, file_);
+      piece = reader.read({at_, range_end, true}, JsonStream::kMaxValueBytes, std::move(piece));
+    }
+    if (piece.end != Piece::End::faulty) {
+      append(piece);
+      at_ = piece.stopped_at;
+      has_end_ = piece.end == Piece::End::of_list;
+    }
+    is_over_ = piece.end != Piece::End::at_element;
+  }
+
+  void append(Piece& piece) {
+    CocoDetections& rows = list_.detections;
+    CocoDetections& part = piece.list.detections;
+    const auto first_row = static_cast<std::uint32_t>(rows.size());
+    if (first_row == 0 && part.size() > 0) {
+      // As if all of the file were like this: growing step by step would touch twice the memory.
+      const double per_byte = static_cast<double>(part.size()) / static_cast<double>(piece.stopped_at - piece.started_at);
+      reserve(static_cast<std::size_t>(per_byte * static_cast<double>(file_.size()) * 1.1));
+    }
+    append_column(rows.image_id, part.image_id);
+    append_column(rows.category_id, part.category_id);
+    append_column(rows.box_xywh_px, part.box_xywh_px);
+    append_column(rows.area_px, part.area_px);
+    append_column(rows.score, part.score);
+    append_column(rows.is_crowd, part.is_crowd);
+    append_column(list_.ids, piece.list.ids);
+    rows.mask.take_from(part.mask);
+    for (const std::uint32_t row : part.boxless_rows) {
+      rows.boxless_rows.push_back(first_row + row);
+    }
+    for (CocoPolygons& polygons : part.polygons) {
+      polygons.move_rows(first_row);
+      rows.polygons.push_back(std::move(polygons));
+    }
+  }
+
+  void reserve(std::size_t count) {
+    CocoDetections& rows = list_.detections;
+    rows.image_id.reserve(count);
+    rows.category_id.reserve(count);
+    rows.box_xywh_px.reserve(count);
+    if (options_.kind == CocoListKind::results) {
+      rows.score.reserve(count);
+    } else {
+      rows.area_px.reserve(count);
+      rows.is_crowd.reserve(count);
+      list_.ids.reserve(count);
+    }
+    if (options_.masks == CocoMasks::read) {
+      rows.mask.reserve(count);
+    }
+  }
+
+  const CocoListOptions& options_;
+  const FileTail& file_;
+  std::span<const std::size_t> range_ends_;
+  std::atomic<bool> is_over_ = false;
+  std::mutex mutex_;
+  std::map<std::size_t, Piece> waiting_;
+  std::vector<Piece> spare_;
+  CocoAnnotationList list_;
+  std::size_t next_ = 0;  ///< the range whose piece comes next
+  std::uint64_t at_ = 0;  ///< how far the list goes up to now
+  bool has_end_ = false;
 };
 
 }  // namespace
+
+void CocoAnnotationList::clear() {
+  detections.image_id.clear();
+  detections.category_id.clear();
+  detections.box_xywh_px.clear();
+  detections.area_px.clear();
+  detections.score.clear();
+  detections.is_crowd.clear();
+  detections.boxless_rows.clear();
+  detections.mask.clear();
+  detections.polygons.clear();
+  ids.clear();
+}
 
 std::optional<CocoAnnotationList> read_coco_annotation_list(const std::filesystem::path& path, std::uint64_t byte_offset,
                                                             const CocoListOptions& options) {
   const FileTail file(path, byte_offset);
   const std::vector<std::size_t> ends = range_ends(file.size(), options.piece_bytes);
-  std::vector<Piece> pieces(ends.size());
-  std::atomic<std::size_t> next_piece = 0;
-  const std::size_t readers = std::min<std::size_t>(thread_count(options.threads), pieces.size());
+  Assembly assembly(options, file, ends);
+  std::atomic<std::size_t> next_range = 0;
+  const std::size_t readers = std::min<std::size_t>(thread_count(options.threads), ends.size());
   for_each_in_parallel(readers, options.threads, [&](std::size_t /*reader*/) {
     PieceReader reader(options, file);
-    for (std::size_t i = next_piece++; i < pieces.size(); i = next_piece++) {
-      pieces[i] = reader.read({.begin = i == 0 ? 0 : ends[i - 1], .end = ends[i], .is_begin_known = i == 0}, kAheadOfPiece);
+    Piece piece;
+    for (std::size_t i = next_range++; i < ends.size() && !assembly.is_over(); i = next_range++) {
+      piece = reader.read({.begin = i == 0 ? 0 : ends[i - 1], .end = ends[i], .is_begin_known = i == 0}, kAheadOfPiece,
+                          std::move(piece));
+      piece = assembly.exchange(i, std::move(piece));
     }
   });
-
-  std::vector<Piece> in_order;
-  in_order.reserve(pieces.size());
-  std::uint64_t at = 0;
-  for (std::size_t i = 0;;) {
-    while (i < pieces.size() && pieces[i].started_at < at) {
-      ++i;
-    }
-    if (at >= file.size()) {
-      return std::nullopt;
-    }
-    Piece piece;
-    if (i < pieces.size() && pieces[i].started_at == at) {
-      piece = std::move(pieces[i++]);
-    }
-    if (piece.end == Piece::End::faulty) {
-      // A cut that was none, or an element longer than a piece: on from where the list really is, to the next cut.
-      const std::uint64_t end = i < pieces.size() ? pieces[i].started_at : file.size();
-      piece = PieceReader(options, file).read({at, end, true, true}, JsonStream::kMaxValueBytes);
-    }
-    if (piece.end == Piece::End::faulty) {
-      return std::nullopt;
-    }
-    at = piece.stopped_at;
-    const bool is_last = piece.end == Piece::End::of_list;
-    in_order.push_back(std::move(piece));
-    if (is_last) {
-      break;
-    }
+  std::optional<CocoAnnotationList> list = assembly.take();
+  if (list) {
+    list->end_byte_offset += byte_offset;
   }
-
-  CocoAnnotationList list;
-  for_each_in_parallel(std::size(kJoins), options.threads, [&](std::size_t i) { kJoins[i](list.detections, in_order); });
-  for (Piece& piece : in_order) {
-    move_to_end(list.ids, piece.ids);
-  }
-  if (!list.ids.empty() && list.ids.size() != list.detections.size()) {
-    return std::nullopt;
-  }
-  list.end_byte_offset = byte_offset + at;
   return list;
 }
 

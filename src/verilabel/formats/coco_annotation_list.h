@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <vector>
 
@@ -13,35 +12,25 @@ namespace verilabel {
 
 enum class CocoListKind : std::uint8_t { truth, results };
 
-/// Whether `CocoDetections::area_px` is filled.
-constexpr bool has_area_column(CocoListKind kind, CocoMasks masks) {
-  return kind == CocoListKind::truth || masks == CocoMasks::read;
-}
-
-/// What goes there. Of results, pycocotools puts its own measure in the place of a stated one.
-inline double area_of(CocoListKind kind, bool has_box, const Box& box, std::optional<double> stated) {
-  if (kind == CocoListKind::results) {
-    return has_box ? box.w * box.h : std::numeric_limits<double>::quiet_NaN();
-  }
-  return stated.value_or(box.w * box.h);
-}
-
 struct CocoListOptions {
   CocoListKind kind = CocoListKind::results;
   CocoMasks masks = CocoMasks::skip;
   unsigned threads = 0;                            ///< 0: one for each processor
-  std::size_t piece_bytes = std::size_t{2} << 20;  ///< what one thread reads at a time
+  std::size_t piece_bytes = std::size_t{1} << 19;  ///< what one thread reads at a time
 };
 
 struct CocoAnnotationList {
   CocoDetections detections;
   std::vector<std::int64_t> ids;      ///< of a truth file's annotations; empty when none has one
   std::uint64_t end_byte_offset = 0;  ///< behind the closing bracket
+
+  /// Keeps memory for as many again.
+  void clear();
 };
 
 /// The list whose `[` stands at `byte_offset` of the file. The file is cut where elements seem to begin, the pieces are read side
-/// by side, each thread with one buffer for all of its pieces, and a piece counts only when the one before it ended exactly where
-/// it began; so the cuts need only be right mostly.
+/// by side and put together in order as they come in, and a piece counts only when the one before it ended exactly where it began;
+/// so the cuts need only be right mostly. Beside what is read it takes the memory of a few pieces.
 ///
 /// Nothing when anything in the list is not as it must be, or some annotations of a truth file have an id and others none: the
 /// reader that goes from element to element then says what and where. Whether ids are known or repeat is not looked at. Throws

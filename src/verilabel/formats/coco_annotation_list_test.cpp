@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 
 TEST(PlainDecimal, IsTheNearestDoubleInEveryForm) {
   std::mt19937_64 random(3);
@@ -156,6 +158,21 @@ TEST(CocoAnnotationList, ReadsElementsAndGapsThatAreLongerThanManyPieces) {
   }
 }
 
+/// Of all rows, by row.
+std::map<std::uint32_t, std::vector<Polygon>> polygons_of(const CocoDetections& rows) {
+  std::map<std::uint32_t, std::vector<Polygon>> polygons;
+  for (const CocoPolygons& part : rows.polygons) {
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      std::uint32_t begin = 0;
+      for (const std::uint32_t end : part.ends(i)) {
+        polygons[part.rows()[i]].emplace_back(part.xy_px(i).begin() + begin, part.xy_px(i).begin() + end);
+        begin = end;
+      }
+    }
+  }
+  return polygons;
+}
+
 TEST(CocoAnnotationList, ReadsMasksWhenAsked) {
   const TemporaryFolder folder;
   const auto file =
@@ -165,8 +182,17 @@ TEST(CocoAnnotationList, ReadsMasksWhenAsked) {
   ASSERT_TRUE(read);
   ASSERT_EQ(read->detections.mask.size(), 2U);
   EXPECT_EQ(read->detections.mask[0], (Rle{2, 3, {1, 2, 3}}));
-  EXPECT_EQ(read->detections.mask[1], RleView());
-  EXPECT_THAT(read->detections.polygons, ElementsAre(IsEmpty(), ElementsAre(Polygon{0, 0, 2, 0, 2, 2})));
+  EXPECT_TRUE(read->detections.mask.is_none(1));
+  EXPECT_THAT(polygons_of(read->detections), ElementsAre(Pair(1, ElementsAre(Polygon{0, 0, 2, 0, 2, 2}))));
+}
+
+/// A backslash twice, as in JSON.
+std::string escaped(std::string_view text) {
+  std::string doubled;
+  for (const char c : text) {
+    doubled += c == '\\' ? "\\\\" : std::string(1, c);
+  }
+  return doubled;
 }
 
 std::string with_segmentation(std::string_view segmentation) {
@@ -188,10 +214,10 @@ TEST(CocoAnnotationList, ReadsMasksInEveryForm) {
   EXPECT_EQ(rows_of(R"({"size":[1,90],"counts":"\\1\\12"})").mask[0], rle_from_coco_string("\\1\\12", 1, 90));
   EXPECT_EQ(rows_of(R"({"size":[2,3],"counts":[1,2,3]})").mask[0], (Rle{2, 3, {1, 2, 3}}));
   const CocoDetections polygons = rows_of("[ [ 0, 1.5 ,2e0,3, 4,5],[9,8,7,6,5,-4 ] ]");
-  EXPECT_EQ(polygons.mask[0], RleView());
-  EXPECT_THAT(polygons.polygons.at(0), ElementsAre(Polygon{0, 1.5, 2, 3, 4, 5}, Polygon{9, 8, 7, 6, 5, -4}));
-  EXPECT_EQ(rows_of("[]").mask[0], RleView());
-  EXPECT_THAT(rows_of("[]").polygons.at(0), IsEmpty());
+  EXPECT_TRUE(polygons.mask.is_none(0));
+  EXPECT_THAT(polygons_of(polygons), ElementsAre(Pair(0, ElementsAre(Polygon{0, 1.5, 2, 3, 4, 5}, Polygon{9, 8, 7, 6, 5, -4}))));
+  EXPECT_TRUE(rows_of("[]").mask.is_none(0));
+  EXPECT_THAT(rows_of("[]").polygons, IsEmpty());
 }
 
 TEST(CocoAnnotationList, GivesUpOnBrokenMasks) {
@@ -206,18 +232,59 @@ TEST(CocoAnnotationList, GivesUpOnBrokenMasks) {
   }
 }
 
-TEST(CocoAnnotationList, TheAreaOfAResultIsThatOfItsBoxWhateverIsStated) {
+TEST(CocoAnnotationList, TheAreaOfATruthIsTheStatedOneAndThatOfAResultItsBoxOrItsPixels) {
   const TemporaryFolder folder;
   const std::string mask_only =
       R"([{"image_id":1,"category_id":2,"score":1,"area":5,"segmentation":{"size":[2,3],"counts":"123"}}])";
   const auto read = [&](const std::string& json, CocoListKind kind) {
     return read_coco_annotation_list(folder.write("list.json", json), 0, {.kind = kind, .masks = CocoMasks::read})
-        ->detections.area_px.at(0);
+        .value()
+        .detections;
   };
-  EXPECT_EQ(read(with_segmentation("[]"), CocoListKind::results), 6);
-  EXPECT_EQ(read(with_segmentation("[]"), CocoListKind::truth), 7);
-  EXPECT_TRUE(std::isnan(read(mask_only, CocoListKind::results)));
-  EXPECT_EQ(read(mask_only, CocoListKind::truth), 5);
+  EXPECT_THAT(read(with_segmentation("[]"), CocoListKind::truth).area_px, ElementsAre(7));
+  EXPECT_THAT(read(mask_only, CocoListKind::truth).area_px, ElementsAre(5));
+  for (const std::string& json : {with_segmentation("[]"), mask_only}) {
+    EXPECT_THAT(read(json, CocoListKind::results).area_px, IsEmpty());
+  }
+  EXPECT_THAT(read(with_segmentation("[]"), CocoListKind::results).boxless_rows, IsEmpty());
+  EXPECT_THAT(read(mask_only, CocoListKind::results).boxless_rows, ElementsAre(0));
+  EXPECT_THAT(read(mask_only, CocoListKind::results).box_xywh_px, ElementsAre(Box{0, 0, 2, 2}));
+}
+
+TEST(CocoAnnotationList, MasksKeepTheirRowsHoweverTheListIsCut) {
+  const TemporaryFolder folder;
+  std::string json;
+  std::map<std::uint32_t, std::vector<Polygon>> polygons;
+  std::vector<std::uint32_t> boxless;
+  std::vector<Rle> masks;
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    const bool has_runs = i % 3 != 0;
+    const bool has_box = i % 5 != 0;
+    masks.push_back(has_runs ? Rle{2, 100, {i % 100, i % 7, 200 - i % 100 - i % 7}} : Rle{});
+    if (!has_runs) {
+      polygons[i] = {{i + 0.5, 0, i + 2.0, 0, i + 2.0, 2}, {0, 0, 2, 0, 2, static_cast<double>(i)}};
+    }
+    if (!has_box) {
+      boxless.push_back(i);
+    }
+    const std::string segmentation =
+        has_runs ? fmt::format(R"({{"size":[2,100],"counts":"{}"}})", escaped(coco_string_from_rle(masks.back())))
+                 : fmt::format("[[{0}.5,0,{1},0,{1},2],[0,0,2,0,2,{0}]]", i, i + 2);
+    json += fmt::format(R"({}{{"image_id":{},"category_id":2,"score":0.5,{}"segmentation":{}}})", i == 0 ? "[" : ",\n", i,
+                        has_box ? R"("bbox":[0,0,3,2],)" : "", segmentation);
+  }
+  const auto file = folder.write("list.json", json + "]");
+  for (const std::size_t piece_bytes : {std::size_t{50}, std::size_t{700}, std::size_t{9000}, std::size_t{1} << 20}) {
+    const auto read = read_coco_annotation_list(file, 0, {.masks = CocoMasks::read, .threads = 3, .piece_bytes = piece_bytes});
+    ASSERT_TRUE(read);
+    EXPECT_EQ(polygons_of(read->detections), polygons);
+    EXPECT_EQ(read->detections.boxless_rows, boxless);
+    ASSERT_EQ(read->detections.mask.size(), masks.size());
+    for (std::uint32_t i = 0; i < masks.size(); ++i) {
+      EXPECT_EQ(read->detections.image_id[i], i);
+      EXPECT_EQ(read->detections.mask[i], masks[i]) << i;
+    }
+  }
 }
 
 TEST(CocoAnnotationList, GivesUpOnWhatIsNotAsItMustBe) {

@@ -1,5 +1,8 @@
 #include "verilabel/formats/coco_detections.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
@@ -177,19 +180,34 @@ class DetectionReader {
     });
   }
 
-  void append(CocoListKind kind, CocoDetections& detections, CocoAnnotation& annotation) const {
+  void append(CocoListKind kind, CocoDetections& detections, CocoAnnotation& annotation) {
     Label& label = annotation.label;
+    const auto row = static_cast<std::uint32_t>(detections.size());
     detections.image_id.push_back(integer_id(annotation.image_id, "image_id"));
     detections.category_id.push_back(integer_id(annotation.category_id, "category_id"));
     detections.box_xywh_px.push_back(label.box_xywh_px);
-    if (has_area_column(kind, masks_)) {
-      detections.area_px.push_back(area_of(kind, annotation.has_box, label.box_xywh_px, label.area_px));
+    if (kind == CocoListKind::truth) {
+      detections.area_px.push_back(label.area_px.value_or(label.box_xywh_px.w * label.box_xywh_px.h));
     }
-    if (masks_ == CocoMasks::read) {
-      const Rle* const runs = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
-      detections.mask.push_back(runs != nullptr ? RleView(*runs) : RleView());
-      detections.polygons.push_back(label.mask && runs == nullptr ? std::get<std::vector<Polygon>>(std::move(label.mask->shape))
-                                                                  : std::vector<Polygon>());
+    if (masks_ == CocoMasks::skip) {
+      return;
+    }
+    if (kind == CocoListKind::results && !annotation.has_box && label.mask) {
+      detections.boxless_rows.push_back(row);
+    }
+    const Rle* const runs = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
+    detections.mask.push_back(runs != nullptr ? RleView(*runs) : RleView());
+    if (label.mask && runs == nullptr) {
+      std::vector<double> xy_px;
+      std::vector<std::uint32_t> ends;
+      for (const Polygon& polygon : std::get<std::vector<Polygon>>(label.mask->shape)) {
+        xy_px.insert(xy_px.end(), polygon.begin(), polygon.end());
+        ends.push_back(static_cast<std::uint32_t>(xy_px.size()));
+      }
+      if (detections.polygons.empty()) {
+        detections.polygons.emplace_back();
+      }
+      detections.polygons.back().push_back(row, xy_px, ends);
     }
   }
 
@@ -203,6 +221,39 @@ class DetectionReader {
 };
 
 }  // namespace
+
+std::span<const double> CocoPolygons::xy_px(std::size_t i) const {
+  return std::span(xy_px_).subspan(xy_begin_[i], xy_begin_[i + 1] - xy_begin_[i]);
+}
+
+std::span<const std::uint32_t> CocoPolygons::ends(std::size_t i) const {
+  return std::span(ends_).subspan(ends_begin_[i], ends_begin_[i + 1] - ends_begin_[i]);
+}
+
+void CocoPolygons::push_back(std::uint32_t row, std::span<const double> xy_px, std::span<const std::uint32_t> ends) {
+  rows_.push_back(row);
+  xy_px_.insert(xy_px_.end(), xy_px.begin(), xy_px.end());
+  ends_.insert(ends_.end(), ends.begin(), ends.end());
+  xy_begin_.push_back(xy_px_.size());
+  ends_begin_.push_back(ends_.size());
+}
+
+void CocoPolygons::move_rows(std::uint32_t by) {
+  for (std::uint32_t& row : rows_) {
+    row += by;
+  }
+}
+
+void CocoPolygons::keep_rows(std::span<const std::uint32_t> kept) {
+  CocoPolygons some;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto at = std::ranges::lower_bound(kept, rows_[i]);
+    if (at != kept.end() && *at == rows_[i]) {
+      some.push_back(static_cast<std::uint32_t>(at - kept.begin()), xy_px(i), ends(i));
+    }
+  }
+  *this = std::move(some);
+}
 
 bool is_coco_results_list(const std::filesystem::path& path) {
   JsonStream stream(path);

@@ -14,20 +14,43 @@ namespace verilabel {
 
 enum class CocoMasks : std::uint8_t { skip, read };
 
+/// The polygons of some rows, one behind the other.
+class CocoPolygons {
+ public:
+  std::size_t size() const { return rows_.size(); }
+  const std::vector<std::uint32_t>& rows() const { return rows_; }
+  /// x0, y0, x1, y1, … of all polygons of row `rows()[i]`, and where in them each polygon ends.
+  std::span<const double> xy_px(std::size_t i) const;
+  std::span<const std::uint32_t> ends(std::size_t i) const;
+
+  void push_back(std::uint32_t row, std::span<const double> xy_px, std::span<const std::uint32_t> ends);
+  /// As many rows stand in front.
+  void move_rows(std::uint32_t by);
+  /// Leaves out what is not among `kept`, which ascend; a row is then its place in there.
+  void keep_rows(std::span<const std::uint32_t> kept);
+
+ private:
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::size_t> xy_begin_ = {0};    ///< of each row, and the end
+  std::vector<std::size_t> ends_begin_ = {0};  ///< likewise
+  std::vector<double> xy_px_;
+  std::vector<std::uint32_t> ends_;
+};
+
 /// Detections of a COCO file column by column, in the order of the file, for evaluation without a project. Every column has one row
 /// a detection.
 struct CocoDetections {
   std::vector<std::int64_t> image_id;
   std::vector<std::int64_t> category_id;
   std::vector<Box> box_xywh_px;
-  /// Of truths as stated, else w · h. Of results w · h, and NaN where there is nothing but a mask, whose pixels then count; empty
-  /// where their masks are skipped, because nothing asks for it.
-  std::vector<double> area_px;
+  std::vector<double> area_px;         ///< of truths as stated, else w · h; empty in results lists, where w · h always counts
   std::vector<double> score;           ///< results lists only; empty otherwise
   std::vector<std::uint8_t> is_crowd;  ///< truth files only; empty otherwise
-  /// Only when masks are asked for. A row has runs, or polygons, whose image may not be known yet, or neither.
-  RleColumn mask;                              ///< 0 × 0 pixels without runs where there are none
-  std::vector<std::vector<Polygon>> polygons;  ///< no polygon where there are none
+  // The rest only when masks are asked for.
+  /// Rows of a results list with nothing but a mask, whose pixels are the area; they have the box around it. Ascending.
+  std::vector<std::uint32_t> boxless_rows;
+  RleColumn mask;                      ///< none where the row has no runs
+  std::vector<CocoPolygons> polygons;  ///< of rows without runs, whose image may not be known yet; parts of the list
 
   std::size_t size() const { return image_id.size(); }
 };

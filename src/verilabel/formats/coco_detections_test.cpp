@@ -33,7 +33,10 @@ TEST(CocoDetections, ReadsATruthFileColumnByColumn) {
   EXPECT_THAT(truth.detections.score, ElementsAre());
   ASSERT_EQ(truth.detections.mask.size(), 2U);
   EXPECT_EQ(truth.detections.mask[0], (Rle{2, 3, {1, 2, 3}}));
-  EXPECT_THAT(truth.detections.polygons, ElementsAre(ElementsAre(), ElementsAre(Polygon{0, 0, 1, 0, 1, 1})));
+  EXPECT_TRUE(truth.detections.mask.is_none(1));
+  ASSERT_EQ(truth.detections.polygons.size(), 1U);
+  EXPECT_THAT(truth.detections.polygons[0].rows(), ElementsAre(1));
+  EXPECT_THAT(truth.detections.polygons[0].xy_px(0), ElementsAre(0, 0, 1, 0, 1, 1));
   EXPECT_TRUE(read_coco_truth(file).detections.mask.empty());
 }
 
@@ -47,6 +50,20 @@ TEST(CocoDetections, ReadsAResultsList) {
   EXPECT_THAT(results.score, ElementsAre(0.1, 1));
   EXPECT_THAT(results.box_xywh_px, ElementsAre(Box{1, 2, 3, 4}, Box{}));
   EXPECT_EQ(read_coco_results(folder.write("empty.json", "[]")).size(), 0U);
+}
+
+TEST(CocoDetections, PolygonsOfRowsThatAreKept) {
+  CocoPolygons polygons;
+  for (const std::uint32_t row : {2U, 5U, 9U}) {
+    const std::vector<double> xy_px(12, row);
+    polygons.push_back(row, xy_px, std::vector<std::uint32_t>{6, 12});
+  }
+  polygons.move_rows(100);
+  EXPECT_THAT(polygons.rows(), ElementsAre(102, 105, 109));
+  polygons.keep_rows(std::vector<std::uint32_t>{3, 102, 104, 109, 110});
+  EXPECT_THAT(polygons.rows(), ElementsAre(1, 3));
+  EXPECT_THAT(polygons.xy_px(1), testing::Each(9));
+  EXPECT_THAT(polygons.ends(1), ElementsAre(6, 12));
 }
 
 TEST(CocoDetections, EndsAtTheFirstFaultAndNamesIt) {

@@ -62,20 +62,6 @@ std::string merged(const std::string& first, const std::string& second) {
                                          : first.substr(0, first.rfind('}')) + "," + second.substr(second.find('{') + 1);
 }
 
-Box box_around(std::span<const double> points) {
-  double left = points[0];
-  double right = points[0];
-  double top = points[1];
-  double bottom = points[1];
-  for (std::size_t i = 0; i < points.size(); i += 2) {
-    left = std::min(left, points[i]);
-    right = std::max(right, points[i]);
-    top = std::min(top, points[i + 1]);
-    bottom = std::max(bottom, points[i + 1]);
-  }
-  return {left, top, right - left, bottom - top};
-}
-
 /// The pixels of a mask shape, which lie from one point to the other, both included.
 MaskCrop crop_from_png(const JsonValue& mask, std::span<const double> points) {
   const std::optional<std::vector<std::uint8_t>> png = bytes_from_base64(mask.text());

@@ -58,17 +58,15 @@ Rle rle_from_counts(std::vector<std::uint32_t> counts, std::uint32_t height, std
 
 /// The character string of COCO (`rleToString` of pycocotools): groups of 5 bits, from the fourth on differences to the count two
 /// before. Decoding throws `bad_data` for a character outside the alphabet, a number that breaks off, a count that is negative or
-/// too large, and counts that do not add up to height · width. `room` is memory to use again: who decodes many masks gives back the
-/// counts of the one before.
+/// too large, and counts that do not add up to height · width. Who decodes many takes `CocoStringReader`.
 std::string coco_string_from_rle(RleView rle);
-Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint32_t width, std::vector<std::uint32_t> room = {});
+Rle rle_from_coco_string(std::string_view text, std::uint32_t height, std::uint32_t width);
 
 /// The union of the polygons on a grid of pixels, in the same runs as pycocotools' `frPyObjects` and `merge` give. What lies
 /// outside the grid is cut off. Time and memory follow the grid, not the coordinates: beyond ±10^12 they count as that. Throws
 /// `bad_data` for a polygon with an odd count of numbers, fewer than three points or a number that is not finite, for no polygon at
-/// all, and for a grid of 2^32 pixels or more. `room` as above.
-Rle rle_from_polygons(std::span<const Polygon> polygons, std::uint32_t height, std::uint32_t width,
-                      std::vector<std::uint32_t> room = {});
+/// all, and for a grid of 2^32 pixels or more. Who rasterises many takes `PolygonRasteriser`.
+Rle rle_from_polygons(std::span<const Polygon> polygons, std::uint32_t height, std::uint32_t width);
 
 /// One byte a pixel, column by column: the pixel in row r and column c is `bitmap[c * height + r]`; not 0 is inside. The size must
 /// be height · width.
@@ -103,6 +101,7 @@ double mask_area(const Mask& mask, std::uint32_t height, std::uint32_t width);
 /// The box that COCO and Ultralytics take for the mask: around all points of the polygons, or `tight_box` of the runs. Polygons are
 /// not cut at the image.
 Box mask_box(const Mask& mask);
-Box box_around(std::span<const Polygon> polygons);
+/// Around the points x0, y0, x1, y1, …
+Box box_around(std::span<const double> xy_px);
 
 }  // namespace verilabel

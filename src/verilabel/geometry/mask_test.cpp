@@ -1,13 +1,19 @@
 #include "verilabel/geometry/mask.h"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/geometry/coco_string.h"
+#include "verilabel/geometry/polygon_rasteriser.h"
 
 namespace verilabel {
 namespace {
@@ -51,6 +57,32 @@ TEST(Mask, TightBoxOfRunsThatSpanColumnsIsAsHighAsTheGrid) {
   EXPECT_EQ(tight_box(Rle{4, 4, {0, 16}}), (Box{0, 0, 4, 4}));
   EXPECT_EQ(tight_box(Rle{4, 4, {2, 0, 3, 1, 10}}), (Box{1, 1, 1, 1})) << "an empty run has no place";
   EXPECT_EQ(tight_box(Rle{}), Box{});
+  EXPECT_EQ(tight_box(Rle{4, 4, {2, 2, 4, 4, 4}}), (Box{0, 0, 3, 4})) << "to the bottom of one column, and all of another";
+}
+
+TEST(Mask, TightBoxIsThatOfThePixels) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::uint32_t height = 1 + random() % 9;
+    const std::uint32_t width = 1 + random() % 9;
+    std::vector<std::uint32_t> counts;
+    for (std::uint32_t left = height * width; left > 0;) {
+      counts.push_back(std::min<std::uint32_t>(left, random() % 3 == 0 ? 0 : random() % (2 * height)));
+      left -= counts.back();
+    }
+    const Rle rle{height, width, counts};
+    const std::vector<std::uint8_t> bitmap = bitmap_from_rle(rle);
+    Box box;
+    for (std::uint32_t pixel = 0; pixel < bitmap.size(); ++pixel) {
+      if (bitmap[pixel] != 0) {
+        const Box one{static_cast<double>(pixel / height), static_cast<double>(pixel % height), 1, 1};
+        const double left = box.w == 0 ? one.x : std::min(box.x, one.x);
+        const double top = box.w == 0 ? one.y : std::min(box.y, one.y);
+        box = {left, top, std::max(box.x + box.w, one.x + 1) - left, std::max(box.y + box.h, one.y + 1) - top};
+      }
+    }
+    ASSERT_EQ(tight_box(rle), box) << testing::PrintToString(counts);
+  }
 }
 
 TEST(Mask, ColumnsAroundHoldTheTightBox) {
@@ -89,6 +121,27 @@ TEST(Mask, ManyCrossingsOfOneColumnCancel) {
   }
   const Rle rle = rle_from_polygons(std::vector<Polygon>{saw}, 20, 40);
   EXPECT_THAT(rle.counts, ElementsAre(800)) << "an even number of passes over the same row leaves nothing";
+}
+
+TEST(Mask, RasterisingMasksOneAfterTheOtherIsLikeRasterisingEachAlone) {
+  std::mt19937 random(8);
+  const auto coordinate = [&] { return static_cast<double>(random() % 4000) / 20 - 30; };
+  PolygonRasteriser rasteriser;
+  for (int i = 0; i < 2000; ++i) {
+    const std::uint32_t height = random() % 150;
+    const std::uint32_t width = random() % 150;
+    std::vector<Polygon> polygons(1 + random() % 3);
+    std::vector<double> xy_px;
+    std::vector<std::uint32_t> ends;
+    for (Polygon& polygon : polygons) {
+      polygon.resize(6 + 2 * (random() % (i % 10 == 0 ? 200 : 20)));
+      std::ranges::generate(polygon, coordinate);
+      xy_px.insert(xy_px.end(), polygon.begin(), polygon.end());
+      ends.push_back(static_cast<std::uint32_t>(xy_px.size()));
+    }
+    ASSERT_EQ(rasteriser.rasterise(xy_px, ends, height, width), RleView(rle_from_polygons(polygons, height, width)));
+  }
+  EXPECT_THROW(rasteriser.rasterise({}, {}, 4, 4), Error);
 }
 
 TEST(Mask, FaultyPolygonsAreRefused) {
@@ -150,6 +203,75 @@ TEST(Mask, RandomBytesNeverGetThroughUnchecked) {
     }
   }
   EXPECT_GT(accepted, 1000U);
+}
+
+/// The string as pycocotools' `rleFrString` reads it, one group after the other; nothing when it is none.
+std::optional<Counts> counts_one_by_one(std::string_view text, std::uint64_t pixels) {
+  Counts counts;
+  std::uint64_t sum = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::int64_t number = 0;
+    bool has_more = true;
+    for (int group = 0; has_more; ++group) {
+      if (at == text.size() || group > 7) {
+        return std::nullopt;
+      }
+      const int value = static_cast<unsigned char>(text[at++]) - '0';
+      if (value < 0 || value > 63) {
+        return std::nullopt;
+      }
+      number |= std::int64_t{value & 31} << (5 * group);
+      has_more = (value & 32) != 0;
+      number -= !has_more && (value & 16) != 0 ? std::int64_t{1} << (5 * group + 5) : 0;
+    }
+    number += counts.size() > 2 ? std::int64_t{counts[counts.size() - 2]} : 0;
+    sum += static_cast<std::uint64_t>(number);
+    if (number < 0 || sum > pixels) {
+      return std::nullopt;
+    }
+    counts.push_back(static_cast<std::uint32_t>(number));
+  }
+  return sum == pixels ? std::optional(counts) : std::nullopt;
+}
+
+TEST(Mask, CocoStringsOfAnyLengthAreReadAsOneByOne) {
+  std::mt19937 random(6);
+  CocoStringReader reader;
+  std::size_t accepted = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    // Mostly runs that are like the one two before, as along an outline; now and then a jump, and something broken.
+    Counts counts;
+    std::uint32_t pixels = 0;
+    const std::uint32_t jumps = 1 + random() % 30;
+    for (std::uint32_t run = 0, runs = random() % 60; run < runs; ++run) {
+      const std::uint32_t before = run < 2 ? random() % 40 : counts[run - 2];
+      counts.push_back(random() % jumps == 0 ? random() % 3000 : std::max<std::size_t>(before + random() % 9, 4U) - 4);
+      pixels += counts.back();
+    }
+    std::string text = coco_string_from_rle({1, pixels, counts});
+    const auto breaks = [&] { return !text.empty() && random() % 4 == 0; };
+    if (breaks()) {
+      text[random() % text.size()] = static_cast<char>(random() % 10 == 0 ? random() : '0' + random() % 64);
+    }
+    pixels += random() % 20 == 0 ? 1 : 0;
+    const std::optional<Counts> expected = counts_one_by_one(text, pixels);
+    try {
+      const RleView read = reader.read(text, 1, pixels);
+      ASSERT_TRUE(expected) << text;
+      ASSERT_EQ(Counts(read.counts.begin(), read.counts.end()), *expected) << text;
+      ++accepted;
+    } catch (const Error&) {
+      ASSERT_FALSE(expected) << text;
+    }
+  }
+  EXPECT_GT(accepted, 50'000U);
+}
+
+TEST(Mask, FaultsOfLongCocoStringsAreNamedWhereTheyAre) {
+  const std::string ones = "5`0" + std::string(40, '0');  // 5, 16, 0, then as two before: 16 and 0 in turn
+  expect_bad_data([&] { rle_from_coco_string(ones + "O0000000000", 1, 4000); }, "negative run at character 44");
+  expect_bad_data([&] { rle_from_coco_string(ones + "0/0000000000", 1, 4000); }, "does not use at character 45");
+  expect_bad_data([&] { rle_from_coco_string(ones + "0000000000", 1, 100); }, "more runs than its size of 100 × 1 pixels holds");
 }
 
 TEST(Mask, LargestCountsSurviveTheString) {

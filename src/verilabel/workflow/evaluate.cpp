@@ -160,8 +160,9 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
     EvaluationInput& input = sets.built.input;
     input.truths.mask = masks_of(project, columns, sets.truth, sets.built.truth_label);
     input.predictions.mask = masks_of(project, columns, sets.predictions, sets.built.prediction_label);
-    for (const RleView mask : input.predictions.mask) {
-      input.predictions.area_px.push_back(static_cast<double>(area(mask)));
+    CocoStringReader reader;
+    for (std::size_t i = 0; i < input.predictions.mask.size(); ++i) {
+      input.predictions.area_px.push_back(static_cast<double>(area(input.predictions.mask.read(i, reader))));
     }
   }
   return sets;

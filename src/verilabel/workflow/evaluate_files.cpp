@@ -1,7 +1,6 @@
 #include "verilabel/workflow/evaluate_files.h"
 
 #include <algorithm>
-#include <cmath>
 #include <future>
 #include <string>
 #include <unordered_map>
@@ -13,6 +12,7 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/formats/coco_detections.h"
 #include "verilabel/geometry/mask.h"
+#include "verilabel/geometry/polygon_rasteriser.h"
 
 namespace verilabel {
 namespace {
@@ -65,40 +65,39 @@ Error mask_error(std::string message, const RowSource& source, std::size_t row, 
   return {ErrorCode::bad_data, std::move(message), std::move(context)};
 }
 
+/// Polygons on the pixels of their images.
+RleColumn rasterised(const CocoPolygons& polygons, const RowSource& source, const CocoTruth& truth,
+                     const std::vector<std::uint32_t>& image) {
+  RleColumn masks;
+  masks.reserve(polygons.size());
+  PolygonRasteriser rasteriser;
+  for (std::size_t i = 0; i < polygons.size(); ++i) {
+    const std::uint32_t row = polygons.rows()[i];
+    const CocoImage& on = truth.images[image[row]];
+    if (on.width <= 0 || on.height <= 0) {
+      throw mask_error("comparing polygons needs the width and height of the image", source, row, on);
+    }
+    masks.push_back(rasteriser.rasterise(polygons.xy_px(i), polygons.ends(i), static_cast<std::uint32_t>(on.height),
+                                         static_cast<std::uint32_t>(on.width)));
+  }
+  return masks;
+}
+
 /// Runs as they are, polygons on the pixels of their image; `image` names the image of each row.
 RleColumn masks_on_images(CocoDetections& rows, const RowSource& source, const CocoTruth& truth,
                           const std::vector<std::uint32_t>& image) {
-  constexpr std::size_t kMasksOfABlock = 512;
-  std::vector<std::uint32_t> outlined;
-  for (std::uint32_t row = 0; row < rows.mask.size(); ++row) {
-    if (rows.polygons[row].empty() && rows.mask[row] == RleView()) {
+  std::vector<RleColumn> of_polygons(rows.polygons.size());
+  for_each_in_parallel(of_polygons.size(), 0,
+                       [&](std::size_t part) { of_polygons[part] = rasterised(rows.polygons[part], source, truth, image); });
+  RleColumn masks = std::move(rows.mask);
+  for (std::size_t part = 0; part < of_polygons.size(); ++part) {
+    masks.replace(rows.polygons[part].rows(), std::move(of_polygons[part]));
+  }
+  rows.polygons.clear();
+  for (std::uint32_t row = 0; row < masks.size(); ++row) {
+    if (masks.is_none(row)) {
       throw mask_error("comparing masks needs a segmentation on every annotation", source, row, truth.images[image[row]]);
     }
-    if (!rows.polygons[row].empty()) {
-      outlined.push_back(row);
-    }
-  }
-  const std::vector<std::size_t> ends = range_ends(outlined.size(), kMasksOfABlock);
-  std::vector<RleColumn> filled(ends.size());
-  const auto rows_of_block = [&](std::size_t block) {
-    const std::size_t begin = block == 0 ? 0 : ends[block - 1];
-    return std::span(outlined).subspan(begin, ends[block] - begin);
-  };
-  for_each_in_parallel(ends.size(), 0, [&](std::size_t block) {
-    Rle rle;
-    for (const std::uint32_t row : rows_of_block(block)) {
-      const CocoImage& on = truth.images[image[row]];
-      if (on.width <= 0 || on.height <= 0) {
-        throw mask_error("comparing polygons needs the width and height of the image", source, row, on);
-      }
-      rle = rle_from_polygons(std::exchange(rows.polygons[row], {}), static_cast<std::uint32_t>(on.height),
-                              static_cast<std::uint32_t>(on.width), std::move(rle.counts));
-      filled[block].push_back(rle);
-    }
-  });
-  RleColumn masks = std::move(rows.mask);
-  for (std::size_t block = 0; block < ends.size(); ++block) {
-    masks.replace(rows_of_block(block), std::move(filled[block]));
   }
   return masks;
 }
@@ -112,11 +111,22 @@ std::vector<std::uint32_t> indices_of(const std::vector<std::int64_t>& ids, cons
   return indices;
 }
 
+/// The images and classes of rows; their ids are not needed any more.
+struct PlacesOfRows {
+  std::vector<std::uint32_t> image;
+  std::vector<std::uint32_t> category;
+
+  PlacesOfRows(CocoDetections& rows, const IndexOfId& image_index, const IndexOfId& class_index)
+      : image(indices_of(std::exchange(rows.image_id, {}), image_index)),
+        category(indices_of(std::exchange(rows.category_id, {}), class_index)) {}
+};
+
 EvaluatedTruths truths_from(CocoDetections&& rows, const RowSource& source, const CocoTruth& truth, const IndexOfId& image_index,
                             const IndexOfId& class_index, bool with_masks) {
+  PlacesOfRows places(rows, image_index, class_index);
   EvaluatedTruths truths;
-  truths.image = indices_of(rows.image_id, image_index);
-  truths.category = indices_of(rows.category_id, class_index);
+  truths.image = std::move(places.image);
+  truths.category = std::move(places.category);
   if (with_masks) {
     truths.mask = masks_on_images(rows, source, truth, truths.image);
   }
@@ -128,55 +138,73 @@ EvaluatedTruths truths_from(CocoDetections&& rows, const RowSource& source, cons
 
 template <typename T>
 void keep_rows(std::vector<T>& column, std::span<const std::uint32_t> rows) {
-  if (!column.empty()) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      column[i] = std::exchange(column[rows[i]], {});
-    }
-    column.resize(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    column[i] = column[rows[i]];
   }
+  column.resize(rows.size());
 }
 
 /// Leaves out the rows whose image or class the truth does not list, and counts them. Gives where those that stay stood, or nothing
 /// when all stay.
-std::vector<std::uint32_t> drop_unknown(CocoDetections& rows, const IndexOfId& image_index, const IndexOfId& class_index,
-                                        SetEvaluation& result) {
-  std::vector<std::uint32_t> known;
-  known.reserve(rows.size());
-  for (std::uint32_t i = 0; i < rows.size(); ++i) {
-    const bool has_image = image_index.find(rows.image_id[i]) != IndexOfId::kUnknown;
-    const bool has_class = class_index.find(rows.category_id[i]) != IndexOfId::kUnknown;
-    if (has_image && has_class) {
-      known.push_back(i);
-    } else {
-      ++(has_image ? result.predictions_of_unknown_classes : result.predictions_of_unknown_images);
-    }
+std::vector<std::uint32_t> drop_unknown(CocoDetections& rows, PlacesOfRows& places, SetEvaluation& result) {
+  const std::size_t count = places.image.size();
+  const auto is_known = [&](std::size_t row) {
+    return places.image[row] != IndexOfId::kUnknown && places.category[row] != IndexOfId::kUnknown;
+  };
+  std::size_t first_unknown = 0;
+  while (first_unknown < count && is_known(first_unknown)) {
+    ++first_unknown;
   }
-  if (known.size() == rows.size()) {
+  if (first_unknown == count) {
     return {};
   }
-  if (!rows.mask.empty()) {
-    rows.mask = rows.mask.rows(known);
+  std::vector<std::uint32_t> known;
+  for (std::uint32_t row = 0; row < count; ++row) {
+    if (is_known(row)) {
+      known.push_back(row);
+    } else {
+      ++(places.image[row] == IndexOfId::kUnknown ? result.predictions_of_unknown_images : result.predictions_of_unknown_classes);
+    }
   }
-  keep_rows(rows.image_id, known);
-  keep_rows(rows.category_id, known);
+  keep_rows(places.image, known);
+  keep_rows(places.category, known);
   keep_rows(rows.box_xywh_px, known);
   keep_rows(rows.score, known);
-  keep_rows(rows.area_px, known);
-  keep_rows(rows.polygons, known);
+  if (rows.mask.empty()) {
+    return known;
+  }
+  rows.mask = rows.mask.rows(known);
+  for (CocoPolygons& polygons : rows.polygons) {
+    polygons.keep_rows(known);
+  }
+  std::vector<std::uint32_t> boxless_rows;
+  for (const std::uint32_t row : rows.boxless_rows) {
+    if (const auto at = std::ranges::lower_bound(known, row); at != known.end() && *at == row) {
+      boxless_rows.push_back(static_cast<std::uint32_t>(at - known.begin()));
+    }
+  }
+  rows.boxless_rows = std::move(boxless_rows);
   return known;
 }
 
-EvaluatedPredictions predictions_from(CocoDetections&& rows, const RowSource& source, const CocoTruth& truth,
-                                      const IndexOfId& image_index, const IndexOfId& class_index, bool with_masks) {
+EvaluatedPredictions predictions_from(CocoDetections&& rows, RowSource& source, const CocoTruth& truth,
+                                      const IndexOfId& image_index, const IndexOfId& class_index, bool with_masks,
+                                      SetEvaluation& result) {
+  PlacesOfRows places(rows, image_index, class_index);
+  source.kept = drop_unknown(rows, places, result);
   EvaluatedPredictions predictions;
-  predictions.image = indices_of(std::exchange(rows.image_id, {}), image_index);
-  predictions.category = indices_of(std::exchange(rows.category_id, {}), class_index);
+  predictions.image = std::move(places.image);
+  predictions.category = std::move(places.category);
   if (with_masks) {
     predictions.mask = masks_on_images(rows, source, truth, predictions.image);
-    predictions.area_px = std::move(rows.area_px);
-    for (std::size_t i = 0; i < predictions.size(); ++i) {
-      double& area_px = predictions.area_px[i];
-      area_px = std::isnan(area_px) ? static_cast<double>(area(predictions.mask[i])) : area_px;
+    if (!rows.boxless_rows.empty()) {
+      for (const Box& box : rows.box_xywh_px) {
+        predictions.area_px.push_back(box.w * box.h);
+      }
+    }
+    CocoStringReader reader;
+    for (const std::uint32_t row : rows.boxless_rows) {
+      predictions.area_px[row] = static_cast<double>(area(predictions.mask.read(row, reader)));
     }
   }
   predictions.box_xywh_px = std::move(rows.box_xywh_px);
@@ -243,8 +271,8 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   const IndexOfId image_index(input.images.id);
   const IndexOfId class_index(input.classes.id);
   input.truths = truths_from(std::move(truth.detections), files.truth_source, truth, image_index, class_index, with_masks);
-  files.prediction_source.kept = drop_unknown(rows, image_index, class_index, files.counted);
-  input.predictions = predictions_from(std::move(rows), files.prediction_source, truth, image_index, class_index, with_masks);
+  input.predictions =
+      predictions_from(std::move(rows), files.prediction_source, truth, image_index, class_index, with_masks, files.counted);
   files.images = std::move(truth.images);
   files.counted.class_names = input.classes.name;
   files.counted.coverage.samples = static_cast<std::int64_t>(input.images.size());
