@@ -353,6 +353,35 @@ class Judged(ProgramCase):
         self.assertEqual((nothing["samples"], nothing["metrics"]["f1"], nothing["intervals"]["f1"]), (0, None, None))
         self.error("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--scenario", "x=clas:cat", status=2)
 
+    def test_intervals_say_how_sure_the_numbers_of_each_class_are(self):
+        self.assertNotIn("intervals", self.evaluate())
+        words = ("--intervals", "--resamples", "300")
+        answer = self.evaluate(*words)
+        intervals = answer["intervals"]
+        self.assertEqual([intervals[key] for key in ("iou", "threshold", "confidence", "resamples")], [0.5, 0.3, 0.95, 300])
+        self.assertEqual(list(intervals["per_class"]), list(answer["per_class"]))
+        for name in ("precision", "recall", "f1"):
+            self.assertEqual(intervals["overall"]["metrics"][name], answer["metrics"][name])
+        self.assertAlmostEqual(intervals["overall"]["metrics"]["AP"], answer["metrics"]["mAP_50"])
+        for name, numbers in intervals["per_class"].items():
+            of_class = answer["per_class"][name]
+            self.assertAlmostEqual(numbers["metrics"]["AP"], of_class["AP_50"])
+            for key, value in numbers["metrics"].items():
+                low, high = numbers["intervals"][key]
+                self.assertTrue(low <= value <= high, (name, key))
+                self.assertLess(low, high)
+                self.assertEqual(value, value if key == "AP" else of_class[key])
+        # Each cat is on an image of its own, two of the three are found at any score: all of them or none may be drawn.
+        self.assertEqual(intervals["per_class"]["cat"]["intervals"]["recall"], [0, 1])
+        report = self.scratch / "report.html"
+        self.evaluate(*words, "--report", report)
+        self.assertIn('"resamples":300', report.read_text())
+        told = self.run_program(
+            "evaluate", "--predictions", "auto", "--truth", "ground_truth", "--threshold", "0.3", *words, as_json=False
+        ).out.decode()
+        self.assertIn("95 % intervals from 300 draws", told)
+        self.assertRegex(told, r"\n *cat .*\(0\.0000 to 1\.0000\)")
+
     def test_comparison_has_differences_by_class(self):
         self.add_set("before", self.PREDICTIONS[:1])
         comparison = self.evaluate("--compare", "before")["comparison"]

@@ -40,6 +40,8 @@ Action configure_evaluate(CLI::App& app) {
       ->type_name("KEY");
   app.add_flag("--details", options->with_details,
                "Also how predictions go wrong: kinds of error and what they cost, confusions, calibration, curves, worst images");
+  app.add_flag("--intervals", options->with_intervals,
+               "Also how sure the numbers at --iou are, in all and by class: 95 % intervals over images drawn anew");
   app.add_option("--report", words->report, "Write all of it, with pictures of the worst images, as one HTML page; or as .json")
       ->type_name("FILE");
   app.add_option("--scenario", words->scenarios,
@@ -48,7 +50,7 @@ Action configure_evaluate(CLI::App& app) {
   app.add_option("--compare", options->compare, "Other predictions on the same truth: the difference in all and by class")
       ->type_name("SET");
   app.add_option("--resamples", options->bootstrap.resamples,
-                 "Bootstrap resamples behind the intervals of scenarios and comparison")
+                 "Bootstrap resamples behind --intervals and the intervals of scenarios and comparison")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000));
   return [options, words](const Invocation& invocation) {
@@ -89,6 +91,7 @@ constexpr std::string_view kExamples[] = {
     "verilabel evaluate --predictions auto --truth ground_truth",
     "verilabel evaluate --predictions auto --truth ground_truth --threshold 0.4 --where tag:night --details",
     "verilabel evaluate --predictions auto --truth ground_truth --report report.html",
+    "verilabel evaluate --predictions auto --truth ground_truth --intervals --resamples 1000",
     "verilabel evaluate --predictions auto --truth ground_truth --scenario small='area<1024' --scenario tag:night",
     "verilabel evaluate --predictions auto --truth ground_truth --compare auto_before",
     "verilabel --json evaluate --predictions results.json --truth instances_val2017.json",

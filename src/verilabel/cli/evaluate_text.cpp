@@ -119,6 +119,25 @@ void say_worst(Console& console, const SetEvaluation& result) {
   console.say("\nMost errors:\n" + table.text());
 }
 
+void say_intervals(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  const auto& [metrics, intervals] = *result.intervals;
+  Table table({"class", fmt::format("AP at IoU {}", options.iou), "precision", "recall", "F1"});
+  const auto add = [&](std::string name, const PointMetrics& numbers, const PointMetricIntervals& of_numbers) {
+    table.add({std::move(name), number_text(numbers.ap, of_numbers.ap), number_text(numbers.precision, of_numbers.precision),
+               number_text(numbers.recall, of_numbers.recall), number_text(numbers.f1, of_numbers.f1)});
+  };
+  add("(all)", metrics.overall, intervals.overall);
+  for (std::size_t k = 0; k < result.class_names.size(); ++k) {
+    if (is_shown(result.evaluation.per_class[k])) {
+      add(printable(result.class_names[k]), metrics.per_class[k], intervals.per_class[k]);
+    }
+  }
+  console.say(fmt::format("\n{:g} % intervals from {} draws of the images, precision to F1 at threshold {}:\n",
+                          100 * options.bootstrap.confidence, options.bootstrap.resamples,
+                          number_text(result.evaluation.at_threshold.threshold)) +
+              table.text());
+}
+
 void say_scenarios(Console& console, const SetEvaluation& result) {
   Table table({"scenario", "samples", "truths", "predictions", "mAP", "precision", "recall", "F1"});
   for (const ScenarioEvaluation& one : result.scenarios) {
@@ -266,6 +285,9 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
     }
   }
   console.say("\n" + classes.text());
+  if (result.intervals) {
+    say_intervals(console, result, options);
+  }
   if (result.details) {
     say_errors(console, *result.details);
     say_confusions(console, result);

@@ -1,6 +1,8 @@
 #include "verilabel/evaluate/resampled_metrics.h"
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
@@ -16,57 +18,51 @@ constexpr std::pair<NumberOf, IntervalOf> kNumbers[] = {{&PointMetrics::ap, &Poi
                                                         {&PointMetrics::recall, &PointMetricIntervals::recall},
                                                         {&PointMetrics::f1, &PointMetricIntervals::f1}};
 
-/// `measure` gives the numbers of one resample.
-template <typename Measure>
-PointMetricIntervals intervals_of(std::size_t images, const BootstrapOptions& options, const Measure& measure) {
-  options.validate();
-  if (images < 2) {
-    return {};
-  }
-  std::vector<PointMetrics> resamples(static_cast<std::size_t>(options.resamples));
-  for_each_in_parallel(resamples.size(), options.threads,
-                       [&](std::size_t i) { resamples[i] = measure(resample_counts(images, options.seed, i)); });
+template <typename Metrics>
+PointMetricIntervals intervals_of(std::size_t resamples, double confidence, const Metrics& metrics_of) {
   PointMetricIntervals intervals;
   for (const auto& [number, interval] : kNumbers) {
     std::vector<double> values;
-    for (const PointMetrics& of_resample : resamples) {
-      if (of_resample.*number) {
-        values.push_back(*(of_resample.*number));
+    for (std::size_t i = 0; i < resamples; ++i) {
+      if (const std::optional<double>& value = metrics_of(i).*number) {
+        values.push_back(*value);
       }
     }
-    intervals.*interval = percentile_interval(std::move(values), options.confidence);
+    intervals.*interval = percentile_interval(std::move(values), confidence);
   }
   return intervals;
+}
+
+/// What `measure` gives of each resample; nothing where one image says nothing of others.
+template <typename Measure>
+auto on_resamples(std::size_t images, const BootstrapOptions& options, const Measure& measure) {
+  options.validate();
+  std::vector<std::invoke_result_t<Measure, std::vector<std::uint32_t>>> resamples;
+  if (images >= 2) {
+    resamples.resize(static_cast<std::size_t>(options.resamples));
+    for_each_in_parallel(resamples.size(), options.threads,
+                         [&](std::size_t i) { resamples[i] = measure(resample_counts(images, options.seed, i)); });
+  }
+  return resamples;
 }
 
 }  // namespace
 
 ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold)
-    : classes_(input.classes.size()), at_threshold_(input.images.size()) {
+    : images_(input.images.size()), threshold_(threshold), classes_(input.classes.size()) {
   if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
     throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
   }
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
     if (outcomes.truths[i].outcome != Outcome::ignored) {
       classes_[input.truths.category[i]].truth_images.push_back(input.truths.image[i]);
-      ++at_threshold_[input.truths.image[i]].false_negatives;
     }
   }
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
-    const Outcome outcome = outcomes.predictions[i].outcome;
-    if (outcome == Outcome::ignored) {
-      continue;
+    if (const Outcome outcome = outcomes.predictions[i].outcome; outcome != Outcome::ignored) {
+      classes_[input.predictions.category[i]].predictions.push_back(
+          {input.predictions.score[i], input.predictions.image[i], outcome == Outcome::tp});
     }
-    const std::uint32_t image = input.predictions.image[i];
-    const double score = input.predictions.score[i];
-    const bool is_right = outcome == Outcome::tp;
-    classes_[input.predictions.category[i]].predictions.push_back({score, image, is_right});
-    if (threshold && score < *threshold) {
-      continue;
-    }
-    Counts& counts = at_threshold_[image];
-    ++(is_right ? counts.true_positives : counts.false_positives);
-    counts.false_negatives -= is_right ? 1 : 0;
   }
   const std::vector<std::int64_t>& id = input.images.id;
   for (OfClass& of_class : classes_) {
@@ -76,35 +72,28 @@ ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes&
   }
 }
 
-PointMetrics ResampledMetrics::over(std::span<const std::uint32_t> times_of_image) const {
+PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_of_image) const {
+  const auto set_ratios = [](const Counts& counts, PointMetrics& metrics) {
+    metrics.precision = counts.precision();
+    metrics.recall = counts.recall();
+    metrics.f1 = counts.f1();
+  };
+  PointMetricsByClass metrics;
+  metrics.per_class.resize(classes_.size());
   Counts all;
-  for (std::size_t image = 0; image < at_threshold_.size(); ++image) {
-    const std::int64_t times = times_of_image[image];
-    all.true_positives += times * at_threshold_[image].true_positives;
-    all.false_positives += times * at_threshold_[image].false_positives;
-    all.false_negatives += times * at_threshold_[image].false_negatives;
-  }
-  PointMetrics metrics;
-  metrics.precision = all.precision();
-  metrics.recall = all.recall();
-  metrics.f1 = all.f1();
-
-  // An image that counts n times is n images side by side: of one score, all its predictions come, and then all of them again.
   double sum = 0;
   std::int64_t classes_with_truth = 0;
   std::vector<double> precision_at_hit;
-  for (const OfClass& of_class : classes_) {
+  for (std::size_t k = 0; k < classes_.size(); ++k) {
     std::int64_t truths = 0;
-    for (const std::uint32_t image : of_class.truth_images) {
+    for (const std::uint32_t image : classes_[k].truth_images) {
       truths += times_of_image[image];
     }
-    if (truths == 0) {
-      continue;
-    }
-    ++classes_with_truth;
+    // An image that counts n times is n images side by side: of one score, all its predictions come, and then all of them again.
+    Counts counts;
     precision_at_hit.clear();
     std::int64_t seen = 0;
-    const std::vector<Scored>& predictions = of_class.predictions;
+    const std::vector<Scored>& predictions = classes_[k].predictions;
     for (std::size_t begin = 0, end = 0; begin < predictions.size(); begin = end) {
       const Scored& first = predictions[begin];
       while (end < predictions.size() && predictions[end].score == first.score && predictions[end].image == first.image) {
@@ -118,21 +107,51 @@ PointMetrics ResampledMetrics::over(std::span<const std::uint32_t> times_of_imag
           }
         }
       }
+      if (!threshold_ || first.score >= *threshold_) {
+        counts.true_positives = static_cast<std::int64_t>(precision_at_hit.size());
+        counts.false_positives = seen - counts.true_positives;
+      }
     }
-    sum += average_precision_of(precision_at_hit, truths, coco_recall);
+    counts.false_negatives = truths - counts.true_positives;
+    set_ratios(counts, metrics.per_class[k]);
+    all.true_positives += counts.true_positives;
+    all.false_positives += counts.false_positives;
+    all.false_negatives += counts.false_negatives;
+    if (truths > 0) {
+      const double ap = average_precision_of(precision_at_hit, truths, coco_recall);
+      metrics.per_class[k].ap = ap;
+      sum += ap;
+      ++classes_with_truth;
+    }
   }
+  set_ratios(all, metrics.overall);
   if (classes_with_truth > 0) {
-    metrics.ap = sum / static_cast<double>(classes_with_truth);
+    metrics.overall.ap = sum / static_cast<double>(classes_with_truth);
   }
   return metrics;
 }
 
-PointMetrics ResampledMetrics::once() const {
+PointMetricsByClass ResampledMetrics::once() const {
   return over(std::vector<std::uint32_t>(images(), 1));
 }
 
 PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const BootstrapOptions& options) {
-  return intervals_of(metrics.images(), options, [&](const std::vector<std::uint32_t>& times) { return metrics.over(times); });
+  const auto resamples = on_resamples(
+      metrics.images(), options, [&](const std::vector<std::uint32_t>& times) { return metrics.over(times).overall; });
+  return intervals_of(resamples.size(), options.confidence, [&](std::size_t i) -> const PointMetrics& { return resamples[i]; });
+}
+
+PointMetricIntervalsByClass bootstrap_metrics_by_class(const ResampledMetrics& metrics, const BootstrapOptions& options) {
+  const auto resamples =
+      on_resamples(metrics.images(), options, [&](const std::vector<std::uint32_t>& times) { return metrics.over(times); });
+  PointMetricIntervalsByClass intervals;
+  intervals.overall = intervals_of(resamples.size(), options.confidence,
+                                   [&](std::size_t i) -> const PointMetrics& { return resamples[i].overall; });
+  for (std::size_t k = 0; k < metrics.classes(); ++k) {
+    intervals.per_class.push_back(intervals_of(
+        resamples.size(), options.confidence, [&](std::size_t i) -> const PointMetrics& { return resamples[i].per_class[k]; }));
+  }
+  return intervals;
 }
 
 PointMetricIntervals bootstrap_differences(const ResampledMetrics& first, const ResampledMetrics& second,
@@ -140,9 +159,9 @@ PointMetricIntervals bootstrap_differences(const ResampledMetrics& first, const 
   if (first.images() != second.images()) {
     throw Error(ErrorCode::wrong_use, "a comparison needs the same images on both sides");
   }
-  return intervals_of(first.images(), options, [&](const std::vector<std::uint32_t>& times) {
-    const PointMetrics a = first.over(times);
-    const PointMetrics b = second.over(times);
+  const auto resamples = on_resamples(first.images(), options, [&](const std::vector<std::uint32_t>& times) {
+    const PointMetrics a = first.over(times).overall;
+    const PointMetrics b = second.over(times).overall;
     PointMetrics difference;
     for (const auto& [number, interval] : kNumbers) {
       if (a.*number && b.*number) {
@@ -151,6 +170,7 @@ PointMetricIntervals bootstrap_differences(const ResampledMetrics& first, const 
     }
     return difference;
   });
+  return intervals_of(resamples.size(), options.confidence, [&](std::size_t i) -> const PointMetrics& { return resamples[i]; });
 }
 
 }  // namespace verilabel

@@ -22,17 +22,27 @@ struct PointNumbers {
 using PointMetrics = PointNumbers<std::optional<double>>;
 using PointMetricIntervals = PointNumbers<std::optional<Interval>>;
 
+/// Of all classes together, and of each in the order of the input's classes, where AP is that of the class.
+template <typename Number>
+struct PointNumbersByClass {
+  PointNumbers<Number> overall;
+  std::vector<PointNumbers<Number>> per_class;
+};
+using PointMetricsByClass = PointNumbersByClass<std::optional<double>>;
+using PointMetricIntervalsByClass = PointNumbersByClass<std::optional<Interval>>;
+
 /// One evaluation, ready to be counted again over images drawn with replacement.
 class ResampledMetrics {
  public:
   /// `outcomes` are those of predictions of every score; precision, recall and F1 count those of at least `threshold`.
   ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold);
 
-  std::size_t images() const { return at_threshold_.size(); }
+  std::size_t images() const { return images_; }
+  std::size_t classes() const { return classes_.size(); }
   /// With each image counted that many times.
-  PointMetrics over(std::span<const std::uint32_t> times_of_image) const;
+  PointMetricsByClass over(std::span<const std::uint32_t> times_of_image) const;
   /// With each image counted once.
-  PointMetrics once() const;
+  PointMetricsByClass once() const;
 
  private:
   struct Scored {
@@ -44,13 +54,17 @@ class ResampledMetrics {
     std::vector<Scored> predictions;  ///< from the highest score down; of one score by image, then the order of their file
     std::vector<std::uint32_t> truth_images;
   };
+  std::size_t images_;
+  std::optional<double> threshold_;
   std::vector<OfClass> classes_;
-  std::vector<Counts> at_threshold_;  ///< of each image
 };
 
 /// Where each number falls when the images are drawn anew. Nothing where it is undefined on every resample, and for one image,
 /// which says nothing of others. Throws `wrong_use`.
 PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const BootstrapOptions& options);
+
+/// Likewise of each class too, for which the numbers of every class on every resample are kept in memory at a time.
+PointMetricIntervalsByClass bootstrap_metrics_by_class(const ResampledMetrics& metrics, const BootstrapOptions& options);
 
 /// Where `first` less `second` falls, both counted on the same images each time. Throws `wrong_use`, for metrics of different
 /// images too.

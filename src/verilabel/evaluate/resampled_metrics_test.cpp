@@ -1,8 +1,17 @@
 #include "verilabel/evaluate/resampled_metrics.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <random>
+#include <string>
 
 #include <gtest/gtest.h>
+
+#include <fmt/format.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/evaluate/error_kind.h"
@@ -77,7 +86,8 @@ TEST(ResampledMetrics, CountingAnImageTwiceIsEvaluatingItTwice) {
     const std::optional<double> threshold = seed % 4 == 0 ? std::nullopt : std::optional(0.1 * (seed % 9));
     const ResampledMetrics metrics(input, evaluate(input, {}).outcomes, threshold);
     const std::vector<std::uint32_t> times = resample_counts(input.images.size(), seed, 1);
-    const PointMetrics got = metrics.over(times);
+    const PointMetricsByClass by_class = metrics.over(times);
+    const PointMetrics& got = by_class.overall;
 
     const EvaluationInput again = repeated(input, times);
     const Evaluation evaluation = evaluate(again, {.threshold = threshold.value_or(0)});
@@ -86,7 +96,15 @@ TEST(ResampledMetrics, CountingAnImageTwiceIsEvaluatingItTwice) {
     expect_near(got.recall, counts.recall());
     expect_near(got.f1, counts.f1());
     expect_near(got.ap, evaluation.coco.map_50);
-    expect_near(metrics.once().ap, evaluate(input, {}).coco.map_50);
+    expect_near(metrics.once().overall.ap, evaluate(input, {}).coco.map_50);
+    ASSERT_EQ(by_class.per_class.size(), input.classes.size());
+    for (std::size_t k = 0; k < input.classes.size(); ++k) {
+      const Counts& of_class = evaluation.per_class[k].at_threshold.counts;
+      expect_near(by_class.per_class[k].precision, of_class.precision());
+      expect_near(by_class.per_class[k].recall, of_class.recall());
+      expect_near(by_class.per_class[k].f1, of_class.f1());
+      expect_near(by_class.per_class[k].ap, evaluation.per_class[k].coco.ap_50);
+    }
   }
 }
 
@@ -98,7 +116,7 @@ TEST(ResampledMetrics, IntervalsHoldWhatTheResamplesSay) {
   const PointMetricIntervals intervals = bootstrap_metrics(metrics, options);
   std::vector<double> f1;
   for (std::uint64_t i = 0; i < 50; ++i) {
-    f1.push_back(metrics.over(resample_counts(30, 5, i)).f1.value());
+    f1.push_back(metrics.over(resample_counts(30, 5, i)).overall.f1.value());
   }
   const Interval expected = percentile_interval(f1, options.confidence).value();
   EXPECT_EQ(intervals.f1->low, expected.low);
@@ -112,13 +130,83 @@ TEST(ResampledMetrics, IntervalsHoldWhatTheResamplesSay) {
   EXPECT_GT(difference.recall->low, 0) << "fewer predictions never find more, on the same images";
 }
 
+TEST(ResampledMetrics, IntervalsByClassAreThoseOfNumpyOnTheSameResamples) {
+  constexpr int kResamples = 60;
+  constexpr double kThreshold = 0.35;
+  const EvaluationInput input = random_input(11, 25, 4);
+  const Outcomes outcomes = evaluate(input, {}).outcomes;
+  const auto stem = std::filesystem::temp_directory_path() / fmt::format("verilabel_intervals_{}", ::getpid());
+  const std::string data = stem.string() + ".txt";
+  const std::string answer = stem.string() + ".out";
+  {
+    std::ofstream out(data);
+    std::string truths;
+    std::string predictions;
+    std::size_t truth_count = 0;
+    std::size_t prediction_count = 0;
+    for (std::size_t i = 0; i < input.truths.size(); ++i) {
+      if (outcomes.truths[i].outcome != Outcome::ignored) {
+        truths += fmt::format("{} {}\n", input.truths.image[i], input.truths.category[i]);
+        ++truth_count;
+      }
+    }
+    for (std::size_t i = 0; i < input.predictions.size(); ++i) {
+      if (const Outcome outcome = outcomes.predictions[i].outcome; outcome != Outcome::ignored) {
+        predictions += fmt::format("{} {} {} {}\n", input.predictions.image[i], input.predictions.category[i],
+                                   input.predictions.score[i], outcome == Outcome::tp ? 1 : 0);
+        ++prediction_count;
+      }
+    }
+    out << fmt::format("{} {} {} {} {} 0.9 {}\n", input.images.size(), input.classes.size(), truth_count, prediction_count,
+                       kResamples, kThreshold)
+        << truths << predictions;
+    for (std::uint64_t resample = 0; resample < kResamples; ++resample) {
+      for (const std::uint32_t count : resample_counts(input.images.size(), 3, resample)) {
+        out << count << ' ';
+      }
+    }
+  }
+  const std::string python = std::string(VERILABEL_VENV) + "/bin/python";
+  const std::string script = std::string(VERILABEL_SOURCE_DIR) + "/src/verilabel/evaluate/reference_intervals.py";
+  const int status = std::system(fmt::format("'{}' '{}' '{}' > '{}'", python, script, data, answer).c_str());
+  if (!std::filesystem::exists(python) || (WIFEXITED(status) && WEXITSTATUS(status) == 3)) {
+    GTEST_SKIP() << "NumPy is not installed in " << VERILABEL_VENV << ": nothing to compare with";
+  }
+  ASSERT_EQ(status, 0);
+  const PointMetricIntervalsByClass intervals = bootstrap_metrics_by_class(
+      ResampledMetrics(input, outcomes, kThreshold), {.resamples = kResamples, .confidence = 0.9, .seed = 3, .threads = 2});
+  std::vector<PointMetricIntervals> lines = intervals.per_class;
+  lines.push_back(intervals.overall);
+  ASSERT_EQ(lines.size(), 5U);
+  std::ifstream in(answer);
+  for (const PointMetricIntervals& line : lines) {
+    for (const auto& interval : {line.ap, line.precision, line.recall, line.f1}) {
+      Interval expected;
+      in >> expected.low >> expected.high;
+      ASSERT_TRUE(in);
+      ASSERT_TRUE(interval);
+      EXPECT_NEAR(interval->low, expected.low, kTolerance);
+      EXPECT_NEAR(interval->high, expected.high, kTolerance);
+      EXPECT_LT(interval->low, interval->high);
+    }
+  }
+  EXPECT_EQ(bootstrap_metrics(ResampledMetrics(input, outcomes, kThreshold), {.resamples = kResamples, .confidence = 0.9, .seed = 3})
+                .ap->low,
+            intervals.overall.ap->low);
+  std::filesystem::remove(data);
+  std::filesystem::remove(answer);
+}
+
 TEST(ResampledMetrics, NothingToCountIsUndefinedAndMixedUpInputsAreRefused) {
   const EvaluationInput empty = input_of({1, 2});
   const Outcomes none = evaluate(empty, {}).outcomes;
   const ResampledMetrics metrics(empty, none, std::nullopt);
-  EXPECT_FALSE(metrics.once().ap);
-  EXPECT_FALSE(metrics.once().f1);
+  EXPECT_FALSE(metrics.once().overall.ap);
+  EXPECT_FALSE(metrics.once().overall.f1);
   EXPECT_FALSE(bootstrap_metrics(metrics, {.resamples = 3}).precision);
+  const PointMetricIntervalsByClass of_nothing = bootstrap_metrics_by_class(metrics, {.resamples = 3});
+  ASSERT_EQ(of_nothing.per_class.size(), empty.classes.size());
+  EXPECT_FALSE(of_nothing.per_class.front().ap);
   EXPECT_THROW(bootstrap_metrics(metrics, {.resamples = 0}), Error);
   const EvaluationInput other = random_input(1, 3, 1);
   EXPECT_THROW(ResampledMetrics(other, none, std::nullopt), Error);

@@ -328,7 +328,7 @@ ScenarioEvaluation evaluate_scenario(const Project& project, Columns& columns, c
   const Evaluation evaluation = evaluate(part, evaluate_options);
   const ResampledMetrics metrics(part, evaluation.outcomes, evaluate_options.threshold);
   result.map = evaluation.coco.map;
-  result.metrics = metrics.once();
+  result.metrics = metrics.once().overall;
   result.intervals = bootstrap_metrics(metrics, bootstrap);
   return result;
 }
@@ -350,6 +350,9 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   result.coverage = built.coverage;
   result.class_names = built.input.classes.name;
   evaluate_options.threshold = result.evaluation.at_threshold.threshold;
+  if (options.with_intervals) {
+    result.intervals = evaluation_intervals(built.input, result.evaluation, options.bootstrap);
+  }
   for (const Scenario& scenario : options.scenarios) {
     try {
       result.scenarios.push_back(evaluate_scenario(project, columns, scenario, built, evaluate_options, options.bootstrap));
@@ -502,8 +505,9 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
     throw Error(ErrorCode::wrong_use,
                 "the protocol classification takes no threshold: the best class counts; multi_label takes one");
   }
-  if (options.with_details || !options.scenarios.empty() || !options.compare.empty()) {
-    throw Error(ErrorCode::wrong_use, "details, scenarios, comparisons and reports are there for boxes and masks only");
+  if (options.with_details || options.with_intervals || !options.scenarios.empty() || !options.compare.empty()) {
+    throw Error(ErrorCode::wrong_use,
+                "details, intervals, scenarios, comparisons and reports are there for boxes and masks only");
   }
   const Project project = Project::open(project_dir, Project::Access::read_only);
   const View view = view_of_samples(project, options);

@@ -38,9 +38,10 @@ struct EvaluateSetsOptions {
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
   std::optional<std::string> name;  ///< key under which a project keeps the evaluation, in place of an earlier one; not with files
   bool with_details = false;        ///< how predictions go wrong, beside the numbers
+  bool with_intervals = false;      ///< how sure the numbers are, in all and by class
   std::vector<Scenario> scenarios;  ///< not with files
   std::string compare;              ///< other predictions, set or file as `predictions`, on the same truth; empty for none
-  BootstrapOptions bootstrap;       ///< of scenarios and the comparison
+  BootstrapOptions bootstrap;       ///< of intervals, scenarios and the comparison
 
   /// Classes of whole images: one an image, or any number of them.
   bool is_classification() const;
@@ -83,6 +84,12 @@ struct ScenarioEvaluation {
   PointMetricIntervals intervals;
 };
 
+/// How sure an evaluation is of its numbers, at its IoU and threshold.
+struct EvaluationIntervals {
+  PointMetricsByClass metrics;
+  PointMetricIntervalsByClass intervals;
+};
+
 /// One number of both predictions. The difference is the first less the other.
 struct ComparedNumber {
   std::optional<double> first;
@@ -115,6 +122,7 @@ struct SetEvaluation {
 
   std::optional<EvaluationDetails> details;
   std::vector<JudgedImage> worst;  ///< with details: the images with most errors at the threshold
+  std::optional<EvaluationIntervals> intervals;
   std::vector<ScenarioEvaluation> scenarios;
   std::optional<SetComparison> comparison;
 };

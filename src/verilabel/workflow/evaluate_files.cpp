@@ -328,6 +328,9 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
       image.height = listed->height;
     }
   }
+  if (options.with_intervals) {
+    result.intervals = evaluation_intervals(sets.input, result.evaluation, options.bootstrap);
+  }
   if (!options.compare.empty()) {
     const JudgedSets other = judged(input_of(options.compare, options), options);
     result.comparison = compare_predictions(sets.input, result.evaluation, other.input, other.result.evaluation, options);

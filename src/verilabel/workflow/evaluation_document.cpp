@@ -219,9 +219,36 @@ void write_distribution(JsonWriter& json, std::string_view name, const Distribut
   json.field("outside", distribution.outside).end_object();
 }
 
-void write_point_metrics(JsonWriter& json, const std::optional<double>& map, const PointMetrics& metrics) {
-  json.key("metrics").begin_object().field("mAP", map).field("AP", metrics.ap).field("precision", metrics.precision);
-  json.field("recall", metrics.recall).field("f1", metrics.f1).end_object();
+void write_point_metrics(JsonWriter& json, const PointMetrics& metrics) {
+  json.field("AP", metrics.ap).field("precision", metrics.precision).field("recall", metrics.recall).field("f1", metrics.f1);
+}
+
+void write_point_intervals(JsonWriter& json, const PointMetricIntervals& intervals) {
+  json.key("intervals").begin_object();
+  write_interval(json, "AP", intervals.ap);
+  write_interval(json, "precision", intervals.precision);
+  write_interval(json, "recall", intervals.recall);
+  write_interval(json, "f1", intervals.f1);
+  json.end_object();
+}
+
+void write_intervals(JsonWriter& json, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  const auto& [metrics, intervals] = *result.intervals;
+  const auto write = [&](std::string_view name, const PointMetrics& numbers, const PointMetricIntervals& intervals_of_numbers) {
+    json.key(name).begin_object().key("metrics").begin_object();
+    write_point_metrics(json, numbers);
+    json.end_object();
+    write_point_intervals(json, intervals_of_numbers);
+    json.end_object();
+  };
+  json.key("intervals").begin_object().field("iou", options.iou).field("threshold", result.evaluation.at_threshold.threshold);
+  json.field("confidence", options.bootstrap.confidence).field("resamples", options.bootstrap.resamples);
+  write("overall", metrics.overall, intervals.overall);
+  json.key("per_class").begin_object();
+  for (std::size_t k = 0; k < result.class_names.size(); ++k) {
+    write(result.class_names[k], metrics.per_class[k], intervals.per_class[k]);
+  }
+  json.end_object().end_object();
 }
 
 void write_scenarios(JsonWriter& json, const SetEvaluation& result) {
@@ -229,13 +256,11 @@ void write_scenarios(JsonWriter& json, const SetEvaluation& result) {
   for (const ScenarioEvaluation& one : result.scenarios) {
     json.begin_object().field("name", one.scenario.name).field("where", one.scenario.where);
     json.field("samples", one.samples).field("truths", one.truths).field("predictions", one.predictions);
-    write_point_metrics(json, one.map, one.metrics);
-    json.key("intervals").begin_object();
-    write_interval(json, "AP", one.intervals.ap);
-    write_interval(json, "precision", one.intervals.precision);
-    write_interval(json, "recall", one.intervals.recall);
-    write_interval(json, "f1", one.intervals.f1);
-    json.end_object().end_object();
+    json.key("metrics").begin_object().field("mAP", one.map);
+    write_point_metrics(json, one.metrics);
+    json.end_object();
+    write_point_intervals(json, one.intervals);
+    json.end_object();
   }
   json.end_array();
 }
@@ -319,6 +344,9 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
   write_metrics(json, result);
   write_classes(json, result);
   write_coverage(json, result);
+  if (result.intervals) {
+    write_intervals(json, result, options);
+  }
   if (!options.scenarios.empty()) {
     write_scenarios(json, result);
   }

@@ -82,12 +82,18 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Evalua
   return worst;
 }
 
+EvaluationIntervals evaluation_intervals(const EvaluationInput& input, const Evaluation& evaluation,
+                                         const BootstrapOptions& bootstrap) {
+  const ResampledMetrics metrics(input, evaluation.outcomes, evaluation.at_threshold.threshold);
+  return {metrics.once(), bootstrap_metrics_by_class(metrics, bootstrap)};
+}
+
 SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
                                   const Evaluation& other_evaluation, const EvaluateSetsOptions& options) {
   const ResampledMetrics first_metrics(first, first_evaluation.outcomes, first_evaluation.at_threshold.threshold);
   const ResampledMetrics other_metrics(other, other_evaluation.outcomes, other_evaluation.at_threshold.threshold);
-  const PointMetrics a = first_metrics.once();
-  const PointMetrics b = other_metrics.once();
+  const PointMetrics a = first_metrics.once().overall;
+  const PointMetrics b = other_metrics.once().overall;
   const PointMetricIntervals differences = bootstrap_differences(first_metrics, other_metrics, options.bootstrap);
 
   SetComparison comparison;

@@ -28,6 +28,9 @@ std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::ui
 /// caller, but for names that the input has.
 std::vector<JudgedImage> worst_images(const EvaluationInput& input, const EvaluationDetails& details);
 
+EvaluationIntervals evaluation_intervals(const EvaluationInput& input, const Evaluation& evaluation,
+                                         const BootstrapOptions& bootstrap);
+
 /// `first` and `other` have the same images, truths and classes.
 SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
                                   const Evaluation& other_evaluation, const EvaluateSetsOptions& options);

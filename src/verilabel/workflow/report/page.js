@@ -11,6 +11,7 @@
 //   calibration    bins [{from, to, predictions, mean_score, accuracy}], expected_error, greatest_error, scores_outside
 //   curves         overall and per_class {name}: truths, threshold [falling], tp [], fp [] with every score at or above
 //   distributions  confidence and iou: from, to, tp [counts], fp [counts]
+//   intervals      threshold, confidence, resamples, overall {metrics, intervals {name: [low, high]}}, per_class by name likewise
 //   scenarios      [{name, where, samples, truths, predictions, metrics, intervals {name: [low, high]}}]
 //   comparison     predictions, metrics {name: {this, other, difference, interval}}, per_class {name: {AP, f1}}
 //   worst          [{sample, name, width, height, tp, fp, fn, f1, thumbnail, labels [{role, class, box, score, outcome, error, iou}]}]
@@ -1328,7 +1329,7 @@ function drawScores(report) {
   ];
 }
 
-// ---- Scenarios ----------------------------------------------------------------------------------------------------------------
+// ---- Intervals and scenarios --------------------------------------------------------------------------------------------------
 
 /** A value between 0 and 1 on a line, with its interval as a whisker. */
 function whiskerCell(value, interval, kind) {
@@ -1359,16 +1360,60 @@ function whiskerCell(value, interval, kind) {
   );
 }
 
+const POINT_METRICS = [
+  ["AP at the IoU", "AP"],
+  ["Precision", "precision"],
+  ["Recall", "recall"],
+  ["F1", "f1"],
+];
+
+/** Columns of rows that have `metrics` and `intervals`. */
+const pointColumns = (metricOf) =>
+  POINT_METRICS.map(([title, key]) => ({
+    title,
+    value: (row) => metricOf(row)?.metrics?.[key],
+    cell: (row) => whiskerCell(metricOf(row)?.metrics?.[key], metricOf(row)?.intervals?.[key], key === "AP" ? "ap" : key),
+  }));
+
+function drawIntervals(report) {
+  const { intervals } = report.json;
+  if (!intervals) {
+    return [empty("No intervals were asked for. They say how much the numbers of each class would change with other images.")];
+  }
+  const ofClass = (name) => (name === null ? intervals.overall : intervals.per_class[name]);
+  const isInteresting = (name) => POINT_METRICS.some(([, key]) => isNumber(ofClass(name).metrics?.[key]));
+  const table = dataTable({
+    caption: "Numbers of each class with their intervals",
+    columns: [
+      {
+        title: "Class",
+        isText: true,
+        value: (name) => name ?? "",
+        cell: (name) => (name === null ? h("strong", {}, "all classes together") : nameCell(name)),
+      },
+      { title: "Truths", value: (name) => (name === null ? null : report.classes.get(name)?.truths), format: count },
+      ...pointColumns(ofClass),
+    ],
+    rows: [null, ...Object.keys(intervals.per_class ?? {}).filter(isInteresting)],
+    name: ["row"],
+    canSearch: true,
+  });
+  return [
+    h(
+      "p",
+      { class: "note" },
+      `${rounded(100 * (intervals.confidence ?? 0))} % intervals from ${count(intervals.resamples)} draws of the images with ` +
+        `replacement, ${atThreshold(intervals.threshold)}. A class of few images has wide ones: its numbers say little yet.`,
+    ),
+    table.element,
+  ];
+}
+
 function drawScenarios(report) {
   const rows = report.json.scenarios ?? [];
   if (rows.length === 0) {
     return [empty("No scenarios were asked for. A scenario is a view of the samples or labels, measured on its own.")];
   }
-  const metric = (title, key) => ({
-    title,
-    value: (row) => row.metrics?.[key],
-    cell: (row) => whiskerCell(row.metrics?.[key], row.intervals?.[key], key === "mAP" || key === "AP" ? "ap" : key),
-  });
   const table = dataTable({
     caption: "Numbers of each scenario",
     columns: [
@@ -1381,11 +1426,8 @@ function drawScenarios(report) {
       { title: "Samples", value: (row) => row.samples, format: count },
       { title: "Truths", value: (row) => row.truths, format: count },
       { title: "Predictions", value: (row) => row.predictions, format: count },
-      metric("mAP", "mAP"),
-      metric("AP at the IoU", "AP"),
-      metric("Precision", "precision"),
-      metric("Recall", "recall"),
-      metric("F1", "f1"),
+      { title: "mAP", value: (row) => row.metrics?.mAP, cell: (row) => whiskerCell(row.metrics?.mAP, null, "ap") },
+      ...pointColumns((row) => row),
     ],
     rows,
     name: ["scenario"],
@@ -1640,6 +1682,7 @@ const SECTIONS = [
   { id: "confusion", title: "Confusion", draw: drawConfusion },
   { id: "errors", title: "Errors by kind", draw: drawErrors },
   { id: "scores", title: "Scores", draw: drawScores },
+  { id: "intervals", title: "Intervals", draw: drawIntervals },
   { id: "scenarios", title: "Scenarios", draw: drawScenarios },
   { id: "comparison", title: "Comparison", draw: drawComparison },
   { id: "worst", title: "Worst images", draw: drawWorst },
