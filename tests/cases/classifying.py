@@ -125,6 +125,32 @@ class Compared(ProgramCase):
         labels = self.run_program("labels", "--where", "set:auto outcome:fp").json["labels"]
         self.assertEqual([(row["name"], row["class"]) for row in labels], [("3.bmp", "cat"), ("4.bmp", "cat")])
 
+    def test_details_and_a_report_of_them(self):
+        answer = self.evaluate("classification", "--details")
+        # 1 is a cat and called so; 2 is called dog, which it is too; 3 is a dog and called cat.
+        self.assertEqual(answer["evaluation"]["threshold"], None)
+        self.assertEqual(answer["confusion"]["classes"], ["cat", "dog"])
+        self.assertEqual(answer["confusion"]["cells"], [[0, 0, 1], [1, 0, 1], [1, 1, 1]])
+        self.assertEqual(answer["curves"]["overall"], {"truths": 3, "threshold": [0.9, 0.8, 0.7], "tp": [1, 2, 2], "fp": [0, 0, 1]})
+        self.assertEqual([image["name"] for image in answer["worst"]], ["3.bmp"])
+        labels = answer["worst"][0]["labels"]
+        self.assertEqual([(row["role"], row["class"], row["box"], row["outcome"]) for row in labels],
+                         [("truth", "dog", None, "fn"), ("prediction", "cat", None, "fp")])  # fmt: skip
+        report = self.scratch / "report.html"
+        answer = self.evaluate("multi_label", "--report", report)
+        self.assertEqual(answer["evaluation"]["threshold"], 0.5)
+        # At 0.5 cat is wrongly taken on 3 and 4, and cat of 2 and dog of 3 are missed.
+        self.assertEqual(answer["confusion"]["cells"], [[0, 0, 1], [0, 2, 1], [1, 1, 1], [1, 2, 1], [2, 0, 2]])
+        page = report.read_text()
+        self.assertEqual(page.count("data:image/jpeg;base64,"), len(answer["worst"]))
+        document = self.scratch / "report.json"
+        self.evaluate("classification", "--report", document)
+        self.assertEqual(json.loads(document.read_text())["evaluation"]["protocol"], "classification")
+        words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--protocol", "classification", "--details")
+        told = self.run_program(*words, as_json=False).out.decode()
+        for piece in ("taken for", "expected calibration error", "3.bmp"):
+            self.assertIn(piece, told)
+
     def test_one_class_an_image(self):
         answer = self.evaluate("classification")
         # The fourth image has no class and is left out; of the others two are called rightly.
@@ -133,7 +159,7 @@ class Compared(ProgramCase):
         self.assertEqual(self.run_program("samples", "--where", "fn>=1").json["samples"][0]["name"], "3.bmp")
         words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--protocol")
         self.error(*words, "classification", "--threshold", "0.5", status=2)
-        self.error(*words, "multi_label", "--details", status=2)
+        self.error(*words, "multi_label", "--intervals", status=2)
         told = self.run_program(*words, "multi_label", as_json=False).out.decode()
         for piece in ("ROC AUC", "macro", "exact match"):
             self.assertIn(piece, told)

@@ -62,13 +62,22 @@ Action configure_evaluate(CLI::App& app) {
                         {options->predictions, options->truth, options->compare, options->hierarchy});
       options->with_details = true;
     }
+    const auto say_report = [&] {
+      if (!words->report.empty()) {
+        invocation.console.note(fmt::format("the report is in {}", words->report));
+      }
+    };
     if (options->is_classification()) {
       const SetClassification result = evaluate_classes_of_sets(invocation.project_dir, *options);
+      if (!words->report.empty()) {
+        write_evaluation_report(words->report, result, *options);
+      }
       if (invocation.console.is_json()) {
-        invocation.console.write_json(classification_json(result));
+        invocation.console.write_json(classification_json(result, *options));
       } else {
         say_classification(invocation.console, result);
       }
+      say_report();
       return status_of(invocation.console, result.reason_not_kept);
     }
     const SetEvaluation result = evaluate_sets(invocation.project_dir, *options);
@@ -80,9 +89,7 @@ Action configure_evaluate(CLI::App& app) {
     } else {
       say_evaluation(invocation.console, result, *options);
     }
-    if (!words->report.empty()) {
-      invocation.console.note(fmt::format("the report is in {}", words->report));
-    }
+    say_report();
     return status_of(invocation.console, result.reason_not_kept);
   };
 }

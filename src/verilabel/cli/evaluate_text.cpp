@@ -77,8 +77,7 @@ void say_errors(Console& console, const EvaluationDetails& details) {
               table.text());
 }
 
-void say_confusions(Console& console, const SetEvaluation& result) {
-  const ConfusionMatrix& matrix = result.details->confusion;
+void say_confusions(Console& console, const ConfusionMatrix& matrix, const std::vector<std::string>& class_names) {
   std::vector<std::tuple<std::int64_t, std::size_t, std::size_t>> pairs;
   for (std::size_t truth = 0; truth < matrix.classes(); ++truth) {
     for (std::size_t predicted = 0; predicted < matrix.classes(); ++predicted) {
@@ -95,7 +94,7 @@ void say_confusions(Console& console, const SetEvaluation& result) {
   Table table({"truth", "taken for", "times"});
   for (std::size_t i = 0; i < std::min(pairs.size(), kConfusionsShown); ++i) {
     const auto& [count, truth, predicted] = pairs[i];
-    table.add({printable(result.class_names[truth]), printable(result.class_names[predicted]), std::to_string(-count)});
+    table.add({printable(class_names[truth]), printable(class_names[predicted]), std::to_string(-count)});
   }
   console.say("\n" + table.text());
 }
@@ -105,13 +104,13 @@ void say_calibration(Console& console, const Calibration& calibration) {
                           number_text(calibration.expected_error), number_text(calibration.greatest_error)));
 }
 
-void say_worst(Console& console, const SetEvaluation& result) {
-  if (result.worst.empty()) {
+void say_worst(Console& console, const std::vector<JudgedImage>& worst) {
+  if (worst.empty()) {
     return;
   }
   Table table({"image", "tp", "fp", "fn", "F1"});
-  for (std::size_t i = 0; i < std::min(result.worst.size(), kWorstShown); ++i) {
-    const JudgedImage& image = result.worst[i];
+  for (std::size_t i = 0; i < std::min(worst.size(), kWorstShown); ++i) {
+    const JudgedImage& image = worst[i];
     table.add({image.name.empty() ? std::to_string(image.id) : printable(image.name), std::to_string(image.counts.true_positives),
                std::to_string(image.counts.false_positives), std::to_string(image.counts.false_negatives),
                number_text(image.counts.f1())});
@@ -121,15 +120,20 @@ void say_worst(Console& console, const SetEvaluation& result) {
 
 void say_intervals(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
   const auto& [metrics, intervals] = *result.intervals;
-  Table table({"class", fmt::format("AP at IoU {}", options.iou), "precision", "recall", "F1"});
-  const auto add = [&](std::string name, const PointMetrics& numbers, const PointMetricIntervals& of_numbers) {
-    table.add({std::move(name), number_text(numbers.ap, of_numbers.ap), number_text(numbers.precision, of_numbers.precision),
-               number_text(numbers.recall, of_numbers.recall), number_text(numbers.f1, of_numbers.f1)});
+  Table table({"class", "truths", fmt::format("AP at IoU {}", options.iou), "precision", "recall", "F1"});
+  const auto add = [&](std::string name, std::int64_t truths, const PointMetrics& numbers, const PointMetricIntervals& of_numbers) {
+    table.add({std::move(name), std::to_string(truths), number_text(numbers.ap, of_numbers.ap),
+               number_text(numbers.precision, of_numbers.precision), number_text(numbers.recall, of_numbers.recall),
+               number_text(numbers.f1, of_numbers.f1)});
   };
-  add("(all)", metrics.overall, intervals.overall);
+  std::int64_t all_truths = 0;
+  for (const ClassEvaluation& of_class : result.evaluation.per_class) {
+    all_truths += of_class.truths;
+  }
+  add("(all)", all_truths, metrics.overall, intervals.overall);
   for (std::size_t k = 0; k < result.class_names.size(); ++k) {
     if (is_shown(result.evaluation.per_class[k])) {
-      add(printable(result.class_names[k]), metrics.per_class[k], intervals.per_class[k]);
+      add(printable(result.class_names[k]), result.evaluation.per_class[k].truths, metrics.per_class[k], intervals.per_class[k]);
     }
   }
   console.say(fmt::format("\n{:g} % intervals from {} draws of the images, precision to F1 at threshold {}:\n",
@@ -259,6 +263,11 @@ void say_classification(Console& console, const SetClassification& classificatio
     }
   }
   console.say("\n" + classes.text());
+  if (classification.details) {
+    say_confusions(console, classification.details->confusion, classification.class_names);
+    say_calibration(console, classification.details->calibration);
+    say_worst(console, classification.worst);
+  }
 }
 
 void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
@@ -290,9 +299,9 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
   }
   if (result.details) {
     say_errors(console, *result.details);
-    say_confusions(console, result);
+    say_confusions(console, result.details->confusion, result.class_names);
     say_calibration(console, result.details->calibration);
-    say_worst(console, result);
+    say_worst(console, result.worst);
   }
   if (!result.scenarios.empty()) {
     say_scenarios(console, result);

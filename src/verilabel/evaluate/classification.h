@@ -12,13 +12,9 @@
 
 namespace verilabel {
 
-/// Classes of whole images, as they are and as they are proposed: boxes, areas, crowds and masks of the columns are not looked at.
-struct ClassificationInput {
-  EvaluatedImages images;
-  EvaluatedClasses classes;
-  EvaluatedTruths truths;
-  EvaluatedPredictions predictions;
-};
+/// Classes of whole images, as they are and as they are proposed: boxes, areas, crowds and masks of the columns are not looked at
+/// and may be empty.
+using ClassificationInput = EvaluationInput;
 
 struct ClassificationOptions {
   /// Not set: an image is called by its best prediction alone, and has at least one truth. Set: by every class with a prediction at

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/evaluate/classification_details.h"
 
 namespace verilabel {
 namespace {
@@ -135,6 +136,56 @@ TEST(Classification, EqualScoresRankInTheirOrderAndAClassCountsOnce) {
   EXPECT_THAT(result.right_within, ElementsAre(0, 1, 1, 1, 1));
   EXPECT_EQ(result.outcomes.predictions[0].outcome, Outcome::fp);
   EXPECT_EQ(result.outcomes.predictions[1].outcome, Outcome::ignored);
+}
+
+TEST(ClassificationDetails, FiveImagesByHand) {
+  const ClassificationInput input = five_images();
+  const ClassificationDetails details = classification_details(input, evaluate_classification(input), {});
+  const ConfusionMatrix& matrix = details.confusion;
+  const std::size_t background = matrix.background();
+  std::int64_t sum = 0;
+  for (std::size_t truth = 0; truth <= background; ++truth) {
+    for (std::size_t called = 0; called <= background; ++called) {
+      sum += matrix.at(truth, called);
+    }
+  }
+  EXPECT_EQ(sum, 5);
+  EXPECT_EQ(matrix.at(0, 0), 1);
+  EXPECT_EQ(matrix.at(0, 1), 1);
+  EXPECT_EQ(matrix.at(1, 1), 1);
+  EXPECT_EQ(matrix.at(2, 1), 1);
+  EXPECT_EQ(matrix.at(2, background), 1);
+  // Called are .9 right, .7 right, .6 wrong, .5 wrong.
+  EXPECT_THAT(details.curves.overall.thresholds(), ElementsAre(0.9, 0.7, 0.6, 0.5));
+  EXPECT_EQ(details.curves.overall.at(0.65), (Counts{2, 0, 3}));
+  EXPECT_EQ(details.curves.overall.at(std::nullopt), (Counts{2, 2, 3}));
+  EXPECT_EQ(details.curves.per_class[1].at(0.6), (Counts{1, 1, 0}));
+  EXPECT_EQ(details.calibration.predictions, 4);
+  EXPECT_NEAR(*details.calibration.greatest_error, 0.6, 1e-12);
+  EXPECT_EQ(details.scores.right[18], 1);
+  EXPECT_EQ(details.scores.wrong[10], 1);
+}
+
+// Image 0 is of class 0, stated twice, and of 1; image 1 of none. At 0.5 image 0 is called 0 and 2, image 1 is called 1.
+TEST(ClassificationDetails, OfSeveralClassesAnImageMissedAndWrongOnesStandWithTheBackground) {
+  ClassificationInput input = input_of(2, 3);
+  add_truth(input, 0, 0);
+  add_truth(input, 0, 1);
+  add_truth(input, 0, 1);
+  add_prediction(input, 0, 0, 0.8);
+  add_prediction(input, 0, 1, 0.2);
+  add_prediction(input, 0, 2, 0.6);
+  add_prediction(input, 1, 1, 0.7);
+  const ClassificationOptions options{.is_multi_label = true};
+  const ClassificationDetails details = classification_details(input, evaluate_classification(input, options), options);
+  const std::size_t background = details.confusion.background();
+  EXPECT_EQ(details.confusion.at(0, 0), 1);
+  EXPECT_EQ(details.confusion.at(1, background), 1);
+  EXPECT_EQ(details.confusion.at(background, 1), 1);
+  EXPECT_EQ(details.confusion.at(background, 2), 1);
+  EXPECT_EQ(details.confusion.at(1, 2), 0);
+  EXPECT_EQ(details.curves.overall.at(0.5), (Counts{1, 2, 1}));
+  EXPECT_EQ(details.curves.overall.at(0.2), (Counts{2, 2, 0}));
 }
 
 TEST(Classification, NothingToEvaluateIsNoFigure) {

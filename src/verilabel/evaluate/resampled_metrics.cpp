@@ -136,8 +136,8 @@ PointMetricsByClass ResampledMetrics::once() const {
 }
 
 PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const BootstrapOptions& options) {
-  const auto resamples = on_resamples(
-      metrics.images(), options, [&](const std::vector<std::uint32_t>& times) { return metrics.over(times).overall; });
+  const auto resamples =
+      on_resamples(metrics.images(), options, [&](const std::vector<std::uint32_t>& times) { return metrics.over(times).overall; });
   return intervals_of(resamples.size(), options.confidence, [&](std::size_t i) -> const PointMetrics& { return resamples[i]; });
 }
 
@@ -148,8 +148,8 @@ PointMetricIntervalsByClass bootstrap_metrics_by_class(const ResampledMetrics& m
   intervals.overall = intervals_of(resamples.size(), options.confidence,
                                    [&](std::size_t i) -> const PointMetrics& { return resamples[i].overall; });
   for (std::size_t k = 0; k < metrics.classes(); ++k) {
-    intervals.per_class.push_back(intervals_of(
-        resamples.size(), options.confidence, [&](std::size_t i) -> const PointMetrics& { return resamples[i].per_class[k]; }));
+    intervals.per_class.push_back(intervals_of(resamples.size(), options.confidence,
+                                               [&](std::size_t i) -> const PointMetrics& { return resamples[i].per_class[k]; }));
   }
   return intervals;
 }

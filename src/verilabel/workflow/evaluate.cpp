@@ -333,6 +333,16 @@ ScenarioEvaluation evaluate_scenario(const Project& project, Columns& columns, c
   return result;
 }
 
+void name_images(const Project& project, std::vector<JudgedImage>& images) {
+  for (JudgedImage& image : images) {
+    const Sample sample = project.sample(SampleId{image.id});
+    image.name = sample.name;
+    image.path = sample.path;
+    image.width = sample.width;
+    image.height = sample.height;
+  }
+}
+
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   const Project project = Project::open(project_dir, Project::Access::read_only);
   const View view = view_of_samples(project, options);
@@ -367,14 +377,8 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   }
   if (options.with_details) {
     result.details = evaluation_details(built.input, result.evaluation, evaluate_options);
-    result.worst = worst_images(built.input, *result.details);
-    for (JudgedImage& image : result.worst) {
-      const Sample sample = project.sample(SampleId{image.id});
-      image.name = sample.name;
-      image.path = sample.path;
-      image.width = sample.width;
-      image.height = sample.height;
-    }
+    result.worst = worst_images(built.input, result.details->labels.outcomes, result.details->labels.errors);
+    name_images(project, result.worst);
   }
   StoredEvaluation stored{options.key(), options.predictions, options.truth, json_from(options, result), {}, {}};
   std::optional<JudgedLabels> judged_alone;
@@ -505,9 +509,8 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
     throw Error(ErrorCode::wrong_use,
                 "the protocol classification takes no threshold: the best class counts; multi_label takes one");
   }
-  if (options.with_details || options.with_intervals || !options.scenarios.empty() || !options.compare.empty()) {
-    throw Error(ErrorCode::wrong_use,
-                "details, intervals, scenarios, comparisons and reports are there for boxes and masks only");
+  if (options.with_intervals || !options.scenarios.empty() || !options.compare.empty()) {
+    throw Error(ErrorCode::wrong_use, "intervals, scenarios and comparisons are there for boxes and masks only");
   }
   const Project project = Project::open(project_dir, Project::Access::read_only);
   const View view = view_of_samples(project, options);
@@ -520,9 +523,17 @@ SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_
                         built.coverage);
   SetClassification classification;
   classification.result = evaluate_classification(built.input, rules);
+  if (rules.is_multi_label) {
+    classification.threshold = rules.threshold;
+  }
   classification.coverage = built.coverage;
   for (const NamedId& row : columns.classes) {
     classification.class_names.push_back(row.name);
+  }
+  if (options.with_details) {
+    classification.details = classification_details(built.input, classification.result, rules);
+    classification.worst = worst_images(built.input, classification.result.outcomes, {});
+    name_images(project, classification.worst);
   }
   StoredEvaluation stored{options.key(), options.predictions, options.truth, json_from(options, classification.result), {}, {}};
   add_outcomes(columns, built.input, built.truth_label, built.prediction_label, classification.result.outcomes, {}, stored);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "verilabel/evaluate/classification.h"
+#include "verilabel/evaluate/classification_details.h"
 #include "verilabel/evaluate/details.h"
 #include "verilabel/evaluate/evaluate.h"
 #include "verilabel/evaluate/from_columns.h"
@@ -56,8 +57,8 @@ struct EvaluateSetsOptions {
 /// A label as an evaluation sees it, for looking at.
 struct JudgedLabel {
   bool is_truth = false;
-  std::uint32_t category = 0;  ///< index into `SetEvaluation::class_names`
-  Box box_xywh_px;
+  std::uint32_t category = 0;      ///< index into `SetEvaluation::class_names`
+  std::optional<Box> box_xywh_px;  ///< nothing where a class of the whole image is meant
   std::optional<double> score;
   LabelOutcome outcome;
   LabelError error;
@@ -136,9 +137,14 @@ SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const Eval
 /// Likewise of classes of whole images.
 struct SetClassification {
   ClassificationResult result;
+  std::optional<double> threshold;       ///< from which on a class is taken; nothing where the best one always is
   std::vector<std::string> class_names;  ///< in the order of `result.per_class`
   Coverage coverage;
   std::string reason_not_kept;
+
+  std::optional<ClassificationDetails> details;
+  std::vector<JudgedImage>
+      worst;  ///< with details: the images with most errors, of as many the one that is most surely wrong first
 };
 
 /// Compares classes of whole images of two label sets, by the protocol classification or multi_label. Stores and throws likewise;

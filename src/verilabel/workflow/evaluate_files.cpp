@@ -321,7 +321,7 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
   SetEvaluation& result = sets.result;
   if (options.with_details) {
     result.details = evaluation_details(sets.input, result.evaluation, evaluate_options_of(options));
-    result.worst = worst_images(sets.input, *result.details);
+    result.worst = worst_images(sets.input, result.details->labels.outcomes, result.details->labels.errors);
     for (JudgedImage& image : result.worst) {
       const auto listed = std::ranges::find(images, image.id, &CocoImage::id);
       image.width = listed->width;

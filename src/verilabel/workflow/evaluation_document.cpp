@@ -99,20 +99,21 @@ void write_errors(JsonWriter& json, const EvaluationDetails& details) {
   json.field("false_negative_cost", cost(details.errors.false_negative_cost)).end_object();
 }
 
-/// Classes by their place among those that occur.
-void write_confusion(JsonWriter& json, const SetEvaluation& result, double iou) {
-  const ConfusionMatrix& matrix = result.details->confusion;
+/// Classes by their place among those that occur. `iou` is nothing for classes of whole images.
+template <typename OfClass>
+void write_confusion(JsonWriter& json, const ConfusionMatrix& matrix, const std::vector<OfClass>& per_class,
+                     const std::vector<std::string>& class_names, const std::optional<double>& threshold,
+                     const std::optional<double>& iou) {
   const std::size_t background = matrix.background();
   std::vector<std::size_t> place(matrix.classes() + 1, SIZE_MAX);
   json.key("confusion").begin_object();
-  json.field("threshold", result.details->threshold).field("iou", iou);
+  json.field("threshold", threshold).field("iou", iou);
   json.key("classes").begin_array();
   std::size_t shown = 0;
   for (std::size_t k = 0; k < matrix.classes(); ++k) {
-    const ClassEvaluation& of_class = result.evaluation.per_class[k];
-    if (of_class.truths > 0 || of_class.predictions > 0) {
+    if (per_class[k].truths > 0 || per_class[k].predictions > 0) {
       place[k] = shown++;
-      json.value(result.class_names[k]);
+      json.value(class_names[k]);
     }
   }
   place[background] = shown;
@@ -190,15 +191,14 @@ void write_curve(JsonWriter& json, const ScoreCurve& curve, const std::optional<
   json.end_array().end_object();
 }
 
-void write_curves(JsonWriter& json, const SetEvaluation& result) {
-  const ScoreCurves& curves = result.details->curves;
+void write_curves(JsonWriter& json, const ScoreCurves& curves, const std::vector<std::string>& class_names,
+                  const std::optional<double>& threshold) {
   json.key("curves").begin_object().key("overall");
-  const std::optional<double>& threshold = result.details->threshold;
   write_curve(json, curves.overall, threshold);
   json.key("per_class").begin_object();
   for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
     if (curves.per_class[k].truths() > 0 || curves.per_class[k].size() > 0) {
-      json.key(result.class_names[k]);
+      json.key(class_names[k]);
       write_curve(json, curves.per_class[k], threshold);
     }
   }
@@ -295,18 +295,23 @@ void write_comparison(JsonWriter& json, const SetEvaluation& result) {
 void write_judged_label(JsonWriter& json, const JudgedLabel& label, const std::vector<std::string>& class_names) {
   const bool is_error = label.error.kind != ErrorKind::none;
   json.begin_object().field("role", label.is_truth ? "truth" : "prediction").field("class", class_names[label.category]);
-  json.key("box").begin_array().value(label.box_xywh_px.x).value(label.box_xywh_px.y).value(label.box_xywh_px.w);
-  json.value(label.box_xywh_px.h).end_array().field("score", label.score).field("outcome", name_of(label.outcome.outcome));
+  json.key("box");
+  if (const std::optional<Box>& box = label.box_xywh_px) {
+    json.begin_array().value(box->x).value(box->y).value(box->w).value(box->h).end_array();
+  } else {
+    json.null();
+  }
+  json.field("score", label.score).field("outcome", name_of(label.outcome.outcome));
   json.field("error", is_error ? std::optional(name_of(label.error.kind)) : std::nullopt);
   const bool has_iou = is_error ? label.error.about != kNoPartner : label.outcome.partner != kNoPartner;
   const double iou = is_error ? label.error.iou : label.outcome.iou;
   json.field("iou", has_iou ? std::optional(iou) : std::nullopt).end_object();
 }
 
-void write_worst(JsonWriter& json, const SetEvaluation& result,
+void write_worst(JsonWriter& json, const std::vector<JudgedImage>& worst, const std::vector<std::string>& class_names,
                  const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
   json.key("worst").begin_array();
-  for (const JudgedImage& image : result.worst) {
+  for (const JudgedImage& image : worst) {
     json.begin_object().field("sample", image.id).field("name", image.name);
     json.field("width", image.width).field("height", image.height);
     write_counts(json, image.counts);
@@ -317,7 +322,7 @@ void write_worst(JsonWriter& json, const SetEvaluation& result,
     }
     json.key("labels").begin_array();
     for (const JudgedLabel& label : image.labels) {
-      write_judged_label(json, label, result.class_names);
+      write_judged_label(json, label, class_names);
     }
     json.end_array().end_object();
   }
@@ -355,24 +360,29 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
   }
   if (result.details) {
     write_errors(json, *result.details);
-    write_confusion(json, result, options.iou);
+    write_confusion(json, result.details->confusion, result.evaluation.per_class, result.class_names, result.details->threshold,
+                    options.iou);
     write_calibration(json, result.details->calibration);
-    write_curves(json, result);
+    write_curves(json, result.details->curves, result.class_names, result.details->threshold);
     json.key("distributions").begin_object();
     write_distribution(json, "confidence", result.details->scores);
     write_distribution(json, "iou", result.details->overlaps);
     json.end_object();
-    write_worst(json, result, thumbnail_of);
+    write_worst(json, result.worst, result.class_names, thumbnail_of);
   }
   json.end_object();
   return out + "\n";
 }
 
-std::string classification_json(const SetClassification& classification) {
+std::string classification_json(const SetClassification& classification, const EvaluateSetsOptions& options,
+                                const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
   const ClassificationResult& result = classification.result;
   std::string out;
   JsonWriter json(out);
-  json.begin_object().key("metrics").begin_object().field("accuracy", result.accuracy());
+  json.begin_object().key("evaluation").begin_object();
+  json.field("predictions", options.predictions).field("truth", options.truth).field("protocol", options.protocol);
+  json.field("threshold", classification.threshold).field("where", options.where).field("name", options.key()).end_object();
+  json.key("metrics").begin_object().field("accuracy", result.accuracy());
   for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
     json.field(fmt::format("top_{}", k), result.top_k(k));
   }
@@ -394,7 +404,17 @@ std::string classification_json(const SetClassification& classification) {
   write_common_coverage(json, classification.coverage);
   json.field("without_prediction", result.images_without_prediction);
   json.field("without_class_in_truth", classification.coverage.samples_without_class);
-  json.end_object().end_object();
+  json.end_object();
+  if (const std::optional<ClassificationDetails>& details = classification.details) {
+    write_confusion(json, details->confusion, result.per_class, classification.class_names, classification.threshold, std::nullopt);
+    write_calibration(json, details->calibration);
+    write_curves(json, details->curves, classification.class_names, classification.threshold);
+    json.key("distributions").begin_object();
+    write_distribution(json, "confidence", details->scores);
+    json.end_object();
+    write_worst(json, classification.worst, classification.class_names, thumbnail_of);
+  }
+  json.end_object();
   return out + "\n";
 }
 

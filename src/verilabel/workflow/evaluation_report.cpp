@@ -1,6 +1,7 @@
 #include "verilabel/workflow/evaluation_report.h"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -27,17 +28,28 @@ std::string thumbnail_url(const JudgedImage& image) {
   }
 }
 
-}  // namespace
-
-void write_evaluation_report(const std::filesystem::path& file, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+/// `document_with` gives the JSON document with such thumbnails.
+template <typename Result, typename Document>
+void write_report(const std::filesystem::path& file, const Result& result, const Document& document_with) {
   if (!result.details) {
     throw Error(ErrorCode::wrong_use, "a report shows the details of an evaluation: ask for them");
   }
   if (file.extension() == ".json") {
-    replace_file(file, evaluation_json(result, options));
+    replace_file(file, document_with(std::function<std::string(const JudgedImage&)>()));
   } else {
-    replace_file(file, report_page(evaluation_json(result, options, &thumbnail_url)));
+    replace_file(file, report_page(document_with(&thumbnail_url)));
   }
+}
+
+}  // namespace
+
+void write_evaluation_report(const std::filesystem::path& file, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  write_report(file, result, [&](const auto& thumbnail_of) { return evaluation_json(result, options, thumbnail_of); });
+}
+
+void write_evaluation_report(const std::filesystem::path& file, const SetClassification& result,
+                             const EvaluateSetsOptions& options) {
+  write_report(file, result, [&](const auto& thumbnail_of) { return classification_json(result, options, thumbnail_of); });
 }
 
 }  // namespace verilabel

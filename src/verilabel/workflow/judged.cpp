@@ -39,10 +39,16 @@ std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::ui
   return counts;
 }
 
-std::vector<JudgedImage> worst_images(const EvaluationInput& input, const EvaluationDetails& details) {
-  const Outcomes& outcomes = details.labels.outcomes;
+std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Outcomes& outcomes, const LabelErrors& errors) {
   const std::vector<Counts> counts = counts_of_images(input.images.size(), input.truths.image, input.predictions.image, outcomes);
   const auto errors_on = [&](std::uint32_t image) { return counts[image].false_positives + counts[image].false_negatives; };
+  std::vector<double> surest_error(counts.size(), -std::numeric_limits<double>::infinity());
+  for (std::size_t i = 0; i < input.predictions.size(); ++i) {
+    if (outcomes.predictions[i].outcome == Outcome::fp) {
+      double& surest = surest_error[input.predictions.image[i]];
+      surest = std::max(surest, input.predictions.score[i]);
+    }
+  }
   std::vector<std::uint32_t> order;
   for (std::uint32_t image = 0; image < counts.size(); ++image) {
     if (errors_on(image) > 0) {
@@ -50,7 +56,7 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Evalua
     }
   }
   std::ranges::sort(order, {}, [&](std::uint32_t image) {
-    return std::tuple(-errors_on(image), counts[image].f1().value_or(1), input.images.id[image]);
+    return std::tuple(-errors_on(image), counts[image].f1().value_or(1), -surest_error[image], input.images.id[image]);
   });
   order.resize(std::min(order.size(), kWorstImages));
 
@@ -65,18 +71,24 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Evalua
     judged.counts = counts[image];
     worst.push_back(std::move(judged));
   }
+  const auto box_of = [](const std::vector<Box>& boxes, std::size_t i) {
+    return boxes.empty() ? std::nullopt : std::optional(boxes[i]);
+  };
+  const auto error_of = [](const std::vector<LabelError>& of_labels, std::size_t i) {
+    return of_labels.empty() ? LabelError() : of_labels[i];
+  };
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
     const std::uint32_t at = place[input.truths.image[i]];
     if (at != not_worst) {
-      worst[at].labels.push_back({true, input.truths.category[i], input.truths.box_xywh_px[i], std::nullopt, outcomes.truths[i],
-                                  details.labels.errors.truths[i]});
+      worst[at].labels.push_back({true, input.truths.category[i], box_of(input.truths.box_xywh_px, i), std::nullopt,
+                                  outcomes.truths[i], error_of(errors.truths, i)});
     }
   }
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
     const std::uint32_t at = place[input.predictions.image[i]];
     if (at != not_worst && is_shown(outcomes.predictions[i])) {
-      worst[at].labels.push_back({false, input.predictions.category[i], input.predictions.box_xywh_px[i],
-                                  input.predictions.score[i], outcomes.predictions[i], details.labels.errors.predictions[i]});
+      worst[at].labels.push_back({false, input.predictions.category[i], box_of(input.predictions.box_xywh_px, i),
+                                  input.predictions.score[i], outcomes.predictions[i], error_of(errors.predictions, i)});
     }
   }
   return worst;

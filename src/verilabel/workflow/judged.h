@@ -24,9 +24,10 @@ EvaluateOptions evaluate_options_of(const EvaluateSetsOptions& options);
 std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::uint32_t> image_of_truth,
                                      std::span<const std::uint32_t> image_of_prediction, const Outcomes& outcomes);
 
-/// The images with most errors at the threshold, the worst first, with the labels that count there; names and sizes are left to the
-/// caller, but for names that the input has.
-std::vector<JudgedImage> worst_images(const EvaluationInput& input, const EvaluationDetails& details);
+/// The images with most errors at the threshold, the worst first (of equals the one that is most surely wrong), with the labels
+/// that count there; names and sizes are left to the caller, but for names that the input has. `errors` may be empty, and so may
+/// the boxes of the input.
+std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Outcomes& outcomes, const LabelErrors& errors);
 
 EvaluationIntervals evaluation_intervals(const EvaluationInput& input, const Evaluation& evaluation,
                                          const BootstrapOptions& bootstrap);

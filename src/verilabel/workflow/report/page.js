@@ -2,9 +2,12 @@
 // and numbers, never markup.
 //
 // What is read of the document; any number may be null (undefined), any list empty, any part missing:
-//   evaluation     predictions, truth, protocol, iou_type, iou, where, name, made_at
+//   evaluation     predictions, truth, protocol, iou_type, iou, where, name, made_at; no iou_type means classes of whole images, for
+//                  which threshold is that of the evaluation
 //   metrics        numbers by name; threshold is the one that precision, recall and f1 stand for
-//   per_class      by name: AP, AP_50, precision, recall, f1, tp, fp, fn, truths, predictions, best_threshold, best_f1
+//   averages       of classes of whole images, by name: precision, recall, f1, roc_auc, average_precision
+//   per_class      by name: AP, AP_50, precision, recall, f1, tp, fp, fn, truths, predictions, best_threshold, best_f1, roc_auc,
+//                  average_precision
 //   coverage       counts by name
 //   errors         ap, threshold, kinds {name: {predictions, truths, ap_cost}}, false_positive_cost, false_negative_cost
 //   confusion      threshold, iou, classes [name], cells [[truth, predicted, count]]; the index after the last class is background
@@ -126,7 +129,8 @@ class Report {
     this.overallCurve = json.curves?.overall ? new Curve(json.curves.overall) : null;
     this.curveJson = entriesOf(json.curves?.per_class);
     this.curves = new Map();
-    this.ownThreshold = this.metrics.get("threshold") ?? null;
+    this.isOfImages = !this.evaluation.iou_type;
+    this.ownThreshold = this.metrics.get("threshold") ?? this.evaluation.threshold ?? null;
     this.threshold = this.ownThreshold;
     this.chosenClass = null; // null: all together
     this.listeners = [];
@@ -165,10 +169,14 @@ class Report {
       tp: of("tp"),
       fp: of("fp"),
       fn: of("fn"),
-      precision: this.metrics.get("precision"),
-      recall: this.metrics.get("recall"),
-      f1: this.metrics.get("f1"),
+      ...this.ownRatios,
     };
+  }
+
+  /** Precision, recall and F1 of the evaluation itself, all classes together. */
+  get ownRatios() {
+    const numbers = this.isOfImages ? entriesOf(this.json.averages?.micro) : this.metrics;
+    return { precision: numbers.get("precision"), recall: numbers.get("recall"), f1: numbers.get("f1") };
   }
 
   /** From the lowest to the highest score worth choosing. */
@@ -181,7 +189,7 @@ class Report {
 
   /** The threshold of best F1 among the evaluation's own and the points of the overall curve. */
   get bestThreshold() {
-    const own = { threshold: this.ownThreshold, f1: this.metrics.get("f1") ?? -1 };
+    const own = { threshold: this.ownThreshold, f1: this.ownRatios.f1 ?? -1 };
     return (this.overallCurve?.points ?? []).reduce((best, point) => ((point.f1 ?? -1) > best.f1 ? point : best), own).threshold;
   }
 
@@ -532,7 +540,7 @@ function drawHead(report) {
   const coverage = entriesOf(report.json.coverage);
   const facts = [
     ["protocol", protocol],
-    ["compared", iouType ? (iouType === "mask" ? "masks" : "boxes") : null],
+    ["compared", report.isOfImages ? "classes of whole images" : iouType === "mask" ? "masks" : "boxes"],
     ["a hit from IoU", isNumber(iou) ? String(iou) : null],
     ["samples", where === "" ? "all" : where],
     ["kept as", name],
@@ -561,7 +569,7 @@ function drawHead(report) {
     h(
       "nav",
       { "aria-label": "Parts of this page" },
-      SECTIONS.map(({ id, title }) => h("a", { href: `#${id}` }, title)),
+      sectionsOf(report).map(({ id, title }) => h("a", { href: `#${id}` }, title)),
     ),
   );
 }
@@ -647,6 +655,9 @@ const METRICS = new Map([
   ["AP", "Average precision, mean over IoU 0.50 to 0.95"],
   ["AP_50", "Average precision at IoU 0.50"],
   ["accuracy", "Share of samples whose best prediction is right"],
+  ["exact_match", "Share of samples that are called by all their classes and no other"],
+  ["roc_auc", "Area under the ROC curve: how often a sample of the class has the higher score of two"],
+  ["average_precision", "Mean precision over the samples of the class, by falling score"],
   ["precision", "Share of the predictions that are right"],
   ["recall", "Share of the truths that are found"],
   ["f1", "Harmonic mean of precision and recall"],
@@ -665,8 +676,45 @@ const CAPITALS = new Map(
 );
 const metricTitle = (name) => CAPITALS.get(name) ?? words(name);
 
+const AVERAGES = new Map([
+  ["micro", "all decisions together"],
+  ["macro", "mean over classes"],
+  ["weighted", "mean over classes by their truths"],
+]);
+
+function averagesTable(report) {
+  const averages = entriesOf(report.json.averages);
+  const number = (title, key) => ({
+    title,
+    tip: METRICS.get(key),
+    value: (name) => averages.get(name)[key],
+    cell: (name) => barCell(averages.get(name)[key], key === "average_precision" || key === "roc_auc" ? "ap" : key),
+  });
+  return dataTable({
+    caption: "Means over the classes",
+    columns: [
+      {
+        title: "Mean",
+        isText: true,
+        value: (name) => name,
+        cell: (name) => [name, h("span", { class: "note" }, ` ${AVERAGES.get(name) ?? ""}`)],
+      },
+      number("Precision", "precision"),
+      number("Recall", "recall"),
+      number("F1", "f1"),
+      number("ROC AUC", "roc_auc"),
+      number("Average precision", "average_precision"),
+    ],
+    rows: [...averages.keys()],
+    name: ["mean"],
+  }).element;
+}
+
 function drawMetrics(report) {
-  const { metrics } = report;
+  const metrics = new Map(report.metrics);
+  if (report.json.exact_match !== undefined) {
+    metrics.set("exact_match", report.json.exact_match);
+  }
   if (metrics.size === 0) {
     return [empty("The evaluation has no numbers.")];
   }
@@ -689,6 +737,7 @@ function drawMetrics(report) {
         h("div", { title: meaningOf(report, name) }, h("dt", {}, metricTitle(name)), h("dd", {}, shown(metrics.get(name)))),
       ),
     ),
+    report.json.averages ? averagesTable(report) : null,
   ];
 }
 
@@ -825,10 +874,12 @@ const shortName = (name, length) => {
 // ---- Classes ------------------------------------------------------------------------------------------------------------------
 
 function drawClasses(report) {
-  const rows = [...report.classes.keys()];
+  const occurs = ({ truths, predictions }) => truths !== 0 || predictions !== 0;
+  const rows = [...report.classes.keys()].filter((name) => occurs(report.classes.get(name)));
   if (rows.length === 0) {
-    return [empty("The evaluation has no classes.")];
+    return [empty("The evaluation has no classes with truths or predictions.")];
   }
+  const absent = report.classes.size - rows.length;
   const fixed = (title, key, text, extra = {}) => ({ title, tip: text, value: (name) => report.classes.get(name)[key], ...extra });
   const live = (title, key, text, extra = {}) => ({ title, tip: text, value: (name) => report.pointOf(name)[key], ...extra });
   const bars = (column, kind) => ({ ...column, cell: (name) => barCell(column.value(name), kind) });
@@ -861,6 +912,8 @@ function drawClasses(report) {
     live("TP", "tp", "True positives: predictions that are right, at the chosen threshold", { format: count }),
     live("FP", "fp", "False positives: predictions that are wrong, at the chosen threshold", { format: count }),
     live("FN", "fn", "False negatives: truths that were missed, at the chosen threshold", { format: count }),
+    bars(fixed("ROC AUC", "roc_auc", METRICS.get("roc_auc")), "ap"),
+    bars(fixed("Average precision", "average_precision", METRICS.get("average_precision")), "ap"),
     fixed("Best threshold", "best_threshold", "Where the F1 of this class is best"),
     fixed("Best F1", "best_f1", "F1 at that threshold"),
   ];
@@ -879,6 +932,7 @@ function drawClasses(report) {
       "p",
       { class: "note" },
       "Precision to FN follow the threshold chosen above; away from the evaluation's own they are read from curves of a few hundred points a class.",
+      absent > 0 ? ` ${plural(absent, "class has", "classes have")} neither truths nor predictions and no row.` : "",
     ),
     table.element,
   ];
@@ -1114,9 +1168,15 @@ function drawConfusion(report) {
     h(
       "p",
       { class: "note" },
-      `Truths and predictions paired whatever their class from IoU ${json.iou ?? "–"}, ${atThreshold(json.threshold)}: ` +
-        `${count(found)} pairs of one class, ${count(sum(json.cells.map(([, , n]) => n)) - found)} errors. ` +
-        "The last row is predictions where there is nothing, the last column truths that were not found.",
+      report.isOfImages
+        ? `What images are and what they are called, ${atThreshold(json.threshold)}: ${count(found)} rightly, ` +
+            `${count(sum(json.cells.map(([, , n]) => n)) - found)} errors. ` +
+            (report.evaluation.protocol === "multi_label"
+              ? "The last row is classes that images are wrongly called, the last column classes that were missed."
+              : "The last column is images that are called nothing.")
+        : `Truths and predictions paired whatever their class from IoU ${json.iou ?? "–"}, ${atThreshold(json.threshold)}: ` +
+            `${count(found)} pairs of one class, ${count(sum(json.cells.map(([, , n]) => n)) - found)} errors. ` +
+            "The last row is predictions where there is nothing, the last column truths that were not found.",
     ),
     h(
       "div",
@@ -1301,13 +1361,17 @@ function drawScores(report) {
       "score",
       choice,
     ),
-    histogramFigure(
-      "Overlap with the truth",
-      "Just below the IoU of a hit lie the near misses.",
-      distributions?.iou,
-      "IoU",
-      choice,
-    ),
+    ...(report.isOfImages
+      ? []
+      : [
+          histogramFigure(
+            "Overlap with the truth",
+            "Just below the IoU of a hit lie the near misses.",
+            distributions?.iou,
+            "IoU",
+            choice,
+          ),
+        ]),
   ];
   const toggle = h("input", {
     type: "checkbox",
@@ -1403,7 +1467,8 @@ function drawIntervals(report) {
       "p",
       { class: "note" },
       `${rounded(100 * (intervals.confidence ?? 0))} % intervals from ${count(intervals.resamples)} draws of the images with ` +
-        `replacement, ${atThreshold(intervals.threshold)}. A class of few images has wide ones: its numbers say little yet.`,
+        `replacement, ${atThreshold(intervals.threshold)}. A class of few images has wide ones, and one on a ` +
+        "single image one without width, since nothing else can be drawn: their numbers say little yet.",
     ),
     table.element,
   ];
@@ -1610,6 +1675,10 @@ function openViewer(image) {
 
 const ROW_HEIGHT = 215;
 
+/** Of a label of the whole image. */
+const callText = ({ role, class: name, score }) =>
+  role === "truth" ? `is ${nameText(name)}` : `called ${nameText(name)}${isNumber(score) ? ` ${decimal(score, 2)}` : ""}`;
+
 function imageCard(image) {
   const open = () => openViewer(image);
   const openByKey = (event) => {
@@ -1639,7 +1708,9 @@ function imageCard(image) {
       "figcaption",
       {},
       h("span", { class: "name", title: image.name }, image.name),
-      h("span", { class: "note" }, `${imageSummary(image)} · F1 `, shown(image.f1)),
+      image.labels.some((label) => label.box)
+        ? h("span", { class: "note" }, `${imageSummary(image)} · F1 `, shown(image.f1))
+        : image.labels.map((label) => h("span", { class: "note", title: labelText(label) }, callText(label))),
     ),
   );
 }
@@ -1666,9 +1737,11 @@ function drawWorst(report) {
     h(
       "p",
       { class: "note" },
-      `The ${count(images.length)} with most errors, at the evaluation's threshold. Point at a box for its class, score and overlap; press an image to enlarge it.`,
+      report.isOfImages
+        ? `The ${count(images.length)} with most errors, the surest first. Press an image to enlarge it.`
+        : `The ${count(images.length)} with most errors, at the evaluation's threshold. Point at a box for its class, score and overlap; press an image to enlarge it.`,
     ),
-    h("div", { class: "controls", role: "group", "aria-label": "Boxes to show" }, toggles),
+    report.isOfImages ? null : h("div", { class: "controls", role: "group", "aria-label": "Boxes to show" }, toggles),
     grid,
   ];
 }
@@ -1688,13 +1761,17 @@ const SECTIONS = [
   { id: "worst", title: "Worst images", draw: drawWorst },
 ];
 
+const NOT_OF_IMAGES = ["errors", "intervals", "scenarios", "comparison"];
+
+const sectionsOf = (report) => SECTIONS.filter(({ id }) => !report.isOfImages || !NOT_OF_IMAGES.includes(id));
+
 function drawPage() {
   const report = new Report(JSON.parse(document.getElementById("document").textContent));
   followPointer();
   drawHead(report);
   drawOperating(report);
   const main = document.getElementById("main");
-  for (const { id, title, draw } of SECTIONS) {
+  for (const { id, title, draw } of sectionsOf(report)) {
     main.append(h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), draw(report)));
   }
 }
