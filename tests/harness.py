@@ -1,5 +1,6 @@
 """What the whole-program cases share: a scratch folder, the real binary, and the shared photographs when they are there."""
 
+import atexit
 import json
 import os
 import pathlib
@@ -10,6 +11,11 @@ import unittest
 
 PROGRAM = pathlib.Path(os.environ["VERILABEL_PROGRAM"])
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
+
+# What the program remembers of this machine is neither read nor written by tests.
+MEMORY = pathlib.Path(tempfile.mkdtemp(prefix="verilabel-cache-"))
+atexit.register(shutil.rmtree, MEMORY, ignore_errors=True)
+os.environ["XDG_CACHE_HOME"] = str(MEMORY)
 
 
 def test_data():

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 
-from harness import SOURCE, ProgramCase, write_json
+from harness import MEMORY, SOURCE, ProgramCase, write_json
 
 FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
 CLIP = FIXTURES / "embedding" / "clip-towers"
@@ -53,6 +53,25 @@ class Asking(ProgramCase):
         self.assert_scores_of_transformers(CLIP, "clip")
         self.assert_scores_of_transformers(SIGLIP, "siglip")
         self.assert_scores_of_transformers(FIXTURES / "embedding" / "siglip2", "siglip")
+
+    def test_images_go_together_as_was_found_out_for_the_model(self):
+        self.run_program("models", "verify", CLIP, "--seconds", "0.1")
+        files = [file for file in (MEMORY / "verilabel" / "batches").iterdir() if "|vision_model.onnx|" in file.read_text()]
+        for file in files:
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"images": 5}))
+        run = self.label("--model", CLIP, "--classes", "cat,dog", "--floor", "0", "--set", "together")
+        card = self.run_program("runs", "show", run["run"]).json["model_card"]
+        self.assertEqual(card["images_per_inference"], {"proposer": 5})
+        run = self.label("--model", CLIP, "--classes", "cat,dog", "--floor", "0", "--set", "alone", "--batch", "1")
+        card = self.run_program("runs", "show", run["run"]).json["model_card"]
+        self.assertEqual(card["images_per_inference"], {"proposer": 1})
+        scores = [
+            {(label["name"], label["class"]): label["confidence"] for label in self.labels(f"set:{name}")}
+            for name in ("together", "alone")
+        ]
+        self.assertEqual(scores[0].keys(), scores[1].keys())
+        for key, score in scores[0].items():
+            self.assertAlmostEqual(score, scores[1][key], delta=1e-5)
 
     def test_siglip_can_be_asked_for_one_class(self):
         expected = expected_of(SIGLIP)

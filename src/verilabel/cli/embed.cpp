@@ -86,7 +86,8 @@ Action configure(CLI::App& app) {
   app.add_flag("--mean-of-tokens", words->takes_tokens, "The mean over the parts of the picture, instead of the usual vector");
   app.add_option("--engine", options->engine, "What runs the model")->capture_default_str();
   app.add_option("--device", options->device, "What it runs on")->capture_default_str();
-  app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it)")->type_name("N");
+  app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it, found out once)")
+      ->type_name("N");
   return [options, words](const Invocation& invocation) {
     options->model = words->model;
     if (options->name.empty()) {

@@ -97,7 +97,8 @@ Action configure(CLI::App& app) {
   app.add_option("--device", options->device,
                  "What it runs on: cpu; of openvino gpu, gpu.1, npu; of onnxruntime cuda, cuda:1, tensorrt")
       ->capture_default_str();
-  app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it)")->type_name("N");
+  app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it, found out once)")
+      ->type_name("N");
   auto* resume = app.add_option("--resume", words->resume, "Go on with a run that was stopped or cut off, as it was asked for")
                      ->type_name("RUN");
   for (CLI::Option* const other : app.get_options()) {

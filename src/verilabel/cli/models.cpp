@@ -130,7 +130,9 @@ CLI::App* add_verify(CLI::App& app, Words& words) {
       ->type_name("")
       ->capture_default_str();
   verify->add_option("--device", words.verify.device, "What it runs on")->capture_default_str();
-  verify->add_option("--batch", words.verify.batch, "Images that go through the model together (default: what suits it)")
+  verify
+      ->add_option("--batch", words.verify.batch,
+                   "Images that go through the model together (default: what suits it, found out anew)")
       ->type_name("N");
   verify->add_option("--seconds", words.verify.seconds, "How long it works")->capture_default_str();
   verify->footer(

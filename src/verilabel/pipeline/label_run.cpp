@@ -96,9 +96,9 @@ namespace {
 
 std::vector<LineStage> line_of(const LabelStages& models, const LabelRunOptions& options) {
   std::vector<LineStage> line;
-  const auto add = [&](std::unique_ptr<RunStage> stage, CompiledModel* compiled) {
-    const int images = images_per_inference(stage->graph(), options);
-    line.push_back({std::move(stage), compiled, images});
+  const auto add = [&](std::unique_ptr<RunStage> stage, const StageGraph& graph) {
+    const int images = graph.images > 0 ? graph.images : images_per_inference(stage->graph(), options);
+    line.push_back({std::move(stage), graph.compiled, images});
   };
   if (models.proposer != nullptr) {
     add(std::make_unique<ProposeStage>(*models.proposer, options.candidates), models.proposer_graph);

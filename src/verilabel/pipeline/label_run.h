@@ -43,18 +43,26 @@ struct TaskOutcome {
   int image_height = 0;
 };
 
-/// The models of a run, one after the other: each looks at what the one before found. Whatever is named outlives the run, and its
-/// graphs come from `compile_for_run` with the run's options.
+/// A graph of a run, from `compile_for_run`.
+struct StageGraph {
+  StageGraph() = default;
+  StageGraph(CompiledModel* ready, int images_an_inference = 0) : compiled(ready), images(images_an_inference) {}
+
+  CompiledModel* compiled = nullptr;
+  int images = 0;  ///< that it was compiled for, a batch of its own; 0 for the batch of the run's options
+};
+
+/// The models of a run, one after the other: each looks at what the one before found. Whatever is named outlives the run.
 struct LabelStages {
   const Labeller* proposer = nullptr;  ///< nothing: the tasks give the candidates, or the segmenter finds everything
-  CompiledModel* proposer_graph = nullptr;
+  StageGraph proposer_graph = {};
   const Segmenter* segmenter = nullptr;  ///< outlines the boxes, or finds everything
-  CompiledModel* encoder_graph = nullptr;
-  CompiledModel* decoder_graph = nullptr;  ///< for boxes, or for points when everything is to be found
-  const Labeller* classifier = nullptr;    ///< names each object anew, from its pixels alone; its scores are multiplied
-  CompiledModel* classifier_graph = nullptr;
+  StageGraph encoder_graph = {};
+  StageGraph decoder_graph = {};         ///< for boxes, or for points when everything is to be found
+  const Labeller* classifier = nullptr;  ///< names each object anew, from its pixels alone; its scores are multiplied
+  StageGraph classifier_graph = {};
   const Embedder* embedder = nullptr;  ///< makes vectors
-  CompiledModel* embedder_graph = nullptr;
+  StageGraph embedder_graph = {};
 };
 
 struct LabelRunOptions {
@@ -67,7 +75,7 @@ struct LabelRunOptions {
   std::vector<std::uint8_t> is_name_wanted = {};  ///< of the classifier's classes, which it may give; empty for all
   DecodeOptions decode{};
   std::string device = "cpu";
-  int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1
+  int batch = 0;           ///< images that go through the model together; 0 for what the graph asks for, else 1; see `choose_batch`
   int threads = 0;         ///< processors to use; 0 for all
   std::int64_t total = 0;  ///< how many tasks will come, for the progress; 0 when unknown
 

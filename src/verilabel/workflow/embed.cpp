@@ -14,6 +14,7 @@
 #include "verilabel/hub/locate.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/vector_file.h"
+#include "verilabel/workflow/ready_graph.h"
 
 namespace verilabel {
 namespace {
@@ -184,18 +185,22 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
   run_options.device = options.device;
   run_options.batch = options.batch;
   run_options.embeds_objects = !options.set.empty();
-  const std::unique_ptr<CompiledModel> compiled = compile_for_run(*engine, embedder->graph(), run_options);
+  const ReadyGraph ready = ready_graph(*engine, embedder->graph(), embedder->card().weights_sha256, run_options, plan.vectors(),
+                                       BatchMemory::of_this_user(), {}, progress, cancel);
 
   EmbedReport report;
   report.name = options.name;
   const VectorSubject subject = options.set.empty() ? VectorSubject::samples : VectorSubject::labels;
   report.subject = name_of(subject);
-  report.device = compiled->device();
+  report.device = ready.compiled->device();
   report.notes = embedder->notes();
+  if (!ready.note.empty()) {
+    report.notes.push_back(ready.note);
+  }
   if (plan.missing() > 0) {
     report.notes.push_back(fmt::format("{} samples without a file are left out", plan.missing()));
   }
-  report.dimensions = dimensions_of(*embedder, *compiled, images_per_inference(embedder->graph(), run_options));
+  report.dimensions = dimensions_of(*embedder, *ready.compiled, ready.images);
   VectorWriter writer(project.directory(), {.key = options.name,
                                             .subject = subject,
                                             .model = model.name,
@@ -229,7 +234,7 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
     }
   };
   const LabelRunReport worked =
-      run_labelling({.embedder = embedder.get(), .embedder_graph = compiled.get()}, run_options, source, sink, progress, cancel);
+      run_labelling({.embedder = embedder.get(), .embedder_graph = ready.in_stage()}, run_options, source, sink, progress, cancel);
   writer.flush();
   report.images_per_second = worked.images_per_second();
   report.is_interrupted = worked.is_cancelled;

@@ -20,6 +20,7 @@
 #include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/run_ledger.h"
+#include "verilabel/workflow/ready_graph.h"
 #include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
@@ -195,10 +196,15 @@ class GivenBoxes {
   std::unordered_map<std::int64_t, std::vector<Candidate>> of_sample_;
 };
 
+/// Images that go together where a later model looks at them too: until then they stay in memory as pixels.
+constexpr int kMostOfManyStages = 8;
+
 /// The models of a run, loaded and ready.
 class RunModels {
  public:
-  RunModels(Project& project, const LabelOptions& options) : engine_(open_engine(options.engine)) {
+  RunModels(Project& project, const LabelOptions& options, std::int64_t images, const ProgressSink& progress,
+            const CancelToken& cancel)
+      : engine_(open_engine(options.engine)) {
     run_options.device = options.device;
     run_options.batch = options.batch;
     run_options.crop = options.crop;
@@ -228,15 +234,25 @@ class RunModels {
       stages.classifier = classifier_.get();
     }
     // What is loaded is described before anything is compiled, which takes longest.
+    BatchTuningOptions tuning;
+    if (segmenter_ || classifier_) {
+      tuning.max_images = kMostOfManyStages;
+    }
+    const BatchMemory memory = BatchMemory::of_this_user();
+    const auto ready = [&](const GraphUse& graph, const ModelCard& card) {
+      graphs_.push_back(ready_graph(*engine_, graph, card.weights_sha256, run_options, images, memory, tuning, progress, cancel));
+      return graphs_.back().in_stage();
+    };
     if (proposer_) {
-      stages.proposer_graph = ready(proposer_->graph());
+      stages.proposer_graph = ready(proposer_->graph(), proposer_->card());
     }
     if (segmenter_) {
-      stages.encoder_graph = ready(segmenter_->encoder());
-      stages.decoder_graph = ready(segmenter_->decoder(options.everything ? PromptKind::point : PromptKind::box).graph);
+      stages.encoder_graph = ready(segmenter_->encoder(), segmenter_->card());
+      stages.decoder_graph =
+          ready(segmenter_->decoder(options.everything ? PromptKind::point : PromptKind::box).graph, segmenter_->card());
     }
     if (classifier_) {
-      stages.classifier_graph = ready(classifier_->graph());
+      stages.classifier_graph = ready(classifier_->graph(), classifier_->card());
     }
   }
 
@@ -254,7 +270,7 @@ class RunModels {
   }
   std::vector<Candidate> given(SampleId sample) const { return boxes_ ? boxes_->of(sample) : std::vector<Candidate>(); }
   std::string_view engine_name() const { return engine_->name(); }
-  std::string device() const { return graphs_.front()->device(); }
+  std::string device() const { return graphs_.front().compiled->device(); }
 
   std::vector<std::string> notes() const {
     std::vector<std::string> all;
@@ -268,6 +284,11 @@ class RunModels {
     if (classifier_) {
       add(classifier_->notes());
     }
+    for (const ReadyGraph& graph : graphs_) {
+      if (!graph.note.empty()) {
+        all.push_back(graph.note);
+      }
+    }
     return all;
   }
 
@@ -279,6 +300,13 @@ class RunModels {
       document["max_detections"] = run_options.candidates.max_detections;
     }
     document["engine_version"] = engine_->version();
+    for (const auto& [name, graph] :
+         {std::pair("proposer", stages.proposer_graph), std::pair("encoder", stages.encoder_graph),
+          std::pair("decoder", stages.decoder_graph), std::pair("classifier", stages.classifier_graph)}) {
+      if (graph.compiled != nullptr) {
+        document["images_per_inference"][name] = graph.images;
+      }
+    }
     if (segmenter_) {
       document["segmenter"] = json_from(segmenter_->card());
     }
@@ -300,17 +328,12 @@ class RunModels {
     return load;
   }
 
-  CompiledModel* ready(const GraphUse& graph) {
-    graphs_.push_back(compile_for_run(*engine_, graph, run_options));
-    return graphs_.back().get();
-  }
-
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Labeller> proposer_;
   std::unique_ptr<GivenBoxes> boxes_;
   std::unique_ptr<Segmenter> segmenter_;
   std::unique_ptr<Labeller> classifier_;
-  std::vector<std::unique_ptr<CompiledModel>> graphs_;
+  std::vector<ReadyGraph> graphs_;
 };
 
 /// Throws `conflict` when a model is not the one that the run began with.
@@ -426,7 +449,7 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     return report;
   }
 
-  RunModels models(project, options);
+  RunModels models(project, options, static_cast<std::int64_t>(samples.size()), progress, cancel);
   models.run_options.total = static_cast<std::int64_t>(samples.size());
 
   std::vector<ClassId> class_ids;

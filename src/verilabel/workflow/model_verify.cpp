@@ -24,6 +24,7 @@
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/label_run.h"
+#include "verilabel/workflow/ready_graph.h"
 
 namespace verilabel {
 namespace {
@@ -211,27 +212,33 @@ class Verification {
     if (labeller_) {
       run_options_.candidates = labeller_->default_options();
       stages_.proposer = labeller_.get();
-      stages_.proposer_graph = ready(labeller_->graph());
+      stages_.proposer_graph = ready(labeller_->graph(), labeller_->card());
     } else if (segmenter_) {
       stages_.segmenter = segmenter_.get();
-      stages_.encoder_graph = ready(segmenter_->encoder());
+      stages_.encoder_graph = ready(segmenter_->encoder(), segmenter_->card());
       const PromptKind kind = segmenter_->takes(PromptKind::box) ? PromptKind::box : PromptKind::point;
-      stages_.decoder_graph = ready(segmenter_->decoder(kind).graph);
+      stages_.decoder_graph = ready(segmenter_->decoder(kind).graph, segmenter_->card());
       if (kind == PromptKind::point) {
         run_options_.everything = {.points_per_side = 2, .min_iou = std::numeric_limits<double>::lowest(), .min_stability = 0};
       }
     } else {
       stages_.embedder = embedder_.get();
-      stages_.embedder_graph = ready(embedder_->graph());
+      stages_.embedder_graph = ready(embedder_->graph(), embedder_->card());
     }
-    report_.device = graphs_.front()->device();
+    report_.device = graphs_.front().compiled->device();
     return fmt::format("runs on {} ({} {})", report_.device, options_.engine, report_.engine_version);
   }
 
-  CompiledModel* ready(const GraphUse& graph) {
-    images_an_inference_ = std::max(images_an_inference_, images_per_inference(graph, run_options_));
-    graphs_.push_back(compile_for_run(*engine_, graph, run_options_));
-    return graphs_.back().get();
+  StageGraph ready(const GraphUse& graph, const ModelCard& card) {
+    BatchTuningOptions tuning;
+    tuning.window = std::min(tuning.window, std::chrono::duration<double>(options_.seconds / 10));
+    graphs_.push_back(ready_graph(*engine_, graph, card.weights_sha256, run_options_, kImagesWorthTuning,
+                                  BatchMemory::of_this_user().anew(), tuning, progress_, cancel_));
+    images_an_inference_ = std::max(images_an_inference_, graphs_.back().images);
+    if (!graphs_.back().note.empty()) {
+      report_.notes.push_back(graphs_.back().note);
+    }
+    return graphs_.back().in_stage();
   }
 
   bool gives_boxes() const { return segmenter_ && !run_options_.everything; }
@@ -241,7 +248,8 @@ class Verification {
     const LabelRunReport worked = run_for(options_.seconds, 2 * images_an_inference_);
     report_.images = worked.done + worked.failed;
     report_.images_per_second = worked.images_per_second();
-    return fmt::format("{} images, {:.1f} images a second", report_.images, report_.images_per_second);
+    return fmt::format("{} images, {} at a time, {:.1f} images a second", report_.images, images_an_inference_,
+                       report_.images_per_second);
   }
 
   /// Shows the model the test image again and again for some time, but at least so often.
@@ -321,7 +329,7 @@ class Verification {
   std::unique_ptr<Labeller> labeller_;  // one of the three
   std::unique_ptr<Segmenter> segmenter_;
   std::unique_ptr<Embedder> embedder_;
-  std::vector<std::unique_ptr<CompiledModel>> graphs_;
+  std::vector<ReadyGraph> graphs_;
   int images_an_inference_ = 1;
   LabelStages stages_;
   LabelRunOptions run_options_;
