@@ -168,14 +168,16 @@ def run_program(program, iou_type):
 
 
 def run_measured(command):
-    """Seconds, and the bytes in use at the peak. By way of a small process: memory of this one would count for its child."""
+    """Seconds, those of processors, and the bytes in use at the peak. By way of a small process: memory of this one would count for
+    its child."""
     code = (
         "import resource, subprocess, sys, time; start = time.perf_counter();"
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
-        "print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)"
+        "seconds = time.perf_counter() - start; used = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)"
     )
     words = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, check=True, text=True).stdout.split()
-    return float(words[0]), int(words[1])
+    return float(words[0]), float(words[1]), int(words[2])
 
 
 def peers(wanted):
@@ -226,15 +228,18 @@ def write_many_files(truth, predictions, times):
 def bench_growth(program, truth, predictions, iou_type, times=20):
     """Files of `times` the size against those that are there."""
     write_many_files(truth, predictions, times)
-    once = min(run_measured(command_for(program, iou_type))[0] for _ in range(5)) / len(predictions)
     many_files = ["./many_gt.json", "./many_dt.json"]
-    runs = [run_measured(command_for(program, iou_type, *many_files)) for _ in range(3)]
+    once, many = [], []
+    for _ in range(4):
+        once += [run_measured(command_for(program, iou_type)) for _ in range(2)]
+        many.append(run_measured(command_for(program, iou_type, *many_files)))
     count = times * len(predictions)
-    growth = min(seconds for seconds, _ in runs) / count / once
-    peak = max(memory for _, memory in runs) / count
+    wall, processors = (min(run[i] for run in many) / times / min(run[i] for run in once) for i in (0, 1))
+    peak = max(memory for *_, memory in many) / count
     in_files = sum(os.path.getsize(name) for name in many_files) / count
     print(
-        f"{iou_type}, from files of {times} times the size, {count} predictions: {growth:.2f} times as long for each; at the peak"
+        f"{iou_type}, from files of {times} times the size, {count} predictions: {wall:.2f} times as long for each"
+        f" ({processors:.2f} times the processors' time); at the peak"
         f" {peak:.0f} bytes of memory for each, ratio to what it takes {peak / 48:.2f}; {max(0, peak - in_files):.0f} bytes above"
         f" the {in_files:.0f} of the files"
     )
