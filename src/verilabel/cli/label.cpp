@@ -109,7 +109,8 @@ Action configure(CLI::App& app) {
   return [options, words](const Invocation& invocation) {
     if (words->resume != 0) {
       Project project = Project::open(invocation.project_dir);
-      return answer_run(invocation, resume_run(project, RunId{words->resume}, invocation.console.progress(), invocation.cancel));
+      return answer_run(invocation, resume_run(project, RunId{words->resume}, invocation.console.progress(), invocation.cancel,
+                                               run_notes(invocation)));
     }
     if (words->model.empty() && options->boxes.empty() && !words->finds_everything) {
       throw Error(
@@ -141,7 +142,8 @@ Action configure(CLI::App& app) {
     }
     options->validate();
     Project project = Project::open(invocation.project_dir);
-    return answer_run(invocation, start_run(project, *options, invocation.console.progress(), invocation.cancel));
+    return answer_run(invocation,
+                      start_run(project, *options, invocation.console.progress(), invocation.cancel, run_notes(invocation)));
   };
 }
 

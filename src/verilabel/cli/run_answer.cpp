@@ -9,12 +9,16 @@
 
 namespace verilabel::cli {
 
+NoteSink run_notes(const Invocation& invocation) {
+  return [&console = invocation.console](const std::string& note) {
+    console.end_progress();
+    console.note(note);
+  };
+}
+
 int answer_run(const Invocation& invocation, const RunReport& report) {
   Console& console = invocation.console;
   console.end_progress();
-  for (const std::string& note : report.notes) {
-    console.note(note);
-  }
   if (report.is_interrupted) {
     throw Error(
         ErrorCode::interrupted,

@@ -5,6 +5,9 @@
 
 namespace verilabel::cli {
 
+/// Shows notes as they come, which is before the first image is looked at.
+NoteSink run_notes(const Invocation& invocation);
+
 /// Tells how a run went and gives the exit status: 1 with failures; throws `interrupted`, saying how to go on, when it was stopped.
 int answer_run(const Invocation& invocation, const RunReport& report);
 

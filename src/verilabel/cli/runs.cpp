@@ -117,7 +117,7 @@ int undo(const Invocation& invocation, RunId id) {
 
 int retry(const Invocation& invocation, RunId id) {
   Project project = Project::open(invocation.project_dir);
-  return answer_run(invocation, retry_run(project, id, invocation.console.progress(), invocation.cancel));
+  return answer_run(invocation, retry_run(project, id, invocation.console.progress(), invocation.cancel, run_notes(invocation)));
 }
 
 Action configure(CLI::App& app) {

@@ -436,7 +436,12 @@ RunReport report_of(const Project& project, RunId run) {
 
 /// Works on the samples that the run has left.
 RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<std::string> notes, const ProgressSink& progress,
-                  const CancelToken& cancel) {
+                  const CancelToken& cancel, const NoteSink& on_note) {
+  const auto say = [&on_note](const std::vector<std::string>& said) {
+    if (on_note) {
+      std::ranges::for_each(said, on_note);
+    }
+  };
   RunWriter writer = RunWriter::open(project, run);
   const RunRow row = run_row(project, run);
   const LabelOptions options = options_from(row.request);
@@ -446,10 +451,14 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     writer.finish();
     RunReport report = report_of(project, run);
     report.notes.emplace_back("no image is left to be labelled");
+    say(report.notes);
     return report;
   }
 
   RunModels models(project, options, static_cast<std::int64_t>(samples.size()), progress, cancel);
+  const std::vector<std::string> of_models = models.notes();
+  notes.insert(notes.end(), of_models.begin(), of_models.end());
+  say(notes);
   models.run_options.total = static_cast<std::int64_t>(samples.size());
 
   std::vector<ClassId> class_ids;
@@ -479,8 +488,6 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   RunReport report = report_of(project, run);
   report.images_per_second = worked.images_per_second();
   report.notes = std::move(notes);
-  const std::vector<std::string> of_models = models.notes();
-  report.notes.insert(report.notes.end(), of_models.begin(), of_models.end());
   report.is_interrupted = worked.is_cancelled && report.left() > 0;
   return report;
 }
@@ -517,7 +524,8 @@ void LabelOptions::validate() const {
   require(batch >= 0, "--batch must be at least 1, or 0 for what suits the model");
 }
 
-RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel) {
+RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel,
+                    const NoteSink& on_note) {
   options.validate();
   const View view = View::parse(options.where, project.saved_views());
   const Columns columns = project.columns_for(view);
@@ -547,15 +555,16 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   request.floor = options.floor;
   request.options_json = json_from(options);
   const RunId run = add_run(project, request, samples);
-  return work_on(project, run, false, std::move(notes), progress, cancel);
+  return work_on(project, run, false, std::move(notes), progress, cancel, on_note);
 }
 
-RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel) {
-  return work_on(project, run, false, {}, progress, cancel);
+RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel,
+                     const NoteSink& on_note) {
+  return work_on(project, run, false, {}, progress, cancel, on_note);
 }
 
-RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel) {
-  return work_on(project, run, true, {}, progress, cancel);
+RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel, const NoteSink& on_note) {
+  return work_on(project, run, true, {}, progress, cancel, on_note);
 }
 
 }  // namespace verilabel

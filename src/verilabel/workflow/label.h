@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,16 +63,22 @@ struct RunReport {
   std::int64_t left() const { return samples - done - failed; }
 };
 
+/// Takes a note for people, before the first image is looked at; the report has all of them, too. May be empty.
+using NoteSink = std::function<void(const std::string&)>;
+
 /// Labels the samples of a view in a new run. The run is stored before the model loads; each image's labels are stored together
 /// with its outcome, so that whatever happens, `resume_run` goes on where it stopped. Throws for a model, class or view that cannot
 /// be used.
-RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel);
+RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel,
+                    const NoteSink& on_note = {});
 
 /// Goes on with the samples that have no outcome yet. Throws `not_found`; `conflict` while another process works on the run, when
 /// it was undone, and when the model file is not the one it began with.
-RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel);
+RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel,
+                     const NoteSink& on_note = {});
 
 /// As `resume_run`, with the failed samples tried again.
-RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel);
+RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel,
+                    const NoteSink& on_note = {});
 
 }  // namespace verilabel
