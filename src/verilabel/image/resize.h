@@ -26,12 +26,18 @@ void crop(const Image& source, int x, int y, int width, int height, Image& resul
 
 enum class ChannelOrder : std::uint8_t { bgr, rgb };
 
-/// value = (pixel − mean) · scale, channel by channel in `order`.
+/// value = (pixel − mean) / std, channel by channel in `order`.
 struct PixelScaling {
   ChannelOrder order = ChannelOrder::rgb;
   float mean[3] = {0, 0, 0};
-  float scale[3] = {1, 1, 1};
+  float std[3] = {1, 1, 1};
 };
+
+/// The image padded with `padding` on the right or below to a square and brought to `side` × `side` pixels as scikit-image's
+/// `resize` does with antialiasing (order 1, reflecting at the borders): blurred by a Gaussian of σ = (shrinking − 1) / 2 that ends
+/// at 4 σ, then interpolated linearly at the centres of the new pixels; scaled after that, into a planar tensor. All of it in
+/// floating point.
+void write_square_scikit(const Image& image, const PixelScaling& scaling, std::uint8_t padding, int side, std::span<float> chw);
 
 /// What each pixel value becomes, whatever the function: one table a channel, in `order`.
 struct PixelTables {

@@ -43,7 +43,7 @@ PixelTables tables_of(const PixelScaling& scaling, std::uint8_t padding) {
   tables.order = scaling.order;
   for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
     for (std::size_t value = 0; value < 256; ++value) {
-      tables.values[channel][value] = (static_cast<float>(value) - scaling.mean[channel]) * scaling.scale[channel];
+      tables.values[channel][value] = (static_cast<float>(value) - scaling.mean[channel]) / scaling.std[channel];
     }
     tables.padding[channel] = tables.values[channel][padding];
   }

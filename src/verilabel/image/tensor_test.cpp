@@ -23,11 +23,11 @@ TEST(Tensor, PixelsAndPaddingLandWhereTheyShould) {
   scaling.order = ChannelOrder::rgb;
   for (int channel = 0; channel < 3; ++channel) {
     scaling.mean[channel] = static_cast<float>(channel);
-    scaling.scale[channel] = 2;
+    scaling.std[channel] = 0.5F;
   }
   std::vector<float> chw(3 * 3 * 4, -1);
   write_planar(image, tables_of(scaling, 10), 4, 3, 1, 1, chw);
-  // Red: (2 - 0) * 2 and (5 - 0) * 2; green: (1 - 1) * 2 and (4 - 1) * 2; blue: (0 - 2) * 2 and (3 - 2) * 2.
+  // Red: (2 - 0) / 0.5 and (5 - 0) / 0.5; green: (1 - 1) / 0.5 and (4 - 1) / 0.5; blue: (0 - 2) / 0.5 and (3 - 2) / 0.5.
   const std::vector<float> expected = {20, 20, 20, 20, 20, 4,  10, 20, 20, 20, 20, 20, 18, 18, 18, 18, 18, 0,
                                        6,  18, 18, 18, 18, 18, 16, 16, 16, 16, 16, -4, 2,  16, 16, 16, 16, 16};
   EXPECT_EQ(chw, expected);

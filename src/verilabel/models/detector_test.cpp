@@ -414,6 +414,61 @@ TEST(Ultralytics, MixesMasksFromPrototypes) {
   EXPECT_EQ(area(half), 64u);
 }
 
+// YOLO-World is asked for a blank beside its classes, so that all else goes there. Its name stays in the metadata or is taken away;
+// its channel stays.
+TEST(Ultralytics, TheBackgroundOfYoloWorldIsNoClass) {
+  const std::map<std::string, std::string> named = {{"task", "detect"}, {"names", "{0: 'cat', 1: 'dog', 2: ' '}"}};
+  const std::map<std::string, std::string> unnamed = {
+      {"task", "detect"}, {"names", "{0: 'cat', 1: 'dog'}"}, {"description", "Ultralytics YOLOv8s-worldv2 model"}};
+  for (const auto& metadata : {named, unnamed}) {
+    const auto detector = labeller_of(ultralytics_graph({1, 7, 21}, metadata));
+    EXPECT_THAT(detector->class_names(), ElementsAre("cat", "dog"));
+    Output output({7, 21});
+    const auto set = [&](std::size_t row, float value) { output.at(row, 4) = value; };
+    set(0, 10);
+    set(1, 12);
+    set(2, 8);
+    set(3, 4);
+    set(5, 0.5F);
+    set(6, 0.9F);
+    const auto found = decoded(*detector, {output}, unchanged(32), {});
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(found[0].class_index, 1);
+    EXPECT_EQ(found[0].score, 0.5);
+  }
+  auto final_boxes = named;
+  final_boxes["end2end"] = "True";
+  const auto detector = labeller_of(ultralytics_graph({1, 5, 6}, final_boxes));
+  Output output({5, 6});
+  output.set_row(0, {4, 4, 12, 12, 0.9F, 2});
+  output.set_row(1, {4, 4, 12, 12, 0.5F, 1});
+  EXPECT_THAT(decoded(*detector, {output}, unchanged(32), {}), SizeIs(1));
+  EXPECT_THAT(error_of([&] { labeller_of(ultralytics_graph({1, 7, 21}, kDetect)); }).message(), HasSubstr("2 names"))
+      << "of another model a class that nothing names is none";
+}
+
+// Exports of YOLOE look as those of YOLOv8 and YOLO11 that segment; without prompts the anchors are chosen in the graph, so that
+// their number is open.
+TEST(Ultralytics, YoloeSegmentsWithAnyNumberOfAnchors) {
+  GraphInfo graph = ultralytics_graph(
+      {1, 4 + 3 + 2, -1},
+      {{"task", "segment"}, {"names", "{0: 'cat', 1: 'dog', 2: 'cow'}"}, {"description", "Ultralytics YOLOE-11s-seg-pf model"}});
+  graph.outputs.push_back({"output1", kF32, {1, 2, 8, 8}});
+  const auto detector = labeller_of(graph);
+  EXPECT_THAT(detector->class_names(), ElementsAre("cat", "dog", "cow"));
+  Output output({9, 5});
+  Output prototypes({2, 8, 8});
+  std::ranges::fill(prototypes.values, 1.0F);
+  std::size_t row = 0;
+  for (const float value : {16.0F, 16.0F, 8.0F, 8.0F, 0.0F, 0.0F, 0.75F, 1.0F, 0.0F}) {
+    output.at(row++, 3) = value;
+  }
+  const auto found = decoded(*detector, {output, prototypes}, unchanged(32), {});
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].class_index, 2);
+  EXPECT_EQ(found[0].kind, LabelKind::mask);
+}
+
 TEST(Ultralytics, PreparesRgbFromZeroToOneAndRoundsHalfToEven) {
   const auto detector = labeller_of(ultralytics_graph({1, 6, 21}, kDetect));
   Image image(64, 37);  // 18.5 rows: 18

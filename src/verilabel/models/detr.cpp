@@ -12,6 +12,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/models/model_config.h"
 #include "verilabel/models/pillow_labeller.h"
+#include "verilabel/models/pixel_mask.h"
 #include "verilabel/models/prototype_mask.h"
 
 namespace verilabel {
@@ -49,10 +50,6 @@ struct Pair {
   float score = 0;
 };
 
-float sigmoid(float logit) {
-  return 1 / (1 + std::exp(-logit));
-}
-
 std::vector<Pair> softmax_pairs(std::span<const float> logits, std::size_t columns, float floor) {
   std::vector<Pair> pairs;
   for (std::size_t query = 0; query * columns < logits.size(); ++query) {
@@ -88,39 +85,12 @@ std::vector<Pair> sigmoid_pairs(std::span<const float> logits, std::size_t colum
   return pairs;
 }
 
-/// Centre and size as shares of the image, to a box in its pixels that ends at its borders.
-Box box_of_shares(std::span<const float> box, const InputTransform& transform) {
-  const auto edge = [](float share, int side) {
-    return std::clamp(static_cast<double>(share * static_cast<float>(side)), 0.0, static_cast<double>(side));
-  };
-  const double x1 = edge(box[0] - 0.5F * box[2], transform.image_width);
-  const double y1 = edge(box[1] - 0.5F * box[3], transform.image_height);
-  return {x1, y1, edge(box[0] + 0.5F * box[2], transform.image_width) - x1,
-          edge(box[1] + 0.5F * box[3], transform.image_height) - y1};
-}
-
-void require_numbers(std::span<const float> values) {
-  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-    throw Error(ErrorCode::bad_model, "the model gave boxes or scores that are no numbers");
-  }
-}
-
 void sort_best_first(std::vector<Pair>& pairs) {
   std::ranges::stable_sort(pairs, std::ranges::greater{}, &Pair::score);
 }
 
 bool is_full(const std::vector<Candidate>& candidates, const CandidateOptions& options) {
   return candidates.size() == static_cast<std::size_t>(options.max_detections);
-}
-
-/// How many cells of a map of features see the image: those whose pixel of the full mask, as nearest-neighbour interpolation takes
-/// it, lies in the image.
-int cells_in_image(int content, int canvas, int cells) {
-  int inside = 0;
-  while (inside < cells && inside * canvas / cells < content) {
-    ++inside;
-  }
-  return inside;
 }
 
 /// Hugging Face's form: pixel_values (+ pixel_mask) -> logits, pred_boxes. RF-DETR's own has the same content under other names,
@@ -150,8 +120,7 @@ class QueryDetector final : public PillowLabeller {
         boxes_(parts.boxes),
         masks_(parts.masks),
         head_(parts.head),
-        pairs_(parts.pairs),
-        stride_(parts.stride) {
+        pairs_(parts.pairs) {
     const std::vector<std::int64_t>& shape = source.graph.outputs[logits_].shape;
     columns_ = static_cast<std::size_t>(shape[2]);
     outputs_.resize(source.graph.outputs.size());
@@ -166,11 +135,8 @@ class QueryDetector final : public PillowLabeller {
       }
     }
     if (parts.mask != nullptr) {
-      mask_input_ = static_cast<std::size_t>(parts.mask - source.graph.inputs.data());
-      const auto side = [](std::int64_t of_graph, int of_canvas) { return of_graph > 0 ? of_graph : of_canvas; };
-      mask_size_ = {static_cast<int>(side(parts.mask->shape[1], parts.canvas.height)),
-                    static_cast<int>(side(parts.mask->shape[2], parts.canvas.width))};
-      set_input(source, parts.mask->name, {mask_size_.height, mask_size_.width});
+      mask_ = pixel_mask_of(source, *parts.mask, parts.canvas, parts.stride);
+      set_input(source, parts.mask->name, {mask_->size.height, mask_->size.width});
     }
     max_detections_ = 300;
     const std::size_t classes = columns_ - (head_ == Head::softmax ? 1 : 0);
@@ -216,49 +182,22 @@ class QueryDetector final : public PillowLabeller {
   }
 
  protected:
-  void write_other_inputs(std::span<const InputView> inputs, InputSize content, const Image& /*image*/) const override {
-    if (!mask_input_) {
-      return;
-    }
-    const int rows = covered(content.height, input_height(), mask_size_.height);
-    const int columns = covered(content.width, input_width(), mask_size_.width);
-    const auto write = [&](auto mask) {
-      for (int y = 0; y < mask_size_.height; ++y) {
-        for (int x = 0; x < mask_size_.width; ++x) {
-          mask[static_cast<std::size_t>(y) * static_cast<std::size_t>(mask_size_.width) + static_cast<std::size_t>(x)] =
-              y < rows && x < columns ? 1 : 0;
-        }
-      }
-    };
-    if (const InputView& view = inputs[*mask_input_]; !view.i64.empty()) {
-      write(view.i64);
-    } else {
-      write(view.f32);
+  void write_other_inputs(std::span<const InputView> inputs, InputSize content, const Image& /*image*/,
+                          int /*pass*/) const override {
+    if (mask_) {
+      write_pixel_mask(*mask_, content, inputs[mask_->input]);
     }
   }
 
  private:
-  /// Entries of the mask that stand for the image. A mask of the size of the canvas has one a pixel. A smaller one of fixed size
-  /// ([B, 64, 64] in many exports) only serves to be brought to the size of the features, by nearest neighbours: it gets the
-  /// entries that come out there as those of the full mask would.
-  int covered(int content, int canvas, int entries) const {
-    if (entries == canvas) {
-      return content;
-    }
-    const int cells = (canvas + stride_ - 1) / stride_;
-    return cells_in_image(content, canvas, cells) * entries / cells;
-  }
-
   std::size_t logits_;
   std::size_t boxes_;
   std::optional<std::size_t> masks_;
   Head head_;
   std::size_t pairs_;
-  int stride_;
   std::size_t columns_ = 0;
   std::vector<std::vector<std::int64_t>> outputs_;
-  std::optional<std::size_t> mask_input_;
-  InputSize mask_size_;
+  std::optional<PixelMask> mask_;
 };
 
 /// images, orig_target_sizes -> labels, boxes, scores: the graph chooses the pairs and scales the boxes to the sizes it is given.
@@ -332,7 +271,8 @@ class DetrExport final : public PillowLabeller {
   }
 
  protected:
-  void write_other_inputs(std::span<const InputView> inputs, InputSize /*content*/, const Image& image) const override {
+  void write_other_inputs(std::span<const InputView> inputs, InputSize /*content*/, const Image& image,
+                          int /*pass*/) const override {
     if (const InputView& view = inputs[sizes_]; !view.i64.empty()) {
       view.i64[0] = image.width();
       view.i64[1] = image.height();
@@ -389,45 +329,6 @@ ImageProcessor stretched(const Manifest& manifest, InputSize canvas, bool is_nor
 constexpr std::array<std::string_view, 10> kExportKeys = {"family", "class_names", "class_names_file", "channel_order",  "mean",
                                                           "std",    "input_size",  "filter",           "max_detections", "scale"};
 
-/// The canvas that images are padded to on the right and below, the same for all so that the graph runs at one size.
-InputSize canvas_of(const ModelSource& source, const TensorInfo& image, const TensorInfo* mask, ImageProcessor& processor,
-                    const ModelConfig& config, int stride) {
-  const Manifest& manifest = source.manifest;
-  if (processor.rule == ImageProcessor::SizeRule::exact) {
-    return input_size_of(source, image, processor.size);
-  }
-  if (manifest.fit == Fit::stretch) {
-    if (!manifest.input_size) {
-      throw Error(ErrorCode::bad_data, "fit 'stretch' needs the input_size that images are stretched to",
-                  {{"file", manifest.path.native()}, {"key", "fit"}});
-    }
-    processor.rule = ImageProcessor::SizeRule::exact;
-    processor.size = *manifest.input_size;
-    return input_size_of(source, image, processor.size);
-  }
-  if (processor.rule != ImageProcessor::SizeRule::bounded_edges) {
-    throw Error(ErrorCode::bad_data, fmt::format("a detector cannot take images that are prepared so: {}", processor.text()),
-                {{"file", source.files.preprocessor.native()}});
-  }
-  if (mask == nullptr) {
-    throw Error(ErrorCode::bad_model,
-                "images of different shapes need padding, and the graph has no input pixel_mask that says where it is: the results "
-                "would change with it. Export the model with pixel_mask, or accept another preprocessing by {\"fit\": \"stretch\", "
-                "\"input_size\": [height, width]} in a manifest",
-                {{"model_type", config.model_type}});
-  }
-  const int side = processor.longest_edge;
-  const InputSize canvas = input_size_of(source, image, processor.pad_size.value_or(InputSize{side, side}));
-  const auto is_usable = [&](std::int64_t entries, int of_canvas) {
-    return entries <= 0 || entries == of_canvas || entries >= (of_canvas + stride - 1) / stride;
-  };
-  if (mask->shape.size() != 3 || !is_usable(mask->shape[1], canvas.height) || !is_usable(mask->shape[2], canvas.width)) {
-    throw Error(ErrorCode::bad_model, fmt::format("the input {} is too coarse for images of {} x {} pixels", text_of(*mask),
-                                                  canvas.width, canvas.height));
-  }
-  return canvas;
-}
-
 }  // namespace
 
 std::unique_ptr<FamilyLabeller> make_transformers_detr(const ModelSource& source) {
@@ -461,7 +362,7 @@ std::unique_ptr<FamilyLabeller> make_transformers_detr(const ModelSource& source
   parts.pairs = type.pairs;
   parts.stride = config.is_dilated ? 16 : 32;
   parts.processor = read_image_processor(source.files.preprocessor);
-  parts.canvas = canvas_of(source, *image, mask, parts.processor, config, parts.stride);
+  parts.canvas = padded_canvas_of(source, *image, mask, parts.processor, config.model_type, parts.stride);
   parts.processor.tables.padding = {0, 0, 0};  // after normalising
   parts.class_names = config.class_names;
   parts.class_origin = source.files.config.native();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include <fmt/format.h>
@@ -146,6 +147,16 @@ void FamilyLabeller::set_whole_input(const ModelSource& source, std::string_view
   graph_.inputs[static_cast<std::size_t>(tensor_named(source.graph.inputs, name) - source.graph.inputs.data())].has_batch = false;
 }
 
+void FamilyLabeller::take_one_at_a_time() {
+  if (graph_.fixed_batch > 1) {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the graph was exported for {} images at a time, and this family takes one; export it "
+                            "for one image",
+                            graph_.fixed_batch));
+  }
+  graph_.fixed_batch = 1;
+}
+
 void FamilyLabeller::take_prompts(const ModelSource& source) {
   class_names_ = source.options.prompts.names();
   card_.class_source = "what was asked for";
@@ -189,6 +200,8 @@ void FamilyLabeller::take_class_names(const ModelSource& source, std::optional<s
                 fmt::format("the graph has {} classes, but {} names are given for them", count, class_names_.size()),
                 {{"names from", card_.class_source}});
   }
+  class_of_output_.resize(count);
+  std::iota(class_of_output_.begin(), class_of_output_.end(), 0);
   take_limits(source.manifest);
 }
 
@@ -220,7 +233,7 @@ void FamilyLabeller::take_output_names(const ModelSource& source, std::optional<
   std::string repeated;
   for (std::size_t output = 0; output < count; ++output) {
     const std::string& name = (*names)[output];
-    if (name.empty()) {
+    if (name.find_first_not_of(' ') == std::string::npos) {
       unused += fmt::format("{}{}", unused.empty() ? "" : ", ", output);
       class_of_output_.push_back(-1);
       continue;
@@ -247,14 +260,13 @@ CandidateOptions FamilyLabeller::default_options() const {
   return options;
 }
 
-LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling,
-                                     InputSize size)
-    : FamilyLabeller(source, std::move(family), source.graph.inputs.front(), size), style_(style) {
+LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string family, const TensorInfo& input, FitStyle style,
+                                     PixelScaling scaling, InputSize size)
+    : FamilyLabeller(source, std::move(family), input, size), style_(style) {
   constexpr std::array<std::string_view, 12> kKeys = {"family",  "class_names",   "class_names_file", "channel_order",
                                                       "mean",    "std",           "input_size",       "fit",
                                                       "padding", "interpolation", "nms_iou",          "max_detections"};
   require_keys(source.manifest, card_.family, kKeys);
-  const TensorInfo& input = source.graph.inputs.front();
   if ((input.shape[2] <= 0 || input.shape[3] <= 0) && !source.manifest.input_size) {
     add_note(fmt::format("the graph takes images of any size; {} x {} is used. Another can be given as input_size in a manifest",
                          size.width, size.height));
@@ -263,7 +275,7 @@ LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string fami
   scaling.order = manifest.channel_order.value_or(scaling.order);
   for (std::size_t channel = 0; channel < 3; ++channel) {
     scaling.mean[channel] = manifest.mean ? static_cast<float>((*manifest.mean)[channel]) : scaling.mean[channel];
-    scaling.scale[channel] = manifest.std ? 1 / static_cast<float>((*manifest.std)[channel]) : scaling.scale[channel];
+    scaling.std[channel] = manifest.std ? static_cast<float>((*manifest.std)[channel]) : scaling.std[channel];
   }
   style_.when_shrinking = manifest.interpolation.value_or(style_.when_shrinking);
   style_.when_growing = manifest.interpolation.value_or(style_.when_growing);
@@ -271,14 +283,14 @@ LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string fami
   style_.padding = manifest.padding.value_or(style_.padding);
   tables_ = tables_of(scaling, style_.padding);
   card_.preprocessing =
-      fmt::format("{} x {} {}, {} when shrinking, {} when growing, {}, mean {:.6g} {:.6g} {:.6g}, scale {:.6g} {:.6g} {:.6g}",
+      fmt::format("{} x {} {}, {} when shrinking, {} when growing, {}, mean {:.6g} {:.6g} {:.6g}, std {:.6g} {:.6g} {:.6g}",
                   size.width, size.height, text_of(style_), name_of(style_.when_shrinking), name_of(style_.when_growing),
                   scaling.order == ChannelOrder::rgb ? "RGB" : "BGR", scaling.mean[0], scaling.mean[1], scaling.mean[2],
-                  scaling.scale[0], scaling.scale[1], scaling.scale[2]);
+                  scaling.std[0], scaling.std[1], scaling.std[2]);
 }
 
 InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch,
-                                             int /*pass*/) const {
+                                             int pass) const {
   const double ratio =
       std::min(static_cast<double>(input_width()) / image.width(), static_cast<double>(input_height()) / image.height());
   const auto side = [&](int pixels, int limit) {
@@ -300,14 +312,15 @@ InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const
     resized = &scratch;
   }
   write_planar(*resized, tables_, input_width(), input_height(), left, top, inputs[image_input()].f32);
-  const bool has_one_ratio = style_.fit == Fit::letterbox_corner;
+  write_other_inputs(inputs, pass);
+  const bool has_one_ratio = style_.fit == Fit::letterbox_corner || (style_.fit == Fit::letterbox_centre && style_.has_one_ratio);
   return {has_one_ratio ? ratio : static_cast<double>(width) / image.width(),
           has_one_ratio ? ratio : static_cast<double>(height) / image.height(),
           static_cast<double>(left),
           static_cast<double>(top),
           image.width(),
           image.height(),
-          0};
+          pass};
 }
 
 void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted) {
@@ -351,6 +364,59 @@ bool is_wanted(const CandidateOptions& options, std::size_t class_index) {
   return options.is_class_wanted.empty() || options.is_class_wanted[class_index] != 0;
 }
 
+float sigmoid(float logit) {
+  return 1 / (1 + std::exp(-logit));
+}
+
+void require_numbers(std::span<const float> values) {
+  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
+    throw Error(ErrorCode::bad_model, "the model gave boxes or scores that are no numbers");
+  }
+}
+
+Box box_of_shares(std::span<const float> box, InputSize unit, const InputTransform& transform) {
+  const auto edge = [](float share, int side, int limit) {
+    return std::clamp(static_cast<double>(share * static_cast<float>(side)), 0.0, static_cast<double>(limit));
+  };
+  const double x1 = edge(box[0] - 0.5F * box[2], unit.width, transform.image_width);
+  const double y1 = edge(box[1] - 0.5F * box[3], unit.height, transform.image_height);
+  return {x1, y1, std::max(0.0, edge(box[0] + 0.5F * box[2], unit.width, transform.image_width) - x1),
+          std::max(0.0, edge(box[1] + 0.5F * box[3], unit.height, transform.image_height) - y1)};
+}
+
+Box box_of_shares(std::span<const float> box, const InputTransform& transform) {
+  return box_of_shares(box, {transform.image_height, transform.image_width}, transform);
+}
+
+std::vector<Candidate> best_of(std::vector<Candidate> candidates, const CandidateOptions& options) {
+  candidates = best_first(std::move(candidates));
+  const auto most = static_cast<std::size_t>(options.max_detections);
+  if (!(options.nms_iou < 1)) {
+    candidates.resize(std::min(candidates.size(), most));
+    return candidates;
+  }
+  RawCandidates raw;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const Box& box = candidates[i].box_xywh_px;
+    raw.add(static_cast<float>(box.x), static_cast<float>(box.y), static_cast<float>(box.x + box.w),
+            static_cast<float>(box.y + box.h), static_cast<float>(candidates[i].score), candidates[i].class_index,
+            static_cast<std::uint32_t>(i));
+  }
+  std::vector<Candidate> kept;
+  for (const std::uint32_t i : suppress(raw, options)) {
+    kept.push_back(std::move(candidates[i]));
+  }
+  return kept;
+}
+
+void write_numbers(std::span<const std::int64_t> numbers, const InputView& view) {
+  if (!view.i64.empty()) {
+    std::ranges::copy(numbers, view.i64.begin());
+  } else {
+    std::ranges::transform(numbers, view.f32.begin(), [](std::int64_t number) { return static_cast<float>(number); });
+  }
+}
+
 float float_floor(double floor) {
   const auto nearest = static_cast<float>(floor);
   return nearest > floor ? std::nextafter(nearest, -std::numeric_limits<float>::infinity()) : nearest;
@@ -388,8 +454,7 @@ bool has_area(const Box& box) {
   return box.w > 0 && box.h > 0;
 }
 
-std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const CandidateOptions& options) {
-  clip_to_image(raw, transform);
+std::vector<Candidate> suppressed(const RawCandidates& raw, const InputTransform& transform, const CandidateOptions& options) {
   std::vector<Candidate> candidates;
   for (const std::uint32_t i : suppress(raw, options)) {
     const Box box = box_in_image(raw, i, transform);
@@ -398,6 +463,11 @@ std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransfo
     }
   }
   return candidates;
+}
+
+std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const CandidateOptions& options) {
+  clip_to_image(raw, transform);
+  return suppressed(raw, transform, options);
 }
 
 }  // namespace verilabel

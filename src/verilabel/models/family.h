@@ -35,6 +35,7 @@ struct FitStyle {
   std::uint8_t padding = 0;
   OpencvInterpolation when_shrinking = OpencvInterpolation::linear;
   OpencvInterpolation when_growing = OpencvInterpolation::linear;
+  bool has_one_ratio = false;  ///< a letterbox in the centre leads back by the exact ratio, not by that of the whole pixels
 };
 
 /// Whether the input takes an image of three channels: [batch, 3, height, width]. What Hugging Face's exporters call dynamic may be
@@ -86,20 +87,22 @@ class FamilyLabeller : public Labeller {
   void set_whole_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape);
   /// Of the graph's outputs, those that `decode_checked` gets.
   void read_only(std::vector<std::size_t> outputs) { graph_.outputs = std::move(outputs); }
+  /// For graphs that cannot take several images, whatever they declare. Throws `bad_model` for one that takes no single one.
+  void take_one_at_a_time();
   std::size_t image_input() const { return image_input_; }
 
   /// Names from the manifest, else from the graph, else COCO's where 80 classes allow it. Throws `bad_model` when their number is
   /// wrong.
   void take_class_names(const ModelSource& source, std::optional<std::vector<std::string>> graph_names, std::size_t count);
 
-  /// Names of `count` outputs of which some stand for no class: from the manifest, else `names` (empty where there is none) from
+  /// Names of `count` outputs of which some stand for no class: from the manifest, else `names` (blank where there is none) from
   /// `origin`. Names that occur more than once are told apart by their number. Throws `bad_model` when their number is wrong or
   /// there are none.
   void take_output_names(const ModelSource& source, std::optional<std::vector<std::string>> names, std::string_view origin,
                          std::size_t count);
   /// The classes that the model is asked for, in their order.
   void take_prompts(const ModelSource& source);
-  /// Of an output: an index into `class_names`, or −1 when it stands for no class. After `take_output_names`.
+  /// Of an output: an index into `class_names`, or −1 when it stands for no class. After `take_class_names` or `take_output_names`.
   std::int32_t class_of_output(std::size_t output) const { return class_of_output_[output]; }
   std::size_t output_count() const { return class_of_output_.size(); }
 
@@ -124,13 +127,20 @@ class FamilyLabeller : public Labeller {
   std::vector<std::string> notes_;
 };
 
-/// One image as the only input, brought to its size with OpenCV's kernels and scaled.
+/// An image that is brought to the size of its input with OpenCV's kernels and scaled.
 class LetterboxDetector : public FamilyLabeller {
  public:
   InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const final;
 
  protected:
-  LetterboxDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size);
+  LetterboxDetector(const ModelSource& source, std::string family, const TensorInfo& input, FitStyle style, PixelScaling scaling,
+                    InputSize size);
+  /// Of a graph whose only input is the image.
+  LetterboxDetector(const ModelSource& source, std::string family, FitStyle style, PixelScaling scaling, InputSize size)
+      : LetterboxDetector(source, std::move(family), source.graph.inputs.front(), style, scaling, size) {}
+
+  /// Writes the inputs beside the image.
+  virtual void write_other_inputs(std::span<const InputView> /*inputs*/, int /*pass*/) const {}
 
  private:
   FitStyle style_;
@@ -149,6 +159,23 @@ struct RawCandidates {
 };
 
 bool is_wanted(const CandidateOptions& options, std::size_t class_index);
+
+float sigmoid(float logit);
+
+/// Throws `bad_model` unless all are finite.
+void require_numbers(std::span<const float> values);
+
+/// Centre and size as shares of a `unit` of pixels of the upright image, to a box in it that ends at its borders.
+Box box_of_shares(std::span<const float> box, InputSize unit, const InputTransform& transform);
+/// As shares of the image.
+Box box_of_shares(std::span<const float> box, const InputTransform& transform);
+
+/// Best first, of equal ones the earlier; without those that a better one of their class overlaps by more than `options.nms_iou`,
+/// where that is below 1; at most `options.max_detections`.
+std::vector<Candidate> best_of(std::vector<Candidate> candidates, const CandidateOptions& options);
+
+/// Writes whole numbers into an input of either kind, which takes as many.
+void write_numbers(std::span<const std::int64_t> numbers, const InputView& view);
 
 /// The greatest float that is not above the floor: a float is above the one exactly when it is above the other.
 float float_floor(double floor);
@@ -189,7 +216,9 @@ Box box_in_image(const RawCandidates& raw, std::size_t index, const InputTransfo
 /// numbers.
 bool has_area(const Box& box);
 
-/// Candidates without masks, cut at the image and then suppressed, best first; those without area are none.
+/// Candidates without masks that suppression leaves, best first, cut at the image; those without area then are none.
+std::vector<Candidate> suppressed(const RawCandidates& raw, const InputTransform& transform, const CandidateOptions& options);
+/// The same, cut at the image before they are compared.
 std::vector<Candidate> suppressed_in_image(RawCandidates raw, const InputTransform& transform, const CandidateOptions& options);
 
 /// Each returns nothing when the graph is none of its family's.
@@ -203,6 +232,10 @@ std::unique_ptr<FamilyLabeller> make_transformers_detr(const ModelSource& source
 std::unique_ptr<FamilyLabeller> make_detr_export(const ModelSource& source);
 std::unique_ptr<FamilyLabeller> make_rf_detr(const ModelSource& source);
 std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_owl(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_grounding_dino(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_yolo_world(const ModelSource& source);
+std::unique_ptr<FamilyLabeller> make_mmyolo(const ModelSource& source);
 
 /// The input size that an Ultralytics graph states as `imgsz`; 640 where it does not.
 InputSize ultralytics_size_of(const GraphInfo& graph);

@@ -24,7 +24,7 @@ constexpr int kMaxSide = 16384;
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 29;
 
 /// Where processors differ in more than their defaults.
-enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest, floats };
+enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest, floats, square };
 
 struct ProcessorType {
   std::string_view name;      ///< without "ImageProcessor"
@@ -94,6 +94,11 @@ constexpr std::array kTypes = {
                   SizeStyle::longest, false},
     ProcessorType{"Sam2", "{" VERILABEL_IMAGENET R"("resample": 2, "size": 1024})"},
     ProcessorType{"Sam3", "{" VERILABEL_HALVES R"("resample": 2, "size": 1008})"},
+    ProcessorType{"GroundingDino",
+                  "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"shortest_edge": 800, "longest_edge": 1333}, "do_pad": true})",
+                  SizeStyle::bounded, false},
+    ProcessorType{"OwlViT", "{" VERILABEL_CLIP R"("resample": 3, "size": 768, "crop_size": 768})"},
+    ProcessorType{"Owlv2", "{" VERILABEL_CLIP R"("resample": 2, "size": 960, "do_pad": true})", SizeStyle::square},
 };
 
 #undef VERILABEL_HALVES
@@ -229,7 +234,11 @@ int enlarged(std::string_view key, double side) {
 }
 
 void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type) {
-  if (!keys.flag("do_resize", true)) {
+  const bool resizes = keys.flag("do_resize", true);
+  if (!resizes && type.style == SizeStyle::square) {
+    refuse("do_resize", fmt::format("a {}ImageProcessor that does not resize is not known", type.name));
+  }
+  if (!resizes) {
     processor.rule = ImageProcessor::SizeRule::keep;
     keys.take("size");
     keys.take("resample");
@@ -292,6 +301,12 @@ void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
       processor.resizes_tensor = true;
       processor.is_antialiased = true;
       break;
+    case SizeStyle::square:
+      if (is_shortest || processor.size.height != processor.size.width || processor.filter == PillowFilter::nearest) {
+        refuse("size", fmt::format("a {}ImageProcessor needs the size of a square, and resample other than 0", type.name));
+      }
+      processor.rule = ImageProcessor::SizeRule::square;
+      break;
     case SizeStyle::bounded:
       if (is_shortest) {
         refuse("size", "a DETR's size must have height and width, or shortest_edge and longest_edge");
@@ -352,6 +367,13 @@ void take_padding(ImageProcessor& processor, Keys& keys, const ProcessorType& ty
     refuse("do_pad",
            fmt::format("a {}ImageProcessor that does not pad makes images of sizes that the model does not take", type.name));
   }
+  if (type.style == SizeStyle::square) {
+    if (!pads || !size.is_null()) {
+      refuse("do_pad",
+             fmt::format("a {}ImageProcessor pads to a square; how it prepares images otherwise is not known", type.name));
+    }
+    return;
+  }
   if (!pads) {
     return;
   }
@@ -365,7 +387,11 @@ void take_padding(ImageProcessor& processor, Keys& keys, const ProcessorType& ty
 
 ValueScaling take_scaling(Keys& keys, const ProcessorType& type) {
   ValueScaling scaling;
-  scaling.rescale = keys.flag("do_rescale", true) ? ValueScaling::Rescale::factor : ValueScaling::Rescale::none;
+  // The first configurations of OWL-ViT call it `rescale`.
+  const bool is_called_rescale = type.name.starts_with("Owl") && keys.has("rescale");
+  const bool rescales = keys.flag("do_rescale", true);
+  const bool is_rescaled = is_called_rescale ? keys.flag("rescale", true) : rescales;
+  scaling.rescale = is_rescaled ? ValueScaling::Rescale::factor : ValueScaling::Rescale::none;
   if (keys.has("rescale_factor")) {
     scaling.factor = keys.number("rescale_factor");
   }
@@ -503,7 +529,7 @@ std::optional<InputSize> ImageProcessor::fixed_size() const {
   if (crop) {
     return crop;
   }
-  return rule == SizeRule::exact ? std::optional(size) : std::nullopt;
+  return rule == SizeRule::exact || rule == SizeRule::square ? std::optional(size) : std::nullopt;
 }
 
 InputSize ImageProcessor::resized(int width, int height) const {
@@ -516,6 +542,10 @@ InputSize ImageProcessor::resized(int width, int height) const {
       break;
     case SizeRule::exact:
       return size;
+    case SizeRule::square: {
+      const auto share = [&](int side) { return std::max(1, static_cast<int>(std::lround(1.0 * size.width * side / longer))); };
+      return {share(height), share(width)};
+    }
     case SizeRule::shortest_edge:
       new_shorter = shortest_edge;
       // The whole product comes first, as in the reference: rounded once, by the division.
@@ -558,6 +588,9 @@ std::string ImageProcessor::text() const {
     case SizeRule::exact:
       words = fmt::format("stretched to {} x {}", size.width, size.height);
       break;
+    case SizeRule::square:
+      return fmt::format("padded with black to a square, that to {} x {} (scikit-image's resize, antialiased), {}", size.width,
+                         size.height, scaling);
     case SizeRule::shortest_edge:
       words = fmt::format("shorter side to {}", shortest_edge);
       break;
@@ -670,6 +703,22 @@ ImageProcessor centre_of_shortest_edge(int shortest_edge, InputSize crop, Pillow
   return processor;
 }
 
+namespace {
+
+/// The scaling that the tables hold, which is the same for all pixel values.
+PixelScaling linear_scaling_of(const PixelTables& tables) {
+  PixelScaling scaling;
+  scaling.order = tables.order;
+  for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
+    const std::array<float, 256>& values = tables.values[channel];
+    scaling.std[channel] = 255 / (values[255] - values[0]);
+    scaling.mean[channel] = -values[0] * scaling.std[channel];
+  }
+  return scaling;
+}
+
+}  // namespace
+
 InputSize write_image(const ImageProcessor& processor, const Image& image, InputSize canvas, std::span<float> chw, Image& scratch) {
   const InputSize wanted = processor.resized(image.width(), image.height());
   if (processor.resizes_tensor) {
@@ -680,6 +729,10 @@ InputSize write_image(const ImageProcessor& processor, const Image& image, Input
       write_planar_linear(image, processor.tables, canvas.width, canvas.height, chw);
     }
     return canvas;
+  }
+  if (processor.rule == ImageProcessor::SizeRule::square) {
+    write_square_scikit(image, linear_scaling_of(processor.tables), 0, canvas.width, chw);
+    return wanted;
   }
   const Image* resized = &image;
   if (wanted.width != image.width() || wanted.height != image.height()) {

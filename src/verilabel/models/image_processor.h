@@ -23,6 +23,7 @@ struct ImageProcessor {
     shortest_edge,  ///< the shorter side gets that length, the other is cut to whole pixels
     bounded_edges,  ///< as DETR: likewise, unless the longer side then passed `longest_edge`
     longest_edge,   ///< as SAM: the longer side gets that length, both are rounded half up
+    square,         ///< as OWLv2: padded with black to a square, which is brought to `size` in floating point
   };
   /// Where a crop of the centre begins when an odd number of pixels is left over.
   enum class CropRounding : std::uint8_t {
@@ -81,8 +82,8 @@ ImageProcessor read_timm_processor(const std::filesystem::path& file);
 /// torchvision's usual transform of a classifier: the shorter side to `shortest_edge`, the centre of `crop`, divided by 255.
 ImageProcessor centre_of_shortest_edge(int shortest_edge, InputSize crop, PillowFilter filter);
 
-/// Writes the image into the upper left of a tensor of that size; returns what the image measures there. Throws `bad_data` when it
-/// does not fit.
+/// Writes the image into the upper left of a tensor of that size; returns what the image measures there, in whole pixels. Throws
+/// `bad_data` when it does not fit.
 InputSize write_image(const ImageProcessor& processor, const Image& image, InputSize canvas, std::span<float> chw, Image& scratch);
 
 std::string_view name_of(PillowFilter filter);

@@ -1,6 +1,10 @@
 #include "verilabel/models/labeller.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
+#include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,6 +28,25 @@ constexpr std::array kFamilies = {
             "input_ids -> "
             "text_embeds or pooler_output in a second graph or the same"},
            &make_two_towers},
+    Family{{"owl",
+            "config.json, preprocessor_config.json and tokenizer.json; input_ids (+ attention_mask), pixel_values [B, 3, H, W] -> "
+            "logits "
+            "[B, patches, texts], pred_boxes [B, patches, 4], text_embeds"},
+           &make_owl},
+    Family{{"grounding_dino",
+            "tokenizer.json; pixel_values or img [B, 3, H, W], input_ids (+ attention_mask, token_type_ids, position_ids, "
+            "text_token_mask, pixel_mask) -> logits [B, queries, tokens], pred_boxes or boxes [B, queries, 4]"},
+           &make_grounding_dino},
+    Family{{"yolo_world",
+            "text_model.onnx and tokenizer.json beside it; images [B, 3, H, W], text_features [B, texts, features] -> scores [B, "
+            "anchors, "
+            "texts], boxes [B, anchors, 4]"},
+           &make_yolo_world},
+    Family{{"mmyolo",
+            "a manifest with class_names; images [B, 3, H, W] -> num_dets, boxes, scores, labels, or scores [B, anchors, classes], "
+            "boxes "
+            "[B, anchors, 4]"},
+           &make_mmyolo},
     Family{{"ultralytics_classifier", "metadata with task classify; images [B, 3, H, W] -> output0 [B, classes]"},
            &make_ultralytics_classifier},
     Family{{"transformers_classifier",
@@ -113,6 +136,28 @@ std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::p
     }
     throw error.with("model", model.native());
   }
+}
+
+std::vector<Candidate> best_first(std::vector<Candidate> candidates) {
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return candidates[i].score; });
+  std::vector<Candidate> sorted;
+  sorted.reserve(candidates.size());
+  for (const std::size_t i : order) {
+    sorted.push_back(std::move(candidates[i]));
+  }
+  return sorted;
+}
+
+std::vector<Candidate> Labeller::merge(std::vector<std::vector<Candidate>> passes, const CandidateOptions& options) const {
+  std::vector<Candidate> all;
+  for (std::vector<Candidate>& pass : passes) {
+    std::ranges::move(pass, std::back_inserter(all));
+  }
+  all = best_first(std::move(all));
+  all.resize(std::min(all.size(), static_cast<std::size_t>(options.max_detections)));
+  return all;
 }
 
 std::vector<std::vector<std::int64_t>> input_shapes_of(const GraphUse& graph, int batch) {

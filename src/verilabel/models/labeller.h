@@ -35,7 +35,11 @@ struct Candidate {
   double score = 0;
   std::optional<Mask> mask = std::nullopt;  ///< in the upright image; present if and only if kind is mask
   LabelKind kind = LabelKind::box;
+  std::int32_t place = -1;  ///< where the model saw it, for `Labeller::merge`; −1 where that does not matter
 };
+
+/// By descending score; of equal ones the earlier first.
+std::vector<Candidate> best_first(std::vector<Candidate> candidates);
 
 /// Which candidates are kept.
 struct CandidateOptions {
@@ -103,15 +107,17 @@ class Labeller {
   virtual int input_width() const = 0;
   virtual int input_height() const = 0;
   virtual const GraphUse& graph() const = 0;
-  /// Inferences that one image takes: more than one where the prompts do not fit into one. Their candidates are put together.
+  /// Inferences that one image takes: more than one where the prompts do not fit into one. `merge` puts together what they give.
   virtual int passes() const { return 1; }
 
   /// Writes one image's share of every input, for one of its `passes`. `scratch` is working memory that is reused. Throws
   /// `bad_data` for an image that cannot be brought to the input.
   virtual InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const = 0;
-  /// Candidates by descending score.
+  /// Candidates by descending score: of one pass, which are those of the image when there is one.
   virtual std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const = 0;
+  /// The candidates of an image, by descending score, from those of all of its passes.
+  virtual std::vector<Candidate> merge(std::vector<std::vector<Candidate>> passes, const CandidateOptions& options) const;
 };
 
 /// How a model is loaded.
@@ -121,6 +127,7 @@ struct LoadOptions {
   /// of its own is not asked.
   Prompts prompts = {};
   std::string device = "cpu";             ///< where texts are encoded
+  std::size_t texts_per_pass = 0;         ///< of a model that reads, at most so many an inference; 0 for what suits it
   std::filesystem::path text_cache = {};  ///< folder where encoded texts are kept; empty for nowhere
 };
 

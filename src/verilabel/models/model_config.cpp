@@ -17,7 +17,7 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = 64 << 20;
 constexpr std::size_t kMaxClasses = 1'000'000;
-constexpr double kMaxPositions = 1 << 20;
+constexpr double kMaxCount = 1 << 24;
 
 [[noreturn]] void refuse(const std::string& key, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"key", key}});
@@ -29,6 +29,12 @@ std::string text_at(const json& document, const char* key) {
     refuse(key, fmt::format("{} must be a string", key));
   }
   return value.is_null() ? std::string() : value.get<std::string>();
+}
+
+/// A number of things; 0 when it is not there or makes no sense.
+int count_at(const json& document, const char* key) {
+  const json value = document.is_object() ? document.value(key, json()) : json();
+  return value.is_number_integer() && value.get<double>() >= 0 && value.get<double>() <= kMaxCount ? value.get<int>() : 0;
 }
 
 /// `id2label`: numbers as strings, in any order. Numbers without a name may be left out or be called N/A.
@@ -87,18 +93,11 @@ ModelConfig read_model_config(const std::filesystem::path& file) {
     config.problem_type = text_at(document, "problem_type");
     config.is_timm = document.contains("pretrained_cfg");
     const json of_texts = document.value("text_config", json());
-    const json positions = of_texts.is_object() ? of_texts.value("max_position_embeddings", json()) : json();
-    if (positions.is_number_integer() && positions.get<double>() >= 1 && positions.get<double>() <= kMaxPositions) {
-      config.text_positions = positions.get<int>();
-    }
-    const json registers = document.value("num_register_tokens", json());
-    if (registers.is_number_integer() && registers.get<double>() >= 0 && registers.get<double>() <= kMaxPositions) {
-      config.register_tokens = registers.get<int>();
-    }
-    const json patch = document.value("patch_size", json());
-    if (patch.is_number_integer() && patch.get<double>() >= 1 && patch.get<double>() <= kMaxPositions) {
-      config.patch_px = patch.get<int>();
-    }
+    config.text_positions = count_at(of_texts, "max_position_embeddings");
+    config.text_vocabulary = count_at(of_texts, "vocab_size");
+    config.max_text_tokens = count_at(document, "max_text_len");
+    config.register_tokens = count_at(document, "num_register_tokens");
+    config.patch_px = count_at(document, "patch_size");
     config.is_dilated = document.value("dilation", json(false)) == true;
     if (document.contains("id2label")) {
       config.class_names = names_by_number(document.at("id2label"));

@@ -18,6 +18,8 @@ struct ModelConfig {
   /// none.
   std::optional<std::vector<std::string>> class_names;
   bool is_timm = false;     ///< written by timm: `pretrained_cfg` states the preprocessing
+  int max_text_tokens = 0;  ///< `max_text_len`: tokens of a caption that a detector reads; 0 when the file does not say
+  int text_vocabulary = 0;  ///< tokens that a text tower knows; likewise
   int text_positions = 0;   ///< tokens that a text tower knows places for; 0 when the file does not say
   int register_tokens = 0;  ///< behind the class token
   int patch_px = 0;         ///< side of the part of a picture that a token stands for; 0 when the file does not say

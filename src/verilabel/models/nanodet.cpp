@@ -122,7 +122,7 @@ class Nanodet final : public LetterboxDetector {
  public:
   Nanodet(const ModelSource& source, Layout layout)
       : LetterboxDetector(source, "nanodet", fit_of(layout),
-                          {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {1 / 57.375F, 1 / 57.12F, 1 / 58.395F}},
+                          {ChannelOrder::bgr, {103.53F, 116.28F, 123.675F}, {57.375F, 57.12F, 58.395F}},
                           input_size_of(source, kUsualSize)),
         layout_(std::move(layout)) {
     nms_iou_ = 0.6;

@@ -35,7 +35,7 @@ InputSize canvas_of(const ImageProcessor& processor, const TensorInfo& input, co
 InputTransform PillowLabeller::preprocess(const Image& image, std::span<const InputView> inputs, Image& scratch, int pass) const {
   const InputSize canvas{input_height(), input_width()};
   const InputSize content = write_image(processor_, image, canvas, inputs[image_input()].f32, scratch);
-  write_other_inputs(inputs, content, image);
+  write_other_inputs(inputs, content, image, pass);
   return {static_cast<double>(content.width) / image.width(),
           static_cast<double>(content.height) / image.height(),
           0,

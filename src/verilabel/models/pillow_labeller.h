@@ -22,7 +22,8 @@ class PillowLabeller : public FamilyLabeller {
                  InputSize canvas);
 
   /// Writes the inputs beside the image, which fills the upper left `content` of its own.
-  virtual void write_other_inputs(std::span<const InputView> /*inputs*/, InputSize /*content*/, const Image& /*image*/) const {}
+  virtual void write_other_inputs(std::span<const InputView> /*inputs*/, InputSize /*content*/, const Image& /*image*/,
+                                  int /*pass*/) const {}
 
  private:
   ImageProcessor processor_;

@@ -209,10 +209,10 @@ std::vector<std::string> class_names_from_python(std::string_view text) {
   std::vector<std::string> names = Parser(text).parse();
   std::set<std::string_view> known;
   for (const std::string& name : names) {
-    if (name.empty() || !known.insert(name).second) {
-      throw Error(ErrorCode::bad_model,
-                  fmt::format("the graph's metadata has {}; give class_names in a manifest",
-                              name.empty() ? "a class without a name" : fmt::format("two classes that are called '{}'", name)));
+    if (!known.insert(name).second || (name.empty() && names.size() == 1)) {
+      throw Error(ErrorCode::bad_model, fmt::format("the graph's metadata has {}; give class_names in a manifest",
+                                                    names.size() == 1 ? "a class without a name"
+                                                                      : fmt::format("two classes that are called '{}'", name)));
     }
   }
   return names;

@@ -20,6 +20,7 @@ TEST(PythonLiteral, ReadsWhatPythonWrites) {
   EXPECT_THAT(class_names_from_python(R"(['a\nb\tc\r', 'caf\xe9', '\u20ac', '\U0001f436', '\x41'])"),
               ElementsAre("a\nb\tc\r", "café", "€", "🐶", "A"));
   EXPECT_THAT(class_names_from_python("{0: 'Gänseblümchen', 1: '猫', 2: ' '}"), ElementsAre("Gänseblümchen", "猫", " "));
+  EXPECT_THAT(class_names_from_python("{0: 'person', 1: ''}"), ElementsAre("person", "")) << "the background of YOLO-World";
 }
 
 TEST(PythonLiteral, RefusesEverythingElse) {
@@ -45,6 +46,7 @@ TEST(PythonLiteral, RefusesEverythingElse) {
            "{99999999999999999999: 'a'}",
            "{0: 'a', 1: 'a'}",
            "{0: ''}",
+           "{0: '', 1: ''}",
            "['\\q']",
            "['\\x4']",
            "['\\xgg']",

@@ -80,13 +80,18 @@ void replace_in(const std::filesystem::path& file, const std::string& text, cons
   std::ofstream(file, std::ios::binary) << content.replace(std::min(at, content.size()), text.size(), by);
 }
 
-FaultyModel::FaultyModel(const std::filesystem::path& folder, const std::string& key, const std::string& value_json,
-                         const char* file_name)
+FaultyModel::FaultyModel(const std::filesystem::path& folder)
     : path_(std::filesystem::temp_directory_path() / ("verilabel-faulty-" + std::to_string(::getpid()))) {
   std::filesystem::remove_all(path_);
   std::filesystem::copy(folder, path_, std::filesystem::copy_options::recursive);
+}
+
+void FaultyModel::set(const std::string& key, const std::string& value_json, const char* file_name) const {
   const std::filesystem::path file = path_ / file_name;
-  nlohmann::json document = nlohmann::json::parse(std::ifstream(file));
+  nlohmann::json document = nlohmann::json::object();
+  if (std::filesystem::exists(file)) {
+    document = nlohmann::json::parse(std::ifstream(file));
+  }
   document[key] = nlohmann::json::parse(value_json);
   std::ofstream(file) << document;
 }

@@ -61,6 +61,14 @@ class Runner {
 
   /// The memory of an input of whole numbers, by its place in the graph.
   std::span<std::int64_t> numbers(std::size_t input) { return request_->input_i64(input); }
+  /// Writes a number all over an input of either kind.
+  void fill(std::size_t input, int number) {
+    if (labeller_->graph().inputs[input].is_i64) {
+      std::ranges::fill(request_->input_i64(input), number);
+    } else {
+      std::ranges::fill(request_->input(input), static_cast<float>(number));
+    }
+  }
 
   /// Of what was prepared.
   std::vector<Candidate> candidates(const CandidateOptions& options) {
@@ -127,14 +135,20 @@ inline void shift_by_a_pixel(Image& image) {
 /// Replaces what must occur in a file.
 void replace_in(const std::filesystem::path& file, const std::string& text, const std::string& by);
 
-/// A copy of a fixture with one key of its preprocessing, or of another of its files, replaced by a value in JSON.
+/// A copy of a fixture in which keys of its preprocessing, or of another of its files, are replaced by values in JSON.
 class FaultyModel {
  public:
+  explicit FaultyModel(const std::filesystem::path& folder);
   FaultyModel(const std::filesystem::path& folder, const std::string& key, const std::string& value_json,
-              const char* file_name = "preprocessor_config.json");
+              const char* file_name = "preprocessor_config.json")
+      : FaultyModel(folder) {
+    set(key, value_json, file_name);
+  }
   FaultyModel(const FaultyModel&) = delete;
   FaultyModel& operator=(const FaultyModel&) = delete;
   ~FaultyModel() { std::filesystem::remove_all(path_); }
+  /// The file is made where there is none.
+  void set(const std::string& key, const std::string& value_json, const char* file_name = "preprocessor_config.json") const;
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -172,16 +172,27 @@ class Encoder {
 
 }  // namespace
 
-TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& graph, const GraphInfo& info, std::size_t output,
-                        const ModelConfig& config) {
+Tokenizer load_tokenizer(const ModelSource& source, const std::filesystem::path& graph, const ModelConfig& config) {
   if (source.files.tokenizer.empty()) {
     throw Error(ErrorCode::bad_model, "there is no tokenizer.json beside the graph, which says how texts are read",
                 {{"file", graph.native()}});
   }
+  Tokenizer tokenizer = Tokenizer::load(source.files.tokenizer);
+  if (config.text_vocabulary > 0 && tokenizer.vocabulary_size() > static_cast<std::size_t>(config.text_vocabulary)) {
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the tokenizer has {} tokens, and the model knows {}: it belongs to another model",
+                            tokenizer.vocabulary_size(), config.text_vocabulary),
+                {{"file", source.files.tokenizer.native()}, {"known by", config.path.native()}});
+  }
+  return tokenizer;
+}
+
+TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& graph, const GraphInfo& info, std::size_t output,
+                        const ModelConfig& config) {
   const TokenizerConfig stated =
       source.files.tokenizer_config.empty() ? TokenizerConfig() : TokenizerConfig::load(source.files.tokenizer_config);
   const bool is_siglip = config.model_type.starts_with("siglip");
-  TextTower tower{.graph = graph, .info = info, .output = output, .tokenizer = Tokenizer::load(source.files.tokenizer)};
+  TextTower tower{.graph = graph, .info = info, .output = output, .tokenizer = load_tokenizer(source, graph, config)};
   const auto ids =
       std::ranges::find_if(info.inputs, [](const TensorInfo& input) { return input.shape.size() == 2 && takes_i64(input.type); });
   // A graph that takes so many takes no more, whatever a file says.
@@ -234,6 +245,18 @@ void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, 
   if (!mask.empty()) {
     std::ranges::fill(mask, 0);
     std::fill_n(mask.begin() + first, tokens.size(), 1);
+  }
+}
+
+void require_clip_tokens(const ModelSource& source, const TextTower& tower) {
+  const std::vector<std::int64_t> tokens = tokens_of(tower, "cat");
+  if (tower.tokenizer.model() != "BPE" || tokens.size() < 3 || tokens.front() != tower.tokenizer.id_of("<|startoftext|>") ||
+      tokens.back() != tower.tokenizer.id_of("<|endoftext|>")) {
+    throw Error(
+        ErrorCode::bad_data,
+        "the tokenizer does not put texts between <|startoftext|> and <|endoftext|> as this model's does: it belongs to another "
+        "model",
+        {{"file", source.files.tokenizer.native()}});
   }
 }
 
@@ -290,16 +313,20 @@ Phrasings phrasings_of(const Prompts& prompts) {
   return phrasings;
 }
 
+std::string filled_in(const std::string& sentence, const std::string& phrasing) {
+  std::string filled = sentence;
+  for (std::size_t at = filled.find("{}"); at != std::string::npos; at = filled.find("{}", at + phrasing.size())) {
+    filled.replace(at, 2, phrasing);
+  }
+  return filled;
+}
+
 TextFeatures encode_phrasings(const ModelSource& source, const TextTower& tower, const Phrasings& phrasings,
                               std::span<const std::string> templates) {
   std::vector<std::string> sentences;
   for (const std::string& phrasing : phrasings.texts) {
     for (const std::string& sentence : templates) {
-      sentences.push_back(sentence);
-      for (std::size_t at = sentences.back().find("{}"); at != std::string::npos;
-           at = sentences.back().find("{}", at + phrasing.size())) {
-        sentences.back().replace(at, 2, phrasing);
-      }
+      sentences.push_back(filled_in(sentence, phrasing));
     }
   }
   const TextFeatures every = encode_texts(source, tower, sentences);

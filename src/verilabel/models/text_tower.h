@@ -34,6 +34,10 @@ struct TextTower {
   bool is_lowered = false;       ///< lower case: SigLIP 2
 };
 
+/// tokenizer.json beside the graph. Throws `bad_model` when there is none, `bad_data` for one that is faulty or, by the number of
+/// its tokens, another model's.
+Tokenizer load_tokenizer(const ModelSource& source, const std::filesystem::path& graph, const ModelConfig& config);
+
 /// The tower of a graph: tokenizer.json beside it, the number of tokens and the padding from tokenizer_config.json and config.json.
 /// Throws `bad_model` for what is missing, `bad_data` for a tokenizer that is none.
 TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& graph, const GraphInfo& info, std::size_t output,
@@ -54,6 +58,9 @@ struct TextFeatures {
   std::span<const float> row(std::size_t text) const { return std::span(rows).subspan(text * dimensions, dimensions); }
 };
 
+/// Throws `bad_data` unless texts begin and end as CLIP's do: graphs look for the end by its number.
+void require_clip_tokens(const ModelSource& source, const TextTower& tower);
+
 /// Encodes the texts, those that `source.options.text_cache` does not know yet. Throws `wrong_use` naming a text that is longer
 /// than the model reads; what the engine throws.
 TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std::span<const std::string> texts);
@@ -64,6 +71,9 @@ struct Phrasings {
   std::vector<std::int32_t> class_of_text;  ///< −1 for a negative
 };
 Phrasings phrasings_of(const Prompts& prompts);
+
+/// The template with the phrasing for each "{}".
+std::string filled_in(const std::string& sentence, const std::string& phrasing);
 
 /// A row for each phrasing: the sentences that the templates make of it, averaged and brought to length 1.
 TextFeatures encode_phrasings(const ModelSource& source, const TextTower& tower, const Phrasings& phrasings,

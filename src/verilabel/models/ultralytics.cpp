@@ -81,6 +81,11 @@ std::optional<Shape> shape_of(const GraphInfo& graph, std::optional<std::size_t>
   return std::nullopt;
 }
 
+/// What YOLO-World is asked beside its classes, so that all else goes there.
+bool is_blank(std::string_view name) {
+  return name.find_first_not_of(' ') == std::string_view::npos;
+}
+
 std::string_view name_of(Layout layout) {
   switch (layout) {
     case Layout::columns_first:
@@ -96,14 +101,18 @@ std::string_view name_of(Layout layout) {
 class Ultralytics final : public LetterboxDetector {
  public:
   Ultralytics(const ModelSource& source, std::optional<std::vector<std::string>> names, Shape shape)
-      : LetterboxDetector(source, "ultralytics",
-                          {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-                          {ChannelOrder::rgb, {0, 0, 0}, {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}},
-                          input_size_of(source, ultralytics_size_of(source.graph))),
+      : LetterboxDetector(
+            source, "ultralytics", {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
+            {ChannelOrder::rgb, {0, 0, 0}, {255, 255, 255}}, input_size_of(source, ultralytics_size_of(source.graph))),
         shape_(shape) {
     nms_iou_ = 0.7;
     max_detections_ = 300;
-    take_class_names(source, std::move(names), shape_.classes);
+    const bool has_background = names && !source.manifest.class_names && std::ranges::any_of(*names, is_blank);
+    if (has_background) {
+      take_output_names(source, std::move(names), "the graph's metadata", shape_.classes);
+    } else {
+      take_class_names(source, std::move(names), shape_.classes);
+    }
     if (shape_.layout == Layout::final_boxes) {
       add_note("the graph chooses the final boxes itself: no other NMS threshold and no lower floor than its own has an effect");
     }
@@ -161,6 +170,11 @@ class Ultralytics final : public LetterboxDetector {
   }
 
  private:
+  bool is_asked(std::size_t output, const CandidateOptions& options) const {
+    const std::int32_t class_index = class_of_output(output);
+    return class_index >= 0 && is_wanted(options, static_cast<std::size_t>(class_index));
+  }
+
   /// One number about an anchor, whichever way the tensor lies.
   float value(const OutputView& rows, std::size_t anchor, std::size_t column) const {
     const auto second = static_cast<std::size_t>(rows.shape[1]);
@@ -173,19 +187,19 @@ class Ultralytics final : public LetterboxDetector {
     const auto rows_in_memory = static_cast<std::size_t>(rows.shape[0]);
     const auto columns_in_memory = static_cast<std::size_t>(rows.shape[1]);
     const float* values = rows.values.data();
-    const auto add_centred = [&](std::size_t anchor, std::size_t class_index, float score) {
+    const auto add_centred = [&](std::size_t anchor, std::size_t output, float score) {
       const float cx = value(rows, anchor, 0);
       const float cy = value(rows, anchor, 1);
       const float half_w = value(rows, anchor, 2) / 2;
       const float half_h = value(rows, anchor, 3) / 2;
-      raw.add(cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, static_cast<std::int32_t>(class_index),
+      raw.add(cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, class_of_output(output),
               static_cast<std::uint32_t>(anchor));
     };
     switch (shape_.layout) {
       case Layout::columns_first:
         // A class's scores lie side by side.
         for (std::size_t c = 0; c < shape_.classes; ++c) {
-          if (is_wanted(options, c)) {
+          if (is_asked(c, options)) {
             const float* scores = values + (4 + c) * columns_in_memory;
             for_each_above(
                 columns_in_memory, floor, [&](std::size_t a) { return scores[a]; },
@@ -200,7 +214,7 @@ class Ultralytics final : public LetterboxDetector {
             for_each_above(
                 shape_.classes, floor, [&](std::size_t c) { return row[4] * row[5 + c]; },
                 [&](std::size_t c, float score) {
-                  if (is_wanted(options, c)) {
+                  if (is_asked(c, options)) {
                     add_centred(a, c, score);
                   }
                 });
@@ -217,8 +231,8 @@ class Ultralytics final : public LetterboxDetector {
           if (!(row[5] >= 0 && row[5] < static_cast<float>(shape_.classes))) {
             throw Error(ErrorCode::bad_model, fmt::format("the model gave class {} of {}", row[5], shape_.classes));
           }
-          if (is_wanted(options, static_cast<std::size_t>(row[5]))) {
-            raw.add(row[0], row[1], row[2], row[3], row[4], static_cast<std::int32_t>(row[5]), static_cast<std::uint32_t>(a));
+          if (const auto output = static_cast<std::size_t>(row[5]); is_asked(output, options)) {
+            raw.add(row[0], row[1], row[2], row[3], row[4], class_of_output(output), static_cast<std::uint32_t>(a));
           }
         }
         break;
@@ -295,7 +309,12 @@ std::unique_ptr<FamilyLabeller> make_ultralytics(const ModelSource& source) {
     name_count = names->size();
   }
   const auto [height, width] = input_size_of(source, ultralytics_size_of(graph));
-  const std::optional<Shape> shape = shape_of(graph, name_count, height, width);
+  std::optional<Shape> shape = shape_of(graph, name_count, height, width);
+  // The background's channel stays where some versions take its name away.
+  if (names && shape && shape->classes == *name_count + 1 && std::ranges::none_of(*names, is_blank) &&
+      metadata_of(graph, "description").find("orld") != std::string::npos) {
+    names->emplace_back(" ");
+  }
   return shape ? std::make_unique<Ultralytics>(source, std::move(names), *shape) : nullptr;
 }
 

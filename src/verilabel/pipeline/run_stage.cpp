@@ -2,30 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
-#include <iterator>
-#include <numeric>
 #include <utility>
 
 #include "verilabel/geometry/mask.h"
 #include "verilabel/geometry/nms.h"
 
 namespace verilabel {
-namespace {
-
-// By descending score; of equal ones the earlier first.
-std::vector<Candidate> best_first(std::vector<Candidate> candidates) {
-  std::vector<std::size_t> order(candidates.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return candidates[i].score; });
-  std::vector<Candidate> sorted;
-  sorted.reserve(candidates.size());
-  for (const std::size_t i : order) {
-    sorted.push_back(std::move(candidates[i]));
-  }
-  return sorted;
-}
-
-}  // namespace
 
 std::size_t ProposeStage::begin(ImageJob&) const {
   return static_cast<std::size_t>(labeller_.passes());
@@ -45,12 +27,11 @@ void ProposeStage::finish(ImageJob& job) const {
     job.candidates = std::move(job.parts.front().candidates);
     return;
   }
-  std::vector<Candidate> all;
+  std::vector<std::vector<Candidate>> passes;
   for (PartResult& part : job.parts) {
-    std::ranges::move(part.candidates, std::back_inserter(all));
+    passes.push_back(std::move(part.candidates));
   }
-  job.candidates = best_first(std::move(all));
-  job.candidates.resize(std::min(job.candidates.size(), static_cast<std::size_t>(options_.max_detections)));
+  job.candidates = labeller_.merge(std::move(passes), options_);
 }
 
 std::size_t EncodeStage::begin(ImageJob& job) const {
