@@ -97,6 +97,8 @@ class GroundingDino final : public PillowLabeller {
       : PillowLabeller(source, "grounding_dino", *parts.image, std::move(parts.processor), parts.canvas) {
     nms_iou_ = 1;
     max_detections_ = kUsualDetections;
+    // OpenVINO 2026.4 makes something else of several images when their number is fixed; ONNX Runtime does not.
+    take_one_at_a_time();
     read_only({parts.logits, parts.boxes});
     ask(source, *parts.tokenizer, parts.max_tokens, parts.ids->shape[1]);
     const auto length = static_cast<std::int64_t>(length_);

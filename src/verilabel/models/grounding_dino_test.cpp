@@ -108,6 +108,7 @@ std::vector<std::int64_t> encoded(const std::string& text) {
 // 0.7311, sigmoid(2) = 0.8808.
 TEST(GroundingDino, AClassIsTheTokensThatItBecame) {
   const auto labeller = asked(prompts_of_names({"cat", "dog"}));
+  EXPECT_EQ(labeller->graph().fixed_batch, 1);
   const std::size_t cat = encoded("cat").size() - 2;
   const std::size_t dog = encoded("dog").size() - 2;
   const std::size_t length = cat + dog + 4;
