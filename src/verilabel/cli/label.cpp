@@ -1,5 +1,7 @@
+#include <charconv>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
@@ -19,6 +21,10 @@ struct Words {
   std::string segment_with;
   std::string classify_with;
   std::string propose;
+  std::string tile;
+  double tile_overlap = TilingOptions().overlap;
+  std::vector<double> scales = TilingOptions().scales;
+  bool is_in_tiles_only = false;
   bool keeps_background = false;
   bool finds_everything = false;
   EverythingOptions everything;
@@ -29,6 +35,18 @@ struct Words {
   std::vector<std::string> templates;
   std::int64_t resume = 0;
 };
+
+TilingOptions tiling_from(const Words& words) {
+  TilingOptions tiling = {.overlap = words.tile_overlap, .scales = words.scales, .has_whole = !words.is_in_tiles_only};
+  if (words.tile != "auto") {
+    const char* const end = words.tile.data() + words.tile.size();
+    const auto [stopped, error] = std::from_chars(words.tile.data(), end, tiling.side);
+    if (error != std::errc() || stopped != end || tiling.side == TilingOptions::kChosenBySize) {
+      throw Error(ErrorCode::wrong_use, fmt::format("--tile is '{}'; a number of pixels or auto is needed", words.tile));
+    }
+  }
+  return tiling;
+}
 
 Action configure(CLI::App& app) {
   auto options = std::make_shared<LabelOptions>();
@@ -41,6 +59,22 @@ Action configure(CLI::App& app) {
       ->type_name("FILE");
   app.add_option("--boxes", options->boxes, "Take the labels that stand in this set instead of letting a model find objects")
       ->type_name("SET");
+  auto* tile =
+      app.add_option("--tile", words->tile,
+                     "Look at images in overlapping tiles of so many pixels a side, too, and make one answer of all; auto: "
+                     "at those that are more than twice as large as the model's input, in tiles as large as that")
+          ->type_name("SIDE");
+  app.add_option("--tile-overlap", words->tile_overlap, "With --tile: how much neighbours share at least, in parts of the side")
+      ->needs(tile)
+      ->type_name("PART")
+      ->capture_default_str();
+  app.add_option("--scales", words->scales,
+                 "With --tile: once more at each of these scales; 0.5 takes tiles of twice the side (default: 1)")
+      ->needs(tile)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("LIST");
+  app.add_flag("--tiles-only", words->is_in_tiles_only, "With --tile: leave out the look at the whole image")->needs(tile);
   app.add_option("--segment-with", words->segment_with, "A model that outlines the boxes, such as SAM")->type_name("MODEL");
   auto* everything =
       app.add_flag("--everything", words->finds_everything,
@@ -86,7 +120,8 @@ Action configure(CLI::App& app) {
   app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")->capture_default_str();
   app.add_option("--nms", options->nms_iou, "Overlap from which the weaker of two candidates is dropped (default: the family's)")
       ->type_name("IOU");
-  app.add_option("--max-detections", options->max_detections, "Most candidates kept of an image (default: the family's)")
+  app.add_option("--max-detections", options->max_detections,
+                 "Most candidates kept of an image, with --tile of each tile (default: the family's)")
       ->type_name("N");
   app.add_option("--where", options->where, "Only these samples (default: all)")->type_name("VIEW");
   const std::vector<std::string_view> engines = engine_names();
@@ -120,6 +155,9 @@ Action configure(CLI::App& app) {
     }
     if (words->finds_everything) {
       options->everything = words->everything;
+    }
+    if (!words->tile.empty()) {
+      options->tiles = tiling_from(*words);
     }
     options->model = words->model;
     options->segment_with = words->segment_with;
@@ -156,6 +194,7 @@ constexpr std::string_view kExamples[] = {
     "verilabel label --boxes human --segment-with sam2.1-hiera-tiny --set masks",
     "verilabel label --everything --segment-with sam-vit-base --classify-with clip-vit-base-patch32 --classes \"leaf, fruit\"",
     "verilabel label --model yolo11n.onnx --propose car --classify-with clip-vit-base-patch32 --classes \"taxi, police car\"",
+    "verilabel label --model yolo11n.onnx --tile 640 --scales 1,0.5",
     "verilabel label --resume 3",
 };
 

@@ -3,11 +3,38 @@
 #include <string>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
 
 namespace verilabel::cli {
+namespace {
+
+void write_tiling(JsonWriter& json, const std::optional<TilingOptions>& tiling) {
+  if (!tiling) {
+    json.null();
+    return;
+  }
+  json.begin_object().key("side");
+  tiling->side == TilingOptions::kChosenBySize ? json.value("auto") : json.value(std::int64_t{tiling->side});
+  json.field("overlap", tiling->overlap).key("scales").begin_array();
+  for (const double scale : tiling->scales) {
+    json.value(scale);
+  }
+  json.end_array().field("whole", tiling->has_whole).end_object();
+}
+
+}  // namespace
+
+std::string tiling_text(const TilingOptions& tiling) {
+  const std::string side =
+      tiling.side == TilingOptions::kChosenBySize ? "tiles by size" : fmt::format("tiles of {} pixels", tiling.side);
+  const bool is_plain = tiling.scales == TilingOptions().scales;
+  return fmt::format("{}, {} of them shared{}{}", side, tiling.overlap,
+                     is_plain ? "" : fmt::format(", scales {}", fmt::join(tiling.scales, ", ")),
+                     tiling.has_whole ? ", and the whole image" : "");
+}
 
 NoteSink run_notes(const Invocation& invocation) {
   return [&console = invocation.console](const std::string& note) {
@@ -33,6 +60,8 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
       .field("failed", report.failed)
       .field("labels", report.labels)
       .field("superseded", report.superseded);
+  json.field("windows", report.windows).key("tiles");
+  write_tiling(json, report.tiling);
   json.field("images_per_second", report.images_per_second).field("engine", report.engine).field("device", report.device);
   json.key("notes").begin_array();
   for (const std::string& note : report.notes) {
@@ -45,6 +74,9 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
                                                          : std::string();
   console.say(fmt::format("run {}: {} of {} images done, {} failed; {} labels{}", report.run.value, report.done, report.samples,
                           report.failed, report.labels, speed));
+  if (report.tiling) {
+    console.say(fmt::format("  {}: {} looks of the model", tiling_text(*report.tiling), report.windows));
+  }
   if (report.superseded > 0) {
     console.say(
         fmt::format("  {} candidates repeat objects that a person has decided on, and stay in the background", report.superseded));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "verilabel/cli/command.h"
 #include "verilabel/workflow/label.h"
 
@@ -7,6 +9,9 @@ namespace verilabel::cli {
 
 /// Shows notes as they come, which is before the first image is looked at.
 NoteSink run_notes(const Invocation& invocation);
+
+/// "tiles of 640 pixels, 0.2 of them shared, scales 1, 0.5, and the whole image".
+std::string tiling_text(const TilingOptions& tiling);
 
 /// Tells how a run went and gives the exit status: 1 with failures; throws `interrupted`, saying how to go on, when it was stopped.
 int answer_run(const Invocation& invocation, const RunReport& report);

@@ -98,6 +98,9 @@ int show(const Invocation& invocation, RunId id) {
   const std::string device = run.device.empty() ? "no inference yet" : fmt::format("on {} ({})", run.device, engine_of(run));
   console.say(fmt::format("  floor {}, {}, started {}, {}", run.request.floor, device, run.started_at,
                           run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
+  if (const std::optional<TilingOptions> tiling = tiling_of(run.request)) {
+    console.say(fmt::format("  {}", tiling_text(*tiling)));
+  }
   console.say(fmt::format("  weights {}", run.request.weights_sha256));
   for (const RunFailure& failure : failures) {
     console.say(fmt::format("  failed {}: {}", printable(failure.path), failure.message));

@@ -309,6 +309,51 @@ Rle union_of(std::span<const Rle> rles) {
   return united;
 }
 
+Rle placed(RleView window, std::uint32_t x, std::uint32_t y, std::uint32_t height, std::uint32_t width) {
+  refuse(fault_of(window));
+  refuse(fault_of_size(height, width));
+  if (std::uint64_t{x} + window.width > width || std::uint64_t{y} + window.height > height) {
+    throw Error(ErrorCode::bad_data,
+                fmt::format("a mask of {} × {} pixels at column {} and row {} does not lie in an image of {} × {}", window.width,
+                            window.height, x, y, width, height));
+  }
+  Rle image{height, width, {0}};
+  bool is_inside = false;
+  const auto append = [&](bool is_now_inside, std::uint32_t pixels) {
+    if (pixels == 0) {
+      return;
+    }
+    if (is_now_inside != is_inside) {
+      image.counts.push_back(0);
+      is_inside = is_now_inside;
+    }
+    image.counts.back() += pixels;
+  };
+  append(false, x * height + (window.width > 0 ? y : 0));
+  const std::uint32_t between = height - window.height;  // from the end of the window's column to the beginning of the next one
+  std::uint32_t row = 0;
+  bool is_run_inside = false;
+  for (std::uint32_t run : window.counts) {
+    while (run > 0) {
+      if (row == window.height) {
+        append(false, between);
+        row = 0;
+      }
+      const std::uint32_t step = std::min(run, window.height - row);
+      append(is_run_inside, step);
+      row += step;
+      run -= step;
+    }
+    is_run_inside = !is_run_inside;
+  }
+  std::uint64_t done = 0;
+  for (const std::uint32_t count : image.counts) {
+    done += count;
+  }
+  append(false, static_cast<std::uint32_t>(pixel_count(height, width) - done));
+  return image;
+}
+
 double iou(RleView a, RleView b) {
   const std::uint64_t both = intersection(a, b);
   return ratio(both, area(a) + area(b) - both);

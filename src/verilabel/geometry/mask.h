@@ -87,6 +87,11 @@ Box columns_around(RleView rle);
 /// The pixels of any of them. Throws `bad_data` when the sizes differ or there is none.
 Rle union_of(std::span<const Rle> rles);
 
+/// The mask of a window on the pixels of its image of `height` × `width`, of which the window's first pixel is in row `y` and
+/// column `x`. Time and memory follow the runs and the window's columns, not the image. Throws `bad_data` when the window does not
+/// lie in the image, and for an image of 2^32 pixels or more.
+Rle placed(RleView window, std::uint32_t x, std::uint32_t y, std::uint32_t height, std::uint32_t width);
+
 /// As `iou` and `intersection_over_detection` of boxes, counted in pixels. The same doubles as pycocotools' `iou`; the sizes must
 /// be equal (throws `bad_data`).
 double iou(RleView a, RleView b);

@@ -314,5 +314,50 @@ TEST(Mask, AreaAndBoxOfEitherForm) {
   EXPECT_EQ(mask_box(Mask{}), Box{});
 }
 
+TEST(Mask, AWindowIsPlacedInItsImage) {
+  // A window 2 high and 3 wide, columns # . | # # | . #, in row 1 and column 1 of an image 4 high and 5 wide. Before it lie column
+  // 0 and a pixel; two pixels lie between its columns.
+  const Rle window{2, 3, {0, 1, 1, 2, 1, 1}};
+  const Rle image = placed(window, 1, 1, 4, 5);
+  EXPECT_THAT(image.counts, ElementsAre(5, 1, 3, 2, 3, 1, 5));
+  EXPECT_EQ(tight_box(image), (Box{1, 1, 3, 2}));
+  EXPECT_EQ(placed(window, 0, 0, 2, 3), window);
+  EXPECT_THAT(placed(Rle{2, 3, {6}}, 1, 1, 4, 5).counts, ElementsAre(20));
+  EXPECT_THAT(placed(Rle{4, 2, {0, 8}}, 3, 0, 4, 5).counts, ElementsAre(12, 8)) << "as high as the image: one run";
+  EXPECT_THAT(placed(Rle{2, 2, {1, 0, 2, 1}}, 0, 0, 2, 2).counts, ElementsAre(3, 1)) << "a run of length 0 is no pixel";
+  EXPECT_THAT(placed(Rle{}, 2, 2, 4, 5).counts, ElementsAre(20));
+}
+
+TEST(Mask, PlacingIsThatOfPixels) {
+  std::mt19937 random(3);
+  const auto number = [&](std::uint32_t from, std::uint32_t to) { return std::uniform_int_distribution(from, to)(random); };
+  for (int round = 0; round < 2000; ++round) {
+    const std::uint32_t height = number(1, 12);
+    const std::uint32_t width = number(1, 12);
+    const std::uint32_t h = number(1, height);
+    const std::uint32_t w = number(1, width);
+    const std::uint32_t y = number(0, height - h);
+    const std::uint32_t x = number(0, width - w);
+    std::vector<std::uint8_t> window(std::size_t{h} * w);
+    std::vector<std::uint8_t> image(std::size_t{height} * width);
+    for (std::uint32_t c = 0; c < w; ++c) {
+      for (std::uint32_t r = 0; r < h; ++r) {
+        window[c * h + r] = static_cast<std::uint8_t>(number(0, 1));
+        image[(x + c) * height + y + r] = window[c * h + r];
+      }
+    }
+    ASSERT_EQ(placed(rle_from_bitmap(window, h, w), x, y, height, width), rle_from_bitmap(image, height, width));
+  }
+}
+
+TEST(Mask, AWindowOutsideOfItsImageIsRefused) {
+  const Rle window{2, 3, {6}};
+  expect_bad_data([&] { placed(window, 3, 0, 4, 5); }, "3 × 2 pixels at column 3 and row 0 does not lie in an image of 5 × 4");
+  expect_bad_data([&] { placed(window, 0, 3, 4, 5); }, "row 3");
+  expect_bad_data([&] { placed(window, std::numeric_limits<std::uint32_t>::max(), 0, 4, 5); }, "does not lie");
+  expect_bad_data([&] { placed(window, 0, 0, 1U << 16, 1U << 16); }, "too large");
+  expect_bad_data([&] { placed(Rle{2, 3, {5}}, 0, 0, 4, 5); }, "add up to 5");
+}
+
 }  // namespace
 }  // namespace verilabel

@@ -93,6 +93,7 @@ class Classifier final : public PillowLabeller {
   }
 
   std::vector<std::vector<std::int64_t>> output_shapes() const override { return {{static_cast<std::int64_t>(classes_)}}; }
+  bool finds_objects() const override { return false; }
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform&,
                                         const CandidateOptions& options) const override {

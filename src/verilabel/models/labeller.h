@@ -107,6 +107,8 @@ class Labeller {
   virtual int input_width() const = 0;
   virtual int input_height() const = 0;
   virtual const GraphUse& graph() const = 0;
+  /// Whether its candidates are objects, which have a place; false when they are classes of the whole image.
+  virtual bool finds_objects() const { return true; }
   /// Inferences that one image takes: more than one where the prompts do not fit into one. `merge` puts together what they give.
   virtual int passes() const { return 1; }
 

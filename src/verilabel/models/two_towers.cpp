@@ -68,6 +68,7 @@ class TwoTowerLabeller final : public PillowLabeller {
   std::vector<std::vector<std::int64_t>> output_shapes() const override {
     return {{texts_.dimensions > 0 ? static_cast<std::int64_t>(texts_.dimensions) : -1}};
   }
+  bool finds_objects() const override { return false; }
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform&,
                                         const CandidateOptions& options) const override {

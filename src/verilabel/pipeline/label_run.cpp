@@ -62,6 +62,9 @@ void LabelRunOptions::validate() const {
           fmt::format("the NMS threshold is {}; an IoU from 0 to 1 is needed", candidates.nms_iou));
   require(candidates.max_detections > 0,
           fmt::format("at most {} detections an image; at least 1 is needed", candidates.max_detections));
+  if (tiles) {
+    tiles->validate();
+  }
   crop.validate();
   if (everything) {
     everything->validate();
@@ -101,7 +104,7 @@ std::vector<LineStage> line_of(const LabelStages& models, const LabelRunOptions&
     line.push_back({std::move(stage), graph.compiled, images});
   };
   if (models.proposer != nullptr) {
-    add(std::make_unique<ProposeStage>(*models.proposer, options.candidates), models.proposer_graph);
+    add(std::make_unique<ProposeStage>(*models.proposer, options), models.proposer_graph);
   }
   if (models.segmenter != nullptr) {
     add(std::make_unique<EncodeStage>(*models.segmenter, !options.everything), models.encoder_graph);
@@ -132,6 +135,8 @@ LabelRunReport run_labelling(const LabelStages& models, const LabelRunOptions& o
           fmt::format("{} classes are marked as wanted or not, but the model has another number of them", wanted));
   require(!options.everything || (models.segmenter != nullptr && models.proposer == nullptr),
           "everything is found by a segmenter alone, without a model that proposes");
+  require(!options.tiles || (models.proposer != nullptr && models.proposer->finds_objects()),
+          "tiles are for a model that finds objects; other models look at whole images");
 
   LabelRunReport report;
   const Clock::time_point begin = Clock::now();
@@ -167,6 +172,7 @@ LabelRunReport run_labelling(const LabelStages& models, const LabelRunOptions& o
       if (!delivery->is_dropped) {
         (delivery->outcome.failure ? report.failed : report.done) += 1;
         report.candidates += static_cast<std::int64_t>(delivery->outcome.candidates.size());
+        report.windows += delivery->outcome.windows;
         sink(std::move(delivery->outcome));
       }
     }

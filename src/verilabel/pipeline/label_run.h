@@ -12,6 +12,7 @@
 #include "verilabel/base/ids.h"
 #include "verilabel/base/progress.h"
 #include "verilabel/engine/engine.h"
+#include "verilabel/geometry/tiling.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/models/embedder.h"
 #include "verilabel/models/labeller.h"
@@ -41,6 +42,7 @@ struct TaskOutcome {
   std::vector<std::vector<float>> vectors;  ///< of an embedder: one of the image, or one a candidate that came with the task
   int image_width = 0;                      ///< pixels of the upright image that the model saw; 0 when it never did
   int image_height = 0;
+  std::int64_t windows = 0;  ///< through which the proposer looked at it; 0 without a proposer
 };
 
 /// A graph of a run, from `compile_for_run`.
@@ -67,7 +69,10 @@ struct LabelStages {
 
 struct LabelRunOptions {
   CandidateOptions candidates{};  ///< of what is proposed
-  CropOptions crop{};             ///< what the classifier sees of an object
+  /// The proposer looks at images through the windows of `plan_tiles`, `candidates` being those of each, and `merge_tiles` makes
+  /// one answer of them; a mask that is united is the union of its pieces' masks. Absent: it looks at whole images.
+  std::optional<TilingOptions> tiles = {};
+  CropOptions crop{};  ///< what the classifier sees of an object
   /// With a segmenter and without a proposer: the segmenter's points on a grid are what finds the candidates, those above the
   /// floor, all of class 0. Absent: it outlines boxes.
   std::optional<EverythingOptions> everything = {};
@@ -100,6 +105,7 @@ struct LabelRunReport {
   std::int64_t done = 0;    ///< outcomes without a failure that the sink took
   std::int64_t failed = 0;  ///< outcomes with one
   std::int64_t candidates = 0;
+  std::int64_t windows = 0;  ///< through which the proposer looked at images
   double seconds = 0;
   StageSeconds stages;
   double idle_seconds = 0;  ///< of `seconds`: no inference was running, because the stages before were behind or nothing was left

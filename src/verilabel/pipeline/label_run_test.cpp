@@ -248,6 +248,7 @@ class FakeClassifier : public FakeDetector {
  public:
   mutable std::atomic<int> seen{0};
 
+  bool finds_objects() const override { return false; }
   std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform&,
                                 const CandidateOptions& options) const override {
     ++seen;
@@ -405,6 +406,28 @@ TEST_F(LabelRun, StagesWorkOnWhatTheOnesBeforeFound) {
       EXPECT_EQ(report.candidates, expected_candidates);
     }
   }
+}
+
+TEST_F(LabelRun, TilesAreForAModelThatFindsObjects) {
+  options_.tiles = TilingOptions{.side = 32};
+  FakeModel model({});
+  EXPECT_EQ(run(model, images(10), collect()).windows, 10);
+  EXPECT_EQ(outcomes_.at(3).windows, 1);
+
+  const auto refused = [&](const LabelStages& stages) {
+    try {
+      run_labelling(stages, options_, images(0), collect(), progress_, cancel_);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+      return error.message();
+    }
+    return std::string("accepted");
+  };
+  FakeClassifier classifier;
+  EXPECT_THAT(refused({.proposer = &classifier, .proposer_graph = &model}), HasSubstr("tiles are for a model that finds objects"));
+  EXPECT_THAT(refused({.classifier = &classifier, .classifier_graph = &model}), HasSubstr("tiles are for"));
+  options_.tiles->side = 3;
+  EXPECT_THAT(refused({.proposer = &detector_, .proposer_graph = &model}), HasSubstr("side of a tile is 3"));
 }
 
 TEST_F(LabelRun, BoxesThatAreThereNeedNoProposer) {

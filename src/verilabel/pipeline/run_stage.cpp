@@ -6,15 +6,39 @@
 
 #include "verilabel/geometry/mask.h"
 #include "verilabel/geometry/nms.h"
+#include "verilabel/geometry/tile_merge.h"
 
 namespace verilabel {
+namespace {
 
-std::size_t ProposeStage::begin(ImageJob&) const {
-  return static_cast<std::size_t>(labeller_.passes());
+Rle mask_in_image(const Mask& mask, const Tile& tile, const ImageJob& job) {
+  return placed(rasterised(mask, static_cast<std::uint32_t>(tile.h), static_cast<std::uint32_t>(tile.w)),
+                static_cast<std::uint32_t>(tile.x), static_cast<std::uint32_t>(tile.y), static_cast<std::uint32_t>(job.height),
+                static_cast<std::uint32_t>(job.width));
+}
+
+}  // namespace
+
+std::size_t ProposeStage::begin(ImageJob& job) const {
+  job.tiles = {{0, 0, job.width, job.height}};
+  if (tiling_) {
+    job.tiles = plan_tiles(job.width, job.height, labeller_.input_width(), labeller_.input_height(), *tiling_);
+  }
+  return job.tiles.size() * passes();
 }
 
 void ProposeStage::write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const {
-  job.parts[part].transform = labeller_.preprocess(job.image, inputs, scratch, static_cast<int>(part));
+  const Tile& tile = job.tiles[part / passes()];
+  const int pass = static_cast<int>(part % passes());
+  if (tile.w == job.width && tile.h == job.height) {
+    job.parts[part].transform = labeller_.preprocess(job.image, inputs, scratch, pass);
+    return;
+  }
+  Image pixels;
+  crop_object(job.image,
+              {static_cast<double>(tile.x), static_cast<double>(tile.y), static_cast<double>(tile.w), static_cast<double>(tile.h)},
+              std::nullopt, {}, pixels);
+  job.parts[part].transform = labeller_.preprocess(pixels, inputs, scratch, pass);
 }
 
 void ProposeStage::read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const {
@@ -22,16 +46,48 @@ void ProposeStage::read(ImageJob& job, std::size_t part, std::span<const OutputV
   result.candidates = labeller_.decode(outputs, result.transform, options_);
 }
 
+std::vector<Candidate> ProposeStage::candidates_of_tile(ImageJob& job, std::size_t tile) const {
+  const std::span<PartResult> parts = std::span(job.parts).subspan(tile * passes(), passes());
+  if (parts.size() == 1) {
+    return std::move(parts.front().candidates);
+  }
+  std::vector<std::vector<Candidate>> of_passes;
+  for (PartResult& part : parts) {
+    of_passes.push_back(std::move(part.candidates));
+  }
+  return labeller_.merge(std::move(of_passes), options_);
+}
+
 void ProposeStage::finish(ImageJob& job) const {
-  if (job.parts.size() == 1) {
-    job.candidates = std::move(job.parts.front().candidates);
+  if (job.tiles.size() == 1) {
+    job.candidates = candidates_of_tile(job, 0);
     return;
   }
-  std::vector<std::vector<Candidate>> passes;
-  for (PartResult& part : job.parts) {
-    passes.push_back(std::move(part.candidates));
+  std::vector<Candidate> all;
+  std::vector<TileBox> boxes;
+  for (std::size_t i = 0; i < job.tiles.size(); ++i) {
+    for (Candidate& candidate : candidates_of_tile(job, i)) {
+      candidate.box_xywh_px.x += job.tiles[i].x;
+      candidate.box_xywh_px.y += job.tiles[i].y;
+      boxes.push_back({candidate.box_xywh_px, candidate.score, candidate.class_index, i});
+      all.push_back(std::move(candidate));
+    }
   }
-  job.candidates = labeller_.merge(std::move(passes), options_);
+  job.candidates.clear();
+  for (const TileObject& object : merge_tiles(boxes, job.tiles, job.width, job.height)) {
+    Candidate& candidate = job.candidates.emplace_back(std::move(all[object.members.front()]));
+    candidate.box_xywh_px = object.box_xywh_px;
+    candidate.score = object.score;
+    if (candidate.mask) {
+      std::vector<Rle> pieces = {mask_in_image(*candidate.mask, job.tiles[boxes[object.members.front()].tile], job)};
+      for (std::size_t i = 1; i < object.members.size(); ++i) {
+        if (const std::optional<Mask>& mask = all[object.members[i]].mask) {
+          pieces.push_back(mask_in_image(*mask, job.tiles[boxes[object.members[i]].tile], job));
+        }
+      }
+      candidate.mask->shape = union_of(pieces);
+    }
+  }
 }
 
 std::size_t EncodeStage::begin(ImageJob& job) const {

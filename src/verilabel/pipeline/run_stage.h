@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "verilabel/geometry/tiling.h"
 #include "verilabel/image/image.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/segmenter.h"
@@ -31,6 +32,7 @@ struct ImageJob {
   std::vector<std::vector<float>> vectors;
   std::optional<TaskFailure> failure;
 
+  std::vector<Tile> tiles;  ///< through which the proposer looks at it
   // Of the stage where it is.
   std::size_t stage = 0;
   std::vector<PartResult> parts;
@@ -60,10 +62,11 @@ class RunStage {
   virtual void finish(ImageJob& job) const = 0;
 };
 
-/// A model that looks at the whole image and proposes candidates.
+/// A model that looks at the whole image, or at its tiles, and proposes candidates. A part is one pass over one tile.
 class ProposeStage final : public RunStage {
  public:
-  ProposeStage(const Labeller& labeller, const CandidateOptions& options) : labeller_(labeller), options_(options) {}
+  ProposeStage(const Labeller& labeller, const LabelRunOptions& options)
+      : labeller_(labeller), options_(options.candidates), tiling_(options.tiles) {}
 
   const GraphUse& graph() const override { return labeller_.graph(); }
   bool looks_at_image() const override { return true; }
@@ -73,8 +76,12 @@ class ProposeStage final : public RunStage {
   void finish(ImageJob& job) const override;
 
  private:
+  std::size_t passes() const { return static_cast<std::size_t>(labeller_.passes()); }
+  std::vector<Candidate> candidates_of_tile(ImageJob& job, std::size_t tile) const;
+
   const Labeller& labeller_;
   const CandidateOptions& options_;
+  const std::optional<TilingOptions>& tiling_;
 };
 
 /// A segmenter's first graph: once an image, where there are boxes, or whatever there is.

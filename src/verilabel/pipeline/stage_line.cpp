@@ -424,6 +424,7 @@ void StageLine::leave(ImageJob& job, bool is_dropped) {
   outcome.sample = job.task.sample;
   outcome.image_width = job.width;
   outcome.image_height = job.height;
+  outcome.windows = static_cast<std::int64_t>(job.tiles.size());
   if (job.failure) {
     outcome.failure = std::move(job.failure);
   } else {

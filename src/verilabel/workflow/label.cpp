@@ -60,6 +60,13 @@ std::string json_from(const LabelOptions& options) {
                               {"min_stability", options.everything->min_stability},
                               {"stability_offset", options.everything->stability_offset}};
   }
+  if (options.tiles) {
+    const int side = options.tiles->side;
+    document["tiles"] = {{"side", side == TilingOptions::kChosenBySize ? json("auto") : json(side)},
+                         {"overlap", options.tiles->overlap},
+                         {"scales", options.tiles->scales},
+                         {"whole", options.tiles->has_whole}};
+  }
   document["classify_with"] = json_of_model(options.classify_with);
   document["crop_margin"] = options.crop.margin;
   document["crop_masked"] = options.crop.is_masked;
@@ -70,6 +77,18 @@ std::string json_from(const LabelOptions& options) {
   document["nms_iou"] = options.nms_iou ? json(*options.nms_iou) : json();
   document["max_detections"] = options.max_detections ? json(*options.max_detections) : json();
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::optional<TilingOptions> tiling_from(const json& document) {
+  const json tiles = document.value("tiles", json());
+  if (tiles.is_null()) {
+    return std::nullopt;
+  }
+  const json& side = tiles.at("side");
+  return TilingOptions{.side = side.is_string() ? TilingOptions::kChosenBySize : side.get<int>(),
+                       .overlap = tiles.at("overlap").get<double>(),
+                       .scales = tiles.at("scales").get<std::vector<double>>(),
+                       .has_whole = tiles.at("whole").get<bool>()};
 }
 
 LabelOptions options_from(const RunRequest& request) {
@@ -94,6 +113,7 @@ LabelOptions options_from(const RunRequest& request) {
                           .stability_offset = everything.at("stability_offset").get<double>()};
   }
   options.model = options.boxes.empty() && !options.everything ? request.model : "";
+  options.tiles = tiling_from(document);
   options.classify_with = model_from(document, "classify_with");
   options.crop.margin = document.value("crop_margin", options.crop.margin);
   options.crop.is_masked = document.value("crop_masked", options.crop.is_masked);
@@ -219,6 +239,12 @@ class RunModels {
       load.manifest = options.manifest;
       proposer_ = load_labeller(*engine_, locate_model(options.model).path, load);
       run_options.candidates = candidate_options(*proposer_, options, first_prompts);
+      if (options.tiles && !proposer_->finds_objects()) {
+        throw Error(ErrorCode::wrong_use,
+                    "this model says what a whole image shows; leave --tile out, which is for models that find "
+                    "objects");
+      }
+      run_options.tiles = options.tiles;
       stages.proposer = proposer_.get();
     } else {
       boxes_ = std::make_unique<GivenBoxes>(project.columns(), options.boxes);
@@ -429,6 +455,7 @@ RunReport report_of(const Project& project, RunId run) {
   report.failed = row.failed;
   report.labels = row.labels;
   report.superseded = row.superseded;
+  report.tiling = tiling_of(row.request);
   report.engine = row.engine;
   report.device = row.device;
   return report;
@@ -487,6 +514,7 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
 
   RunReport report = report_of(project, run);
   report.images_per_second = worked.images_per_second();
+  report.windows = worked.windows;
   report.notes = std::move(notes);
   report.is_interrupted = worked.is_cancelled && report.left() > 0;
   return report;
@@ -517,11 +545,19 @@ void LabelOptions::validate() const {
   require(!everything || !classify_with.empty() || prompts.empty(),
           "a segmenter knows no classes; name a model that does with --classify-with");
   require(!everything || propose.empty(), "--propose goes with a model that finds objects, not with --everything");
+  require(!tiles || !model.empty(), "--tile goes with --model: boxes that are there need no tiles, and --everything takes none");
+  if (tiles) {
+    tiles->validate();
+  }
   crop.validate();
   require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
   require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");
   require(batch >= 0, "--batch must be at least 1, or 0 for what suits the model");
+}
+
+std::optional<TilingOptions> tiling_of(const RunRequest& request) {
+  return tiling_from(json::parse(request.options_json));
 }
 
 RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel,

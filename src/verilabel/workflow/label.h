@@ -9,10 +9,12 @@
 
 #include "verilabel/base/ids.h"
 #include "verilabel/base/progress.h"
+#include "verilabel/geometry/tiling.h"
 #include "verilabel/models/prompts.h"
 #include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/object_crop.h"
 #include "verilabel/store/project.h"
+#include "verilabel/store/run_ledger.h"
 
 namespace verilabel {
 
@@ -26,6 +28,8 @@ struct LabelOptions {
   /// `segment_with` finds whatever there is, by points on a grid. Without `classify_with` it is all of the class "object".
   /// `nms_iou` and `max_detections` take the place of its own.
   std::optional<EverythingOptions> everything;
+  /// The model looks at images through tiles, and `nms_iou` and `max_detections` are of each of them. Absent: at whole images.
+  std::optional<TilingOptions> tiles;
   std::string classify_with;  ///< likewise, a model that says what a picture shows; empty for none
   CropOptions crop;           ///< what that one sees of an object
   /// The classes of the labels: what a model that reads is asked for; of one with classes of its own, those wanted; empty for all
@@ -55,6 +59,8 @@ struct RunReport {
   std::int64_t labels = 0;       ///< stored, superseded ones included
   std::int64_t superseded = 0;   ///< of those: a person had decided on the same object before
   double images_per_second = 0;  ///< of this call
+  std::int64_t windows = 0;      ///< of this call, through which the model looked at the images
+  std::optional<TilingOptions> tiling;
   std::string engine;
   std::string device;              ///< that really ran
   std::vector<std::string> notes;  ///< what the model left open and how it was filled in
@@ -62,6 +68,9 @@ struct RunReport {
 
   std::int64_t left() const { return samples - done - failed; }
 };
+
+/// How a run cuts images into tiles; nothing when it does not.
+std::optional<TilingOptions> tiling_of(const RunRequest& request);
 
 /// Takes a note for people, before the first image is looked at; the report has all of them, too. May be empty.
 using NoteSink = std::function<void(const std::string&)>;
