@@ -1,9 +1,11 @@
 #include "verilabel/pipeline/batch_tuning.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "verilabel/base/bounded_queue.h"
@@ -37,11 +39,7 @@ class Load {
         if (graph.inputs[k].is_i64) {
           std::ranges::fill(requests_.back()->input_i64(k), 0);
         } else {
-          // Neither all alike nor of a size that a normalised image has not.
-          std::ranges::generate(requests_.back()->input(k), [value = 0]() mutable {
-            value = (value + 37) % 201;
-            return static_cast<float>(value - 100) / 100;
-          });
+          fill(requests_.back()->input(k), graph.inputs[k].has_batch ? images : 1);
         }
       }
     }
@@ -59,6 +57,21 @@ class Load {
     return numbers * sizeof(float);
   }
   std::size_t requests() const { return requests_.size(); }
+
+  /// What the graph gave for the first and for the last image, output by output, each in ascending order: a graph that picks the
+  /// best of many may give nearly equal ones in another order. After `run_for`.
+  std::vector<std::vector<float>> answers(std::size_t outputs) {
+    std::vector<std::vector<float>> all;
+    for (std::size_t k = 0; k < outputs; ++k) {
+      const std::span<const float> values = requests_.front()->output(k);
+      const std::size_t size = values.size() / static_cast<std::size_t>(images_);
+      for (const std::span<const float> one : {values.first(size), values.last(size)}) {
+        all.emplace_back(one.begin(), one.end());
+        std::ranges::sort(all.back());
+      }
+    }
+    return all;
+  }
 
   /// Images a second, over at least so long and at least one inference of each request. Whatever happens, nothing is running when
   /// it returns.
@@ -96,6 +109,18 @@ class Load {
   }
 
  private:
+  /// The first and the last image alike, and others between them: neither of one colour nor beyond what a normalised image holds.
+  static void fill(std::span<float> input, int images) {
+    const std::size_t size = input.size() / static_cast<std::size_t>(images);
+    for (int image = 0; image < images; ++image) {
+      int value = image == 0 || image + 1 == images ? 0 : image;
+      for (float& number : input.subspan(static_cast<std::size_t>(image) * size, size)) {
+        value = (value + 37) % 201;
+        number = static_cast<float>(value - 100) / 100;
+      }
+    }
+  }
+
   const Clock& now_;
   int images_;
   std::vector<std::unique_ptr<InferRequest>> requests_;
@@ -106,7 +131,27 @@ struct Trial {
   double images_per_second = 0;
   Seconds longest_window{0};
   std::size_t bytes = 0;  ///< of inputs and outputs in flight
+  std::vector<std::vector<float>> answers;
 };
+
+/// Up to what another order of sums makes, and of the values picked by a graph nearly all.
+bool are_same(const std::vector<float>& a, const std::vector<float>& b) {
+  constexpr float kTolerance = 1e-3F;
+  constexpr std::size_t kMostOthers = 100;  // one of so many
+  if (a.size() != b.size()) {
+    return false;
+  }
+  float largest = 0;
+  for (const float value : a) {
+    largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
+  }
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool is_same = std::isfinite(a[i]) ? std::abs(a[i] - b[i]) <= kTolerance * largest : !std::isfinite(b[i]);
+    others += is_same ? 0 : 1;
+  }
+  return others * kMostOthers <= a.size();
+}
 
 Trial try_images(Engine& engine, const GraphUse& graph, LabelRunOptions options, int images, Seconds window, const Clock& now,
                  const CancelToken& cancel) {
@@ -116,6 +161,7 @@ Trial try_images(Engine& engine, const GraphUse& graph, LabelRunOptions options,
   load.run_for(Seconds(0));  // the first inferences allocate
   Trial trial;
   trial.bytes = load.bytes_of_request(graph, compiled->output_count()) * load.requests();
+  trial.answers = load.answers(compiled->output_count());
   for (int i = 0; i < kWindows; ++i) {
     require_going_on(cancel);
     const Seconds begin = now();
@@ -140,6 +186,7 @@ BatchChoice choose_batch(Engine& engine, const GraphUse& graph, const LabelRunOp
   }
   const Clock now = tuning.now ? tuning.now : [] { return Seconds(std::chrono::steady_clock::now().time_since_epoch()); };
   double best = 0;
+  std::vector<std::vector<float>> alone;
   int idle_doublings = 0;
   for (int images = 1; images <= tuning.max_images && idle_doublings < kIdleDoublings; images *= 2) {
     require_going_on(cancel);
@@ -154,6 +201,12 @@ BatchChoice choose_batch(Engine& engine, const GraphUse& graph, const LabelRunOp
         throw;
       }
       break;  // a graph that says it takes any number and does not, or a device whose memory is full
+    }
+    if (images == 1) {
+      alone = trial->answers;
+    } else if (!std::ranges::equal(trial->answers, alone, &are_same)) {
+      choice.wrong_at = images;
+      break;
     }
     choice.measured.push_back({images, trial->images_per_second});
     idle_doublings = trial->images_per_second > kGain * best ? 0 : idle_doublings + 1;

@@ -20,6 +20,7 @@ struct BatchMeasure {
 struct BatchChoice {
   int images = 1;
   std::vector<BatchMeasure> measured = {};  ///< what was tried, in the order of trying; empty where there was no choice
+  int wrong_at = 0;  ///< so many images together gave something else than one; nothing from there on was tried; 0: never
 };
 
 struct BatchTuningOptions {
@@ -34,9 +35,10 @@ struct BatchTuningOptions {
 bool is_batch_open(const GraphUse& graph, const LabelRunOptions& options);
 
 /// Tries 1, 2, 4, … images an inference on made-up inputs, with as many requests in flight as the device wants, until three
-/// doublings in a row gained nothing, a limit of `tuning` is met, or the graph refuses more. Chooses the smallest that is within 5
-/// % of the quickest: more images at a time cost memory, and a busy machine measures badly. Only the time of the engine counts;
-/// what comes before and after it does not depend on the number. Throws what compiling and inference throw for a single image, and
+/// doublings in a row gained nothing, a limit of `tuning` is met, the graph refuses more, or it gives something else for an image
+/// among others than for the same image alone, as some graphs do in some engines. Chooses the smallest that is within 5 % of the
+/// quickest: more images at a time cost memory, and a busy machine measures badly. Only the time of the engine counts; what comes
+/// before and after it does not depend on the number. Throws what compiling and inference throw for a single image, and
 /// `interrupted`.
 BatchChoice choose_batch(Engine& engine, const GraphUse& graph, const LabelRunOptions& options, const BatchTuningOptions& tuning,
                          const ProgressSink& progress, const CancelToken& cancel);

@@ -24,6 +24,7 @@ class CostlyModel : public CompiledModel {
     double an_inference = 0;  // seconds
     double an_image = 0;
     int fails_from = 1 << 20;  // images an inference
+    int mixes_from = 1 << 20;  // images an inference from which on the last depends on how many there are
   };
 
   CostlyModel(const Cost& cost, int images, Seconds& clock) : cost_(cost), images_(images), clock_(clock) {}
@@ -45,6 +46,11 @@ class CostlyModel : public CompiledModel {
     std::span<const float> output(std::size_t) override { return output_; }
     std::vector<std::int64_t> output_shape(std::size_t) override { return {model_.images_, 2}; }
     void start(std::function<void(std::exception_ptr)> done) override {
+      for (int i = 0; i < model_.images_; ++i) {
+        const bool is_mixed = i + 1 == model_.images_ && model_.images_ >= model_.cost_.mixes_from;
+        output_[static_cast<std::size_t>(2 * i)] = input_[static_cast<std::size_t>(12 * i)] + (is_mixed ? 0.1F : 0.F);
+        output_[static_cast<std::size_t>(2 * i + 1)] = input_[static_cast<std::size_t>(12 * i + 11)];
+      }
       model_.clock_ += Seconds(model_.cost_.an_inference + model_.images_ * model_.cost_.an_image);
       const bool fails = model_.images_ >= model_.cost_.fails_from;
       done(fails ? std::make_exception_ptr(Error(ErrorCode::engine, "the memory is full")) : nullptr);
@@ -123,6 +129,16 @@ TEST(BatchTuning, WhatFailsIsNotChosenUnlessNothingWorks) {
   EXPECT_EQ(choose(engine).images, 2);
   CostlyEngine broken({.fails_from = 1});
   EXPECT_THROW(choose(broken), Error);
+}
+
+TEST(BatchTuning, ManyThatGiveSomethingElseThanOneAreNotChosen) {
+  CostlyEngine engine({.an_inference = 5e-3, .an_image = 1e-6, .mixes_from = 8});
+  const BatchChoice choice = choose(engine);
+  EXPECT_EQ(choice.images, 4);
+  EXPECT_EQ(choice.wrong_at, 8);
+  EXPECT_THAT(engine.compiled, ElementsAre(1, 2, 4, 8));
+  CostlyEngine always({.an_inference = 5e-3, .an_image = 1e-6, .mixes_from = 2});
+  EXPECT_EQ(choose(always).images, 1);
 }
 
 TEST(BatchTuning, NothingIsTriedWhereThereIsNoChoice) {

@@ -38,8 +38,9 @@ std::string note_on(const GraphUse& graph, const BatchChoice& choice) {
   for (const BatchMeasure& one : choice.measured) {
     tried += fmt::format("{}{}: {:.1f}", tried.empty() ? "" : ", ", one.images, one.images_per_second);
   }
-  return fmt::format("{}: {} image{} at a time, which is remembered (images a second that the engine alone did: {})",
-                     graph.file.filename().string(), choice.images, choice.images == 1 ? "" : "s", tried);
+  return fmt::format("{}: {} image{} at a time, which is remembered (images a second that the engine alone did: {}{})",
+                     graph.file.filename().string(), choice.images, choice.images == 1 ? "" : "s", tried,
+                     choice.wrong_at == 0 ? "" : fmt::format("; {} together gave something else than one", choice.wrong_at));
 }
 
 }  // namespace
