@@ -75,7 +75,8 @@ TEST(Mask, TightBoxIsThatOfThePixels) {
     Box box;
     for (std::uint32_t pixel = 0; pixel < bitmap.size(); ++pixel) {
       if (bitmap[pixel] != 0) {
-        const Box one{static_cast<double>(pixel / height), static_cast<double>(pixel % height), 1, 1};
+        const std::uint32_t column = pixel / height;
+        const Box one{static_cast<double>(column), static_cast<double>(pixel % height), 1, 1};
         const double left = box.w == 0 ? one.x : std::min(box.x, one.x);
         const double top = box.w == 0 ? one.y : std::min(box.y, one.y);
         box = {left, top, std::max(box.x + box.w, one.x + 1) - left, std::max(box.y + box.h, one.y + 1) - top};
