@@ -96,13 +96,13 @@ def write_json(path, document):
     return path
 
 
-def write_bitmap(path, width=8, height=8):
-    """A valid 24-bit BMP of one colour: an image that needs no library to make."""
+def write_bitmap(path, width=8, height=8, value=90):
+    """A valid 24-bit BMP of one grey: an image that needs no library to make."""
     row = (3 * width + 3) // 4 * 4
     size = 54 + row * height
     header = b"BM" + size.to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
     header += (40).to_bytes(4, "little") + width.to_bytes(4, "little") + height.to_bytes(4, "little")
     header += (1).to_bytes(2, "little") + (24).to_bytes(2, "little") + bytes(24)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(header + bytes([90]) * (row * height))
+    path.write_bytes(header + bytes([value]) * (row * height))
     return path

@@ -1,6 +1,7 @@
 """Fields of samples from tables, lines of JSON and EXIF: in, through views and statistics, out again; and what can be wrong."""
 
 import json
+import pathlib
 import shutil
 import struct
 import subprocess
@@ -213,6 +214,26 @@ class Metadata(ProgramCase):
                     self.assertLessEqual(pairs, {(1, 1), (2, 2)})
             self.run_program(*words)
             self.assertEqual([*self.fields().values()], [{"one": generation, "two": generation}] * count)
+
+    def test_brightness_is_measured_and_asked_for(self):
+        refused = self.error("samples", "--where", "brightness<40", status=2)
+        self.assertIn("import --brightness", refused["message"])
+        write_bitmap(self.images / "dark.bmp", value=7)
+        write_bitmap(self.images / "bright.bmp", value=250)
+        report = self.run_program("import", "--images", self.images, "--brightness").json
+        self.assertEqual((report["added"], report["brightness_images"], report["brightness_failures"]), (6, 6, []))
+        self.assertEqual(self.fields()["dark.bmp"], {"brightness": 7})
+        self.assertEqual(self.fields()["1.bmp"], {"brightness": 90})
+        self.assertEqual(self.names("brightness<40"), ["dark.bmp"])
+        self.assertEqual(self.names("-sort:brightness limit:1"), ["bright.bmp"])
+        told = self.run_program("import", "--brightness", as_json=False).out.decode()
+        self.assertIn("brightness of 6 images measured; 0 cannot be decoded", told)
+        # A broken file is a failure by its path, and keeps nothing else from being measured.
+        (self.images / "1.bmp").write_bytes((self.images / "1.bmp").read_bytes()[:60])
+        write_bitmap(self.images / "2.bmp", value=20)
+        report = self.run_program("import", "--brightness", status=1).json
+        self.assertEqual([pathlib.Path(one["path"]).name for one in report["brightness_failures"]], ["1.bmp"])
+        self.assertEqual(sorted(self.names("brightness<40")), ["2.bmp", "dark.bmp"])
 
     def test_exif_becomes_fields_and_damage_is_a_note(self):
         write_photograph(self.images / "p.jpg")

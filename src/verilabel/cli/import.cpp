@@ -59,6 +59,8 @@ std::string json_of(const ImportReport& report) {
   json.field("exif_images", report.exif_images).field("exif_found", report.exif_found).field("exif_missing", report.exif_missing);
   json.field("exif_failed", report.exif_failures.size());
   write_failures(json, "exif_failures", report.exif_failures);
+  json.field("brightness_images", report.brightness_images).field("brightness_missing", report.brightness_missing);
+  write_failures(json, "brightness_failures", report.brightness_failures);
   json.field("exif_noted", report.exif_noted);
   json.key("exif_notes").begin_array();
   for (const ExifNote& note : report.exif_notes) {
@@ -149,6 +151,12 @@ void say_report(Console& console, const ImportOptions& options, const ImportRepo
     say_first(console, report.exif_notes,
               [](const ExifNote& note) { return fmt::format("{}: {}", printable(note.path), printable(note.message)); });
   }
+  if (options.brightness) {
+    console.say(fmt::format("brightness of {} images measured; {} cannot be decoded; {} samples have no file",
+                            report.brightness_images - static_cast<std::int64_t>(report.brightness_failures.size()),
+                            report.brightness_failures.size(), report.brightness_missing));
+    say_first(console, report.brightness_failures, line_of);
+  }
   if (options.metadata) {
     console.say(fmt::format("{} rows of metadata: {} changed something, {} said what was known, {} rejected; {} values rejected",
                             report.metadata_rows, report.metadata_changed, report.metadata_unchanged, report.metadata_rejected,
@@ -214,6 +222,8 @@ Action configure(CLI::App& app) {
                  "Column that names the image; by default path, file_name, filename, filepath, image…")
       ->type_name("COLUMN");
   app.add_flag("--exif", options->exif, "What cameras wrote into the images (under --images, else of all samples) becomes fields");
+  app.add_flag("--brightness", options->brightness,
+               "How bright the images are, 0 to 255 on average, becomes a field; views ask brightness<40");
   return [options, words](const Invocation& invocation) {
     if (!words->images.empty()) {
       options->images = std::filesystem::absolute(words->images).lexically_normal();

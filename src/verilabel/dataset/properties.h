@@ -13,6 +13,9 @@
 
 namespace verilabel {
 
+/// The field of samples that the view term `brightness` looks at: a number from 0 to 255.
+inline constexpr std::string_view kBrightnessField = "brightness";
+
 /// One field of a sample or one attribute of a label, by itself.
 struct Property {
   std::string name;  ///< `gps.lat` for what stands in an object of its own

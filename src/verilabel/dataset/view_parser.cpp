@@ -33,18 +33,6 @@ bool begins_comparison(char c) {
   return c == '=' || c == '!' || c == '<' || c == '>';
 }
 
-/// Terms that other tools or later versions have: an answer that says so beats "unknown".
-constexpr std::array<std::string_view, 1> kReservedTerms = {"brightness"};
-
-std::string list_of_terms() {
-  std::string names;
-  for (const ViewTerm& term : view_terms()) {
-    names += names.empty() ? "" : ", ";
-    names += term.name;
-  }
-  return names;
-}
-
 /// Recursive descent:
 ///   any_of = all_of { "|" all_of }
 ///   all_of = factor { space factor }
@@ -273,9 +261,6 @@ class Parser {
   }
 
   static std::string unknown_term(std::string_view name) {
-    if (std::ranges::find(kReservedTerms, name) != kReservedTerms.end()) {
-      return fmt::format("the term \"{}\" is not available yet; the terms are {}", name, list_of_terms());
-    }
     std::vector<std::string_view> names;
     for (const ViewTerm& known : view_terms()) {
       names.push_back(known.name);

@@ -6,7 +6,9 @@
 #include <unordered_set>
 #include <utility>
 
+#include "verilabel/base/error.h"
 #include "verilabel/dataset/glob.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/dataset/view_expression.h"
 
 namespace verilabel {
@@ -450,6 +452,29 @@ RowTest compares_evaluated(const BoundTerm& bound) {
   return compares(std::span<const double>((*bound.columns.evaluation).*Numbers), bound.term);
 }
 
+/// Of samples; NaN where it is not known. Throws `wrong_use` where it is known of none.
+std::vector<double> brightness_of(const Columns& columns) {
+  const PropertyColumns& fields = columns.sample_fields;
+  const auto entries = fields.entries_of(kBrightnessField);
+  if (!entries) {
+    throw Error(ErrorCode::wrong_use, "how bright the images are is not known yet; measure it with: verilabel import --brightness");
+  }
+  std::vector<double> brightness(columns.samples.size(), std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t i = entries->begin; i < entries->end; ++i) {
+    if (fields.text[i] < 0) {
+      brightness[static_cast<std::size_t>(fields.row[i])] = fields.number[i];
+    }
+  }
+  return brightness;
+}
+
+RowTest is_as_bright(const BoundTerm& bound) {
+  const std::vector<double> brightness = brightness_of(bound.columns);
+  std::vector<std::uint8_t> flags(brightness.size(), 1);
+  compares(std::span<const double>(brightness), bound.term)({0, flags.size()}, flags.data());
+  return has_flag(std::move(flags));
+}
+
 constexpr auto kLabel = TermSubject::label;
 constexpr auto kSample = TermSubject::sample;
 constexpr auto kWhole = TermSubject::whole;
@@ -558,6 +583,11 @@ constexpr TermDefinition kTerms[] = {
     {{"height", kSample, "height>=X", "height of the upright image in pixels", "height>=480"},
      TermForm::comparison,
      [](const BoundTerm& b) { return compares(b.columns.samples.height.rows(), b.term); }},
+    {{"brightness", kSample, "brightness<X",
+      "how bright the image is on average, 0 to 255, as `import --brightness` measures it; never holds where it is not known",
+      "brightness<40"},
+     TermForm::comparison,
+     is_as_bright},
     {{"count", kSample, "count(SET,CLASS,…)>X", "how many active labels of these classes, or of all, the sample has in the set",
       "count(auto,person)>3"},
      TermForm::count,
@@ -679,6 +709,10 @@ std::span<const SortColumn> sort_columns() {
       {"iou", kLabel, evaluated_value<&EvaluationColumns::iou>, false, true},
       {"width", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.width); }},
       {"height", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.height); }},
+      {"brightness", kSample,
+       [](const Columns& c, const Sort&) -> RowValue {
+         return [values = brightness_of(c)](std::uint32_t row) { return values[row]; };
+       }},
       {"path", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.path); }},
       {"name", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.name); }},
       {"split", kSample, [](const Columns& c, const Sort&) { return rank_of_split(c); }},

@@ -152,6 +152,9 @@ Columns street_and_park() {
   fields.add(1, "iso", PropertyValue(100.0));
   fields.add(3, "iso", PropertyValue(1600.0));
   fields.add(4, "iso", PropertyValue("auto"));
+  fields.add(0, "brightness", PropertyValue(30.0));
+  fields.add(1, "brightness", PropertyValue(90.5));
+  fields.add(4, "brightness", PropertyValue("dark"));
   c.sample_fields = fields.build();
   PropertyBuilder attributes;
   attributes.add(0, "occluded", PropertyValue("true"));
@@ -291,6 +294,9 @@ const std::vector<Case> kSampleTerms = {
     {"field:scene=2.0", {}, {4}},     // the number
     {"field:scene!=night", {4, 5, 10}, {1, 3, 4}},
     {"field:scene!=night,2", {4, 5}, {1}},
+    {"brightness<40", {0, 1, 2, 3}, {0}},
+    {"brightness>=30", {0, 1, 2, 3, 4, 5}, {0, 1}},  // of others it is not known
+    {"-brightness<40", {4, 5, 7, 8, 10}, {1, 2, 3, 4}},
     {"field:iso<=1600", {4, 5, 10}, {1, 3}},
     {"field:iso<1600", {4, 5}, {1}},
     {"field:iso>1e2", {10}, {3}},
@@ -356,6 +362,8 @@ const std::vector<Case> kSortAndLimit = {
     {"-sort:field:scene", {0, 1, 2, 3, 4, 5, 10, 7, 8}, {0, 1, 3, 4, 2}},  // those without last again
     {"sort:field:\"taken at\" limit:2", {0, 1}, {0, 1}},
     {"-sort:field:iso limit:1", {10}, {4}},
+    {"sort:brightness limit:2", {0, 1}, {0, 1}},
+    {"-sort:brightness limit:1", {4}, {1}},
     {"-sort:attribute:occluded set:auto", {3, 2, 5, 1, 4, 8}, {0, 1, 2}},
     {"-sort:decided limit:2", {4, 1}, {1, 0}},
     {"sort:decided", {8, 1, 4, 0, 2, 3, 5, 7, 10}, {2, 0, 1, 3, 4}},
@@ -476,12 +484,24 @@ void expect_mistake(const Mistake& mistake, const std::function<void()>& action)
   }
 }
 
+TEST(ViewMistakes, BrightnessThatWasNeverMeasuredIsAnErrorThatSaysHow) {
+  Columns columns;
+  for (const char* text : {"brightness<40", "sort:brightness"}) {
+    try {
+      select_samples(View::parse(text), columns);
+      FAIL() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+      EXPECT_THAT(error.message(), HasSubstr("verilabel import --brightness"));
+    }
+  }
+}
+
 TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {
   const std::vector<Mistake> mistakes = {
       {"colour:red", "1", "unknown term \"colour\"; the terms: set, class,"},
       {"clas:car", "1", "did you mean \"class\"?"},
       {"car", "1", "unknown term \"car\""},
-      {"brightness<40", "1", "\"brightness\" is not available yet; the terms are set, class,"},
       {"outcome:wrong", "9", "unknown outcome \"wrong\""},
       {"error:none", "7", "unknown error \"none\""},
       {"iou:0.5", "4", "expected one of = !="},
@@ -612,7 +632,8 @@ TEST(ViewMistakes, OfNamesAreFoundWhereTheNamesAreKnown) {
       {"count(auto,persons)>1", "12", "did you mean \"person\"?"},
       {"labelled:truth", "10", "unknown set \"truth\""},
       {"tag:night split:tran", "17", "unknown split \"tran\"; did you mean \"train\"?; the splits: train, val"},
-      {"field:scenes=night", "7", "unknown field \"scenes\"; did you mean \"scene\"?; the fields: iso, scene, taken at"},
+      {"field:scenes=night", "7",
+       "unknown field \"scenes\"; did you mean \"scene\"?; the fields: brightness, iso, scene, taken at"},
       {"attribute:scene", "11", "unknown attribute \"scene\"; the attributes: a=b, occluded"},
       {"class:car sort:field:place", "22", "unknown field \"place\""},
       {"class:car view:gone", "16", "in the saved view \"gone\", at 5: unknown tag \"été\""},

@@ -446,10 +446,10 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
 }  // namespace
 
 void ImportOptions::validate() const {
-  if (!images && !labels && !metadata && !exif) {
-    throw Error(
-        ErrorCode::wrong_use,
-        "nothing to import: pass --images DIR, --labels PATH with --format NAME, --metadata FILE or --exif, one or several");
+  if (!images && !labels && !metadata && !exif && !brightness) {
+    throw Error(ErrorCode::wrong_use,
+                "nothing to import: pass --images DIR, --labels PATH with --format NAME, --metadata FILE, --exif or --brightness, "
+                "one or several");
   }
   if (labels && format.empty()) {
     throw Error(ErrorCode::wrong_use, "labels need their format: pass --format NAME", {{"path", labels->native()}});
@@ -491,6 +491,9 @@ ImportReport import_dataset(Project& project, const ImportOptions& options, cons
   }
   if (options.exif) {
     import_exif(project, options.images ? &samples : nullptr, progress, cancel, report);
+  }
+  if (options.brightness) {
+    import_brightness(project, options.images ? &samples : nullptr, progress, cancel, report);
   }
   if (options.metadata) {
     import_metadata(project, options, progress, cancel, report);

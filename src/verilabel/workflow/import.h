@@ -28,6 +28,7 @@ struct ImportOptions {
   std::string metadata_format;                    ///< empty goes by the name of the file
   std::string metadata_key;                       ///< the column that names the image; empty finds it by its name
   bool exif = false;                              ///< also the EXIF of the images: of those under `images`, else of every sample
+  bool brightness = false;                        ///< also how bright they are, likewise
 
   /// Throws `wrong_use`.
   void validate() const;
@@ -89,20 +90,24 @@ struct ImportReport {
   std::vector<ExifNote> exif_notes;        ///< the first `kMaxRejectionsKept`
   std::vector<FileFailure> exif_failures;  ///< files that cannot be read any more
 
+  std::int64_t brightness_images = 0;            ///< that were looked at
+  std::int64_t brightness_missing = 0;           ///< samples without a file
+  std::vector<FileFailure> brightness_failures;  ///< of those looked at, files that cannot be decoded
+
   std::vector<Rejection> rejections;  ///< the first `kMaxRejectionsKept`; the counts have them all
 
   bool has_failures() const {
     return failed > 0 || labels_rejected > 0 || others_rejected > 0 || metadata_rejected > 0 || fields_rejected > 0 ||
-           !exif_failures.empty();
+           !exif_failures.empty() || !brightness_failures.empty();
   }
 };
 
 inline constexpr std::size_t kMaxRejectionsKept = 10'000;
 
-/// Images into the project, then labels, EXIF and metadata onto them, in this order. A label or a row of metadata finds its image
-/// by where it lies, by its name in the project, else by a basename that occurs once, unless another file lies where the labels
-/// say. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the whole import from going
-/// on; what was stored until then stays.
+/// Images into the project, then labels, EXIF, brightness and metadata onto them, in this order. A label or a row of metadata finds
+/// its image by where it lies, by its name in the project, else by a basename that occurs once, unless another file lies where the
+/// labels say. Repeating an import changes nothing, and so completes one that was cut off. Throws what keeps the whole import from
+/// going on; what was stored until then stays.
 ImportReport import_dataset(Project& project, const ImportOptions& options, const ProgressSink& progress,
                             const CancelToken& cancel);
 

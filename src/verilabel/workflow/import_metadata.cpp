@@ -1,6 +1,7 @@
 #include "verilabel/workflow/import_metadata.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -12,6 +13,8 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/dataset/properties.h"
 #include "verilabel/formats/metadata.h"
+#include "verilabel/image/brightness.h"
+#include "verilabel/image/decode.h"
 #include "verilabel/image/exif.h"
 #include "verilabel/store/import_writer.h"
 #include "verilabel/workflow/sample_finder.h"
@@ -19,7 +22,7 @@
 namespace verilabel {
 namespace {
 
-constexpr std::size_t kImagesOfABlock = 1024;
+constexpr std::size_t kImagesOfABlock = 256;
 
 /// Puts rows onto samples, one row a sample.
 class Describing {
@@ -131,7 +134,23 @@ ExifAnswer ask(const AskedImage& image) {
   }
 }
 
-std::vector<AskedImage> images_to_ask(const Project& project, const std::vector<SampleId>* samples, ImportReport& report) {
+struct BrightnessAnswer {
+  double mean = 0;
+  std::optional<FileFailure> failure = {};
+};
+
+BrightnessAnswer measure(const AskedImage& image) {
+  thread_local Image pixels;
+  try {
+    decode(image.path, pixels);
+    return {mean_luma(pixels), {}};
+  } catch (const Error& error) {
+    return {0, FileFailure{image.path.native(), error.code(), error.message()}};
+  }
+}
+
+/// `missing` counts the samples without a file, which are left out.
+std::vector<AskedImage> images_to_ask(const Project& project, const std::vector<SampleId>* samples, std::int64_t& missing) {
   std::unordered_set<SampleId> wanted;
   if (samples != nullptr) {
     wanted.insert(samples->begin(), samples->end());
@@ -142,7 +161,7 @@ std::vector<AskedImage> images_to_ask(const Project& project, const std::vector<
       return;
     }
     if (sample.is_missing) {
-      ++report.exif_missing;
+      ++missing;
     } else {
       images.push_back({sample.id, sample.path});
     }
@@ -170,6 +189,45 @@ void keep(const AskedImage& image, ExifAnswer&& answer, ImportWriter& writer, Im
   }
 }
 
+void keep(const AskedImage& image, BrightnessAnswer&& answer, ImportWriter& writer, ImportReport& report) {
+  ++report.brightness_images;
+  if (answer.failure) {
+    report.brightness_failures.push_back(std::move(*answer.failure));
+    return;
+  }
+  // More digits would only look exact.
+  constexpr double kSteps = 1000;
+  const std::vector<Property> fields = {
+      {std::string(kBrightnessField), fmt::format("{}", std::round(answer.mean * kSteps) / kSteps)}};
+  ++report.fields;
+  writer.describe_sample(image.sample, {{}, {}, {}, object_from(fields)});
+}
+
+/// Asks all images, some side by side, and keeps the answers in their order.
+template <typename Ask>
+void ask_images(Project& project, const std::vector<AskedImage>& images, std::string_view doing, const Ask& ask_one,
+                const ProgressSink& progress, const CancelToken& cancel, ImportReport& report) {
+  ImportWriter writer(project);
+  Progress status{.stage = doing, .total = static_cast<std::int64_t>(images.size()), .unit = "images"};
+  for (std::size_t begin = 0; begin < images.size(); begin += kImagesOfABlock) {
+    if (cancel.is_requested()) {
+      writer.finish();
+      throw Error(ErrorCode::interrupted,
+                  fmt::format("stopped while {}; what was done so far is kept. Repeat the command to go on", doing));
+    }
+    std::vector<decltype(ask_one(images[0]))> answers(std::min(kImagesOfABlock, images.size() - begin));
+    for_each_in_parallel(answers.size(), 0, [&](std::size_t i) { answers[i] = ask_one(images[begin + i]); });
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      ++(answers[i].failure ? status.failed : status.done);
+      keep(images[begin + i], std::move(answers[i]), writer, report);
+    }
+    if (progress) {
+      progress(status);
+    }
+  }
+  writer.finish();
+}
+
 }  // namespace
 
 void import_metadata(Project& project, const ImportOptions& options, const ProgressSink& progress, const CancelToken& cancel,
@@ -189,25 +247,13 @@ void import_metadata(Project& project, const ImportOptions& options, const Progr
 
 void import_exif(Project& project, const std::vector<SampleId>* samples, const ProgressSink& progress, const CancelToken& cancel,
                  ImportReport& report) {
-  const std::vector<AskedImage> images = images_to_ask(project, samples, report);
-  ImportWriter writer(project);
-  Progress status{.stage = "reading EXIF", .total = static_cast<std::int64_t>(images.size()), .unit = "images"};
-  for (std::size_t begin = 0; begin < images.size(); begin += kImagesOfABlock) {
-    if (cancel.is_requested()) {
-      writer.finish();
-      throw Error(ErrorCode::interrupted, "stopped while reading EXIF; what was read so far is kept. Repeat the command to go on");
-    }
-    std::vector<ExifAnswer> answers(std::min(kImagesOfABlock, images.size() - begin));
-    for_each_in_parallel(answers.size(), 0, [&](std::size_t i) { answers[i] = ask(images[begin + i]); });
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      ++(answers[i].failure ? status.failed : status.done);
-      keep(images[begin + i], std::move(answers[i]), writer, report);
-    }
-    if (progress) {
-      progress(status);
-    }
-  }
-  writer.finish();
+  ask_images(project, images_to_ask(project, samples, report.exif_missing), "reading EXIF", ask, progress, cancel, report);
+}
+
+void import_brightness(Project& project, const std::vector<SampleId>* samples, const ProgressSink& progress,
+                       const CancelToken& cancel, ImportReport& report) {
+  ask_images(project, images_to_ask(project, samples, report.brightness_missing), "measuring brightness", measure, progress, cancel,
+             report);
 }
 
 }  // namespace verilabel

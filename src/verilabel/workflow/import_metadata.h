@@ -18,4 +18,8 @@ void import_metadata(Project& project, const ImportOptions& options, const Progr
 void import_exif(Project& project, const std::vector<SampleId>* samples, const ProgressSink& progress, const CancelToken& cancel,
                  ImportReport& report);
 
+/// How bright these images are, by `mean_luma`, likewise.
+void import_brightness(Project& project, const std::vector<SampleId>* samples, const ProgressSink& progress,
+                       const CancelToken& cancel, ImportReport& report);
+
 }  // namespace verilabel
