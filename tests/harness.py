@@ -11,6 +11,7 @@ import unittest
 
 PROGRAM = pathlib.Path(os.environ["VERILABEL_PROGRAM"])
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
+FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
 
 # What the program remembers of this machine is neither read nor written by tests.
 MEMORY = pathlib.Path(tempfile.mkdtemp(prefix="verilabel-cache-"))
@@ -94,6 +95,22 @@ class ProgramCase(unittest.TestCase):
 def write_json(path, document):
     path.write_text(json.dumps(document))
     return path
+
+
+class FixtureCase(ProgramCase):
+    """A project with the made-up images that the fixtures of models are about."""
+
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.count = self.run_program("import", "--images", FIXTURES / "images").json["added"]
+        self.assertGreaterEqual(self.count, 20)
+
+    def label(self, *words, status=0):
+        return self.run_program("label", *words, status=status).json
+
+    def labels(self, view):
+        return self.run_program("labels", "--where", view).json["labels"]
 
 
 def write_bitmap(path, width=8, height=8, value=90):

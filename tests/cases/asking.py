@@ -8,9 +8,8 @@ import struct
 import subprocess
 import time
 
-from harness import MEMORY, SOURCE, ProgramCase, write_json
+from harness import FIXTURES, MEMORY, FixtureCase, write_json
 
-FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
 CLIP = FIXTURES / "embedding" / "clip-towers"
 SIGLIP = FIXTURES / "embedding" / "siglip"
 DETECTOR = FIXTURES / "rt-detr"
@@ -20,20 +19,7 @@ def expected_of(folder):
     return json.loads((folder / "expected.json").read_text())
 
 
-class Asking(ProgramCase):
-    def setUp(self):
-        super().setUp()
-        self.init()
-        self.images = FIXTURES / "images"
-        self.count = self.run_program("import", "--images", self.images).json["added"]
-        self.assertGreaterEqual(self.count, 20)
-
-    def label(self, *words, status=0):
-        return self.run_program("label", *words, status=status).json
-
-    def labels(self, view):
-        return self.run_program("labels", "--where", view).json["labels"]
-
+class Asking(FixtureCase):
     def assert_scores_of_transformers(self, model, family):
         expected = expected_of(model)
         words = ("--classes", ",".join(expected["labels"]), "--floor", "0", "--max-detections", "100", "--set", model.name)
@@ -215,10 +201,10 @@ class Asking(ProgramCase):
                     self.assertAlmostEqual(ours, theirs, delta=1e-3)
 
     def test_an_image_that_cannot_be_read_is_a_failure_with_its_path(self):
-        name = os.listdir(self.images)[0]
+        name = os.listdir(FIXTURES / "images")[0]
         copies = self.scratch / "copies"
         copies.mkdir()
-        (copies / name).write_bytes((self.images / name).read_bytes())
+        (copies / name).write_bytes((FIXTURES / "images" / name).read_bytes())
         self.run_program("import", "--images", copies)
         (copies / name).write_bytes(b"")
         answer = self.run_program("embed", "--model", CLIP, "--name", "clip", status=1).json

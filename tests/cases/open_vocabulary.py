@@ -7,9 +7,8 @@ import signal
 import subprocess
 import time
 
-from harness import SOURCE, ProgramCase, write_json
+from harness import FIXTURES, FixtureCase, write_json
 
-FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
 ASKED = ["owlvit", "owlv2", "grounding-dino", "grounding-dino-idea", "yolo-world"]
 # YOLO-World with its texts in the graph.
 BAKED = ["yolo-world-mmyolo", "yolo-world-ultralytics"]
@@ -31,13 +30,7 @@ def overlap(a, b):
     return inside / max(1e-9, a[2] * a[3] + b[2] * b[3] - inside)
 
 
-class OpenVocabulary(ProgramCase):
-    def setUp(self):
-        super().setUp()
-        self.init()
-        self.count = self.run_program("import", "--images", FIXTURES / "images").json["added"]
-        self.assertGreaterEqual(self.count, 20)
-
+class OpenVocabulary(FixtureCase):
     def model(self, name):
         return FIXTURES / "open_vocabulary" / name
 

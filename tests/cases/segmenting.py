@@ -5,9 +5,8 @@ import signal
 import subprocess
 import time
 
-from harness import SOURCE, ProgramCase, write_json
+from harness import FIXTURES, FixtureCase, write_json
 
-FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
 DETECTOR = FIXTURES / "rt-detr"
 CLIP = FIXTURES / "embedding" / "clip-towers"
 SEGMENTERS = FIXTURES / "segment_anything"
@@ -40,19 +39,7 @@ def pixels_of(segmentation):
     return {pixel for begin, end in zip(ends[0::2], ends[1::2]) for pixel in range(begin, end)}
 
 
-class Segmenting(ProgramCase):
-    def setUp(self):
-        super().setUp()
-        self.init()
-        self.count = self.run_program("import", "--images", FIXTURES / "images").json["added"]
-        self.assertGreaterEqual(self.count, 20)
-
-    def label(self, *words, status=0):
-        return self.run_program("label", *words, status=status).json
-
-    def labels(self, view):
-        return self.run_program("labels", "--where", view).json["labels"]
-
+class Segmenting(FixtureCase):
     def annotations(self, name):
         """Annotations of a set by image, as COCO has them."""
         file = self.scratch / f"{name}.json"

@@ -15,9 +15,7 @@ Writes to OUT, which is tests/parity/fixtures in the repository:
 Needs the environment that README.md describes. The reference is the Pillow backend of the processors and PyTorch on the CPU.
 """
 
-import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,9 +28,9 @@ from fixture import (
     report_faults,
     require_same_answers,
     rounded,
+    run_cases,
     samples,
     stir,
-    write_images,
     write_json,
 )
 from torch import nn
@@ -422,14 +420,5 @@ CASES = {
 }
 
 
-@torch.no_grad()
-def main():
-    out = Path(sys.argv[1]).resolve()
-    paths = write_images(out / "images")
-    for name in sys.argv[2:] or CASES:
-        torch.manual_seed(3)
-        CASES[name](out / "embedding", paths)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, "embedding")

@@ -16,8 +16,6 @@ Needs the environment that README.md describes. The reference is the Pillow back
 """
 
 import contextlib
-import sys
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -34,12 +32,12 @@ from fixture import (
     report_faults,
     require_same_answers,
     rounded,
+    run_cases,
     samples,
     spread,
     spread_heads,
     stir,
     write_detections,
-    write_images,
 )
 from torch import nn
 from transformers.image_transforms import center_to_corners_format
@@ -419,15 +417,5 @@ CASES = {
 }
 
 
-@torch.no_grad()
-def main():
-    out = Path(sys.argv[1]).resolve()
-    paths = write_images(out / "images")
-    for name in sys.argv[2:] or CASES:
-        torch.manual_seed(3)
-        np.random.seed(3)
-        CASES[name](out / "open_vocabulary", paths)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, "open_vocabulary")

@@ -16,8 +16,6 @@ Writes to OUT, which is tests/parity/fixtures in the repository:
 Needs the environment that README.md describes. The reference is PyTorch on the CPU; images are resized by Pillow.
 """
 
-import sys
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -31,11 +29,11 @@ from fixture import (
     report_faults,
     require_same_answers,
     rounded,
+    run_cases,
     samples,
     sha256,
     spread,
     stir,
-    write_images,
     write_json,
 )
 from PIL import Image
@@ -629,14 +627,5 @@ CASES = {
 }
 
 
-@torch.no_grad()
-def main():
-    out = Path(sys.argv[1]).resolve()
-    paths = write_images(out / "images")
-    for name in sys.argv[2:] or CASES:
-        torch.manual_seed(3)
-        CASES[name](out / "segment_anything", paths)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, "segment_anything")

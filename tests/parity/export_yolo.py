@@ -44,10 +44,10 @@ from fixture import (
     gather_embeddings,
     report_faults,
     rounded,
+    run_cases,
     sha256,
     shorten_names,
     stir,
-    write_images,
     write_json,
 )
 from torch import nn
@@ -316,14 +316,5 @@ CASES = {
 }
 
 
-@torch.no_grad()
-def main():
-    out = Path(sys.argv[1]).resolve()
-    paths = write_images(out / "images")
-    for name in sys.argv[2:] or CASES:
-        torch.manual_seed(3)
-        CASES[name](out / "yolo", paths)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, "yolo")

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -54,6 +56,17 @@ def write_images(folder):
         path = folder / f"exif{orientation}.jpg"
         Image.fromarray(made_up_pixels(rng, 60, 44)).save(path, quality=95, subsampling=0, exif=exif)
     return sorted(folder.iterdir())
+
+
+def run_cases(cases, folder):
+    """Does what a command line `EXPORTER OUT [CASE …]` asks for: all cases when it names none, each from the same seed."""
+    out = Path(sys.argv[1]).resolve()
+    paths = write_images(out / "images")
+    for name in sys.argv[2:] or cases:
+        torch.manual_seed(3)
+        np.random.seed(3)
+        with torch.no_grad():
+            cases[name](out / folder, paths)
 
 
 def sha256(array):

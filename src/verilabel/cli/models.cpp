@@ -8,76 +8,15 @@
 #include <CLI/CLI.hpp>
 
 #include "verilabel/base/error.h"
-#include "verilabel/base/json_writer.h"
 #include "verilabel/cli/commands.h"
+#include "verilabel/cli/model_info.h"
 #include "verilabel/cli/models_answer.h"
-#include "verilabel/cli/segmenter_answer.h"
-#include "verilabel/engine/engine.h"
 #include "verilabel/hub/choice.h"
 #include "verilabel/hub/locate.h"
 #include "verilabel/hub/settings.h"
-#include "verilabel/models/labeller.h"
-#include "verilabel/models/model_files.h"
-#include "verilabel/models/segmenter.h"
 
 namespace verilabel::cli {
 namespace {
-
-void write_tensors(JsonWriter& json, std::string_view name, const std::vector<TensorInfo>& tensors) {
-  json.key(name).begin_array();
-  for (const TensorInfo& tensor : tensors) {
-    json.value(text_of(tensor));
-  }
-  json.end_array();
-}
-
-int show(const Invocation& invocation, const std::string& model, const std::optional<std::filesystem::path>& manifest) {
-  const auto engine = open_engine("openvino");
-  const LocatedModel located = locate_model(model);
-  if (is_segmenter(*engine, located.path)) {
-    return show_segmenter(invocation, *engine, located);
-  }
-  const GraphInfo graph = engine->inspect(find_model_files(located.path).graph);
-  const auto labeller = load_labeller(*engine, located.path, {.manifest = manifest});
-  const ModelCard& card = labeller->card();
-  const CandidateOptions defaults = labeller->default_options();
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object().field("model", located.name).field("family", card.family).field("layout", card.layout);
-  json.field("preprocessing", card.preprocessing).field("class_source", card.class_source);
-  json.field("takes_prompts", card.takes_prompts).field("weights_sha256", card.weights_sha256);
-  json.field("nms_iou", defaults.nms_iou).field("max_detections", defaults.max_detections);
-  write_tensors(json, "inputs", graph.inputs);
-  write_tensors(json, "outputs", graph.outputs);
-  json.key("classes").begin_array();
-  for (const std::string& name : labeller->class_names()) {
-    json.value(name);
-  }
-  json.end_array().key("notes").begin_array();
-  for (const std::string& note : labeller->notes()) {
-    json.value(note);
-  }
-  json.end_array().end_object();
-  Console& console = invocation.console;
-  console.write_json(out + "\n");
-  const std::string classes = card.takes_prompts
-                                  ? "classes as they are asked for"
-                                  : fmt::format("{} classes ({})", labeller->class_names().size(), card.class_source);
-  console.say(fmt::format("{} ({}), {}", card.family, card.layout, classes));
-  console.say(fmt::format("  {}", card.preprocessing));
-  for (const TensorInfo& tensor : graph.inputs) {
-    console.say("  input  " + text_of(tensor));
-  }
-  for (const TensorInfo& tensor : graph.outputs) {
-    console.say("  output " + text_of(tensor));
-  }
-  console.say(fmt::format("  by default NMS at IoU {}, {} detections an image", defaults.nms_iou, defaults.max_detections));
-  console.say(fmt::format("  weights {}", card.weights_sha256));
-  for (const std::string& note : labeller->notes()) {
-    console.say("  " + note);
-  }
-  return 0;
-}
 
 struct Words {
   std::string model;
@@ -162,7 +101,7 @@ Action configure(CLI::App& app) {
       words->verify.manifest = manifest_of(*words);
       return answer_verify(invocation, verify_model(words->verify, progress, invocation.cancel));
     }
-    return info_app->parsed() ? show(invocation, words->model, manifest_of(*words))
+    return info_app->parsed() ? show_model(invocation, words->model, manifest_of(*words))
                               : answer_models(invocation, HubCache(hub_cache_dir_from(&process_environment)));
   };
 }

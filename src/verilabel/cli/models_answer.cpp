@@ -10,7 +10,6 @@
 #include "verilabel/cli/text.h"
 
 namespace verilabel::cli {
-namespace {
 
 void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
   json.key(name).begin_array();
@@ -19,6 +18,8 @@ void write_texts(JsonWriter& json, std::string_view name, const std::vector<std:
   }
   json.end_array();
 }
+
+namespace {
 
 void write_snapshots(JsonWriter& json, const std::vector<CachedSnapshot>& snapshots) {
   json.key("cached").begin_array();

@@ -1,7 +1,6 @@
 #include "verilabel/formats/mask_crop.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstddef>
 
 namespace verilabel {
@@ -29,29 +28,13 @@ MaskCrop crop_of(const Rle& rle) {
 }
 
 Rle rle_from_crop(const MaskCrop& crop, std::uint32_t height, std::uint32_t width) {
-  assert(std::uint64_t{crop.x} + crop.width <= width && std::uint64_t{crop.y} + crop.height <= height);
-  Rle rle{height, width, {0}};
-  bool is_inside = false;
-  const auto add = [&](bool inside, std::uint32_t count) {
-    if (count == 0) {
-      return;
+  std::vector<std::uint8_t> columns(crop.pixels.size());
+  for (std::size_t row = 0; row < crop.height; ++row) {
+    for (std::size_t column = 0; column < crop.width; ++column) {
+      columns[column * crop.height + row] = crop.pixels[row * crop.width + column];
     }
-    if (inside != is_inside) {
-      rle.counts.push_back(0);
-      is_inside = inside;
-    }
-    rle.counts.back() += count;
-  };
-  add(false, crop.x * height);
-  for (std::uint32_t column = 0; column < crop.width; ++column) {
-    add(false, crop.y);
-    for (std::uint32_t row = 0; row < crop.height; ++row) {
-      add(crop.pixels[std::size_t{row} * crop.width + column] != 0, 1);
-    }
-    add(false, height - crop.y - crop.height);
   }
-  add(false, (width - crop.x - crop.width) * height);
-  return rle;
+  return placed(rle_from_bitmap(columns, crop.height, crop.width), crop.x, crop.y, height, width);
 }
 
 }  // namespace verilabel

@@ -19,7 +19,7 @@ struct MaskCrop {
 
 /// The part with all pixels inside (`tight_box`), 1 for those; the first pixel of the image, outside, when there are none.
 MaskCrop crop_of(const Rle& rle);
-/// The crop must lie within `height` × `width`.
+/// Throws what `placed` throws, for a crop that does not lie within `height` × `width` among others.
 Rle rle_from_crop(const MaskCrop& crop, std::uint32_t height, std::uint32_t width);
 
 }  // namespace verilabel

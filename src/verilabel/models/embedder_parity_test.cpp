@@ -18,7 +18,6 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/testing_installed.h"
-#include "verilabel/image/decode.h"
 #include "verilabel/models/embedder.h"
 #include "verilabel/models/testing_engine.h"
 #include "verilabel/models/testing_parity.h"
@@ -120,11 +119,7 @@ Differences compare(const fs::path& model, const json& expected, Pooling pooling
   EmbedRunner runner(model, pooling, engine);
   Differences differences;
   for (const json& item : expected.at("images")) {
-    Image image;
-    decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
-    if (change) {
-      change(image);
-    }
+    const Image image = fixture_image(item.at("file").get<std::string>(), change);
     ++differences.images;
     differences.tensors += is_same_tensor(item, runner.prepare(image)) ? 0 : 1;
     const std::vector<float> ours = runner.vector();

@@ -230,35 +230,27 @@ TEST(GroundingDino, TenThousandClassesAreAsked) {
   EXPECT_THAT(asked(prompts_of_names(names))->notes(), Contains(HasSubstr("10,000 classes are asked in")));
 }
 
-template <typename Change>
-std::string fault_of(const Change& change, GraphInfo stated = graph(), const Prompts& prompts = prompts_of_names({"cat"})) {
-  const FaultyModel copy(dino());
-  change(copy.path());
-  StatedGraphEngine engine(std::move(stated));
-  LoadOptions options;
-  options.prompts = prompts;
-  const Error error = error_of([&] { load_labeller(engine, copy.path(), options); });
-  return fmt::format("{} {}", info(error.code()).name, error.what());
+std::string fault_of(const std::function<void(const fs::path&)>& change, GraphInfo stated = graph(),
+                     const Prompts& prompts = prompts_of_names({"cat"})) {
+  return loading_fault(dino(), change, std::move(stated), prompts);
 }
-
-void nothing(const fs::path&) {}
 
 TEST(GroundingDino, WhatCannotBeAskedIsRefused) {
   std::string longer;
   for (int i = 0; i < 300; ++i) {
     longer += "cat ";
   }
-  EXPECT_THAT(fault_of(nothing, graph(), prompts_of_names({longer})),
+  EXPECT_THAT(fault_of({}, graph(), prompts_of_names({longer})),
               HasSubstr("the model reads 256 with the marks around it; say it shorter"));
-  EXPECT_THAT(fault_of(nothing, graph(), prompts_of_names({"cat", "..."})), HasSubstr("'...' is no phrase to this model"));
+  EXPECT_THAT(fault_of({}, graph(), prompts_of_names({"cat", "..."})), HasSubstr("'...' is no phrase to this model"));
   Prompts many = prompts_of_names({"cat"});
   for (int i = 0; i < 200; ++i) {
     many.negatives.push_back(fmt::format("dog {}", i));
   }
-  EXPECT_THAT(fault_of(nothing, graph(), many), HasSubstr("and the 200 negatives are together more than the model reads"));
+  EXPECT_THAT(fault_of({}, graph(), many), HasSubstr("and the 200 negatives are together more than the model reads"));
   Prompts averaged = prompts_of_names({"cat"});
   averaged.templates = {"a {}", "the {}"};
-  EXPECT_THAT(fault_of(nothing, graph(), averaged), HasSubstr("cannot average"));
+  EXPECT_THAT(fault_of({}, graph(), averaged), HasSubstr("cannot average"));
 }
 
 TEST(GroundingDino, FilesThatDoNotBelongTogetherAreRefused) {

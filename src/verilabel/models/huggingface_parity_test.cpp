@@ -17,7 +17,6 @@
 
 #include "verilabel/base/file.h"
 #include "verilabel/engine/testing_installed.h"
-#include "verilabel/image/decode.h"
 #include "verilabel/models/image_processor.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/models/testing_parity.h"
@@ -89,11 +88,7 @@ Differences compare(const fs::path& model, const json& expected, const ImageChan
   }
   Differences differences;
   for (const json& item : expected.at("images")) {
-    Image image;
-    decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
-    if (change) {
-      change(image);
-    }
+    const Image image = fixture_image(item.at("file").get<std::string>(), change);
     ++differences.images;
     differences.tensors += is_same_tensor(item, runner.prepare(image)) ? 0 : 1;
     const std::vector<Candidate> candidates = runner.candidates(options);
@@ -184,8 +179,7 @@ TEST(HuggingFaceParity, PixelsBeforeScalingBitForBit) {
         is_timm ? read_timm_processor(folder / "config.json") : read_image_processor(folder / "preprocessor_config.json");
     const json expected = json_of(folder / "expected.json");
     for (const json& item : expected.at("images")) {
-      Image image;
-      decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
+      const Image image = fixture_image(item.at("file").get<std::string>());
       EXPECT_EQ(sha256_of_pixels(processor, image), item.at("pixels_sha256").get<std::string>()) << item.at("file");
       ++compared;
     }
@@ -217,8 +211,7 @@ TEST(HuggingFaceParity, EveryProcessorBitForBit) {
     const ImageProcessor processor = read_image_processor(file.path());
     ++processors;
     for (const json& item : document.at("images")) {
-      Image image;
-      decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
+      const Image image = fixture_image(item.at("file").get<std::string>());
       const auto size_wh = item.at("size_wh").get<std::array<int, 2>>();
       const InputSize size = processor.crop.value_or(processor.resized(image.width(), image.height()));
       ASSERT_EQ(size, (InputSize{size_wh[1], size_wh[0]})) << item.at("file");

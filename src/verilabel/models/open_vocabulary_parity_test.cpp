@@ -19,7 +19,6 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/testing_installed.h"
-#include "verilabel/image/decode.h"
 #include "verilabel/image/resize.h"
 #include "verilabel/models/testing_engine.h"
 #include "verilabel/models/testing_parity.h"
@@ -67,9 +66,7 @@ bool is_baked(const json& expected) {
 }
 
 Image image_of(const json& item) {
-  Image image;
-  decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
-  return image;
+  return fixture_image(item.at("file").get<std::string>());
 }
 
 LoadOptions asking(const json& expected) {

@@ -194,29 +194,21 @@ TEST(Owl, SwappedOutputsAreRefused) {
 }
 
 /// What is wrong with a copy of the fixture in which something was changed.
-template <typename Change>
-std::string fault_of(const Change& change, GraphInfo graph = owl_graph(), const Prompts& prompts = prompts_of_names({"cat"})) {
-  const FaultyModel copy(owl("owlvit"));
-  change(copy.path());
-  StatedGraphEngine engine(std::move(graph));
-  LoadOptions options;
-  options.prompts = prompts;
-  const Error error = error_of([&] { load_labeller(engine, copy.path(), options); });
-  return fmt::format("{} {}", info(error.code()).name, error.what());
+std::string fault_of(const std::function<void(const fs::path&)>& change, GraphInfo graph = owl_graph(),
+                     const Prompts& prompts = prompts_of_names({"cat"})) {
+  return loading_fault(owl("owlvit"), change, std::move(graph), prompts);
 }
-
-void nothing(const fs::path&) {}
 
 TEST(Owl, WhatCannotBeAskedIsRefused) {
   std::string longer;
   for (int i = 0; i < 30; ++i) {
     longer += "very ";
   }
-  EXPECT_THAT(fault_of(nothing, owl_graph(), prompts_of_names({longer + "long"})), HasSubstr("the model reads 16; say it shorter"));
+  EXPECT_THAT(fault_of({}, owl_graph(), prompts_of_names({longer + "long"})), HasSubstr("the model reads 16; say it shorter"));
   Prompts prompts = prompts_of_names({"cat"});
   prompts.templates = {"a {}", "the {}"};
-  EXPECT_THAT(fault_of(nothing, owl_graph(), prompts), HasSubstr("cannot average over 2 templates"));
-  EXPECT_THAT(fault_of(nothing, owl_graph(), prompts_of_names({"cat", ""})), HasSubstr("empty name"));
+  EXPECT_THAT(fault_of({}, owl_graph(), prompts), HasSubstr("cannot average over 2 templates"));
+  EXPECT_THAT(fault_of({}, owl_graph(), prompts_of_names({"cat", ""})), HasSubstr("empty name"));
   EXPECT_THAT(asked(prompts_of_names({"Cat", "cat"}))->notes(), Contains(HasSubstr("'Cat' and 'cat'")));
   EXPECT_THAT(loaded({})->class_names(), IsEmpty()) << "without classes it is described";
 }
@@ -243,7 +235,7 @@ TEST(Owl, FilesThatDoNotBelongTogetherAreRefused) {
               HasSubstr("cannot be prepared so"));
   GraphInfo pairs = owl_graph();
   pairs.inputs[1].shape[0] = 2;
-  EXPECT_THAT(fault_of(nothing, pairs), HasSubstr("2 images at a time"));
+  EXPECT_THAT(fault_of({}, pairs), HasSubstr("2 images at a time"));
 }
 
 TEST(Owl, AGraphOfSoManyTextsGetsSoMany) {

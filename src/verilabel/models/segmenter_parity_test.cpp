@@ -18,7 +18,6 @@
 
 #include "verilabel/engine/testing_installed.h"
 #include "verilabel/geometry/nms.h"
-#include "verilabel/image/decode.h"
 #include "verilabel/image/resize.h"
 #include "verilabel/models/segmenter.h"
 #include "verilabel/models/testing_engine.h"
@@ -160,12 +159,7 @@ class SegmenterRunner {
 };
 
 Image image_of(const json& item, const ImageChange& change = {}) {
-  Image image;
-  decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
-  if (change) {
-    change(image);
-  }
-  return image;
+  return fixture_image(item.at("file").get<std::string>(), change);
 }
 
 Rle mask_from(const json& counts, const Image& image) {

@@ -4,12 +4,16 @@
 #include <cmath>
 #include <fstream>
 #include <optional>
+#include <utility>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
 #include "verilabel/geometry/mask.h"
+#include "verilabel/image/decode.h"
+#include "verilabel/models/testing_engine.h"
 
 namespace verilabel {
 namespace {
@@ -94,6 +98,28 @@ void FaultyModel::set(const std::string& key, const std::string& value_json, con
   }
   document[key] = nlohmann::json::parse(value_json);
   std::ofstream(file) << document;
+}
+
+Image fixture_image(const std::string& file_name, const ImageChange& change) {
+  Image image;
+  decode(fixtures() / "images" / file_name, image);
+  if (change) {
+    change(image);
+  }
+  return image;
+}
+
+std::string loading_fault(const std::filesystem::path& fixture, const std::function<void(const std::filesystem::path&)>& change,
+                          GraphInfo stated, const Prompts& prompts) {
+  const FaultyModel copy(fixture);
+  if (change) {
+    change(copy.path());
+  }
+  StatedGraphEngine engine(std::move(stated));
+  LoadOptions options;
+  options.prompts = prompts;
+  const Error error = error_of([&] { load_labeller(engine, copy.path(), options); });
+  return fmt::format("{} {}", info(error.code()).name, error.what());
 }
 
 }  // namespace verilabel

@@ -132,6 +132,9 @@ inline void shift_by_a_pixel(Image& image) {
   }
 }
 
+/// An image of the fixtures by its file's name, changed where that is asked for.
+Image fixture_image(const std::string& file_name, const ImageChange& change = {});
+
 /// Replaces what must occur in a file.
 void replace_in(const std::filesystem::path& file, const std::string& text, const std::string& by);
 
@@ -154,5 +157,10 @@ class FaultyModel {
  private:
   std::filesystem::path path_;
 };
+
+/// The error, its code first, with which a copy of a fixture does not load after something was changed in its folder, when every
+/// graph in it were the one stated.
+std::string loading_fault(const std::filesystem::path& fixture, const std::function<void(const std::filesystem::path&)>& change,
+                          GraphInfo stated, const Prompts& prompts);
 
 }  // namespace verilabel

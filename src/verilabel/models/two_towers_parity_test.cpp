@@ -13,7 +13,6 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/testing_installed.h"
-#include "verilabel/image/decode.h"
 #include "verilabel/models/family.h"
 #include "verilabel/models/model_config.h"
 #include "verilabel/models/testing_engine.h"
@@ -53,9 +52,7 @@ std::vector<fs::path> forms_of(const fs::path& folder) {
 }
 
 Image image_of(const json& item) {
-  Image image;
-  decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
-  return image;
+  return fixture_image(item.at("file").get<std::string>());
 }
 
 LoadOptions asking(const json& expected, const json& prompt) {

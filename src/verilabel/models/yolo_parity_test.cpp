@@ -15,7 +15,6 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/testing_installed.h"
-#include "verilabel/image/decode.h"
 #include "verilabel/models/testing_engine.h"
 #include "verilabel/models/testing_parity.h"
 
@@ -66,11 +65,7 @@ Differences compare(const fs::path& folder, const json& expected, const char* en
   options.floor = expected.at("floor").get<double>();
   Differences differences;
   for (const json& item : expected.at("images")) {
-    Image image;
-    decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
-    if (change) {
-      change(image);
-    }
+    const Image image = fixture_image(item.at("file").get<std::string>(), change);
     ++differences.images;
     differences.tensors += sha256_of_pixels(runner.prepare(image)) == item.at("pixels_sha256").get<std::string>() ? 0 : 1;
     const DetectionMatches matches =
@@ -130,8 +125,7 @@ TEST(YoloParity, AMaskThatIsOffByAPixelIsFound) {
   json expected = json_of(folder / "expected.json");
   int moved = 0;
   for (json& item : expected.at("images")) {
-    Image image;
-    decode(fixtures() / "images" / item.at("file").get<std::string>(), image);
+    const Image image = fixture_image(item.at("file").get<std::string>());
     for (json& one : item.at("detections")) {
       Rle mask = rle_from_coco_string(one.at("mask").get<std::string>(), static_cast<std::uint32_t>(image.height()),
                                       static_cast<std::uint32_t>(image.width()));

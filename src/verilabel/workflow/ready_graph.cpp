@@ -1,8 +1,6 @@
 #include "verilabel/workflow/ready_graph.h"
 
-#include <cstdlib>
 #include <exception>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +8,8 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/base/parallel.h"
+#include "verilabel/hub/settings.h"
 
 namespace verilabel {
 namespace {
@@ -21,7 +21,7 @@ constexpr int kMostImages = 1024;
 constexpr std::size_t kKeyDigits = 32;
 
 std::string key_of(Engine& engine, const GraphUse& graph, const std::string& weights_sha256, const LabelRunOptions& options) {
-  const unsigned processors = options.threads > 0 ? static_cast<unsigned>(options.threads) : std::thread::hardware_concurrency();
+  const unsigned processors = thread_count(static_cast<unsigned>(options.threads));
   std::string key = fmt::format("{}|{}|{} {}|{}|{}", weights_sha256, graph.file.filename().string(), engine.name(),
                                 engine.version(), options.device, processors);
   for (const auto& shape : input_shapes_of(graph, 1)) {
@@ -46,10 +46,7 @@ std::string note_on(const GraphUse& graph, const BatchChoice& choice) {
 }  // namespace
 
 BatchMemory BatchMemory::of_this_user() {
-  const auto folder = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? fs::path() : fs::path(value);
-  };
+  const auto folder = [](const char* name) { return fs::path(process_environment(name).value_or("")); };
   const fs::path cache = folder("XDG_CACHE_HOME");
   if (cache.is_absolute()) {
     return BatchMemory(cache / "verilabel" / "batches");
