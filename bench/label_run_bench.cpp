@@ -13,6 +13,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -97,9 +98,11 @@ void decode_only(const Labeller& labeller, OpencvInterpolation kernel, const std
 void engine_only(Engine& engine, const Labeller& labeller, std::size_t count) {
   const auto compiled = compile_for_run(engine, labeller.graph(), {});
   std::vector<std::unique_ptr<InferRequest>> requests;
+  std::mt19937 noise(1);
   for (int i = 0; i < compiled->optimal_requests(); ++i) {
     requests.push_back(compiled->create_request());
-    std::ranges::fill(requests.back()->input(0), 0.F);
+    // Noise, as an image is: with zeros everywhere the engine is faster by one or two per cent.
+    std::ranges::generate(requests.back()->input(0), [&noise] { return static_cast<float>(noise() >> 24U); });
   }
   BoundedQueue<InferRequest*> finished(requests.size());
   std::size_t started = 0;

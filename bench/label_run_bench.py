@@ -1,13 +1,14 @@
 """The label run against its bound, in one run: label_run_bench.py BUILD_DIR DATA_DIR [--help].
 
-DATA_DIR is the folder of VERILABEL_TEST_DATA. For each model and engine, R rounds (5 by default) of these measurements in turn:
+DATA_DIR is the folder of VERILABEL_TEST_DATA. For each model and engine, R rounds (15 by default) of these measurements in turn,
+each of them a few seconds long, so that a machine whose clock moves is as fast for one as for the other:
   engine   the engine alone on the same graph, by its own Python package: inputs in memory, all processors, float32. OpenVINO by
            benchmark_app -hint throughput -infer_precision f32 (left to itself it computes in bfloat16 where the processor can, and
            gives other scores); ONNX Runtime by onnxruntime_bound.py, the better of its two ways
   decode   reading, decoding and resizing the same images with the model's kernel, all processors
   run      the library's label run of these images
-The bound is what engine and decode take an image together; the ratio is run / bound, of the medians. Processor time is compared as
-well, with an engine loop of our own for the engine's: it says the same on a machine that has other things to do, where the ratio of
+The bound is what engine and decode take an image together; the ratio is run / bound of each round, of which the median and the
+quartiles are printed. Processor time is compared as well, with an engine loop of our own for the engine's: it says the same on a machine that has other things to do, where the ratio of
 wall times only says how busy the machine was. Then the resident memory of a run over 1,000 and over 10,000 images.
 """
 
@@ -19,13 +20,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+ENGINE_SECONDS = 2
 KERNELS = {"yolox": "linear", "nanodet": "area"}
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("build", type=Path)
 parser.add_argument("data", type=Path)
-parser.add_argument("--images", type=int, default=984)
-parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--images", type=int, default=256)
+parser.add_argument("--rounds", type=int, default=15)
 parser.add_argument("--no-memory", action="store_true")
 parser.add_argument("--engine", action="append", choices=("openvino", "onnxruntime"), help="default: both")
 parser.add_argument("--model", action="append", help="a file name without .onnx under DATA_DIR/models")
@@ -45,14 +47,14 @@ def benchmark_app_ms(model):
         "-infer_precision",
         "f32",
         "-t",
-        "10",
+        str(ENGINE_SECONDS),
     ]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     return 1e3 / float(re.search(r"Throughput:\s+([\d.]+) FPS", out.stdout).group(1))
 
 
 def onnxruntime_ms(model):
-    command = [sys.executable, Path(__file__).parent / "onnxruntime_bound.py", model]
+    command = [sys.executable, Path(__file__).parent / "onnxruntime_bound.py", model, str(ENGINE_SECONDS)]
     ways = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     print(
         "  onnxruntime alone, inferences a second: {streams:.1f} side by side, {together:.1f} together".format(**ways),
@@ -90,11 +92,12 @@ def compare(model, engine_name):
         print("processor ms {:.3f} + {:.3f}, run {:.3f}".format(*processor), file=sys.stderr)
     for name, k in (("wall", 0), ("processor", 1)):
         engine, decode, run = (statistics.median(r[k][i] for r in rounds) for i in range(3))
+        low, ratio, high = statistics.quantiles((r[k][2] / (r[k][0] + r[k][1]) for r in rounds), method="inclusive")
         print(
             f"{model.stem}, {engine_name}, {name} time: engine {engine:.3f} + decode {decode:.3f} ms an image, run {run:.3f} ms",
             end=": ",
         )
-        print(f"run / bound {run / (engine + decode):.3f}")
+        print(f"run / bound {ratio:.3f} (quartiles {low:.3f} to {high:.3f})")
     run = rounds[-1][2]
     stages = ", ".join(f"{k} {an_image(run, k):.2f}" for k in ("decode", "preprocess", "output", "sink"))
     idle = 100 * run["idle_seconds"] / run["seconds"]

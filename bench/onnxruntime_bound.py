@@ -23,7 +23,10 @@ def inferences_a_second(threads, threads_of_an_inference):
     options.intra_op_num_threads = threads_of_an_inference
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    inputs = {i.name: numpy.zeros([n if isinstance(n, int) else 1 for n in i.shape], numpy.float32) for i in session.get_inputs()}
+    # Noise, as an image is: with zeros everywhere the engine is faster by one or two per cent.
+    rng = numpy.random.default_rng(0)
+    shapes = {i.name: [n if isinstance(n, int) else 1 for n in i.shape] for i in session.get_inputs()}
+    inputs = {name: 255 * rng.random(shape, numpy.float32) for name, shape in shapes.items()}
     done = [0] * threads
 
     def work(thread, until):
