@@ -8,8 +8,9 @@ each of them a few seconds long, so that a machine whose clock moves is as fast 
   decode   reading, decoding and resizing the same images with the model's kernel, all processors
   run      the library's label run of these images
 The bound is what engine and decode take an image together; the ratio is run / bound of each round, of which the median and the
-quartiles are printed. Processor time is compared as well, with an engine loop of our own for the engine's: it says the same on a machine that has other things to do, where the ratio of
-wall times only says how busy the machine was. Then the resident memory of a run over 1,000 and over 10,000 images.
+quartiles are printed. Processor time is compared as well, with an engine loop of our own for the engine's: it says the same on a
+machine that has other things to do, where the ratio of wall times only says how busy the machine was. Then the resident memory of a
+run over 1,000 and over 10,000 images.
 """
 
 import argparse
