@@ -185,6 +185,22 @@ def scenario(name, where, metrics, spread):
     }
 
 
+def intervals_of(metrics, per_class):
+    """Whiskers of each class's numbers, and of all together."""
+
+    def whiskers(numbers, keys):
+        between = {k: None if numbers[k] is None else [max(0, numbers[k] - 0.1), min(1, numbers[k] + 0.05)] for k in keys}
+        return {"metrics": {key: numbers[key] for key in keys}, "intervals": between}
+
+    return {
+        "threshold": OWN_THRESHOLD,
+        "confidence": 0.95,
+        "resamples": 1000,
+        "overall": whiskers(metrics, ("mAP", "precision", "recall", "f1")),
+        "per_class": {name: whiskers(numbers, ("AP", "precision", "recall", "f1")) for name, numbers in per_class.items()},
+    }
+
+
 def comparison_of(rng, metrics, per_class):
     def pair(value, interval=False):
         other = None if value is None else max(0.0, value + rng.uniform(-0.08, 0.05))
@@ -197,6 +213,11 @@ def comparison_of(rng, metrics, per_class):
         "metrics": {name: pair(value, interval=True) for name, value in metrics.items() if name != "threshold"},
         "per_class": {name: {key: pair(numbers[key]) for key in ("AP", "f1")} for name, numbers in per_class.items()},
     }
+
+
+def shown_classes(document):
+    """Names of the classes that have a row: those with truths or predictions."""
+    return [name for name, numbers in document["per_class"].items() if numbers["truths"] or numbers["predictions"]]
 
 
 def document(names, seed=1, images=()):
@@ -255,6 +276,7 @@ def document(names, seed=1, images=()):
                 "fp": histogram([rng.betavariate(0.7, 2.5) for _ in wrong]),
             },
         },
+        "intervals": intervals_of(metrics, per_class),
         "scenarios": [
             scenario("small", "area<1024", {"mAP": 0.21, "AP": 0.4, "precision": 0.55, "recall": 0.31, "f1": 0.4}, 0.09),
             scenario("night", "tag:night", {"mAP": 0.41, "AP": 0.6, "precision": 0.75, "recall": 0.61, "f1": 0.67}, None),
