@@ -1,0 +1,262 @@
+"""The detector, a small YOLO-World: it finds what texts ask for, whose features are an input. And the recipe that trains it.
+
+    python training/detector.py WORLD… --texts EMBEDDER
+
+`--texts` is the embedder's folder of a checkpoint: its text tower stays as it is. Places are assigned to objects as in TOOD (Feng
+et al., 2021), boxes learn by CIoU (Zheng et al., 2020), scores by a binary cross-entropy against what was asked for.
+"""
+
+import math
+from pathlib import Path
+
+import embedder
+import numpy as np
+import torch
+import torch.nn.functional as F
+from embedder import FEATURES
+from layers import Conv, Split, doubled, parameter_count
+from loop import Run, Schedule, arguments, load
+from matching import Matching
+from prompts import TEMPLATES, THINGS, Phrase, phrases_of, rivals_of
+from tokenizer import Tokenizer
+from torch import nn
+from world import World, letterbox_of
+
+SIDE = 320
+STRIDES = (8, 16, 32)
+SCHEDULE = Schedule(steps=7500, batch=16, rate=2e-3)
+
+
+class Head(nn.Module):
+    """Of one scale: features that are compared with texts, and distances to the sides of the box in strides."""
+
+    def __init__(self, inputs, stride):
+        super().__init__()
+        self.stride = stride
+        self.look = nn.Sequential(Conv(inputs, 64, 3), nn.Conv2d(64, FEATURES, 1))
+        self.edges = nn.Sequential(Conv(inputs, 32, 3), nn.Conv2d(32, 4, 1))
+        self.scale = nn.Parameter(torch.tensor(math.log(8.0)))
+        self.bias = nn.Parameter(torch.tensor(-6.0))
+        nn.init.constant_(self.edges[1].bias, 1.0)
+
+    def forward(self, x):
+        """Features [B, places, FEATURES] of length 1, boxes [B, places, 4] as corners in pixels of the input."""
+        rows, columns = x.shape[-2:]
+        features = F.normalize(self.look(x).flatten(2).transpose(1, 2), dim=-1)
+        edges = F.softplus(self.edges(x)).flatten(2).transpose(1, 2) * self.stride
+        centres = self.centres(rows, columns, x.device)
+        return features, torch.cat([centres - edges[..., :2], centres + edges[..., 2:]], -1)
+
+    def centres(self, rows, columns, device=None):
+        y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
+        return (torch.stack([x, y], -1).view(-1, 2) * self.stride).to(device)
+
+
+class Detector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.to_4 = nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), Split(32, 32, 1))
+        self.to_8 = nn.Sequential(Conv(32, 64, 3, 2), Split(64, 64, 2))
+        self.to_16 = nn.Sequential(Conv(64, 96, 3, 2), Split(96, 96, 2))
+        self.to_32 = nn.Sequential(Conv(96, 128, 3, 2), Split(128, 128, 1))
+        self.around = Conv(4 * 64, 128)
+        self.squeeze = Conv(128, 64)
+        self.up_16 = Split(128 + 96, 96, 1)
+        self.up_8 = Split(96 + 64, 64, 1)
+        self.down_16 = Conv(64, 64, 3, 2)
+        self.at_16 = Split(64 + 96, 96, 1)
+        self.down_32 = Conv(96, 96, 3, 2)
+        self.at_32 = Split(96 + 128, 128, 1)
+        self.heads = nn.ModuleList(Head(width, stride) for width, stride in zip((64, 96, 128), STRIDES))
+
+    def pyramid(self, images):
+        x8 = self.to_8(self.to_4(images))
+        x16 = self.to_16(x8)
+        x32 = self.to_32(x16)
+        pooled = [self.squeeze(x32)]
+        for _ in range(3):
+            pooled.append(F.max_pool2d(pooled[-1], 5, 1, 2))
+        x32 = self.around(torch.cat(pooled, 1))
+        y16 = self.up_16(torch.cat([doubled(x32), x16], 1))
+        y8 = self.up_8(torch.cat([doubled(y16), x8], 1))
+        y16 = self.at_16(torch.cat([self.down_16(y8), y16], 1))
+        y32 = self.at_32(torch.cat([self.down_32(y16), x32], 1))
+        return y8, y16, y32
+
+    def look(self, images):
+        """Features, boxes, and by place the factor and offset of its scale."""
+        found = [head(x) for head, x in zip(self.heads, self.pyramid(images))]
+        places = [features.shape[1] for features, _ in found]
+        features, boxes = (torch.cat(parts, 1) for parts in zip(*found))
+        scales = torch.cat([head.scale.exp().expand(count) for head, count in zip(self.heads, places)])
+        biases = torch.cat([head.bias.expand(count) for head, count in zip(self.heads, places)])
+        return features, boxes, scales, biases
+
+    def logits(self, images, text_features):
+        features, boxes, scales, biases = self.look(images)
+        return features @ text_features.transpose(-1, -2) * scales[:, None] + biases[:, None], boxes
+
+    def forward(self, images, text_features):
+        """[B, 3, SIDE, SIDE] from 0 to 1 and [B, texts, FEATURES] of length 1 -> scores [B, places, texts], boxes [B, places, 4] as
+        corners in pixels of the input."""
+        logits, boxes = self.logits(images, text_features)
+        return logits.sigmoid(), boxes
+
+
+def make(_):
+    return Detector()
+
+
+# ---- Training ----
+
+ALPHA, BETA = 0.5, 6.0  # how much score and overlap count when places are assigned
+PLACES = 10  # assigned to an object, at most
+PHRASES = 160  # of a batch, beside the kinds
+
+
+def overlaps(a, b):
+    """IoU of boxes [..., 4] as corners, by broadcasting."""
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    inside = (high - low).clamp(min=0).prod(-1)
+    areas = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1) + (b[..., 2:] - b[..., :2]).clamp(min=0).prod(-1)
+    return inside / (areas - inside).clamp(min=1e-6)
+
+
+def complete_overlaps(a, b):
+    """CIoU of pairs of boxes [N, 4]."""
+    around = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
+    apart = ((a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) / 2).square().sum(1) / around.square().sum(1).clamp(min=1e-6)
+    wide_a, wide_b = (torch.atan((one[:, 2] - one[:, 0]) / (one[:, 3] - one[:, 1]).clamp(min=1e-3)) for one in (a, b))
+    shape = 4 / math.pi**2 * (wide_a - wide_b).square()
+    overlap = overlaps(a, b)
+    with torch.no_grad():
+        weight = shape / (1 - overlap + shape).clamp(min=1e-6)
+    return overlap - apart - weight * shape
+
+
+@torch.no_grad()
+def assigned(scores, boxes, truths, centres):
+    """Of one image: scores [places, objects] of each object's kind, boxes [places, 4], truths [objects, 4], centres [places, 2].
+    -> places, the object of each, and how well they agree, from 0 to the object's best overlap."""
+    inside = torch.minimum(centres[:, None] - truths[None, :, :2], truths[None, :, 2:] - centres[:, None]).amin(-1) > 0
+    # An object between the centres of places gets the one that is nearest.
+    lost = ~inside.any(0)
+    if lost.any():
+        nearest = ((truths[lost, :2] + truths[lost, 2:]) / 2)[None].sub(centres[:, None]).square().sum(-1).argmin(0)
+        inside[nearest, lost.nonzero()[:, 0]] = True
+    overlap = overlaps(boxes[:, None], truths[None]) * inside
+    agreement = scores.clamp(min=1e-9) ** ALPHA * (overlap + 1e-9) ** BETA * inside
+    chosen = torch.zeros_like(inside)
+    best = agreement.topk(min(PLACES, len(centres)), 0).indices
+    chosen.scatter_(0, best, True)
+    chosen &= inside
+    # A place that several objects want goes to the one that it overlaps most.
+    crowded = chosen.sum(1) > 1
+    if crowded.any():
+        winner = (overlap[crowded] + chosen[crowded] * 2).argmax(1)
+        chosen[crowded] = F.one_hot(winner, chosen.shape[1]).bool()
+    agreement = agreement * chosen
+    strength = agreement / agreement.amax(0).clamp(min=1e-12) * (overlap * chosen).amax(0)
+    place, owner = chosen.nonzero(as_tuple=True)
+    return place, owner, strength[place, owner]
+
+
+class Batches:
+    """Draws images and phrases, and says which objects fit which phrases."""
+
+    def __init__(self, world, texts, tokenizer):
+        self.world, self.texts, self.tokenizer = world, texts, tokenizer
+        self.images = world.letterboxed(SIDE)
+        self.matching = Matching(world.kinds, world.values)
+        self.facts = self.matching.facts([thing.facts for thing in world.things])
+        self.phrases = [phrases_of(thing.facts) for thing in world.things]
+        self.boxes = np.array([self.box_in_input(thing) for thing in world.things], np.float32).reshape(-1, 4)
+        self.features = {}
+
+    def box_in_input(self, thing):
+        picture = self.world.pictures[thing.image]
+        scale, left, top = letterbox_of(picture.width, picture.height, SIDE)
+        x1, y1, x2, y2 = thing.box_xyxy()
+        return x1 * scale + left, y1 * scale + top, x2 * scale + left, y2 * scale + top
+
+    def feature(self, text):
+        if text not in self.features:
+            with torch.no_grad():
+                self.features[text] = F.normalize(self.texts(torch.tensor([self.tokenizer.ids(text)])), dim=-1)[0]
+        return self.features[text]
+
+    def draw(self, rng, batch):
+        """Images, features of texts, and of each image its boxes, kinds, which phrases they fit and which of them count."""
+        rows = rng.integers(len(self.world.pictures), size=batch)
+        phrases = [Phrase(kind=kind) for kind in self.world.kinds]
+        for thing in rng.permutation([thing for row in rows for thing in self.world.things_of[row]]):
+            mine = self.phrases[thing][1:]
+            if mine and len(phrases) < len(self.world.kinds) + PHRASES:
+                phrases.append(mine[rng.integers(len(mine))])
+                if rivals := rivals_of(phrases[-1], self.world.kinds, self.world.values):
+                    phrases.append(rivals[rng.integers(len(rivals))])
+        phrases = list(dict.fromkeys(phrases))
+        texts = [phrase.text(THINGS[rng.integers(len(THINGS))]) for phrase in phrases]
+        texts = [text if rng.random() < 0.7 else TEMPLATES[rng.integers(len(TEMPLATES))].replace("{}", text) for text in texts]
+        asked = self.matching.phrases(phrases)
+        images = self.images.take(rows)
+        mirrored = rng.random(batch) < 0.5
+        truths = []
+        for i, row in enumerate(rows):
+            things = self.world.things_of[row]
+            boxes, facts = self.boxes[things], self.facts[things]
+            if mirrored[i]:
+                images[i] = images[i, :, ::-1]
+                boxes = np.stack([SIDE - boxes[:, 2], boxes[:, 1], SIDE - boxes[:, 0], boxes[:, 3]], 1)
+            truths.append((
+                torch.from_numpy(boxes), torch.from_numpy(facts[:, 0]),
+                torch.from_numpy(self.matching.fits(facts, asked)).float(),
+                torch.from_numpy(self.matching.may_judge(facts, asked)).float(),
+            ))  # fmt: skip
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        # Light that varies a little, and no colour.
+        pixels = (pixels * torch.from_numpy(rng.uniform(0.85, 1.15, (batch, 1, 1, 1))).float()).clamp(max=1)
+        return pixels, torch.stack([self.feature(text) for text in texts])[None], truths
+
+
+def losses_of(model, pixels, texts, truths, centres):
+    logits, boxes = model.logits(pixels.contiguous(memory_format=torch.channels_last), texts)
+    targets, weights = torch.zeros_like(logits), torch.ones_like(logits)
+    found, wanted, strengths = [], [], []
+    for i, (truth, kinds, fits, counts) in enumerate(truths):
+        if not len(truth):
+            continue
+        place, owner, strength = assigned(logits[i].detach()[:, kinds].sigmoid(), boxes[i].detach(), truth, centres)
+        targets[i, place] = strength[:, None] * fits[owner]
+        weights[i, place] = counts[owner]
+        found.append(boxes[i, place])
+        wanted.append(truth[owner])
+        strengths.append(strength)
+    found, wanted, strengths = torch.cat(found), torch.cat(wanted), torch.cat(strengths)
+    total = targets.sum().clamp(min=1)
+    scores = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum") / total
+    edges = ((1 - complete_overlaps(found, wanted)) * strengths).sum() / strengths.sum().clamp(min=1)
+    return {"scores": 1.0 * scores, "boxes": 5.0 * edges}
+
+
+def main():
+    parser = arguments(__doc__.split("\n")[0], "checkpoints/detector", SCHEDULE)
+    parser.add_argument("--texts", type=Path, required=True, help="folder of the embedder's checkpoint")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    world = World(options.worlds)
+    texts, saved = load(options.texts, embedder.make)
+    tokenizer = Tokenizer(saved["facts"]["words"])
+    torch.manual_seed(options.seed)
+    model = make({})
+    print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
+    batches = Batches(world, texts.embedder.text, tokenizer)
+    centres = torch.cat([head.centres(SIDE // head.stride, SIDE // head.stride) for head in model.heads])
+    schedule = Schedule(options.steps, options.batch, options.rate)
+    facts = {"texts": [saved["settings"], saved["step"]]}
+    run = Run(options, schedule, model.to(memory_format=torch.channels_last), facts)
+    run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch), centres))
+
+
+if __name__ == "__main__":
+    main()
