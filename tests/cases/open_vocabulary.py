@@ -217,9 +217,13 @@ class OpenVocabulary(FixtureCase):
         for name in ASKED:
             for status, words, reason in [
                 (2, [], "say what with --classes"),
-                (2, ["--classes", ","], "--classes names no class"),
+                (2, ["--classes", ""], "--classes has an empty name"),
+                (2, ["--classes", "cat,,dog"], "--classes has an empty name"),
+                (2, ["--classes", "cat,"], "--classes has an empty name"),
+                (2, ["--classes", "cat", "--negatives", ",sky"], "--negatives has an empty name"),
                 (4, ["--classes-file", self.names_file([])], "names none"),
-                (2, ["--classes-file", unnamed], "a class has an empty name"),
+                (4, ["--classes-file", unnamed], "classes[1] has an empty name"),
+                (4, ["--classes-file", self.names_file(["cat", "", "dog"])], "has an empty line"),
                 (2, ["--classes", "cat,cat"], "named twice"),
                 (2, ["--classes", "very " * 300 + "long"], "the model reads"),
             ]:
@@ -233,8 +237,18 @@ class OpenVocabulary(FixtureCase):
         error = self.error("label", "--model", self.model("grounding-dino"), "--classes", "???", status=2)
         self.assertIn("no phrase to this model", error["message"])
         for name in BAKED:
-            error = self.error("label", "--model", self.model(name), "--classes", "zebra", status=2)
-            self.assertIn("the model has no class 'zebra'", error["message"])
+            for names, reason in [
+                ("zebra", "the model has no class 'zebra'"),
+                ("", "an empty name"),
+                ("cat,,cat", "an empty name"),
+            ]:
+                error = self.error("label", "--model", self.model(name), "--classes", names, status=2)
+                self.assertIn(reason, error["message"])
+            error = self.error("label", "--model", self.model(name), "--classes", "cat,cat", status=2)
+            self.assertIn("named twice", error["message"])
+            words = ("--classify-with", self.model(name), "--classes", "cat", "--propose", "cat,")
+            error = self.error("label", "--model", self.model(name), *words, status=2)
+            self.assertIn("--propose has an empty name", error["message"])
         self.assertEqual(self.run_program("labels").json["labels"], [])
 
     def test_files_that_do_not_belong_together_are_refused(self):

@@ -1,6 +1,8 @@
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -20,7 +22,7 @@ struct Words {
   std::string model;
   std::string segment_with;
   std::string classify_with;
-  std::string propose;
+  std::optional<std::string> propose;
   std::string tile;
   double tile_overlap = TilingOptions().overlap;
   std::vector<double> scales = TilingOptions().scales;
@@ -29,9 +31,9 @@ struct Words {
   bool finds_everything = false;
   EverythingOptions everything;
   std::string manifest;
-  std::string classes;
+  std::optional<std::string> classes;
   std::string classes_file;
-  std::string negatives;
+  std::optional<std::string> negatives;
   std::vector<std::string> templates;
   std::int64_t resume = 0;
 };
@@ -46,6 +48,16 @@ TilingOptions tiling_from(const Words& words) {
     }
   }
   return tiling;
+}
+
+/// An option that takes names; also an empty text, which CLI11 takes for no text where the value may be absent.
+CLI::Option* add_names(CLI::App& app, const std::string& name, std::optional<std::string>& text, const std::string& help) {
+  return app.add_option_function<std::string>(name, [&text](const std::string& given) { text = given; }, help)->type_name("NAMES");
+}
+
+/// None where the option was not given.
+std::vector<std::string> names_of(const std::optional<std::string>& text, std::string_view option) {
+  return text ? names_from(*text, option) : std::vector<std::string>();
 }
 
 Action configure(CLI::App& app) {
@@ -96,22 +108,19 @@ Action configure(CLI::App& app) {
   app.add_option("--classify-with", words->classify_with,
                  "A model that names each object from its pixels alone; confidences are multiplied, --classes are its classes")
       ->type_name("MODEL");
-  app.add_option("--propose", words->propose, "With --classify-with: what the first model shall find, separated by commas")
-      ->type_name("NAMES");
+  add_names(app, "--propose", words->propose, "With --classify-with: what the first model shall find, separated by commas");
   app.add_option("--crop-margin", options->crop.margin, "With --classify-with: what is seen around a box, in parts of its sides")
       ->capture_default_str();
   app.add_flag("--keep-background", words->keeps_background,
                "With --classify-with: show an outlined object with what is behind it (default: on grey)");
   auto* classes =
-      app.add_option("--classes", words->classes,
-                     "What a model that reads shall find, or which of a model's own classes are wanted; separated by commas")
-          ->type_name("NAMES");
+      add_names(app, "--classes", words->classes,
+                "What a model that reads shall find, or which of a model's own classes are wanted; separated by commas");
   app.add_option("--classes-file", words->classes_file,
                  "The same, one a line, or \"name: phrasing | phrasing\"; \"- phrasing\" competes and is dropped; or JSON")
       ->type_name("FILE")
       ->excludes(classes);
-  app.add_option("--negatives", words->negatives, "Phrasings that compete with the classes and are dropped, separated by commas")
-      ->type_name("TEXTS");
+  add_names(app, "--negatives", words->negatives, "Phrasings that compete with the classes and are dropped, separated by commas");
   app.add_option("--template", words->templates,
                  "Sentence that the model reads, with {} for the class; several are averaged (default: the family's)")
       ->type_name("TEXT")
@@ -162,17 +171,14 @@ Action configure(CLI::App& app) {
     options->model = words->model;
     options->segment_with = words->segment_with;
     options->classify_with = words->classify_with;
-    options->propose = prompts_of_names(names_from(words->propose));
+    options->propose = prompts_of_names(names_of(words->propose, "--propose"));
     options->crop.is_masked = !words->keeps_background;
     if (!words->manifest.empty()) {
       options->manifest = std::filesystem::absolute(words->manifest).lexically_normal();
     }
-    if (!words->classes.empty() && names_from(words->classes).empty()) {
-      throw Error(ErrorCode::wrong_use, "--classes names no class; leave it out for all of the model's");
-    }
     options->prompts =
-        words->classes_file.empty() ? prompts_of_names(names_from(words->classes)) : read_prompts(words->classes_file);
-    for (const std::string& negative : names_from(words->negatives)) {
+        words->classes_file.empty() ? prompts_of_names(names_of(words->classes, "--classes")) : read_prompts(words->classes_file);
+    for (const std::string& negative : names_of(words->negatives, "--negatives")) {
       options->prompts.negatives.push_back(negative);
     }
     if (!words->templates.empty()) {

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/error.h"
+
 namespace verilabel::cli {
 namespace {
 
@@ -46,33 +48,33 @@ std::string number_text(std::optional<double> number) {
   return number && std::isfinite(*number) ? fmt::format("{:.4f}", *number) : "-";
 }
 
-std::vector<std::string> names_from(std::string_view comma_separated) {
+std::vector<std::string> names_from(std::string_view comma_separated, std::string_view option) {
   std::vector<std::string> names;
-  std::string name;
-  bool is_quoted = false;
-  bool was_quoted = false;
-  const auto end_name = [&] {
-    const std::string_view whole = was_quoted ? std::string_view(name) : trimmed(name);
-    if (!whole.empty()) {
-      names.emplace_back(whole);
+  const auto require = [&](bool holds, std::string_view fault) {
+    if (!holds) {
+      throw Error(ErrorCode::wrong_use, fmt::format("{} {}", option, fault),
+                  {{"name", fmt::format("number {}", names.size() + 1)}});
     }
-    name.clear();
-    was_quoted = false;
   };
-  for (const char c : comma_separated) {
-    if (c == '"') {
-      if (!is_quoted) {
-        name.clear();
-      }
+  const auto add = [&](std::string_view name) {
+    const bool is_quoted = name.size() > 1 && name.starts_with('"') && name.ends_with('"');
+    name = is_quoted ? name.substr(1, name.size() - 2) : name;
+    require(name.find('"') == std::string_view::npos, "has a quote inside a name; put quotes around the whole name");
+    require(!trimmed(name).empty(), "has an empty name; a comma too many?");
+    names.emplace_back(name);
+  };
+  std::size_t begin = 0;
+  bool is_quoted = false;
+  for (std::size_t i = 0; i < comma_separated.size(); ++i) {
+    if (comma_separated[i] == '"') {
       is_quoted = !is_quoted;
-      was_quoted = true;
-    } else if (c == ',' && !is_quoted) {
-      end_name();
-    } else if (is_quoted || !was_quoted) {
-      name += c;
+    } else if (comma_separated[i] == ',' && !is_quoted) {
+      add(trimmed(comma_separated.substr(begin, i - begin)));
+      begin = i + 1;
     }
   }
-  end_name();
+  require(!is_quoted, "has a quote that is not closed");
+  add(trimmed(comma_separated.substr(begin)));
   return names;
 }
 

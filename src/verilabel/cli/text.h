@@ -24,7 +24,8 @@ class Table {
 /// Four decimals, or a dash for what is undefined.
 std::string number_text(std::optional<double> number);
 
-/// "car, bus, \"traffic light\"" as a list of names, without blanks around them; empty names are left out.
-std::vector<std::string> names_from(std::string_view comma_separated);
+/// "car, bus, \"traffic light\"" as a list of names, without blanks around them. Throws `wrong_use`, naming the option and the
+/// place, for an empty name, a quote inside a name and one that is not closed.
+std::vector<std::string> names_from(std::string_view comma_separated, std::string_view option);
 
 }  // namespace verilabel::cli

@@ -1,6 +1,12 @@
 #include "verilabel/cli/text.h"
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include <gtest/gtest.h>
+
+#include "verilabel/base/error.h"
 
 namespace verilabel::cli {
 namespace {
@@ -18,8 +24,27 @@ TEST(Text, UndefinedNumbersAreADash) {
 }
 
 TEST(Text, NamesAreTrimmedAndMayBeQuoted) {
-  EXPECT_EQ(names_from("a, b c ,\"x, y\",, d"), (std::vector<std::string>{"a", "b c", "x, y", "d"}));
-  EXPECT_TRUE(names_from(" , ").empty());
+  EXPECT_EQ(names_from("a, b c ,\"x, y\", d", "--classes"), (std::vector<std::string>{"a", "b c", "x, y", "d"}));
+  EXPECT_EQ(names_from("\" a\"", "--classes"), (std::vector<std::string>{" a"}));
+}
+
+TEST(Text, NamesThatAreNoneAreRefusedByTheirPlace) {
+  const auto fault = [](std::string_view text) -> std::string {
+    try {
+      names_from(text, "--classes");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(fault("a,,b"), "--classes has an empty name; a comma too many? (name: number 2)");
+  EXPECT_EQ(fault(",a"), "--classes has an empty name; a comma too many? (name: number 1)");
+  EXPECT_EQ(fault("a, b, "), "--classes has an empty name; a comma too many? (name: number 3)");
+  EXPECT_EQ(fault("a,\" \""), "--classes has an empty name; a comma too many? (name: number 2)");
+  EXPECT_EQ(fault(""), "--classes has an empty name; a comma too many? (name: number 1)");
+  EXPECT_EQ(fault("a, 5\" screen, \"b\""), "--classes has a quote that is not closed (name: number 2)");
+  EXPECT_EQ(fault("a, the \"b\" c"), "--classes has a quote inside a name; put quotes around the whole name (name: number 2)");
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ std::vector<std::string> names_from(const json& value) {
     refuse("class_names", "class_names must be a list of names in the order of the model's classes");
   }
   auto names = value.get<std::vector<std::string>>();
-  if (std::ranges::find(names, "") != names.end()) {
-    refuse("class_names", "class_names holds an empty name");
+  if (const auto empty = std::ranges::find(names, ""); empty != names.end()) {
+    refuse("class_names", fmt::format("class_names[{}] is an empty name", empty - names.begin()));
   }
   std::set<std::string> seen;
   for (const std::string& name : names) {

@@ -79,7 +79,7 @@ TEST(Manifest, NamesTheKeyThatIsWrong) {
            Faulty{R"({"class_names": []})", "class_names"},
            Faulty{R"({"class_names": "cat"})", "class_names"},
            Faulty{R"({"class_names": ["cat", 3]})", "class_names"},
-           Faulty{R"({"class_names": ["cat", ""]})", "class_names"},
+           Faulty{R"({"class_names": ["cat", ""]})", "class_names[1]"},
            Faulty{R"({"class_names": ["cat", "cat"]})", "class_names"},
            Faulty{R"({"channel_order": "grb"})", "channel_order"},
            Faulty{R"({"mean": [1, 2]})", "mean"},

@@ -39,6 +39,9 @@ PromptClass class_of_line(const std::string& line, std::size_t number) {
     return {line, {line}};
   }
   PromptClass one{trimmed(line.substr(0, colon)), {}};
+  if (one.name.empty()) {
+    refuse_line(number, "a class has an empty name; write name: phrasing | phrasing");
+  }
   std::istringstream phrasings(line.substr(colon + 1));
   for (std::string phrasing; std::getline(phrasings, phrasing, '|');) {
     one.phrasings.push_back(trimmed(phrasing));
@@ -53,10 +56,18 @@ Prompts prompts_of_lines(const std::string& text) {
   Prompts prompts;
   std::istringstream lines(text);
   std::size_t number = 0;
+  std::size_t blank = 0;  // the first line of the blank ones before this one
   for (std::string line; std::getline(lines, line);) {
     ++number;
     line = trimmed(line);
-    if (line.empty() || line.front() == '#') {
+    if (line.empty()) {
+      blank = blank == 0 ? number : blank;
+      continue;
+    }
+    if (blank != 0) {
+      refuse_line(blank, "the file of classes has an empty line; take it out, or begin it with # where it is for people");
+    }
+    if (line.front() == '#') {
       continue;
     }
     if (line.front() == '-') {
@@ -75,18 +86,29 @@ std::vector<std::string> strings_of(const json& value, const std::string& key) {
   if (!value.is_array() || !std::ranges::all_of(value, [](const json& item) { return item.is_string(); })) {
     refuse_key(key, fmt::format("{} must be a list of strings", key));
   }
-  return value.get<std::vector<std::string>>();
+  auto texts = value.get<std::vector<std::string>>();
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (trimmed(texts[i]).empty()) {
+      refuse_key(fmt::format("{}[{}]", key, i), fmt::format("{}[{}] is empty", key, i));
+    }
+  }
+  return texts;
 }
 
 PromptClass class_of_json(const json& value, std::size_t index) {
   const std::string key = fmt::format("classes[{}]", index);
-  if (value.is_string()) {
-    return {value.get<std::string>(), {value.get<std::string>()}};
-  }
-  if (!value.is_object() || !value.contains("name") || !value.at("name").is_string()) {
+  const bool is_object = value.is_object() && value.contains("name") && value.at("name").is_string();
+  if (!is_object && !value.is_string()) {
     refuse_key(key, fmt::format(R"({} must be a name, or {{"name": …, "phrasings": […]}})", key));
   }
-  PromptClass one{value.at("name").get<std::string>(), {}};
+  PromptClass one{(is_object ? value.at("name") : value).get<std::string>(), {}};
+  if (trimmed(one.name).empty()) {
+    refuse_key(key, fmt::format("{} has an empty name", key));
+  }
+  if (!is_object) {
+    one.phrasings = {one.name};
+    return one;
+  }
   for (const auto& [name, content] : value.items()) {
     if (name == "phrasings") {
       one.phrasings = strings_of(content, key + ".phrasings");
