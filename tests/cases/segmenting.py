@@ -1,6 +1,7 @@
 """Segmenters: boxes that a detector finds or a set has are outlined, everything is found, a classifier says what it is."""
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -210,6 +211,14 @@ class Segmenting(FixtureCase):
             report = self.run_program("models", "verify", SEGMENTERS / name, "--seconds", "0.1").json
             self.assertTrue(all(check["is_good"] for check in report["checks"]), report["checks"])
             self.assertGreater(report["images_per_second"], 0)
+
+    def test_models_verify_says_what_is_wrong_with_a_segmenter(self):
+        folder = self.scratch / "sam-boxes"
+        shutil.copytree(SEGMENTERS / "sam-boxes", folder)
+        (folder / "preprocessor_config.json").unlink()
+        report = self.run_program("models", "verify", folder, status=1).json
+        self.assertEqual([check["name"] for check in report["checks"]], ["load"])
+        self.assertIn("preprocessor_config.json is missing", report["checks"][0]["message"])
 
     def test_models_lists_the_families_of_segmenters(self):
         families = {family["name"] for family in self.run_program("models").json["families"]}

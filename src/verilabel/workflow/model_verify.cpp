@@ -168,23 +168,23 @@ class Verification {
     }
   }
 
-  /// A model that proposes labels, else one that outlines objects, else one that makes vectors.
+  /// A model that outlines objects, else one that proposes labels, else one that makes vectors.
   std::string load() {
     engine_ = open_engine(options_.engine);
     report_.engine_version = engine_->version();
     const LoadOptions asked{
         .manifest = options_.manifest, .prompts = prompts_of_names({"person", "car", "tree"}), .device = options_.device};
     const LoadOptions plain{.manifest = options_.manifest};
-    try {
-      labeller_ = load_labeller(*engine_, model_.path, asked);
-    } catch (const Error& refused) {
-      if (refused.code() != ErrorCode::bad_model) {
-        throw;
-      }
-      segmenter_ = unless_refused([&] { return load_segmenter(*engine_, model_.path, plain); });
-      embedder_ = segmenter_ ? nullptr : unless_refused([&] { return load_embedder(*engine_, model_.path, plain); });
-      if (!segmenter_ && !embedder_) {
-        throw;
+    if (is_segmenter(*engine_, model_.path)) {
+      segmenter_ = load_segmenter(*engine_, model_.path, plain);
+    } else {
+      try {
+        labeller_ = load_labeller(*engine_, model_.path, asked);
+      } catch (const Error& refused) {
+        embedder_ = refused.code() == ErrorCode::bad_model ? embedder_unless_refused(plain) : nullptr;
+        if (!embedder_) {
+          throw;
+        }
       }
     }
     const ModelCard& card = labeller_ ? labeller_->card() : segmenter_ ? segmenter_->card() : embedder_->card();
@@ -193,11 +193,10 @@ class Verification {
     return fmt::format("{} ({})", card.family, card.layout);
   }
 
-  /// Nothing for a model that is of none of its families.
-  template <typename Load>
-  static auto unless_refused(const Load& load) -> decltype(load()) {
+  /// Nothing for a model that is none.
+  std::unique_ptr<Embedder> embedder_unless_refused(const LoadOptions& options) const {
     try {
-      return load();
+      return load_embedder(*engine_, model_.path, options);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::bad_model && error.code() != ErrorCode::wrong_use) {
         throw;
