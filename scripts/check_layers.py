@@ -28,6 +28,7 @@ LIBRARIES = (
     Library("spdlog", r"spdlog/.*", in_public_headers=True),
     Library("OpenSSL", r"openssl/.*", ("base",)),
     Library("OpenCV", r"opencv2/.*", ("image",)),
+    Library("Cairo", r"cairo\.h", ("demo",)),
     Library("libjpeg", r"jpeglib\.h|jerror\.h", ("image",)),
     Library("libpng", r"png\.h", ("image",)),
     Library("Oniguruma", r"oniguruma\.h", ("text",)),

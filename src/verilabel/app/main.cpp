@@ -39,6 +39,7 @@ const std::array kCommands = {
     &verilabel::cli::kReviewCommand,   &verilabel::cli::kTagCommand,         &verilabel::cli::kViewsCommand,
     &verilabel::cli::kExportCommand,   &verilabel::cli::kStatsCommand,       &verilabel::cli::kSamplesCommand,
     &verilabel::cli::kLabelsCommand,   &verilabel::cli::kEmbedCommand,       &verilabel::cli::kModelsCommand,
+    &verilabel::cli::kDemoCommand,
 };
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else

@@ -23,5 +23,6 @@ extern const Command kStatsCommand;
 extern const Command kSamplesCommand;
 extern const Command kLabelsCommand;
 extern const Command kModelsCommand;
+extern const Command kDemoCommand;
 
 }  // namespace verilabel::cli

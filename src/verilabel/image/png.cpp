@@ -71,6 +71,21 @@ bool read_pixels(png_structp png, png_infop info, PngState& state, png_bytepp ro
   return true;
 }
 
+std::string encode(std::span<const std::uint8_t> pixels, std::uint32_t width, std::uint32_t height, png_uint_32 format) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = format;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string content(size, '\0');
+  if (png_image_write_to_memory(&image, content.data(), &size, 0, pixels.data(), 0, nullptr) == 0) {
+    throw Error(ErrorCode::internal, fmt::format("a PNG of {} × {} pixels cannot be written: {}", width, height, image.message));
+  }
+  content.resize(size);
+  return content;
+}
+
 }  // namespace
 
 void decode_png(std::span<const std::byte> content, Image& image) {
@@ -92,19 +107,16 @@ void decode_png(std::span<const std::byte> content, Image& image) {
   }
 }
 
-std::string encode_gray_png(std::span<const std::uint8_t> pixels, std::uint32_t width, std::uint32_t height) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = width;
-  image.height = height;
-  image.format = PNG_FORMAT_GRAY;
-  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
-  std::string content(size, '\0');
-  if (png_image_write_to_memory(&image, content.data(), &size, 0, pixels.data(), 0, nullptr) == 0) {
-    throw Error(ErrorCode::internal, fmt::format("a PNG of {} × {} pixels cannot be written: {}", width, height, image.message));
+std::string encode_png(const Image& image) {
+  if (image.empty()) {
+    throw Error(ErrorCode::wrong_use, "an image without pixels cannot be written as PNG");
   }
-  content.resize(size);
-  return content;
+  return encode(image.pixels(), static_cast<std::uint32_t>(image.width()), static_cast<std::uint32_t>(image.height()),
+                PNG_FORMAT_BGR);
+}
+
+std::string encode_gray_png(std::span<const std::uint8_t> pixels, std::uint32_t width, std::uint32_t height) {
+  return encode(pixels, width, height, PNG_FORMAT_GRAY);
 }
 
 }  // namespace verilabel
