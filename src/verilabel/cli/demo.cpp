@@ -26,8 +26,12 @@ struct Words {
 
 int create(const Invocation& invocation, const Words& words) {
   DemoOptions options = words.options;
-  options.only = names_from(words.only);
-  options.without = names_from(words.without);
+  if (!words.only.empty()) {
+    options.only = names_from(words.only, "--only");
+  }
+  if (!words.without.empty()) {
+    options.without = names_from(words.without, "--without");
+  }
   if (words.has_no_faults) {
     options.faults = {0, 0, 0, 0, 0, 0, 0, 0};
   }

@@ -56,18 +56,10 @@ Prompts prompts_of_lines(const std::string& text) {
   Prompts prompts;
   std::istringstream lines(text);
   std::size_t number = 0;
-  std::size_t blank = 0;  // the first line of the blank ones before this one
   for (std::string line; std::getline(lines, line);) {
     ++number;
     line = trimmed(line);
-    if (line.empty()) {
-      blank = blank == 0 ? number : blank;
-      continue;
-    }
-    if (blank != 0) {
-      refuse_line(blank, "the file of classes has an empty line; take it out, or begin it with # where it is for people");
-    }
-    if (line.front() == '#') {
+    if (line.empty() || line.front() == '#') {
       continue;
     }
     if (line.front() == '-') {

@@ -36,8 +36,7 @@ struct Prompts {
 Prompts prompts_of_names(const std::vector<std::string>& names);
 
 /// Reads a file of classes. Text has one class a line, "name" or "name: phrasing | phrasing"; a line that begins with "-" is a
-/// negative, one that begins with "#" is for people; blank lines may only stand at the end. A file that ends in .json holds
-/// {"classes": ["name",
+/// negative; blank lines and those that begin with "#" are for people. A file that ends in .json holds {"classes": ["name",
 /// {"name": …, "phrasings": […]}], "negatives": […], "templates": […]}, of which only classes is needed, or a list of classes.
 /// Throws `bad_data` naming file and line or key, `not_found`, `io`.
 Prompts read_prompts(const std::filesystem::path& file);
