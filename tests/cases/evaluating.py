@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import sqlite3
 
 from harness import ProgramCase, test_data, write_bitmap, write_json
@@ -70,6 +71,54 @@ class Evaluating(ProgramCase):
             self.assertEqual((of_class["truths"], of_class["few_truths"]), (1, True))
         self.assertLessEqual(answer["intervals"]["threshold"][0], answer["threshold"])
         self.assertGreaterEqual(answer["intervals"]["threshold"][1], answer["threshold"])
+
+    def test_what_is_wanted_holds_for_all_that_the_file_lets_through(self):
+        # Each prediction is a truth's box or in an empty place, so that what is right needs no matching.
+        rng = random.Random(4)
+        names = [f"class {i}" for i in range(12)]
+        annotations, results, right = [], [], []
+        for number in range(12):
+            skill = rng.uniform(0.2, 0.9)
+            for _ in range(rng.choice((60, 90)) if number < 5 else rng.randint(1, 20)):
+                place = [10 * (len(annotations) % 50), 10 * (len(annotations) // 50), 8, 8]
+                annotations.append((1, number, place))
+                results.append(result(1, number, place, round(rng.betavariate(4 * skill, 2), 3)))
+                right.append(True)
+        for i in range(500):
+            number = rng.randrange(12)
+            results.append(result(1, number, [10 * (i % 50), 500 + 10 * (i // 50), 8, 8], round(rng.betavariate(1.5, 3), 3)))
+            right.append(False)
+        # COCO looks at 100 of a class and image: spread over images.
+        document = truth(annotations, images=40)
+        document["categories"] = [{"id": i, "name": name} for i, name in enumerate(names)]
+        for one in (*document["annotations"], *results):
+            one["image_id"] = 1 + (one["bbox"][0] + one["bbox"][1]) // 10 % 40
+        for image in document["images"]:
+            image |= {"width": 600, "height": 700}
+        gt, dt = write_json(self.scratch / "gt.json", document), write_json(self.scratch / "dt.json", results)
+
+        def best(numbers, at_least):
+            """The lowest threshold with that precision over some classes: a plain scan."""
+            rows = [(r["score"], is_right) for r, is_right in zip(results, right, strict=True) if r["category_id"] in numbers]
+            good = None
+            for threshold in sorted({score for score, _ in rows}, reverse=True):
+                kept = [is_right for score, is_right in rows if score >= threshold]
+                good = threshold if any(kept) and sum(kept) / len(kept) >= at_least else good
+            return good
+
+        for wanted in (0.6, 0.8, 0.95):
+            words = ("threshold", "--truth", gt, "--predictions", dt, "--precision", str(wanted), "--resamples", "0")
+            answer = self.run_program(*words).json
+            few = {i for i, name in enumerate(names) if answer["per_class"][name]["few_truths"]}
+            self.assertTrue(few and len(few) < 12)
+            self.assertEqual(answer["shared"]["threshold"], best(few, wanted))
+            of_class = [answer["shared" if i in few else "per_class"] for i in range(12)]
+            of_class = [one if i in few else one[names[i]] for i, one in enumerate(of_class)]
+            limits = [2 if one["threshold"] is None else one["threshold"] for one in of_class]
+            kept = [is_right for r, is_right in zip(results, right, strict=True) if r["score"] >= limits[r["category_id"]]]
+            self.assertEqual((len(kept), sum(kept)), (answer["by_class"]["kept"], answer["by_class"]["right"]))
+            self.assertEqual(answer["by_class"]["missed"], len(annotations) - sum(kept))
+            self.assertGreaterEqual(answer["by_class"]["precision"], wanted)
 
     def test_chosen_threshold_is_used_and_inclusive(self):
         box = [10, 10, 40, 40]

@@ -56,8 +56,8 @@ void say_overall(Console& console, const ThresholdRecommendation& recommendation
   const Recommendation& overall = recommendation.overall;
   const std::string goal = name_of(recommendation.goal);
   if (!overall.point) {
-    console.say(overall.truths == 0 ? "there are no truths to choose a threshold by; the file lets nothing through"
-                                    : fmt::format("no threshold achieves {}; the file lets nothing through", goal));
+    console.say(overall.truths == 0 ? "there are no truths to choose a threshold by"
+                                    : fmt::format("no threshold achieves {} over all classes together", goal));
     return;
   }
   console.say(fmt::format("for {}: threshold {}\n  precision {}, recall {}, F1 {}", goal,
@@ -65,6 +65,19 @@ void say_overall(Console& console, const ThresholdRecommendation& recommendation
                           number_text(number_of(overall, &Counts::precision), recommendation.intervals.precision),
                           number_text(number_of(overall, &Counts::recall), recommendation.intervals.recall),
                           number_text(number_of(overall, &Counts::f1), recommendation.intervals.f1)));
+}
+
+/// What the thresholds of the file keep together, and whether that is what was wanted.
+void say_by_class(Console& console, const ThresholdRecommendation& recommendation) {
+  const Counts& counts = recommendation.by_class;
+  const std::int64_t kept = counts.true_positives + counts.false_positives;
+  if (kept == 0) {
+    console.say("by class, as --output writes it: nothing is let through");
+    return;
+  }
+  console.say(fmt::format("by class, as --output writes it: {} kept, {} wrong, {} missed\n  precision {}, recall {}, F1 {}", kept,
+                          counts.false_positives, counts.false_negatives, number_text(counts.precision()),
+                          number_text(counts.recall()), number_text(counts.f1())));
 }
 
 void say_choices(Console& console, const ThresholdRecommendation& recommendation) {
@@ -97,7 +110,7 @@ void say_classes(Console& console, const ThresholdRecommendation& recommendation
   console.say("\n" + table.text());
 }
 
-/// Classes whose own threshold says little.
+/// Classes whose own threshold says little, and what holds for them instead.
 void note_few_truths(Console& console, const ThresholdRecommendation& recommendation) {
   std::int64_t few = 0;
   std::string names;
@@ -108,12 +121,17 @@ void note_few_truths(Console& console, const ThresholdRecommendation& recommenda
       ++few;
     }
   }
-  if (few > 0) {
-    console.note(
-        fmt::format("{} classes have fewer than {} truths, so that thresholds of their own say little, and the overall one "
-                    "holds for them in --output: {}",
-                    few, Recommendation::kFewTruths, names));
+  if (few == 0) {
+    return;
   }
+  const Recommendation& shared = *recommendation.shared;
+  console.note(fmt::format("{} fewer than {} truths, so that a threshold of {} own says little; in --output {} {}: {}",
+                           few == 1 ? "1 class has" : fmt::format("{} classes have", few), Recommendation::kFewTruths,
+                           few == 1 ? "its" : "their", few == 1 ? "it has" : "they have",
+                           !shared.point             ? "none that achieves it, so that nothing of them is let through"
+                           : shared.has_few_truths() ? fmt::format("the overall one, {}", number_text(shared.point->threshold))
+                                                     : fmt::format("one together, {}", number_text(shared.point->threshold)),
+                           names));
 }
 
 Action configure(CLI::App& app) {
@@ -154,6 +172,7 @@ Action configure(CLI::App& app) {
     console.write_json(document);
     say_coverage(console, recommendation.sets);
     say_overall(console, recommendation);
+    say_by_class(console, recommendation);
     say_choices(console, recommendation);
     if (options->is_per_class) {
       say_classes(console, recommendation);
@@ -179,9 +198,11 @@ const Command kThresholdCommand{
     "what is found than they lose by what is wrong, and thresholds of 0.1 to 0.2 gave the best ones. To accept labels without "
     "looking,\n"
     "take a high one (--precision 0.95). The one of best F1 is for looking at results.\n"
-    "Intervals are of 95 %, over images drawn anew. Where no threshold achieves what is wanted, the file lets nothing through; for "
-    "a\n"
-    "class with fewer than 30 truths it has the overall threshold.",
+    "Intervals are of 95 %, over images drawn anew. The file has a threshold for each class, so that what is wanted holds for each "
+    "of\n"
+    "them and for all that it keeps; where no threshold achieves it, it lets nothing of the class through. Classes with fewer than "
+    "30\n"
+    "truths share one, found on all of them together.",
     kExamples,
     &configure,
 };

@@ -77,6 +77,38 @@ ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes,
   return result;
 }
 
+ScoreCurve sum_of(const std::vector<const ScoreCurve*>& curves) {
+  struct Step {
+    double threshold;
+    std::int64_t true_positives;
+    std::int64_t false_positives;
+  };
+  std::vector<Step> steps;
+  ScoreCurve sum;
+  for (const ScoreCurve* curve : curves) {
+    sum.truths_ += curve->truths();
+    Counts before;
+    for (std::size_t i = 0; i < curve->size(); ++i) {
+      const Counts counts = curve->counts(i);
+      steps.push_back(
+          {curve->thresholds()[i], counts.true_positives - before.true_positives, counts.false_positives - before.false_positives});
+      before = counts;
+    }
+  }
+  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.threshold > b.threshold; });
+  Counts counts;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    counts.true_positives += steps[i].true_positives;
+    counts.false_positives += steps[i].false_positives;
+    if (i + 1 == steps.size() || steps[i + 1].threshold != steps[i].threshold) {
+      sum.thresholds_.push_back(steps[i].threshold);
+      sum.true_positives_.push_back(counts.true_positives);
+      sum.false_positives_.push_back(counts.false_positives);
+    }
+  }
+  return sum;
+}
+
 void ThresholdGoal::validate() const {
   const bool is_good = kind == Kind::f_beta ? value > 0 && std::isfinite(value) : value > 0 && value <= 1;
   if (!is_good) {

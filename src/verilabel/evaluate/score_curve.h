@@ -24,6 +24,7 @@ class ScoreCurve {
 
  private:
   friend class ScoreCurveBuilder;
+  friend ScoreCurve sum_of(const std::vector<const ScoreCurve*>& curves);
   std::vector<double> thresholds_;
   std::vector<std::int64_t> true_positives_;  ///< summed from the highest score down, like what follows
   std::vector<std::int64_t> false_positives_;
@@ -38,6 +39,9 @@ struct ScoreCurves {
 /// From the outcomes of one matching pass. `threads` as in `MatchOptions`. Throws `wrong_use` for other outcomes; `bad_data`,
 /// naming the sample, for a score that is not finite.
 ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes, unsigned threads = 0);
+
+/// What is right and wrong at every score threshold of several curves, no prediction being in two of them.
+ScoreCurve sum_of(const std::vector<const ScoreCurve*>& curves);
 
 /// What a threshold is to achieve.
 struct ThresholdGoal {

@@ -54,6 +54,21 @@ TEST(ScoreCurve, CountsAtAnyThresholdAreThoseOfAPass) {
   }
 }
 
+TEST(ScoreCurve, TheSumOfAllClassesIsTheCurveOfAll) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 50; ++round) {
+    const EvaluationInput input = random_input(random);
+    const ScoreCurves curves = score_curves(input, evaluate(input, {}).outcomes, 2);
+    const ScoreCurve sum = sum_of({&curves.per_class[0], &curves.per_class[1]});
+    EXPECT_EQ(sum.truths(), curves.overall.truths());
+    ASSERT_EQ(sum.thresholds(), curves.overall.thresholds());
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      EXPECT_EQ(sum.counts(i), curves.overall.counts(i));
+    }
+  }
+  EXPECT_EQ(sum_of({}).size(), 0U);
+}
+
 TEST(ScoreCurve, ThresholdsAchieveTheirGoalAsABruteForceScanSays) {
   std::mt19937_64 random(6);
   for (int round = 0; round < 100; ++round) {

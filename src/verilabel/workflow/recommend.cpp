@@ -53,6 +53,53 @@ void write_recommendation(JsonWriter& json, const Recommendation& one, const Poi
   json.end_object();
 }
 
+void write_counts(JsonWriter& json, const Counts& counts) {
+  json.field("kept", counts.true_positives + counts.false_positives).field("right", counts.true_positives);
+  json.field("wrong", counts.false_positives).field("missed", counts.false_negatives);
+}
+
+/// Of the classes with few truths together; nothing where there are none.
+std::optional<Recommendation> shared_by(const ScoreCurves& curves, const ThresholdRecommendation& recommendation) {
+  std::vector<const ScoreCurve*> few;
+  for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
+    const ScoreCurve& curve = curves.per_class[k];
+    if (recommendation.per_class[k].has_few_truths() && (curve.truths() > 0 || curve.size() > 0)) {
+      few.push_back(&curve);
+    }
+  }
+  if (few.empty()) {
+    return std::nullopt;
+  }
+  const ScoreCurve together = sum_of(few);
+  Recommendation shared{point_for(together, recommendation.goal), std::nullopt, together.truths()};
+  if (shared.has_few_truths()) {
+    shared.point = recommendation.overall.point;
+    if (shared.point) {
+      shared.point->counts = together.at(shared.point->threshold);
+    }
+  }
+  return shared;
+}
+
+Counts counts_by_class(const ScoreCurves& curves, const ThresholdRecommendation& recommendation) {
+  Counts sum;
+  const auto add = [&](const Recommendation& one) {
+    const Counts counts = one.point ? one.point->counts : Counts{0, 0, one.truths};
+    sum.true_positives += counts.true_positives;
+    sum.false_positives += counts.false_positives;
+    sum.false_negatives += counts.false_negatives;
+  };
+  for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
+    if (!recommendation.per_class[k].has_few_truths()) {
+      add(recommendation.per_class[k]);
+    }
+  }
+  if (recommendation.shared) {
+    add(*recommendation.shared);
+  }
+  return sum;
+}
+
 std::optional<double> threshold_for(const ThresholdRecommendation& recommendation, std::string_view use) {
   const auto found = std::ranges::find(recommendation.choices, use, &ThresholdChoice::use);
   return found == recommendation.choices.end() || !found->point ? std::nullopt : found->point->threshold;
@@ -86,6 +133,8 @@ ThresholdRecommendation recommend_thresholds(const std::filesystem::path& projec
   for (const ScoreCurve& curve : curves.per_class) {
     recommendation.per_class.push_back(recommend(curve));
   }
+  recommendation.shared = shared_by(curves, recommendation);
+  recommendation.by_class = counts_by_class(curves, recommendation);
   if (options.with_intervals) {
     const ThresholdIntervals intervals = bootstrap_thresholds(judged.input, outcomes, options.goal, options.bootstrap);
     recommendation.overall.threshold = intervals.overall.threshold;
@@ -122,15 +171,23 @@ std::string recommendation_json(const ThresholdRecommendation& recommendation) {
       json.end_object();
     }
   }
+  json.end_object();
+  if (recommendation.shared) {
+    json.key("shared").begin_object();
+    write_recommendation(json, *recommendation.shared);
+    json.end_object();
+  }
+  const Counts& by_class = recommendation.by_class;
+  json.key("by_class").begin_object().field("f1", by_class.f1()).field("precision", by_class.precision());
+  json.field("recall", by_class.recall());
+  write_counts(json, by_class);
   json.end_object().key("choices").begin_array();
   for (const ThresholdChoice& choice : recommendation.choices) {
     json.begin_object().field("goal", name_of(choice.goal));
     json.field("use", choice.use.empty() ? std::nullopt : std::optional(choice.use));
     write_point(json, choice.point);
     if (choice.point) {
-      const Counts& counts = choice.point->counts;
-      json.field("kept", counts.true_positives + counts.false_positives).field("right", counts.true_positives);
-      json.field("wrong", counts.false_positives).field("missed", counts.false_negatives);
+      write_counts(json, choice.point->counts);
     }
     json.end_object();
   }

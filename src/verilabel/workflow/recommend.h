@@ -46,14 +46,18 @@ struct ThresholdRecommendation {
   Recommendation overall;
   PointMetricIntervals intervals;         ///< of what the overall threshold, as it is, yields on images drawn anew
   std::vector<Recommendation> per_class;  ///< in the order of `sets.class_names`
-  std::vector<ThresholdChoice> choices;   ///< from the lowest threshold to the highest: from keeping to being sure
+  /// One threshold for all classes with few truths, found on them together, so that what holds for it and for each other class
+  /// holds for the whole; the overall one where they have few truths even together. Nothing where no class has few.
+  std::optional<Recommendation> shared;
+  Counts by_class;  ///< what each class's threshold, its own or the shared one, keeps and loses, summed over the classes
+  std::vector<ThresholdChoice> choices;  ///< from the lowest threshold to the highest: from keeping to being sure
 };
 
 /// Recommends thresholds from the comparison of two sets or files, which is not stored. Throws what `evaluate_sets` does.
 ThresholdRecommendation recommend_thresholds(const std::filesystem::path& project_dir, const RecommendOptions& options);
 
-/// `{"goal", "threshold", "f1", …, "training", "acceptance", "per_class", "choices"}`: what `threshold --json` prints and what a
-/// thresholds file is. Classes that do not occur are left out.
+/// `{"goal", "threshold", "f1", …, "training", "acceptance", "per_class", "shared", "by_class", "choices"}`: what `threshold
+/// --json` prints and what a thresholds file is. Classes that do not occur are left out.
 std::string recommendation_json(const ThresholdRecommendation& recommendation);
 
 }  // namespace verilabel

@@ -81,12 +81,16 @@ Thresholds thresholds_from(const json& document) {
   if (!per_class.is_object()) {
     throw Error(ErrorCode::bad_data, "`per_class` must be an object of class names", {{"field", "per_class"}});
   }
+  const json shared = document.value("shared", json::object());
+  if (!shared.is_object()) {
+    throw Error(ErrorCode::bad_data, "`shared` must be an object with `threshold`", {{"field", "shared"}});
+  }
+  const std::optional<double> shared_threshold = threshold_from(shared, "shared");
   for (const auto& [name, value] : per_class.items()) {
     const std::string key = fmt::format("per_class.{}", name);
-    if (value.is_object() && flag_from(value, "few_truths", key)) {
-      continue;
-    }
-    if (const auto threshold = value.is_object() ? threshold_from(value, key) : number_from(value, key)) {
+    const bool is_sharing = value.is_object() && flag_from(value, "few_truths", key);
+    const auto own = [&] { return value.is_object() ? threshold_from(value, key) : number_from(value, key); };
+    if (const auto threshold = is_sharing ? shared_threshold : own()) {
       thresholds.per_class.push_back({name, *threshold});
     }
   }

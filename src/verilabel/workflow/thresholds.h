@@ -42,7 +42,8 @@ class ClassThresholds {
 /// Reads `{"threshold": 0.3, "per_class": {"car": {"threshold": 0.4}, "bus": 0.5}}`. A null threshold, which stands for a class
 /// where nothing could be recommended, is as if it were not there; but with `"unattainable": true` beside it, which says that no
 /// threshold achieves what was wanted, it is infinite and no label reaches it. A class with
-/// `"few_truths": true` is as if it were not listed: what was recommended for it says more about a few images than about the class.
+/// `"few_truths": true` has the threshold of `"shared": {"threshold": 0.35}`, which was found on all such classes together, and
+/// without one is as if it were not listed: what was recommended for it says more about a few images than about the class.
 /// Other keys are for people. Throws `bad_data`
 /// naming the key, also for one that stands twice in its object, `not_found`, `io`.
 Thresholds read_thresholds(const std::filesystem::path& path);

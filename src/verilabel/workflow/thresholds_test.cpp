@@ -41,10 +41,22 @@ TEST(Thresholds, NothingReachesWhatCannotBeAttainedAndFewTruthsSayNothing) {
   EXPECT_EQ(thresholds.per_class[1].threshold, 0.5);
 }
 
+TEST(Thresholds, ClassesWithFewTruthsShareAThreshold) {
+  const auto of_bus = [](const std::string& shared) {
+    const Thresholds thresholds =
+        read(R"({"threshold": 0.3, "per_class": {"bus": {"threshold": 0.4, "few_truths": true}}, "shared": )" + shared + "}");
+    return thresholds.per_class.empty() ? thresholds.global : std::optional(thresholds.per_class.front().threshold);
+  };
+  EXPECT_EQ(of_bus(R"({"threshold": 0.35, "truths": 44})"), 0.35);
+  EXPECT_EQ(of_bus(R"({"threshold": null, "unattainable": true})"), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(of_bus("{}"), 0.3);
+}
+
 TEST(Thresholds, FaultsNameTheFileAndTheKey) {
   for (const char* text : {"", "[]", "{", "{}", R"({"threshold": 1e999})", R"({"threshold": "high"})", R"({"per_class": []})",
                            R"({"threshold": null, "unattainable": 1})", R"({"per_class": {"car": {"few_truths": "yes"}}})",
-                           R"({"per_class": {"car": {"threshold": []}}})"}) {
+                           R"({"per_class": {"car": {"threshold": []}}})", R"({"threshold": 1, "shared": 0.5})",
+                           R"({"threshold": 1, "shared": {"threshold": "low"}})"}) {
     try {
       read(text);
       FAIL() << text;
