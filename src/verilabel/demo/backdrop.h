@@ -26,6 +26,7 @@ struct Zone {
 struct Backdrop {
   std::vector<Zone> zones;
   std::vector<Glow> glows;  ///< lamps and windows, for the dark
+  double density = 1;       ///< how many things there are, compared with other scenes
   double horizon_px = 0;    ///< where fog is thickest; outdoors
   double ground_px = 0;     ///< what is below lies in the snow
 };

@@ -44,6 +44,7 @@ Backdrop draw_kitchen(Canvas& c, const Conditions& conditions, Random& random) {
   const double h = c.height();
   const double side = std::max(w, h);
   Backdrop backdrop;
+  backdrop.density = 1.15;
   const double back = h * random.uniform(0.46, 0.54);
   const double front = h * random.uniform(0.9, 0.95);
   constexpr std::array kTiles = {Rgb{226, 232, 228}, Rgb{188, 212, 214}, Rgb{236, 220, 190}, Rgb{200, 216, 190},
@@ -100,6 +101,7 @@ Backdrop draw_shelf(Canvas& c, const Conditions& conditions, Random& random) {
   const double h = c.height();
   const double side = std::max(w, h);
   Backdrop backdrop;
+  backdrop.density = 1.35;
   constexpr std::array kWalls = {Rgb{214, 206, 190}, Rgb{176, 192, 196}, Rgb{206, 188, 196}, Rgb{188, 200, 176},
                                  Rgb{228, 214, 176}};
   const Rgb wall = jittered(random.pick(kWalls), random);

@@ -21,7 +21,7 @@ LightOf ambient(Light light, bool is_outdoors) {
     case Light::dusk:
       return is_outdoors ? LightOf{226, 184, 168} : LightOf{232, 196, 158};
     case Light::night:
-      return is_outdoors ? LightOf{92, 100, 146} : LightOf{124, 112, 108};
+      return is_outdoors ? LightOf{104, 110, 154} : LightOf{124, 112, 108};
     default:
       return {kOne, kOne, kOne};
   }

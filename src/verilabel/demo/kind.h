@@ -53,6 +53,7 @@ struct Kind {
   double max_turn_deg = 0;
   double weight = 1;
   std::string_view look_alike = {};
+  bool has_writing = false;  ///< that can be read in one direction only
 };
 
 /// All of them; the place in this list, counted from 1, is the number of the class.

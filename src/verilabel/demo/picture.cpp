@@ -48,16 +48,7 @@ Image image_of(const Canvas& canvas) {
   return image;
 }
 
-Rgb fog_color(Light light) {
-  switch (light) {
-    case Light::dusk:
-      return {214, 186, 176};
-    case Light::night:
-      return {148, 154, 176};
-    default:
-      return {206, 212, 216};
-  }
-}
+constexpr Rgb kFog{212, 214, 218};  // before the light of the hour falls on it
 
 /// What fog leaves of a thing's own color: of 256 it takes this much.
 int fog_at(double nearness) {
@@ -136,7 +127,7 @@ void veil_backdrop(Image& image, const Backdrop& backdrop, const Conditions& con
   for (int y = 0; y < image.height(); ++y) {
     const double below = (y - backdrop.horizon_px) / std::max(1.0, image.height() - backdrop.horizon_px);
     if (conditions.weather == Weather::fog) {
-      veil_row(image, y, fog_color(conditions.light), fog_at(std::max(0.0, below)));
+      veil_row(image, y, kFog, fog_at(std::max(0.0, below)));
     } else if (conditions.weather == Weather::snow) {
       veil_row(image, y, {244, 247, 252}, y > backdrop.ground_px ? 190 : 60);
     }
@@ -162,7 +153,7 @@ void add_own_glow(std::vector<Glow>& glows, const PlacedObject& object) {
       add(0.55, -0.18, 0.42, {255, 244, 200}, 1.2);
     }
   } else {
-    add(0, -0.45, 0.8, {250, 240, 230}, 0.4);  // so that it can be told in the dark
+    add(0, -0.45, 0.7, {250, 240, 230}, 0.32);  // so that it can be told in the dark
   }
 }
 
@@ -307,7 +298,7 @@ Picture draw_picture(std::uint64_t seed, std::uint64_t index, const PictureOptio
     const int veil = conditions.weather == Weather::fog    ? fog_at(objects[i].nearness)
                      : conditions.weather == Weather::snow ? 24
                                                            : 0;
-    paint_object(picture.image, sprites[i], fog_color(conditions.light), veil);
+    paint_object(picture.image, sprites[i], kFog, veil);
     add_own_glow(backdrop.glows, objects[i]);
   }
 
@@ -333,12 +324,11 @@ Picture draw_picture(std::uint64_t seed, std::uint64_t index, const PictureOptio
     conditions.blur_sigma_px = blur_part * std::max(width, height);
   }
   blur(picture.image, conditions.blur_sigma_px);
-  if (!options.is_dark) {
-    add_noise(picture.image, conditions.noise_sigma, camera);
-  } else {
+  if (options.is_dark || options.is_blurred) {  // which noise would make hard to tell
     conditions.noise = Noise::clean;
     conditions.noise_sigma = 0;
   }
+  add_noise(picture.image, conditions.noise_sigma, camera);
   return picture;
 }
 

@@ -45,7 +45,7 @@ void choose_look(PlacedObject& object, const Kind& kind, ColorSet colors, Random
   look.variant = static_cast<int>(random.below(static_cast<std::size_t>(kind.variants)));
   look.pose = kind.poses.empty() ? 0 : static_cast<int>(random.below(kind.poses.size()));
   look.detail = random.next();
-  object.is_mirrored = random.chance(0.5);
+  object.is_mirrored = random.chance(0.5) && !kind.has_writing;
   object.turn_rad = kRadPerDegree * kind.max_turn_deg * random.uniform(-1, 1);
 }
 
@@ -81,7 +81,7 @@ std::vector<PlacedObject> place_objects(const Backdrop& backdrop, int width_px, 
   }
   const double side = std::max(width_px, height_px);
   const double squareness = static_cast<double>(std::min(width_px, height_px)) / side;
-  const int count = static_cast<int>(std::lround(random.integer(9, 20) * (0.45 + 0.75 * squareness)));
+  const int count = static_cast<int>(std::lround(random.integer(9, 20) * (0.45 + 0.75 * squareness) * backdrop.density));
   std::vector<std::size_t> zones_of;
   for (int i = 0; i < count; ++i) {
     const std::size_t zone_index = random.weighted(zone_weights);
