@@ -22,9 +22,9 @@ from tokenizer import Tokenizer
 from torch import nn
 from world import World, letterbox_of
 
-SIDE = 320
-STRIDES = (8, 16, 32)
-SCHEDULE = Schedule(steps=7500, batch=16, rate=2e-3)
+SIDE = 384
+STRIDES = (8, 16)
+SCHEDULE = Schedule(steps=5000, batch=16, rate=2e-3)
 
 
 class Head(nn.Module):
@@ -53,35 +53,31 @@ class Head(nn.Module):
 
 
 class Detector(nn.Module):
+    """Things are small in these worlds: places are 8 and 16 pixels apart, and the layer at 32 is there for what surrounds them."""
+
     def __init__(self):
         super().__init__()
         self.to_4 = nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), Split(32, 32, 1))
         self.to_8 = nn.Sequential(Conv(32, 64, 3, 2), Split(64, 64, 2))
-        self.to_16 = nn.Sequential(Conv(64, 96, 3, 2), Split(96, 96, 2))
-        self.to_32 = nn.Sequential(Conv(96, 128, 3, 2), Split(128, 128, 1))
-        self.around = Conv(4 * 64, 128)
-        self.squeeze = Conv(128, 64)
-        self.up_16 = Split(128 + 96, 96, 1)
-        self.up_8 = Split(96 + 64, 64, 1)
-        self.down_16 = Conv(64, 64, 3, 2)
-        self.at_16 = Split(64 + 96, 96, 1)
-        self.down_32 = Conv(96, 96, 3, 2)
-        self.at_32 = Split(96 + 128, 128, 1)
-        self.heads = nn.ModuleList(Head(width, stride) for width, stride in zip((64, 96, 128), STRIDES))
+        self.to_16 = nn.Sequential(Conv(64, 112, 3, 2), Split(112, 112, 2))
+        self.to_32 = nn.Sequential(Conv(112, 128, 3, 2), Split(128, 128, 1))
+        self.squeeze, self.around = Conv(128, 64), Conv(4 * 64, 128)
+        self.up_16 = Split(128 + 112, 112, 1)
+        self.up_8 = Split(112 + 64, 80, 1)
+        self.down_16 = Conv(80, 64, 3, 2)
+        self.at_16 = Split(64 + 112, 112, 1)
+        self.heads = nn.ModuleList(Head(width, stride) for width, stride in zip((80, 112), STRIDES))
 
     def pyramid(self, images):
         x8 = self.to_8(self.to_4(images))
         x16 = self.to_16(x8)
-        x32 = self.to_32(x16)
-        pooled = [self.squeeze(x32)]
+        pooled = [self.squeeze(self.to_32(x16))]
         for _ in range(3):
             pooled.append(F.max_pool2d(pooled[-1], 5, 1, 2))
         x32 = self.around(torch.cat(pooled, 1))
         y16 = self.up_16(torch.cat([doubled(x32), x16], 1))
         y8 = self.up_8(torch.cat([doubled(y16), x8], 1))
-        y16 = self.at_16(torch.cat([self.down_16(y8), y16], 1))
-        y32 = self.at_32(torch.cat([self.down_32(y16), x32], 1))
-        return y8, y16, y32
+        return y8, self.at_16(torch.cat([self.down_16(y8), y16], 1))
 
     def look(self, images):
         """Features, boxes, and by place the factor and offset of its scale."""

@@ -13,13 +13,17 @@ detector   the mean over phrases of the average precision at an IoU of 0.5 (COCO
            kinds, combinations that training named, and those that it did not. A red car found for "blue car" is a mistake of
            "blue car".
 segmenter  the mean over objects of the IoU of the mask that the true box prompts, at the image's size
+
+With `--program` the detector is run by verilabel itself, in the engine of its `--engine`: the figures must be the same.
 """
 
 import argparse
 import contextlib
 import io
 import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -179,6 +183,37 @@ def detections(folder, world, phrases, threads):
     return rows
 
 
+def detections_of_program(program, engine, folder, world, phrases):
+    """The same by the program itself."""
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        (scratch / "classes.txt").write_text("".join(phrase.text() + "\n" for phrase in phrases))
+
+        def run(*words):
+            subprocess.run([program, "--project", scratch, *words], check=True, stdout=subprocess.DEVNULL)
+
+        run("init")
+        for images in {picture.path.parent for picture in world.pictures}:
+            run("import", "--images", images)
+        run(
+            "label", "--model", folder, "--classes-file", scratch / "classes.txt", "--engine", engine, "--floor", str(FLOOR),
+            "--nms", str(NMS_IOU), "--max-detections", str(MAX_DETECTIONS * len(phrases)),
+        )  # fmt: skip
+        run("export", "--set", "auto", "--format", "coco", "--output", scratch / "found.json")
+        found = json.loads((scratch / "found.json").read_text())
+    number = {picture.path.resolve(): i + 1 for i, picture in enumerate(world.pictures)}
+    folders = {picture.path.parent for picture in world.pictures}
+    images = {}
+    for image in found["images"]:
+        (images[image["id"]],) = {number[p] for f in folders if (p := (f / image["file_name"]).resolve()) in number}
+    column = {phrase.text(): i + 1 for i, phrase in enumerate(phrases)}
+    names = {category["id"]: column[category["name"]] for category in found["categories"]}
+    return [
+        {"image_id": images[one["image_id"]], "category_id": names[one["category_id"]], "bbox": one["bbox"], "score": one["score"]}
+        for one in found["annotations"]
+    ]
+
+
 def average_precisions(world, phrases, fits, rows):
     """Of each phrase, by pycocotools."""
     truth = {"images": [{"id": i + 1} for i in range(len(world.pictures))], "annotations": [], "categories": []}
@@ -203,12 +238,15 @@ def average_precisions(world, phrases, fits, rows):
     return precision.mean(0)
 
 
-def detector(folder, world, threads):
+def detector(folder, world, threads, program=None, engine="openvino"):
     matching = Matching(world.kinds, world.values)
     facts = matching.facts([thing.facts for thing in world.things])
     groups = measured_phrases(world, matching, facts)
     phrases = [phrase for group in groups.values() for phrase in group]
-    rows = detections(folder, world, phrases, threads)
+    if program is None:
+        rows = detections(folder, world, phrases, threads)
+    else:
+        rows = detections_of_program(program, engine, folder, world, phrases)
     found = dict(zip(phrases, average_precisions(world, phrases, matching.fits(facts, matching.phrases(phrases)), rows)))
     figures = {"images": len(world.pictures), "objects": len(world.things)}
     for name, group in groups.items():
@@ -275,9 +313,14 @@ def main():
     parser.add_argument("world", nargs="+", type=Path)
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--program", type=Path, help="a verilabel that detects in place of ONNX Runtime")
+    parser.add_argument("--engine", choices=["openvino", "onnxruntime"], default="openvino", help="of that program")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    figures = MODELS[options.model](options.folder, World(options.world), options.threads)
+    others = {"program": options.program, "engine": options.engine} if options.program else {}
+    if others and options.model != "detector":
+        parser.error("--program is for the detector")
+    figures = MODELS[options.model](options.folder, World(options.world), options.threads, **others)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     for name, value in figures.items():

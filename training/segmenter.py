@@ -16,9 +16,9 @@ from loop import Run, Schedule, arguments
 from torch import nn
 from world import World, padded_size
 
-SIDE = 320
+SIDE = 384
 SCHEDULE = Schedule(steps=6000, batch=8, rate=2e-3)
-WIDTH = 24  # of the map
+WIDTH = 16  # of the map
 MARGIN = 0.15  # of the box's sides, that the window reaches beyond it
 WINDOW = 64  # places that the window looks at, across and down; as many pixels has the drawing
 MASKS = 3
@@ -32,12 +32,12 @@ class Encoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.to_2 = Conv(3, WIDTH, 3, 2)
-        self.to_4 = nn.Sequential(Conv(WIDTH, 48, 3, 2), Split(48, 48, 1))
-        self.to_8 = nn.Sequential(Conv(48, 80, 3, 2), Split(80, 80, 1))
-        self.to_16 = nn.Sequential(Conv(80, 112, 3, 2), Split(112, 112, 2))
-        self.from_16, self.at_8 = Conv(112, 80), Split(80, 80, 1)
-        self.from_8, self.at_4 = Conv(80, 48), Split(48, 48, 1)
-        self.from_4, self.at_2 = Conv(48, WIDTH), nn.Sequential(Conv(WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, WIDTH, 1))
+        self.to_4 = nn.Sequential(Conv(WIDTH, 40, 3, 2), Split(40, 40, 1))
+        self.to_8 = nn.Sequential(Conv(40, 72, 3, 2), Split(72, 72, 1))
+        self.to_16 = nn.Sequential(Conv(72, 112, 3, 2), Split(112, 112, 2))
+        self.from_16, self.at_8 = Conv(112, 72), Split(72, 72, 1)
+        self.from_8, self.at_4 = Conv(72, 40), Split(40, 40, 1)
+        self.from_4, self.at_2 = Conv(40, WIDTH), nn.Sequential(Conv(WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, WIDTH, 1))
 
     def forward(self, pixel_values):
         x2 = self.to_2(pixel_values)
