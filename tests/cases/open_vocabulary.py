@@ -101,6 +101,12 @@ class OpenVocabulary(FixtureCase):
             process.stderr.read()
         self.assertEqual(process.returncode, 0)
 
+    def test_the_cost_is_said_before_anything_is_made_ready(self):
+        words = ("--model", self.model("owlv2"), "--classes-file", self.many_names(MANY), "--device", "npu")
+        answer = self.run_program("label", *words, status=None)
+        self.assertEqual(answer.json["error"]["code"], "engine")
+        self.assertIn(b"each image takes 3 inferences", answer.err)
+
     def test_memory_does_not_grow_with_the_list(self):
         for name in ["owlv2", "grounding-dino", "yolo-world"]:
             with self.subTest(name):

@@ -219,12 +219,11 @@ class GivenBoxes {
 /// Images that go together where a later model looks at them too: until then they stay in memory as pixels.
 constexpr int kMostOfManyStages = 8;
 
-/// The models of a run, loaded and ready.
+/// The models of a run: loaded when it is made, so that what is to be said of them can be said before `make_ready`, which takes
+/// longest.
 class RunModels {
  public:
-  RunModels(Project& project, const LabelOptions& options, std::int64_t images, const ProgressSink& progress,
-            const CancelToken& cancel)
-      : engine_(open_engine(options.engine)) {
+  RunModels(Project& project, const LabelOptions& options) : engine_(open_engine(options.engine)) {
     run_options.device = options.device;
     run_options.batch = options.batch;
     run_options.crop = options.crop;
@@ -259,7 +258,10 @@ class RunModels {
       run_options.is_name_wanted = wanted_classes(*classifier_, options.prompts);
       stages.classifier = classifier_.get();
     }
-    // What is loaded is described before anything is compiled, which takes longest.
+  }
+
+  /// Compiles for a run over so many images; gives what was found out by that, for people.
+  std::vector<std::string> make_ready(std::int64_t images, const ProgressSink& progress, const CancelToken& cancel) {
     BatchTuningOptions tuning;
     if (segmenter_ || classifier_) {
       tuning.max_images = kMostOfManyStages;
@@ -275,11 +277,18 @@ class RunModels {
     if (segmenter_) {
       stages.encoder_graph = ready(segmenter_->encoder(), segmenter_->card());
       stages.decoder_graph =
-          ready(segmenter_->decoder(options.everything ? PromptKind::point : PromptKind::box).graph, segmenter_->card());
+          ready(segmenter_->decoder(run_options.everything ? PromptKind::point : PromptKind::box).graph, segmenter_->card());
     }
     if (classifier_) {
       stages.classifier_graph = ready(classifier_->graph(), classifier_->card());
     }
+    std::vector<std::string> notes;
+    for (const ReadyGraph& graph : graphs_) {
+      if (!graph.note.empty()) {
+        notes.push_back(graph.note);
+      }
+    }
+    return notes;
   }
 
   const std::vector<std::string>& class_names() const {
@@ -298,6 +307,7 @@ class RunModels {
   std::string_view engine_name() const { return engine_->name(); }
   std::string device() const { return graphs_.front().compiled->device(); }
 
+  /// What the models left open, and what a run with them costs; for people.
   std::vector<std::string> notes() const {
     std::vector<std::string> all;
     const auto add = [&](const std::vector<std::string>& notes) { all.insert(all.end(), notes.begin(), notes.end()); };
@@ -309,11 +319,6 @@ class RunModels {
     }
     if (classifier_) {
       add(classifier_->notes());
-    }
-    for (const ReadyGraph& graph : graphs_) {
-      if (!graph.note.empty()) {
-        all.push_back(graph.note);
-      }
     }
     return all;
   }
@@ -482,10 +487,13 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     return report;
   }
 
-  RunModels models(project, options, static_cast<std::int64_t>(samples.size()), progress, cancel);
+  RunModels models(project, options);
   const std::vector<std::string> of_models = models.notes();
   notes.insert(notes.end(), of_models.begin(), of_models.end());
   say(notes);
+  const std::vector<std::string> found_out = models.make_ready(static_cast<std::int64_t>(samples.size()), progress, cancel);
+  say(found_out);
+  notes.insert(notes.end(), found_out.begin(), found_out.end());
   models.run_options.total = static_cast<std::int64_t>(samples.size());
 
   std::vector<ClassId> class_ids;
