@@ -15,6 +15,7 @@ the 48 bytes of an image, a class, a box and a score, which an evaluation cannot
 bytes of the two files.
 """
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -278,27 +279,34 @@ def bench_columns(program, truth, predictions):
 
 
 def main():
-    arguments = [word for word in sys.argv[1:] if not word.startswith("--")]
-    build = os.path.abspath(arguments[0])
-    image_count = int(arguments[1]) if len(arguments) > 1 else 5000
-    wanted = set(PEERS) if "--pycocotools" in sys.argv else set(PEERS) - {"pycocotools"}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", help="folder of the release build")
+    parser.add_argument("images", nargs="?", type=int, default=5000)
+    parser.add_argument("--pycocotools", action="store_true", help="compare with pycocotools, too")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--boxes", action="store_true", help="boxes alone")
+    kinds.add_argument("--masks", action="store_true", help="masks alone")
+    options = parser.parse_args()
+    build = os.path.abspath(options.build)
+    wanted = set(PEERS) if options.pycocotools else set(PEERS) - {"pycocotools"}
     program = os.path.join(build, "verilabel")
     program = program if os.path.exists(program) else None
     rng = np.random.default_rng(0)
-    truth, predictions = generate(image_count, rng)
+    truth, predictions = generate(options.images, rng)
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         print(
-            f"{image_count} images, {len(truth['annotations'])} truths, {len(predictions)} predictions, {os.cpu_count()} processors"
+            f"{options.images} images, {len(truth['annotations'])} truths, {len(predictions)} predictions, "
+            f"{os.cpu_count()} processors"
         )
-        if "--masks" not in sys.argv:
+        if not options.masks:
             columns = bench_columns(os.path.join(build, "bench", "evaluate_bench"), truth, predictions)
             write_files(truth, predictions)
             worst = compare_with_peers("box", program, wanted, columns)
             if program:
                 bench_growth(program, truth, predictions, "box")
-        if "--boxes" not in sys.argv and program:
+        if not options.boxes and program:
             add_masks(truth, predictions, rng)
             write_files(truth, predictions)
             worst = max(worst, compare_with_peers("mask", program, wanted))

@@ -5,6 +5,7 @@ Prints for CLIP's and BERT's kinds the ratios, peer divided by ours, each from t
 The number of tokens is compared as well: exit status 1 when it differs.
 """
 
+import argparse
 import json
 import os
 import random
@@ -86,6 +87,9 @@ def quickest(work):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", help="folder of the release build")
+    options = parser.parse_args()
     try:
         from tokenizers import Tokenizer
     except ImportError:
@@ -101,7 +105,7 @@ def main():
         for kind, document in (("CLIP", clip_like(words)), ("BERT", bert_like(words))):
             path = Path(folder, f"{kind}.json")
             path.write_text(json.dumps(document))
-            command = [Path(sys.argv[1], "bench", "tokenizer_bench"), path, texts, str(ROUNDS)]
+            command = [Path(options.build, "bench", "tokenizer_bench"), path, texts, str(ROUNDS)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             ours = {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
             load, tokenizer = quickest(lambda path=path: Tokenizer.from_file(str(path)))
