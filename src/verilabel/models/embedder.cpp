@@ -168,6 +168,7 @@ std::unique_ptr<Embedder> load_embedder(Engine& engine, const std::filesystem::p
                            .manifest = {},
                            .files = files,
                            .weights_sha256 = sha256_of_weights(files)};
+  require_whole_images(source.graph, files.graph);
   const ModelConfig config = files.config.empty() ? ModelConfig() : read_model_config(files.config);
   const auto image = std::ranges::find_if(source.graph.inputs, takes_image);
   const std::optional<Choice> choice = choice_of(source.graph, config, pooling);

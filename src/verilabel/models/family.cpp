@@ -99,6 +99,17 @@ const TensorInfo* tensor_named(std::span<const TensorInfo> tensors, std::string_
   return found == tensors.end() ? nullptr : &*found;
 }
 
+void require_whole_images(const GraphInfo& graph, const std::filesystem::path& model) {
+  const TensorInfo* pixels = tensor_named(graph.inputs, "pixel_values");
+  constexpr std::size_t kRankOfPatches = 3;
+  if (pixels != nullptr && pixels->shape.size() == kRankOfPatches && tensor_named(graph.inputs, "spatial_shapes") != nullptr) {
+    throw Error(ErrorCode::unsupported,
+                "this is a NaFlex model of SigLIP 2, which takes pictures as patches in a shape of their own; those of one size of "
+                "pictures are read, as siglip2-base-patch16-224 is",
+                {{"model", model.native()}, {"input", text_of(*pixels)}});
+  }
+}
+
 InputSize input_size_of(const ModelSource& source, InputSize usual) {
   return input_size_of(source, source.graph.inputs.front(), usual);
 }

@@ -41,6 +41,9 @@ struct FitStyle {
 /// Whether the input takes an image of three channels: [batch, 3, height, width]. What Hugging Face's exporters call dynamic may be
 /// any of these.
 bool takes_image(const TensorInfo& input);
+
+/// Throws `unsupported` for a graph that takes pictures cut into patches, as many as their shape makes: SigLIP 2 NaFlex.
+void require_whole_images(const GraphInfo& graph, const std::filesystem::path& model);
 /// Whether the graph has one input and that takes an image.
 bool takes_one_image(const GraphInfo& graph);
 

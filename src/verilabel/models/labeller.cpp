@@ -82,6 +82,7 @@ std::string list_of(const std::vector<TensorInfo>& tensors) {
 }
 
 std::unique_ptr<FamilyLabeller> labeller_from(const ModelSource& source) {
+  require_whole_images(source.graph, source.files.graph);
   for (const Family& family : kFamilies) {
     if (source.manifest.family && *source.manifest.family != family.description.name) {
       continue;

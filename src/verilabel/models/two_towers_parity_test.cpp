@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/testing_installed.h"
+#include "verilabel/models/embedder.h"
 #include "verilabel/models/family.h"
 #include "verilabel/models/model_config.h"
 #include "verilabel/models/testing_engine.h"
@@ -25,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 json json_of(const fs::path& file) {
@@ -303,6 +305,25 @@ TEST(TwoTowers, WhatCannotBeAskedIsRefused) {
   const auto described = load_labeller(*engine, folder);
   EXPECT_TRUE(described->card().takes_prompts);
   EXPECT_TRUE(described->class_names().empty());
+}
+
+TEST(TwoTowers, PatchesInAShapeOfTheirOwnAreRefused) {
+  const std::vector<TensorInfo> image = {{"pixel_values", ElementType::f32, {-1, -1, 768}},
+                                         {"pixel_attention_mask", ElementType::i64, {-1, -1}},
+                                         {"spatial_shapes", ElementType::i64, {-1, 2}}};
+  std::vector<TensorInfo> both = {{"input_ids", ElementType::i64, {-1, -1}}};
+  both.insert(both.end(), image.begin(), image.end());
+  const FaultyModel folder(fixtures() / "embedding" / "siglip2", "model_type", "\"siglip2\"", "config.json");
+  for (const GraphInfo& graph :
+       {GraphInfo{.inputs = image, .outputs = {{"pooler_output", ElementType::f32, {-1, 768}}}, .metadata = {}},
+        GraphInfo{.inputs = both, .outputs = {{"logits_per_image", ElementType::f32, {-1, -1}}}, .metadata = {}}}) {
+    StatedGraphEngine engine(graph);
+    for (const Error& error :
+         {error_of([&] { load_labeller(engine, folder.path()); }), error_of([&] { load_embedder(engine, folder.path()); })}) {
+      EXPECT_EQ(error.code(), ErrorCode::unsupported);
+      EXPECT_THAT(error.what(), AllOf(HasSubstr("NaFlex"), HasSubstr("siglip2-base-patch16-224"), HasSubstr("[?, ?, 768]")));
+    }
+  }
 }
 
 TEST(TwoTowers, TextsAreEncodedOnce) {
