@@ -149,13 +149,18 @@ FamilyLabeller::FamilyLabeller(const ModelSource& source, std::string family, co
 }
 
 void FamilyLabeller::set_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape) {
+  set_whole_input(source, name, std::move(shape));
   const TensorInfo* input = tensor_named(source.graph.inputs, name);
-  graph_.inputs[static_cast<std::size_t>(input - source.graph.inputs.data())] = {std::move(shape), takes_i64(input->type), true};
+  graph_.inputs[static_cast<std::size_t>(input - source.graph.inputs.data())].has_batch = true;
+  // A graph may take any number of images, and a mask of one.
+  if (graph_.fixed_batch == 0 && !input->shape.empty() && input->shape[0] > 0) {
+    graph_.fixed_batch = static_cast<int>(input->shape[0]);
+  }
 }
 
 void FamilyLabeller::set_whole_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape) {
-  set_input(source, name, std::move(shape));
-  graph_.inputs[static_cast<std::size_t>(tensor_named(source.graph.inputs, name) - source.graph.inputs.data())].has_batch = false;
+  const TensorInfo* input = tensor_named(source.graph.inputs, name);
+  graph_.inputs[static_cast<std::size_t>(input - source.graph.inputs.data())] = {std::move(shape), takes_i64(input->type), false};
 }
 
 void FamilyLabeller::take_one_at_a_time() {

@@ -81,7 +81,7 @@ class FamilyLabeller : public Labeller {
   void add_note(std::string note) { notes_.push_back(std::move(note)); }
 
  protected:
-  /// `input` is the one that takes the image; the batch comes from it. Other inputs are declared with `set_input`.
+  /// `input` is the one that takes the image; others are declared with `set_input`. The batch comes from all of them.
   FamilyLabeller(const ModelSource& source, std::string family, const TensorInfo& input, InputSize size);
 
   /// What one image takes of an input, by its name in the graph.

@@ -134,7 +134,8 @@ struct Trial {
   std::vector<std::vector<float>> answers;
 };
 
-/// Up to what another order of sums makes, and of the values picked by a graph nearly all.
+/// Up to what another order of sums makes, and of the values picked by a graph nearly all. Outputs of another size are others: a
+/// prompt-free YOLOE keeps what any of the images wants, and only some versions take it off the others again.
 bool are_same(const std::vector<float>& a, const std::vector<float>& b) {
   constexpr float kTolerance = 1e-3F;
   constexpr std::size_t kMostOthers = 100;  // one of so many
