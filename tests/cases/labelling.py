@@ -269,6 +269,29 @@ class LabellingFixtures(ProgramCase):
         super().setUp()
         self.init()
 
+    def test_a_stronger_model_replaces_whatever_was_not_decided_on(self):
+        fixtures = SOURCE / "tests" / "parity" / "fixtures"
+        self.run_program("import", "--images", fixtures / "images")
+        self.run_program("label", "--model", fixtures / "rt-detr", "--floor", "0.2")
+        before = self.exported("auto")
+        again = ("--floor", "0.2", "--where", "set:auto confidence<0.5")
+
+        def runs_of(view):
+            return [label["run"] for label in self.run_program("labels", "--where", f"{view} limit:1000").json["labels"]]
+
+        confident = len(runs_of("set:auto confidence>=0.5"))
+        self.assertGreater(confident, 10)
+        self.run_program("label", "--model", fixtures / "rt-detr-v2", *again)
+        self.assertEqual(runs_of("set:auto confidence>=0.5 status:replaced"), [1] * confident)
+        self.run_program("runs", "undo", "2")
+        self.assertEqual(self.exported("auto"), before)
+
+        self.run_program("review", "accept", "--where", "set:auto confidence>=0.5")
+        run = self.run_program("label", "--model", fixtures / "rt-detr", *again).json
+        self.assertEqual(run["superseded"], confident)
+        self.assertEqual(runs_of("set:auto confidence>=0.5"), [1] * confident)
+        self.assertEqual(set(runs_of("set:auto confidence<0.5")), {3})
+
     def test_a_segmenting_yolo_outlines_what_ultralytics_does(self):
         fixtures = SOURCE / "tests" / "parity" / "fixtures"
         model = fixtures / "yolo" / "yoloe-seg"

@@ -116,7 +116,7 @@ def main():
     parser.add_argument("cases", nargs="*", help="names, or beginnings of names; all by default")
     parser.add_argument("--texts", type=int, default=100_000, help="how many a case")
     parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
 
     failed = []
     with tempfile.TemporaryDirectory() as name:
