@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "verilabel/demo/canvas.h"
@@ -23,12 +24,17 @@ struct Zone {
   Underneath underneath = Underneath::shadow;
 };
 
+struct Ellipse {
+  double x, y, rx, ry;
+};
+
 struct Backdrop {
   std::vector<Zone> zones;
-  std::vector<Glow> glows;  ///< lamps and windows, for the dark
-  double density = 1;       ///< how many things there are, compared with other scenes
-  double horizon_px = 0;    ///< where fog is thickest; outdoors
-  double ground_px = 0;     ///< what is below lies in the snow
+  std::vector<Glow> glows;      ///< lamps and windows, for the dark
+  std::optional<Ellipse> pond;  ///< nobody stands in it
+  double density = 1;           ///< how many things there are, compared with other scenes
+  double horizon_px = 0;        ///< where fog is thickest; outdoors
+  double ground_px = 0;         ///< what is below lies in the snow
 };
 
 /// Places along a line from `from` on, each `step()` behind the one before, as long as they are below `to`.

@@ -37,6 +37,44 @@ void window_with_a_view(Canvas& c, double x, double y, double w, double h, Light
   c.poly({{x, y}, {x + 0.3 * w, y}, {x, y + 0.5 * h}}).fill({255, 255, 255}, 0.18);
 }
 
+/// Ladles, spatulas and pans that hang from a bar.
+void rail(Canvas& c, double left, double right, double y, double side, Random& random) {
+  constexpr Rgb kSteel{150, 154, 160};
+  if (right - left < 0.1 * side) {
+    return;
+  }
+  c.line({{left, y}, {right, y}});
+  c.stroke({110, 112, 118}, 3);
+  for (const double x : places_along(left + 0.03 * side, right - 0.02 * side, [&] { return random.uniform(0.05, 0.09) * side; })) {
+    const double length = random.uniform(0.08, 0.12) * side;
+    const int what = random.integer(0, 2);
+    c.line({{x, y}, {x, y + length}});
+    c.stroke(what == 1 ? Rgb{150, 104, 64} : kSteel, 3);
+    if (what == 0) {
+      c.oval(x, y + length, 0.013 * side, 0.017 * side).shade(kSteel, Shading::ball);
+    } else if (what == 1) {
+      c.round(x - 0.011 * side, y + length - 0.01 * side, 0.022 * side, 0.036 * side, 3).shade({166, 118, 74}, Shading::vertical);
+    } else {
+      c.disc(x, y + length, 0.028 * side).shade({72, 74, 80}, Shading::ball);
+      c.disc(x, y + length, 0.02 * side).fill({46, 48, 52});
+    }
+  }
+}
+
+void cupboards(Canvas& c, double w, double bottom, double side, Random& random) {
+  constexpr std::array kDoors = {Rgb{226, 222, 212}, Rgb{150, 178, 168}, Rgb{176, 132, 88}, Rgb{122, 140, 164}};
+  const Rgb door = jittered(random.pick(kDoors), random);
+  const int count = std::max(2, static_cast<int>(w / (0.17 * side)));
+  const double step = w / count;
+  for (int i = 0; i < count; ++i) {
+    c.rect(i * step, 0, step, bottom).shade(door, Shading::vertical);
+    c.rect(i * step, 0, step, bottom).stroke(darker(door, 0.4), 1.5);
+    c.round(i * step + 0.14 * step, -10, 0.72 * step, bottom + 10 - 0.14 * step, 4).stroke(darker(door, 0.25), 2);
+    c.round((i + (i % 2 == 0 ? 0.84 : 0.1)) * step, 0.68 * bottom, 0.05 * step, 0.16 * bottom, 3).fill({120, 112, 100});
+  }
+  c.rect(0, bottom, w, 0.02 * side).fill_down({0, 0, 0}, {0, 0, 0}, 0.18);
+}
+
 }  // namespace
 
 Backdrop draw_kitchen(Canvas& c, const Conditions& conditions, Random& random) {
@@ -53,14 +91,23 @@ Backdrop draw_kitchen(Canvas& c, const Conditions& conditions, Random& random) {
   c.rect(0, 0, w, h).fill_down(darker(tile, 0.2), lighter(tile, 0.2));
   const double step = random.uniform(0.07, 0.1) * side;
   const double shift = random.uniform(0, step);
-  for (int row = 0; row * step < back; ++row) {
-    for (const double x : places_along(-shift - (row % 2) * 0.5 * step, w, [&] { return step; })) {
-      c.round(x + 1, row * step + 1, step - 2, step - 2, 2).shade(jittered(tile, random, 0.35), Shading::vertical);
+  const double height = random.chance(0.5) ? step : 0.5 * step;
+  for (int row = 0; row * height < back; ++row) {
+    for (const double x : places_along(-shift - (row % 2) * (height < step ? 0.5 : 0.0) * step, w, [&] { return step; })) {
+      const Rgb glaze = jittered(tile, random, 0.3);
+      c.round(x + 1, row * height + 1, step - 2, height - 2, 2).fill_down(lighter(glaze, 0.12), darker(glaze, 0.06));
+      c.line({{x + 3, row * height + 3}, {x + step - 5, row * height + 3}});
+      c.stroke(lighter(glaze, 0.6), 1.2, 0.6);
     }
   }
   if (random.chance(0.6)) {
     const double ww = random.uniform(0.26, 0.36) * side;
-    window_with_a_view(c, random.uniform(0.05, 0.95) * (w - ww), 0.05 * h, ww, 0.3 * h, conditions.light);
+    const double x = random.uniform(0.05, 0.95) * (w - ww);
+    window_with_a_view(c, x, 0.05 * h, ww, 0.3 * h, conditions.light);
+    rail(c, x > 0.45 * w ? 0.04 * w : x + ww + 0.05 * w, x > 0.45 * w ? x - 0.05 * w : 0.96 * w, 0.14 * h, side, random);
+  } else {
+    cupboards(c, w, 0.2 * h, side, random);
+    rail(c, 0.08 * w, 0.92 * w, 0.27 * h, side, random);
   }
   constexpr std::array kTops = {Rgb{178, 128, 82}, Rgb{204, 164, 118}, Rgb{126, 88, 60}, Rgb{168, 168, 170}};
   const Rgb top = jittered(random.pick(kTops), random);

@@ -226,7 +226,7 @@ Backdrop draw_street(Canvas& c, const Conditions& conditions, Random& random) {
       {place::kRoad, 0, size.w, kerb + 0.28 * road, kerb + 0.46 * road, 0.115 * size.side, 0.125 * size.side, 1.3},
       {place::kRoad, 0, size.w, kerb + 0.74 * road, near - 0.03 * road, 0.15 * size.side, 0.16 * size.side, 1.0},
       {place::kPavement, 0, size.w, near + 0.3 * (size.h - near), size.h - 4, 0.165 * size.side, 0.18 * size.side, 0.9},
-      {place::kSky, 0, size.w, 0.09 * size.side, 0.5 * far, 0.07 * size.side, 0.09 * size.side, 0.25, Underneath::nothing},
+      {place::kSky, 0, size.w, 0.09 * size.side, 0.5 * far, 0.07 * size.side, 0.09 * size.side, 0.14, Underneath::nothing},
   };
   return backdrop;
 }
@@ -256,6 +256,23 @@ Backdrop draw_park(Canvas& c, const Conditions& conditions, Random& random) {
     const Rgb color = jittered(leaves, random);
     tree(c, x, base, height, color, random);
   }
+  // Hedges, some of them in bloom.
+  constexpr std::array kBlossom = {Rgb{226, 110, 140}, Rgb{240, 226, 150}, Rgb{226, 226, 236}};
+  for (const double x :
+       places_along(random.uniform(-0.1, 0.1) * size.w, size.w, [&] { return random.uniform(0.16, 0.34) * size.side; })) {
+    const double w = random.uniform(0.05, 0.12) * size.side;
+    const double y = horizon + 0.045 * size.h;
+    c.blob({{x, y},
+            {x + 0.02 * w, y - 0.3 * w},
+            {x + 0.3 * w, y - 0.42 * w},
+            {x + 0.7 * w, y - 0.36 * w},
+            {x + 0.98 * w, y - 0.26 * w},
+            {x + w, y}});
+    c.shade(darker(leaves, 0.2), Shading::vertical);
+    if (random.chance(0.5)) {
+      speckle(c, x + 0.1 * w, x + 0.9 * w, y - 0.3 * w, y - 0.04 * w, random.pick(kBlossom), 14, 2.2, 0.95, random);
+    }
+  }
   // Mown stripes, tufts and flowers.
   for (int i = 0; i < 6; ++i) {
     const double top = horizon + (size.h - horizon) * i * i / 36.0;
@@ -278,13 +295,14 @@ Backdrop draw_park(Canvas& c, const Conditions& conditions, Random& random) {
   const double first = horizon + 0.06 * size.h;
   backdrop.zones = {
       {place::kGrass, 0, size.w, first, size.h - 4, unit_top, unit_bottom, 3.4},
-      {place::kSky, 0, size.w, 0.1 * size.side, 0.75 * horizon, 0.07 * size.side, 0.1 * size.side, 0.5, Underneath::nothing},
+      {place::kSky, 0, size.w, 0.1 * size.side, 0.75 * horizon, 0.07 * size.side, 0.1 * size.side, 0.22, Underneath::nothing},
   };
   if (random.chance(0.55)) {
     const double x = random.uniform(0.2, 0.8) * size.w;
     const double y = random.uniform(0.56, 0.7) * size.h;
     const double rx = random.uniform(0.2, 0.34) * size.w;
     const double ry = 0.24 * rx;
+    backdrop.pond = Ellipse{x, y, 1.08 * rx, 1.2 * ry};
     c.oval(x, y, 1.06 * rx, 1.14 * ry).fill({150, 138, 104});
     c.oval(x, y, rx, ry).fill_down(mixed(sky_colors(conditions).bottom, {60, 110, 140}, 0.6), {58, 108, 142});
     for (int i = 0; i < 9; ++i) {
@@ -379,7 +397,7 @@ Backdrop draw_harbour(Canvas& c, const Conditions& conditions, Random& random) {
       {place::kWater, 0, size.w, horizon + 0.07 * sea, quay - 0.12 * sea, 0.06 * size.side, 0.15 * size.side, 2.0,
        Underneath::reflection},
       {place::kQuay, 0, size.w, wall, size.h - 3, 0.145 * size.side, 0.17 * size.side, 1.4},
-      {place::kSky, 0, size.w, 0.1 * size.side, 0.8 * horizon, 0.07 * size.side, 0.09 * size.side, 0.45, Underneath::nothing},
+      {place::kSky, 0, size.w, 0.1 * size.side, 0.8 * horizon, 0.07 * size.side, 0.09 * size.side, 0.2, Underneath::nothing},
   };
   return backdrop;
 }

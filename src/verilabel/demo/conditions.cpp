@@ -30,8 +30,9 @@ std::size_t first_of(std::string_view field) {
   return static_cast<std::size_t>(std::ranges::find(kConditions, field, &ConditionInfo::field) - kConditions.begin());
 }
 
-std::string_view name_in(std::string_view field, std::uint8_t value) {
-  return kConditions.at(first_of(field) + value).name;
+template <typename Value>
+std::string_view name_in(std::string_view field, Value value) {
+  return kConditions.at(first_of(field) + static_cast<std::size_t>(value)).name;
 }
 
 std::string names_that_exist() {
@@ -49,20 +50,17 @@ std::span<const ConditionInfo> condition_table() {
 }
 
 std::vector<std::pair<std::string_view, std::string_view>> names_of(const Conditions& conditions) {
-  std::vector<std::pair<std::string_view, std::string_view>> names;
-  const auto add = [&](std::string_view field, auto value) {
-    names.emplace_back(field, name_in(field, static_cast<std::uint8_t>(value)));
-  };
-  add("scene", conditions.scene);
-  add("light", conditions.light);
+  // The two planted faults are in no table, because nobody can ask for them by name.
+  const auto name_of_blur = conditions.blur == Blur::blurred ? "blurred" : name_in("blur", conditions.blur);
+  const auto name_of_exposure = conditions.exposure == Exposure::dark ? "dark" : name_in("exposure", conditions.exposure);
+  std::vector<std::pair<std::string_view, std::string_view>> names = {{"scene", name_in("scene", conditions.scene)},
+                                                                      {"light", name_in("light", conditions.light)}};
   if (is_outdoors(conditions.scene)) {
-    add("weather", conditions.weather);
+    names.emplace_back("weather", name_in("weather", conditions.weather));
   }
-  // The faults that are planted stand in no table, because nobody can ask for them by name.
-  conditions.blur == Blur::blurred ? names.emplace_back("blur", "blurred") : (add("blur", conditions.blur), names.back());
-  add("noise", conditions.noise);
-  conditions.exposure == Exposure::dark ? names.emplace_back("exposure", "dark")
-                                        : (add("exposure", conditions.exposure), names.back());
+  names.emplace_back("blur", name_of_blur);
+  names.emplace_back("noise", name_in("noise", conditions.noise));
+  names.emplace_back("exposure", name_of_exposure);
   return names;
 }
 

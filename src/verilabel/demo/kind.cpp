@@ -81,7 +81,7 @@ constexpr std::array kKinds = {
     Kind{"lamp", draw_lamp, place::kBoard, 1.1, kAnyColor, kPlain | kStriped, 2, kUnlitLit, 0, 0.8},
     Kind{"plant", draw_plant, kIndoors, 1.1, kNotWhite, kPlain | kStriped, 3, {}, 0, 0.9, "vase"},
     Kind{"ball", draw_ball, place::kGrass | place::kPavement | place::kBoard, 0.45, kAnyColor, kAnyPattern, 3, {}, 40, 0.9},
-    Kind{kRareKind, draw_kite, place::kSky, 0.8, kAnyColor, kPlain | kStriped, 2, {}, 30, 0.03},
+    Kind{kRareKind, draw_kite, place::kSky, 0.8, kAnyColor, kPlain | kStriped, 2, {}, 30, 0.05},
 };
 
 }  // namespace

@@ -11,6 +11,8 @@ namespace {
 constexpr double kRadPerDegree = std::numbers::pi / 180;
 constexpr double kLeastUnitPart = 0.048;  ///< of the image's longer side: smaller things cannot be told apart
 constexpr double kLeastUnitPx = 17;
+constexpr double kSociable = 0.95;
+constexpr int kMostCompanions = 2;
 
 std::vector<std::size_t> set_bits(std::uint32_t bits) {
   std::vector<std::size_t> found;
@@ -57,6 +59,13 @@ std::vector<double> weights_in(const Zone& zone, const Selection& selection) {
   return weights;
 }
 
+/// Where in the zone a thing stands that would have its foot in the pond: on the near bank.
+double beside_pond(const Ellipse& pond, const Zone& zone, double x, double part) {
+  const double dx = (x - pond.x) / pond.rx;
+  const double dy = (zone.top + part * (zone.bottom - zone.top) - pond.y) / pond.ry;
+  return dx * dx + dy * dy >= 1 ? part : std::clamp((pond.y + pond.ry - zone.top) / (zone.bottom - zone.top), 0.0, 1.0);
+}
+
 /// Birds in the air fly, others do not.
 void fit_to_place(PlacedObject& object, const Kind& kind, const Zone& zone) {
   if (kind.name == "bird") {
@@ -83,6 +92,7 @@ std::vector<PlacedObject> place_objects(const Backdrop& backdrop, int width_px, 
   const double squareness = static_cast<double>(std::min(width_px, height_px)) / side;
   const int count = static_cast<int>(std::lround(random.integer(9, 20) * (0.45 + 0.75 * squareness) * backdrop.density));
   std::vector<std::size_t> zones_of;
+  std::vector<int> companions;
   for (int i = 0; i < count; ++i) {
     const std::size_t zone_index = random.weighted(zone_weights);
     const Zone& zone = backdrop.zones[zone_index];
@@ -93,15 +103,20 @@ std::vector<PlacedObject> place_objects(const Backdrop& backdrop, int width_px, 
     fit_to_place(object, kind, zone);
     double part = random.uniform();
     double x = random.uniform(zone.left, zone.right);
-    // Every second one stands close to another, partly before it or behind it.
+    // Most stand close to another one, partly before it or behind it, but no more than two by each, which would make heaps.
     const std::size_t other = objects.empty() ? 0 : random.below(objects.size());
-    const double distance = random.uniform(0.3, 0.7);
+    const double distance = random.uniform(0.3, 0.72);
     const double offset = random.chance(0.5) ? distance : -distance;
     const double step = random.uniform(-0.09, 0.09);
-    if (!objects.empty() && zones_of[other] == zone_index && random.chance(0.75)) {
+    const bool is_sociable = random.chance(kSociable);
+    if (is_sociable && !objects.empty() && zones_of[other] == zone_index && companions[other] < kMostCompanions) {
+      ++companions[other];
       x = std::clamp(objects[other].base_px.x + offset * objects[other].unit_px, zone.left, zone.right);
       const double height = std::max(1.0, zone.bottom - zone.top);
       part = std::clamp((objects[other].base_px.y - zone.top) / height + step, 0.0, 1.0);
+    }
+    if (backdrop.pond && (zone.places & place::kGrass) != 0) {
+      part = beside_pond(*backdrop.pond, zone, x, part);
     }
     const double unit = (zone.unit_top + (zone.unit_bottom - zone.unit_top) * part) * kind.size * random.uniform(0.86, 1.16);
     object.unit_px = std::max({unit, kLeastUnitPart * side, kLeastUnitPx});
@@ -111,6 +126,7 @@ std::vector<PlacedObject> place_objects(const Backdrop& backdrop, int width_px, 
     object.underneath = zone.underneath;
     objects.push_back(object);
     zones_of.push_back(zone_index);
+    companions.push_back(0);
   }
   // Nearer things are painted later; what flies comes first.
   std::ranges::stable_sort(objects, {}, [](const PlacedObject& object) {

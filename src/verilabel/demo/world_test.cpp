@@ -6,9 +6,11 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "verilabel/base/digest.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/parallel.h"
@@ -358,6 +360,47 @@ TEST(CreateDemo, ThreadsAndMoreImagesChangeNothing) {
   }
   for (std::size_t i = 0; i < fewer["annotations"].size(); ++i) {
     EXPECT_EQ(more["annotations"][i], fewer["annotations"][i]);
+  }
+}
+
+/// Whoever changes what is drawn puts the new hashes here: models are trained on these pictures.
+TEST(CreateDemo, DrawsTheSamePixelsAndWritesTheSameTruthOnEveryMachine) {
+  const TemporaryFolder folder;
+  DemoOptions options;
+  options.images = 16;
+  options.seed = 77;
+  options.long_side_px = 240;
+  options.faults.near_duplicates = 0.2;
+  create_demo(folder.path() / "world", options);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder.path() / "world" / "images")) {
+    files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  Digest pixels(Digest::Kind::sha256);
+  for (const fs::path& file : files) {
+    Image image;
+    decode(file, image);
+    pixels.add({reinterpret_cast<const char*>(image.pixels().data()), image.pixels().size()});
+  }
+  EXPECT_EQ(pixels.finish(), "f9cb8dbb2fe4d61df711bf27d217c079eabfa580e1ea65c87c00e41f55c7d4ec");
+  EXPECT_EQ(sha256_of_file(folder.path() / "world" / "truth.json"),
+            "9765c93e3a47cedf4742fa993420abda7bb257082d5737e132c61a00d7fd683f");
+  EXPECT_EQ(sha256_of_file(folder.path() / "world" / "human.json"),
+            "c8f731a95188b332d5def39d5dad93082a07c4471bd62c8e6b48f89bfcca898d");
+}
+
+TEST(Docs, NameEveryKindAndEveryCondition) {
+  const std::string page = read_file(fs::path(VERILABEL_SOURCE_DIR) / "docs" / "demo.md");
+  std::string list;
+  for (const std::string_view kind : demo_kinds()) {
+    list += (list.empty() ? "" : ", ") + std::string(kind);
+  }
+  EXPECT_NE(page.find("\n" + list + "."), std::string::npos) << list;
+  for (const ConditionInfo& condition : condition_table()) {
+    const std::size_t line = page.find(fmt::format("\n| `{}` |", condition.field));
+    ASSERT_NE(line, std::string::npos) << condition.field;
+    EXPECT_NE(page.substr(line, page.find('\n', line + 1) - line).find(condition.name), std::string::npos) << condition.name;
   }
 }
 
