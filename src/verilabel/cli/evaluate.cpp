@@ -113,6 +113,11 @@ const Command kEvaluateCommand{
     "SET is a label set of the project, or a COCO file when it contains / or ends in .json; files need no project.\n"
     "Evaluated are the samples that are labelled, or labelled empty, in the truth. Rejected labels count on neither side,\n"
     "predictions without confidence as ones of confidence 1.\n"
+    "Equal confidences on different images rank by the ids that the images were imported with, as pycocotools sorts the ids of\n"
+    "a file, where every evaluated image has one; else in the order in which the project got the images.\n"
+    "small is an area of up to 32 x 32 pixels, medium of up to 96 x 96: of a truth as its file states it, of a predicted box\n"
+    "its own, of a predicted mask its pixels. For a mask that pycocotools is given with a box it takes the area of the box;\n"
+    "so does this comparison of two files. Its numbers are those of a project where it is given the masks alone.\n"
     "The project keeps what is right and wrong, at the threshold, for views: outcome:fp, error:localization, -sort:fn.",
     kExamples,
     &configure_evaluate,

@@ -43,7 +43,7 @@ struct ColumnsInput {
 /// Two label sets of a project as an evaluation's input: effective, active labels that nobody rejected, in the order of their ids,
 /// on those of `sample_rows` (each at most once) that are labelled or labelled empty in the truth set. Masks are not in the
 /// columns: for a mask evaluation the caller fills `mask` (and `area_px` of predictions) by the label rows. Set indices and rows
-/// must exist.
+/// must exist. Equal scores rank by sample id; the caller may fill `images.rank`.
 ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
                         std::span<const std::uint32_t> sample_rows);
 

@@ -11,10 +11,13 @@ namespace verilabel {
 
 /// The images that an evaluation covers, those without any label included: a false positive on an empty image counts.
 struct EvaluatedImages {
-  std::vector<std::int64_t> id;   ///< distinct; equal scores on different images rank by ascending id
+  std::vector<std::int64_t> id;  ///< distinct
+  std::vector<std::int64_t>
+      rank;                       ///< distinct: equal scores on different images rank by it, ascending; empty where the ids do that
   std::vector<std::string> name;  ///< for error messages; empty, or one an image
 
   std::size_t size() const { return id.size(); }
+  const std::vector<std::int64_t>& ranks() const { return rank.empty() ? id : rank; }
 };
 
 /// The classes that an evaluation covers. A class without truth has undefined AP and no part in the means.

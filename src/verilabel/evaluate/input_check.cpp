@@ -60,6 +60,9 @@ void check_columns(const EvaluationInput& input) {
   if (!input.images.name.empty()) {
     check_lengths("images", input.images.size(), input.images.name);
   }
+  if (!input.images.rank.empty()) {
+    check_lengths("images", input.images.size(), input.images.rank);
+  }
   if (!predictions.area_px.empty()) {
     check_lengths("predictions", predictions.size(), predictions.area_px);
   }

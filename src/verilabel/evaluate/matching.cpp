@@ -24,7 +24,7 @@ constexpr std::size_t kBlockSize = 4096;
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-/// The things of each image one after the other, images by ascending id, things of one image in the order of their file.
+/// The things of each image one after the other, images by ascending rank, things of one image in the order of their file.
 struct ByImage {
   std::vector<std::uint32_t> order;
   std::vector<std::size_t> begin;  ///< of each image rank in `order`, and the end
@@ -50,16 +50,17 @@ void check(const MatchOptions& options) {
   }
 }
 
-/// Rank of each image by ascending id.
+/// Place of each image among them all.
 std::vector<std::uint32_t> rank_images(const EvaluatedImages& images) {
-  std::vector<std::uint32_t> by_id(images.size());
-  std::iota(by_id.begin(), by_id.end(), 0U);
-  if (!std::is_sorted(images.id.begin(), images.id.end())) {
-    std::sort(by_id.begin(), by_id.end(), [&](std::uint32_t a, std::uint32_t b) { return images.id[a] < images.id[b]; });
+  const std::vector<std::int64_t>& given = images.ranks();
+  std::vector<std::uint32_t> order(images.size());
+  std::iota(order.begin(), order.end(), 0U);
+  if (!std::is_sorted(given.begin(), given.end())) {
+    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return given[a] < given[b]; });
   }
   std::vector<std::uint32_t> ranks(images.size());
-  for (std::uint32_t rank = 0; rank < by_id.size(); ++rank) {
-    ranks[by_id[rank]] = rank;
+  for (std::uint32_t rank = 0; rank < order.size(); ++rank) {
+    ranks[order[rank]] = rank;
   }
   return ranks;
 }

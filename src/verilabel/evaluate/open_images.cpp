@@ -130,29 +130,29 @@ class ClassJudge {
 
   Judgement judge(std::vector<std::uint32_t> truths, std::vector<std::uint32_t> predictions) {
     judgement_.numbers.truths = static_cast<std::int64_t>(truths.size());
-    const auto image_of = [&](std::uint32_t image) { return input_.images.id[image]; };
+    const auto rank_of = [&](std::uint32_t image) { return input_.images.ranks()[image]; };
     const std::vector<std::uint32_t>& truth_image = input_.truths.image;
     const std::vector<std::uint32_t>& prediction_image = input_.predictions.image;
     const std::vector<double>& score = input_.predictions.score;
     std::stable_sort(truths.begin(), truths.end(),
-                     [&](std::uint32_t a, std::uint32_t b) { return image_of(truth_image[a]) < image_of(truth_image[b]); });
+                     [&](std::uint32_t a, std::uint32_t b) { return rank_of(truth_image[a]) < rank_of(truth_image[b]); });
     std::sort(predictions.begin(), predictions.end(), [&](std::uint32_t a, std::uint32_t b) {
-      const std::int64_t image_a = image_of(prediction_image[a]);
-      const std::int64_t image_b = image_of(prediction_image[b]);
+      const std::int64_t image_a = rank_of(prediction_image[a]);
+      const std::int64_t image_b = rank_of(prediction_image[b]);
       return image_a != image_b ? image_a < image_b : score[a] != score[b] ? score[a] > score[b] : a < b;
     });
     std::size_t truth = 0;
     for (std::size_t begin = 0; begin < predictions.size();) {
-      const std::int64_t image = image_of(prediction_image[predictions[begin]]);
+      const std::int64_t image = rank_of(prediction_image[predictions[begin]]);
       std::size_t end = begin;
-      while (end < predictions.size() && image_of(prediction_image[predictions[end]]) == image) {
+      while (end < predictions.size() && rank_of(prediction_image[predictions[end]]) == image) {
         ++end;
       }
-      while (truth < truths.size() && image_of(truth_image[truths[truth]]) < image) {
+      while (truth < truths.size() && rank_of(truth_image[truths[truth]]) < image) {
         ++truth;
       }
       const std::size_t first_truth = truth;
-      while (truth < truths.size() && image_of(truth_image[truths[truth]]) == image) {
+      while (truth < truths.size() && rank_of(truth_image[truths[truth]]) == image) {
         ++truth;
       }
       judge_image(std::span(truths).subspan(first_truth, truth - first_truth), std::span(predictions).subspan(begin, end - begin));

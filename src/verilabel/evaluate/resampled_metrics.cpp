@@ -64,10 +64,10 @@ ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes&
           {input.predictions.score[i], input.predictions.image[i], outcome == Outcome::tp});
     }
   }
-  const std::vector<std::int64_t>& id = input.images.id;
+  const std::vector<std::int64_t>& rank = input.images.ranks();
   for (OfClass& of_class : classes_) {
     std::stable_sort(of_class.predictions.begin(), of_class.predictions.end(), [&](const Scored& a, const Scored& b) {
-      return a.score != b.score ? a.score > b.score : id[a.image] < id[b.image];
+      return a.score != b.score ? a.score > b.score : rank[a.image] < rank[b.image];
     });
   }
 }

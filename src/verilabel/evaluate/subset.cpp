@@ -54,6 +54,7 @@ EvaluationInput images_of(const EvaluationInput& input, std::span<const std::uin
     }
   }
   part.images.id = rows_of(input.images.id, images);
+  part.images.rank = rows_of(input.images.rank, images);
   part.images.name = rows_of(input.images.name, images);
   const std::vector<std::uint32_t> truths = rows_on(input.truths.image, new_image, part.truths.image);
   part.truths.category = rows_of(input.truths.category, truths);

@@ -44,8 +44,8 @@ class ClassJudge {
       if (all.score[a] != all.score[b]) {
         return all.score[a] > all.score[b];
       }
-      const std::int64_t image_a = input_.images.id[all.image[a]];
-      const std::int64_t image_b = input_.images.id[all.image[b]];
+      const std::int64_t image_a = input_.images.ranks()[all.image[a]];
+      const std::int64_t image_b = input_.images.ranks()[all.image[b]];
       return image_a != image_b ? image_a < image_b : a < b;
     });
     VocClass result;

@@ -240,6 +240,12 @@ void Project::for_each_sample(const std::function<void(const Sample&)>& visit) c
   }
 }
 
+void Project::for_each_source(const std::function<bool(SampleId, std::string_view)>& visit) const {
+  Statement rows = database().prepare("SELECT id, source_json FROM samples ORDER BY id");
+  while (rows.step() && visit({rows.integer(0)}, rows.text(1))) {
+  }
+}
+
 std::vector<StoredLabel> Project::labels_of(SampleId sample, SetId set) const {
   if (!state_->label_selector) {
     state_->label_selector.emplace(database(), LabelSelector::Form::effective);

@@ -144,6 +144,8 @@ class Project {
   Sample sample(SampleId id) const;
   /// In the order of their ids.
   void for_each_sample(const std::function<void(const Sample&)>& visit) const;
+  /// The id and `source_json` of each, likewise, until `visit` says false.
+  void for_each_source(const std::function<bool(SampleId, std::string_view)>& visit) const;
   /// Active and inactive labels alike, in the order of their ids; effective.
   std::vector<StoredLabel> labels_of(SampleId sample, SetId set) const;
   /// What the newest import into the set that was not undone brought along; empty when none did.

@@ -1,7 +1,9 @@
 #include "verilabel/workflow/evaluate.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <compare>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -16,6 +18,7 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/evaluate/subset.h"
+#include "verilabel/formats/import.h"
 #include "verilabel/geometry/mask.h"
 #include "verilabel/store/project.h"
 #include "verilabel/workflow/evaluate_files.h"
@@ -143,6 +146,51 @@ void count_cut_off_imports(const Project& project, const Columns& columns, std::
   }
 }
 
+/// The id that an image came with, as a tool that reads its file sorts ids: numbers by value, before texts.
+struct SourceRank {
+  bool is_text;
+  std::int64_t number;
+  std::string text;
+
+  explicit SourceRank(std::string id_json) : is_text(false), number(0) {
+    const char* const end = id_json.data() + id_json.size();
+    const auto read = std::from_chars(id_json.data(), end, number);
+    if (read.ec != std::errc() || read.ptr != end) {
+      is_text = true;
+      number = 0;
+      text = std::move(id_json);
+    }
+  }
+  auto operator<=>(const SourceRank&) const = default;
+};
+
+/// The rank of each image (its sample id) by the id that it was imported with, of equals by sample; empty unless every one has such
+/// an id.
+std::vector<std::int64_t> ranks_by_source(const Project& project, const std::vector<std::int64_t>& sample_ids) {
+  std::vector<std::pair<SourceRank, std::size_t>> order;
+  project.for_each_source([&](SampleId sample, std::string_view source_json) {
+    const std::size_t next = order.size();
+    if (next == sample_ids.size() || sample.value != sample_ids[next]) {
+      return next < sample_ids.size();
+    }
+    std::string id = source_id_of(source_json);
+    const bool has_id = !id.empty();
+    if (has_id) {
+      order.emplace_back(SourceRank(std::move(id)), next);
+    }
+    return has_id;
+  });
+  if (order.size() < sample_ids.size()) {
+    return {};
+  }
+  std::ranges::sort(order);
+  std::vector<std::int64_t> ranks(order.size());
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    ranks[order[rank].second] = static_cast<std::int64_t>(rank);
+  }
+  return ranks;
+}
+
 /// Two label sets of a project, side by side.
 struct SetsOfProject {
   ColumnsInput built;
@@ -154,6 +202,7 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
                        const EvaluateSetsOptions& options, std::span<const std::uint32_t> sample_rows) {
   SetsOfProject sets{{}, set_index(project, columns, predictions), set_index(project, columns, options.truth)};
   sets.built = build_from(columns, sets.predictions, sets.truth, sample_rows);
+  sets.built.input.images.rank = ranks_by_source(project, sets.built.input.images.id);
   count_cut_off_imports(project, columns, {predictions, options.truth}, {sets.built.truth_label, sets.built.prediction_label},
                         sets.built.coverage);
   if (options.iou_type == IouType::mask) {
