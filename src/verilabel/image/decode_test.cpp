@@ -14,6 +14,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/image/header.h"
+#include "verilabel/image/png.h"
 #include "verilabel/image/testing_data.h"
 
 namespace verilabel {
@@ -237,6 +238,19 @@ TEST(Decode, EncodedImagesComeBackUnderAnyName) {
   EXPECT_THROW(encode_jpeg(image, 0), Error);
   EXPECT_THROW(encode_jpeg(image, 101), Error);
   EXPECT_THROW(encode_jpeg(Image(), 90), Error);
+}
+
+TEST(Png, GivesBackThePixelsThatWereWritten) {
+  Image image(5, 3);
+  for (std::size_t i = 0; i < image.pixels().size(); ++i) {
+    image.pixels()[i] = static_cast<std::uint8_t>(37 * i);
+  }
+  Image decoded;
+  decode(bytes_of(encode_png(image)), decoded);
+  EXPECT_EQ(decoded.width(), 5);
+  EXPECT_EQ(decoded.height(), 3);
+  EXPECT_TRUE(std::ranges::equal(decoded.pixels(), image.pixels()));
+  EXPECT_THROW(encode_png(Image()), Error);
 }
 
 TEST(Decode, DamagedFilesNeverCrash) {
