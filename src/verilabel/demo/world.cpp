@@ -85,9 +85,11 @@ Made make_image(std::uint64_t index, const DemoOptions& options, const Selection
   }
   const int quality = picture.conditions.jpeg_quality;
   made.content = quality == 0 ? encode_png(picture.image) : encode_jpeg(picture.image, quality);
-  Image decoded;
-  decode(std::as_bytes(std::span(made.content)), decoded);
-  image.mean_luma = mean_luma(decoded);
+  if (image.plan.role == Role::dark) {
+    Image decoded;
+    decode(std::as_bytes(std::span(made.content)), decoded);
+    image.mean_luma = mean_luma(decoded);
+  }
   image.file_name = fmt::format("{:05}.{}", index, quality == 0 ? "png" : "jpg");
   image.width = picture.image.width();
   image.height = picture.image.height();

@@ -20,7 +20,7 @@ struct WorldImage {
   std::vector<HumanLabel> human;
   Plan plan;
   ChangeDone change;     ///< of near duplicates
-  double mean_luma = 0;  ///< of the file, as `import --brightness` measures it
+  double mean_luma = 0;  ///< of the files of dark images, as `import --brightness` measures it
 
   std::int64_t written_human_labels() const;
 };
