@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -258,8 +259,9 @@ TEST_P(BadInput, BoxesWithoutAreaOverlapNothing) {
     std::fill(boxes->begin(), boxes->end(), Box{5, 5, 0, 0});
   }
   std::fill(input.truths.area_px.begin(), input.truths.area_px.end(), 0);
-  // To VOC's devkit a box from pixel 5 to pixel 5 is one pixel.
-  EXPECT_EQ(run(input), protocol().name == std::string("voc") ? 1 : 0);
+  // To VOC's devkit a box from pixel 5 to pixel 5 is one pixel; lvis-api takes no notice of such truths, and then nothing is true.
+  const std::string name = protocol().name;
+  EXPECT_EQ(run(input), name == "lvis" ? std::nullopt : std::optional(name == "voc" ? 1.0 : 0.0));
 }
 
 TEST_P(BadInput, MasksOfAnotherSizeAreAnErrorThatNamesTheSample) {

@@ -27,10 +27,24 @@ void check(const EvaluationInput& input, const Federation& federation) {
   }
 }
 
-enum class Use : std::uint8_t { counts, beyond_limit, not_looked_for };
+enum class Use : std::uint8_t { counts, beyond_limit, without_area, not_looked_for };
+
+/// Whether lvis-api takes notice: its range of areas begins above 0. False for each that it leaves out.
+bool has_area(double area_px) {
+  return area_px > 0;
+}
+
+/// What becomes of each truth.
+std::vector<Use> uses_of_truths(const EvaluatedTruths& truths) {
+  std::vector<Use> uses;
+  for (const double area_px : truths.area_px) {
+    uses.push_back(has_area(area_px) ? Use::counts : Use::without_area);
+  }
+  return uses;
+}
 
 /// What becomes of each prediction.
-std::vector<Use> uses_of(const EvaluationInput& input, const Federation& federation, std::uint32_t max_detections) {
+std::vector<Use> uses_of_predictions(const EvaluationInput& input, const Federation& federation, std::uint32_t max_detections) {
   const ImageGroups truths(input.truths.image, input.images.size());
   const ImageGroups predictions(input.predictions.image, input.images.size());
   std::vector<Use> uses(input.predictions.size(), Use::counts);
@@ -46,9 +60,18 @@ std::vector<Use> uses_of(const EvaluationInput& input, const Federation& federat
         uses[prediction] = Use::beyond_limit;
       }
     }
+    for (const std::uint32_t prediction : here) {
+      const Box& box = input.predictions.box_xywh_px[prediction];
+      const double area_px = input.predictions.area_px.empty() ? box.w * box.h : input.predictions.area_px[prediction];
+      if (uses[prediction] == Use::counts && !has_area(area_px)) {
+        uses[prediction] = Use::without_area;
+      }
+    }
     const auto mark = [&](std::uint8_t value) {
       for (const std::uint32_t truth : truths.of(image)) {
-        is_looked_for[input.truths.category[truth]] = value;
+        if (has_area(input.truths.area_px[truth])) {
+          is_looked_for[input.truths.category[truth]] = value;
+        }
       }
       for (const std::uint32_t category : federation.absent[image]) {
         is_looked_for[category] = value;
@@ -65,26 +88,50 @@ std::vector<Use> uses_of(const EvaluationInput& input, const Federation& federat
   return uses;
 }
 
-EvaluatedPredictions only(const EvaluatedPredictions& all, const std::vector<Use>& uses) {
-  EvaluatedPredictions some;
+std::vector<std::uint32_t> counting_rows(const std::vector<Use>& uses) {
   std::vector<std::uint32_t> rows;
-  for (std::uint32_t i = 0; i < all.size(); ++i) {
-    if (uses[i] != Use::counts) {
-      continue;
-    }
-    rows.push_back(i);
-    some.image.push_back(all.image[i]);
-    some.category.push_back(all.category[i]);
-    some.box_xywh_px.push_back(all.box_xywh_px[i]);
-    some.score.push_back(all.score[i]);
-    if (!all.area_px.empty()) {
-      some.area_px.push_back(all.area_px[i]);
+  for (std::uint32_t i = 0; i < uses.size(); ++i) {
+    if (uses[i] == Use::counts) {
+      rows.push_back(i);
     }
   }
-  if (!all.mask.empty()) {
-    some.mask = all.mask.rows(rows);
+  return rows;
+}
+
+template <typename T>
+std::vector<T> rows_of(const std::vector<T>& column, const std::vector<std::uint32_t>& rows) {
+  std::vector<T> some;
+  if (!column.empty()) {
+    for (const std::uint32_t row : rows) {
+      some.push_back(column[row]);
+    }
   }
   return some;
+}
+
+RleColumn rows_of(const RleColumn& column, const std::vector<std::uint32_t>& rows) {
+  return column.empty() ? RleColumn() : column.rows(rows);
+}
+
+/// No truth is a crowd.
+EvaluatedTruths only(const EvaluatedTruths& all, const std::vector<Use>& uses) {
+  const std::vector<std::uint32_t> rows = counting_rows(uses);
+  return {.image = rows_of(all.image, rows),
+          .category = rows_of(all.category, rows),
+          .box_xywh_px = rows_of(all.box_xywh_px, rows),
+          .area_px = rows_of(all.area_px, rows),
+          .is_crowd = std::vector<std::uint8_t>(rows.size(), 0),
+          .mask = rows_of(all.mask, rows)};
+}
+
+EvaluatedPredictions only(const EvaluatedPredictions& all, const std::vector<Use>& uses) {
+  const std::vector<std::uint32_t> rows = counting_rows(uses);
+  return {.image = rows_of(all.image, rows),
+          .category = rows_of(all.category, rows),
+          .box_xywh_px = rows_of(all.box_xywh_px, rows),
+          .score = rows_of(all.score, rows),
+          .area_px = rows_of(all.area_px, rows),
+          .mask = rows_of(all.mask, rows)};
 }
 
 /// Takes those of classes that are not exhaustively labelled out of every area range: they then count where they have a partner,
@@ -139,16 +186,18 @@ std::array<std::pair<std::string_view, std::optional<double>>, 13> LvisMetrics::
 
 LvisResult lvis_metrics(const EvaluationInput& input, const Federation& federation, const LvisOptions& options) {
   check(input, federation);
-  const std::vector<Use> uses = uses_of(input, federation, options.max_detections);
+  const std::vector<Use> truth_uses = uses_of_truths(input.truths);
+  const std::vector<Use> uses = uses_of_predictions(input, federation, options.max_detections);
   LvisResult result;
+  result.truths_without_area = std::count(truth_uses.begin(), truth_uses.end(), Use::without_area);
+  result.predictions_without_area = std::count(uses.begin(), uses.end(), Use::without_area);
   result.predictions_beyond_limit = std::count(uses.begin(), uses.end(), Use::beyond_limit);
   result.predictions_not_looked_for = std::count(uses.begin(), uses.end(), Use::not_looked_for);
 
   EvaluationInput looked_at;
   looked_at.images = input.images;
   looked_at.classes = input.classes;
-  looked_at.truths = input.truths;
-  std::fill(looked_at.truths.is_crowd.begin(), looked_at.truths.is_crowd.end(), std::uint8_t{0});
+  looked_at.truths = only(input.truths, truth_uses);
   looked_at.predictions = only(input.predictions, uses);
 
   MatchOptions match_options = coco_match_options(options.iou_type);

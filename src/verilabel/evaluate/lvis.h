@@ -53,13 +53,16 @@ struct LvisOptions {
 struct LvisResult {
   LvisMetrics metrics;
   std::vector<std::optional<double>> ap_per_class;
+  std::int64_t truths_without_area = 0;         ///< an area of 0 or less: left out
   std::int64_t predictions_beyond_limit = 0;    ///< past the best 300 of their image: left out
+  std::int64_t predictions_without_area = 0;    ///< of the others likewise: left out
   std::int64_t predictions_not_looked_for = 0;  ///< of classes that their image was not looked through for: left out
 };
 
 /// LVIS average precision (Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019), the same doubles
 /// as lvis-api 0.5: predictions of classes that are neither among an image's truths nor known to be absent are left out, and one
-/// without a partner does not count where its class is not exhaustively labelled. No truth is a crowd. Throws as `match` does, and
+/// without a partner does not count where its class is not exhaustively labelled. Truths and predictions without an area are left
+/// out too: the truth says nothing of what its image was looked through for. No truth is a crowd. Throws as `match` does, and
 /// `wrong_use` for lists that do not fit the images and classes.
 LvisResult lvis_metrics(const EvaluationInput& input, const Federation& federation, const LvisOptions& options);
 

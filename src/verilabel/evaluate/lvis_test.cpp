@@ -88,6 +88,8 @@ TEST(Lvis, GivesTheThirteenNumbersOfLvisApi) {
   int cases = 0;
   std::int64_t beyond_limit = 0;
   std::int64_t not_looked_for = 0;
+  std::int64_t truths_without_area = 0;
+  std::int64_t predictions_without_area = 0;
   while (words.has_more() && !HasFailure()) {
     SCOPED_TRACE(fmt::format("data set {}", cases));
     ++cases;
@@ -95,6 +97,9 @@ TEST(Lvis, GivesTheThirteenNumbersOfLvisApi) {
     const LvisResult result = lvis_metrics(one.input, one.federation, {.threads = 2});
     beyond_limit += result.predictions_beyond_limit;
     not_looked_for += result.predictions_not_looked_for;
+    predictions_without_area += result.predictions_without_area;
+    EXPECT_EQ(result.truths_without_area, words.next<std::int64_t>());
+    truths_without_area += result.truths_without_area;
     for (const auto& [name, value] : result.metrics.named()) {
       const auto expected = words.next<double>();
       if (expected == -1) {
@@ -108,6 +113,24 @@ TEST(Lvis, GivesTheThirteenNumbersOfLvisApi) {
   EXPECT_GE(cases, 50);
   EXPECT_GT(beyond_limit, 0) << "some images have more than 300 predictions";
   EXPECT_GT(not_looked_for, 0);
+  EXPECT_GT(truths_without_area, 50);
+  EXPECT_GT(predictions_without_area, 50);
+}
+
+TEST(Lvis, ATruthWithoutAreaIsNoneAndNamesNoClassThatWasLookedFor) {
+  EvaluationInput input = input_of({1060}, 2);
+  add(input, TruthRow{0, 0, {0, 24, 8, 40}, false, 0});
+  add(input, TruthRow{0, 1, {0, 0, 10, 10}});
+  add(input, PredictionRow{0, 0, {7, 6, 24, 32}, 0.5});
+  add(input, PredictionRow{0, 1, {0, 0, 10, 0}, 0.9});
+  add(input, PredictionRow{0, 1, {0, 0, 10, 10}, 0.4});
+  const LvisResult result = lvis_metrics(input, {{{}}, {{}}, {ClassFrequency::rare, ClassFrequency::common}}, {});
+  EXPECT_FALSE(result.ap_per_class[0]) << "there is no truth of it";
+  EXPECT_FALSE(result.metrics.ap_rare);
+  EXPECT_DOUBLE_EQ(result.ap_per_class[1].value(), 1) << "the better one has no area";
+  EXPECT_EQ(result.truths_without_area, 1);
+  EXPECT_EQ(result.predictions_without_area, 1);
+  EXPECT_EQ(result.predictions_not_looked_for, 1);
 }
 
 TEST(Lvis, ListsMustFitTheImagesAndClasses) {

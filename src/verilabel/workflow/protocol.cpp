@@ -125,36 +125,52 @@ class PairSet {
 /// Classes by image.
 using ClassLists = std::vector<std::vector<std::uint32_t>>;
 
-/// COCO's evaluation, in which a prediction counts where its image was looked through for its class (there is a truth of it, or one
-/// of the lists has it) and that class is not among the excepted ones.
-ProtocolEvaluation evaluate_looked_for(EvaluationInput input, std::initializer_list<const ClassLists*> lists,
+/// COCO's evaluation of these truths and predictions, in which of the latter one counts where its image was looked through for its
+/// class (there is such a truth of it, or one of the lists has it) and that class is not among the excepted ones.
+ProtocolEvaluation evaluate_looked_for(EvaluationInput input, const std::vector<std::uint8_t>& truths,
+                                       std::vector<std::uint8_t> predictions, std::initializer_list<const ClassLists*> lists,
                                        const ClassLists& excepted, const EvaluateOptions& options) {
   PairSet looked_for(input.images.size(), input.classes.size());
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
-    looked_for.add(input.truths.image[i], input.truths.category[i]);
+    if (truths[i] != 0) {
+      looked_for.add(input.truths.image[i], input.truths.category[i]);
+    }
   }
   for (const ClassLists* list : lists) {
     looked_for.add(*list);
   }
   PairSet is_excepted(input.images.size(), input.classes.size());
   is_excepted.add(excepted);
-  std::vector<std::uint8_t> counts;
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
     const std::uint32_t image = input.predictions.image[i];
     const std::uint32_t category = input.predictions.category[i];
-    counts.push_back(looked_for.has(image, category) && !is_excepted.has(image, category) ? 1 : 0);
+    if (!looked_for.has(image, category) || is_excepted.has(image, category)) {
+      predictions[i] = 0;
+    }
   }
-  const std::size_t truths = input.truths.size();
-  return evaluate_part(std::move(input), all_of(truths), counts, options);
+  return evaluate_part(std::move(input), truths, predictions, options);
 }
 
 ProtocolEvaluation evaluate_lvis(EvaluationInput input, const Federation& federation, const EvaluateOptions& options) {
   const LvisResult lvis = lvis_metrics(input, federation, {.iou_type = options.iou_type, .threads = options.threads});
-  ProtocolEvaluation result = evaluate_looked_for(std::move(input), {&federation.absent}, federation.not_exhaustive, options);
+  std::vector<std::uint8_t> truths;
+  for (const double area_px : input.truths.area_px) {
+    truths.push_back(area_px > 0 ? 1 : 0);
+  }
+  std::vector<std::uint8_t> predictions;
+  for (std::size_t i = 0; i < input.predictions.size(); ++i) {
+    const double area_px =
+        input.predictions.area_px.empty() ? area(input.predictions.box_xywh_px[i]) : input.predictions.area_px[i];
+    predictions.push_back(area_px > 0 ? 1 : 0);
+  }
+  ProtocolEvaluation result = evaluate_looked_for(std::move(input), truths, std::move(predictions), {&federation.absent},
+                                                  federation.not_exhaustive, options);
   const auto named = lvis.metrics.named();
   result.numbers.metrics.assign(named.begin(), named.end());
   result.numbers.ap_per_class = lvis.ap_per_class;
-  result.numbers.left_out = {{"predictions_beyond_limit", lvis.predictions_beyond_limit},
+  result.numbers.left_out = {{"truths_without_area", lvis.truths_without_area},
+                             {"predictions_beyond_limit", lvis.predictions_beyond_limit},
+                             {"predictions_without_area", lvis.predictions_without_area},
                              {"predictions_not_looked_for", lvis.predictions_not_looked_for}};
   return result;
 }
@@ -177,7 +193,10 @@ ProtocolEvaluation evaluate_voc(VocYear year, EvaluationInput input, const std::
 
 ProtocolEvaluation evaluate_open_images(EvaluationInput input, const OpenImagesContext& context, const EvaluateOptions& options) {
   const OpenImagesResult open_images = open_images_metrics(input, context, {.iou = options.iou, .threads = options.threads});
-  ProtocolEvaluation result = evaluate_looked_for(std::move(input), {&context.present, &context.absent}, {}, options);
+  const std::vector<std::uint8_t> truths = all_of(input.truths.size());
+  std::vector<std::uint8_t> predictions = all_of(input.predictions.size());
+  ProtocolEvaluation result =
+      evaluate_looked_for(std::move(input), truths, std::move(predictions), {&context.present, &context.absent}, {}, options);
   result.numbers.metrics = {{"mAP", open_images.map}};
   for (const OpenImagesClass& of_class : open_images.per_class) {
     result.numbers.ap_per_class.push_back(of_class.ap);

@@ -51,7 +51,7 @@ std::vector<std::vector<std::uint32_t>> hierarchy_from(const std::filesystem::pa
 struct ProtocolNumbers {
   std::vector<std::pair<std::string_view, std::optional<double>>> metrics;
   std::vector<std::optional<double>> ap_per_class;                  ///< empty for coco, whose are in the evaluation
-  std::vector<std::pair<std::string_view, std::int64_t>> left_out;  ///< predictions that the protocol does not look at
+  std::vector<std::pair<std::string_view, std::int64_t>> left_out;  ///< labels that the protocol does not look at
 };
 
 /// The protocol's own numbers, and with them the evaluation from which precision, recall, F1, outcomes and everything else follow:
