@@ -167,3 +167,110 @@ class Projects(FilesCase):
             else:
                 self.assertAlmostEqual(metrics[key], want, delta=1e-9, msg=key)
         self.assertNotIn(-1, (evaluator.stats[3], evaluator.stats[4]), "some masks are small, some are not")
+
+
+class Files(FilesCase):
+    BOX = [10, 10, 20, 20]
+
+    def refused(self, document, results, *words, status):
+        gt, dt = self.write(document, results)
+        return self.error("evaluate", "--truth", gt, "--predictions", dt, *words, status=status)
+
+    def test_lvis_takes_no_notice_of_what_has_no_area(self):
+        document = truth([1060], [(1060, 5, [0, 24, 8, 40], {"area": 0}), (1060, 9, self.BOX)])
+        document["images"][0].update(neg_category_ids=[], not_exhaustive_category_ids=[])
+        for category in document["categories"]:
+            category["frequency"] = "r"
+        results = [result(1060, 5, [7, 6, 24, 32], 0.5), result(1060, 9, [10, 10, 0, 20], 0.9), result(1060, 9, self.BOX, 0.5)]
+        answer = self.of_files(document, results, "--protocol", "lvis", "--threshold", "0.1")
+        self.assertIsNone(answer["per_class"]["cat"]["AP"])
+        self.assertAlmostEqual(answer["metrics"]["APr"], 1)
+        self.assertEqual((answer["metrics"]["precision"], answer["metrics"]["recall"]), (1, 1))
+        left_out = ("truths_without_area", "predictions_without_area", "predictions_not_looked_for")
+        self.assertEqual([answer["coverage"][key] for key in left_out], [1, 1, 1])
+
+    def test_classes_of_one_name_are_told_apart(self):
+        categories = [(7, "é"), (3, "é"), (5, "dog"), (8, "é (category 3)")]
+        document = truth([1], [(1, 7, self.BOX), (1, 3, [50, 50, 20, 20]), (1, 8, [70, 10, 20, 20])], categories)
+        results = [result(1, 7, self.BOX, 0.9)]
+        answer = self.of_files(document, results, "--details", "--intervals", "--resamples", "2")
+        once, twice = "é (category 7)", "é (category 3)"
+        names = {once, f"{twice} (category 3)", "dog", f"{twice} (category 8)"}
+        self.assertEqual(set(answer["per_class"]), names)
+        self.assertAlmostEqual(answer["per_class"][once]["AP"], 1)
+        self.assertEqual(set(answer["intervals"]["per_class"]), names)
+        self.assertEqual(set(answer["confusion"]["classes"]), names - {"dog"})
+        self.assertEqual(answer["coverage"]["classes_of_shared_name"], 2)
+        gt, dt = self.write(document, results)
+        words = ("--truth", gt, "--predictions", dt)
+        text = self.run_program("evaluate", *words, as_json=False).out.decode()
+        self.assertIn("2 classes share their name with another and are shown with the id of their category", text)
+        self.assertIn(once, text)
+        thresholds = self.run_program("threshold", *words, "--per-class", "--resamples", "0").json
+        self.assertEqual(set(thresholds["per_class"]), names - {"dog"})
+        self.assertEqual(self.of_files(truth([1], []), [])["coverage"]["classes_of_shared_name"], 0)
+
+    def test_images_that_nobody_labelled_are_left_out(self):
+        document = truth([1, 2, 3], [(1, 5, self.BOX), (3, 5, self.BOX)])
+        document["images"][1]["labelled"] = False
+        document["images"][2]["labelled"] = False  # it has an annotation, which says otherwise
+        results = [
+            result(2, 5, self.BOX, 0.95),
+            result(1, 5, self.BOX, 0.9),
+            result(3, 5, self.BOX, 0.8),
+            result(4, 5, self.BOX, 1),
+        ]
+        answer = self.of_files(document, results)
+        self.assertAlmostEqual(answer["metrics"]["mAP"], 1)
+        coverage = answer["coverage"]
+        keys = ("samples", "not_labelled_in_truth", "labelled_in_predictions_only", "predictions", "predictions_outside")
+        self.assertEqual([coverage[key] for key in keys], [2, 1, 1, 2, 1])
+        self.assertEqual(coverage["predictions_of_unknown_images"], 1)
+        project = self.of_project(document, results[:3])
+        self.assertEqual(project["metrics"], answer["metrics"])
+        self.assertEqual([project["coverage"][key] for key in keys], [2, 1, 1, 2, 1])
+        document["images"][2]["labelled"] = True
+        self.assertEqual(self.of_files(document, results)["metrics"], answer["metrics"])
+
+    def test_images_have_the_names_that_the_truth_file_gives_them(self):
+        document = truth([7, 4], [(7, 5, self.BOX), (4, 5, self.BOX), (4, 5, [50, 50, 20, 20])])
+        answer = self.of_files(document, [], "--details")
+        self.assertEqual([(image["sample"], image["name"]) for image in answer["worst"]], [(4, "4.bmp"), (7, "7.bmp")])
+
+    def test_faults_in_a_file_of_predictions_name_the_image(self):
+        gt, dt = self.write(truth([7], [(7, 5, self.BOX)]), [])
+        box = '"bbox": [1, 1, 9, 9]'
+        faults = {
+            f"{box}": "[1].score",
+            f'{box}, "score": "high"': "[1].score",
+            f'{box}, "score": 1e999': "[1].score",
+            f'{box}, "score": NaN': "[1].score",
+            '"score": 0.5': "[1].bbox",
+            '"bbox": [1, 1, 9], "score": 0.5': "[1].bbox",
+            '"bbox": [1, 1, -9, 9], "score": 0.5': "[1].bbox",
+            '"bbox": [1, 1, 9, Infinity], "score": 0.5': "[1].bbox",
+        }
+        good = f'{{"image_id": 6, "category_id": 5, {box}, "score": 0.5}}'
+        for fields, field in faults.items():
+            dt.write_text(f'[{good}, {{"image_id": 7, "category_id": 5, {fields}}}]')
+            with self.subTest(fields):
+                context = self.error("evaluate", "--truth", gt, "--predictions", dt, status=4)["context"]
+                self.assertEqual((context["file"], context["field"], context["image_id"]), (str(dt), field, "7"))
+                self.assertEqual(context["byte"], str(len(good) + 3))
+
+    def test_wrong_use_is_refused_before_the_work(self):
+        document, results = truth([1], [(1, 5, self.BOX)]), [result(1, 5, self.BOX, 0.5)]
+        for threshold in ("inf", "-inf", "nan"):
+            self.assertIn("--threshold", self.refused(document, results, f"--threshold={threshold}", status=2)["message"])
+        for name in ("x.pdf", "x", "x.html.zip"):
+            report = self.scratch / name
+            error = self.refused(document, results, "--report", report, status=2)
+            self.assertIn(".html", error["message"])
+            self.assertFalse(report.exists())
+        for name in ("x.htm", "x.html", "x.json"):
+            self.of_files(document, results, "--report", self.scratch / name)
+            self.assertTrue((self.scratch / name).exists())
+        self.of_project(document, results)
+        for scenario in ("", " ", "=width>0", " =width>0"):
+            words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth", f"--scenario={scenario}")
+            self.assertIn("scenario", self.error(*words, status=2)["message"])

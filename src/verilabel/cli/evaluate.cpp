@@ -58,6 +58,7 @@ Action configure_evaluate(CLI::App& app) {
       options->scenarios.push_back(scenario_from(text));
     }
     if (!words->report.empty()) {
+      is_report_json(words->report);  // before the work, not after it
       check_output_file(std::filesystem::absolute(words->report), invocation.project_dir,
                         {options->predictions, options->truth, options->compare, options->hierarchy});
       options->with_details = true;

@@ -226,6 +226,7 @@ void say_coverage(Console& console, const SetEvaluation& result) {
   for (const auto& [name, count] : result.numbers.left_out) {
     say_if(count, fmt::format("{} are left out", name));
   }
+  say_if(result.classes_of_shared_name, "classes share their name with another and are shown with the id of their category");
   say_if(result.predictions_of_unknown_images, "predictions name images that the truth does not list and are left out");
   say_if(result.predictions_of_unknown_classes, "predictions name classes that the truth does not list and are left out");
 }

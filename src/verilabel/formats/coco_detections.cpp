@@ -103,10 +103,13 @@ class DetectionReader {
         }
         take(*slice);
       } catch (const CocoFault& fault) {
-        throw Error(ErrorCode::bad_data, fault.message,
-                    {{"file", path_.native()},
-                     {"byte", fmt::to_string(slice->byte_offset)},
-                     {"field", fmt::format("{}[{}]{}{}", name, index, fault.field.empty() ? "" : ".", fault.field)}});
+        ErrorContext context = {{"file", path_.native()},
+                                {"byte", fmt::to_string(slice->byte_offset)},
+                                {"field", fmt::format("{}[{}]{}{}", name, index, fault.field.empty() ? "" : ".", fault.field)}};
+        if (const auto image = slice->is_too_large ? std::nullopt : parser_.image_id_of(slice->text)) {
+          context.emplace_back("image_id", image->json());
+        }
+        throw Error(ErrorCode::bad_data, fault.message, std::move(context));
       }
       ++index;
     }
@@ -128,8 +131,8 @@ class DetectionReader {
       if (images_.insert(id, 0)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", id.json())};
       }
-      truth.images.push_back(
-          {integer_id(id, "id"), image.width.value_or(0), image.height.value_or(0), std::move(image.source_json)});
+      truth.images.push_back({integer_id(id, "id"), std::move(image.name), image.width.value_or(0), image.height.value_or(0),
+                              image.is_labelled, std::move(image.source_json)});
     });
   }
 

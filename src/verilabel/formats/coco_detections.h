@@ -57,8 +57,10 @@ struct CocoDetections {
 
 struct CocoImage {
   std::int64_t id = 0;
+  std::string name;        ///< its `file_name`, else the end of its `coco_url`
   std::int32_t width = 0;  ///< 0 when not stated
   std::int32_t height = 0;
+  bool is_labelled = true;  ///< false where the file says `"labelled": false`
   std::string source_json;  ///< an object of the id and the unknown fields
 };
 
@@ -79,8 +81,9 @@ struct CocoTruth {
 bool is_coco_results_list(const std::filesystem::path& path);
 
 /// Reads a truth file into memory. Evaluation must not go on with a part of its input, so here any fault ends it: throws `bad_data`
-/// with context file, byte and field for broken JSON, a missing field, a number that is not finite, a negative size, an id that is
-/// no integer or occurs twice, an annotation of an unknown image or category; `not_found`, `io`.
+/// with context file, byte and field (and of an annotation the image id) for broken JSON, a missing field, a number that is not
+/// finite, a negative size, an id that is no integer or occurs twice, an annotation of an unknown image or category; `not_found`,
+/// `io`.
 CocoTruth read_coco_truth(const std::filesystem::path& path, CocoMasks masks = CocoMasks::skip);
 
 /// Reads a results list, likewise. Whether its image and category ids are known is the caller's question. A detection without a box

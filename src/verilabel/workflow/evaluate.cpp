@@ -456,7 +456,7 @@ Scenario scenario_from(std::string_view text) {
   const std::string_view name = text.substr(0, equals);
   const std::string_view term_name = name.substr(name.starts_with('-') ? 1 : 0);
   const bool is_term = std::ranges::any_of(view_terms(), [&](const ViewTerm& term) { return term.name == term_name; });
-  if (equals == std::string_view::npos || name.empty() || is_term || name.find_first_of(signs_of_views) != std::string_view::npos) {
+  if (equals == std::string_view::npos || is_term || name.find_first_of(signs_of_views) != std::string_view::npos) {
     return {std::string(text), std::string(text)};
   }
   return {std::string(name), std::string(text.substr(equals + 1))};
@@ -507,7 +507,13 @@ void EvaluateSetsOptions::validate() const {
   if (!compare.empty() && (compare == predictions || compare == truth)) {
     throw Error(ErrorCode::wrong_use, "--compare takes other predictions than those that are judged, and not the truth");
   }
+  if (threshold && !std::isfinite(*threshold)) {
+    throw Error(ErrorCode::wrong_use, fmt::format("--threshold must be a finite number, not {}", *threshold));
+  }
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
+    if (scenarios[i].name.find_first_not_of(" \t\n") == std::string::npos) {
+      throw Error(ErrorCode::wrong_use, "a scenario needs a name: --scenario takes a view, or NAME=VIEW");
+    }
     const auto is_same = [&](const Scenario& other) { return other.name == scenarios[i].name; };
     if (std::any_of(scenarios.begin(), scenarios.begin() + static_cast<std::ptrdiff_t>(i), is_same)) {
       throw Error(ErrorCode::wrong_use,

@@ -66,8 +66,8 @@ struct JudgedLabel {
 
 /// An image with what went wrong on it.
 struct JudgedImage {
-  std::int64_t id = 0;         ///< of the sample, or of the image in a file
-  std::string name;            ///< empty in files that have none
+  std::int64_t id = 0;  ///< of the sample, or of the image in a file
+  std::string name;
   std::filesystem::path path;  ///< empty for images of files, which are not looked for
   std::int32_t width = 0;      ///< pixels of the upright image; 0 when unknown
   std::int32_t height = 0;
@@ -114,7 +114,8 @@ struct SetComparison {
 struct SetEvaluation {
   Evaluation evaluation;  ///< of other protocols than coco: COCO's matching at the IoU of what the protocol looks at
   ProtocolNumbers numbers;
-  std::vector<std::string> class_names;  ///< in the order of `evaluation.per_class`
+  std::vector<std::string> class_names;     ///< in the order of `evaluation.per_class`; distinct
+  std::int64_t classes_of_shared_name = 0;  ///< of files, whose classes may share names: those with the id behind the name
   Coverage coverage;
   std::int64_t predictions_of_unknown_images = 0;   ///< results whose image the truth file does not list: left out
   std::int64_t predictions_of_unknown_classes = 0;  ///< likewise

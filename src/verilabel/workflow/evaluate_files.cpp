@@ -4,6 +4,7 @@
 #include <future>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -144,13 +145,11 @@ void keep_rows(std::vector<T>& column, std::span<const std::uint32_t> rows) {
   column.resize(rows.size());
 }
 
-/// Leaves out the rows whose image or class the truth does not list, and counts them. Gives where those that stay stood, or nothing
-/// when all stay.
-std::vector<std::uint32_t> drop_unknown(CocoDetections& rows, PlacesOfRows& places, SetEvaluation& result) {
+/// Leaves out the rows whose image or class the truth does not list, or whose image is not labelled there (from `images` on), and
+/// counts them. Gives where those that stay stood, or nothing when all stay.
+std::vector<std::uint32_t> drop_unknown(CocoDetections& rows, PlacesOfRows& places, std::size_t images, SetEvaluation& result) {
   const std::size_t count = places.image.size();
-  const auto is_known = [&](std::size_t row) {
-    return places.image[row] != IndexOfId::kUnknown && places.category[row] != IndexOfId::kUnknown;
-  };
+  const auto is_known = [&](std::size_t row) { return places.image[row] < images && places.category[row] != IndexOfId::kUnknown; };
   std::size_t first_unknown = 0;
   while (first_unknown < count && is_known(first_unknown)) {
     ++first_unknown;
@@ -159,13 +158,20 @@ std::vector<std::uint32_t> drop_unknown(CocoDetections& rows, PlacesOfRows& plac
     return {};
   }
   std::vector<std::uint32_t> known;
+  std::unordered_set<std::uint32_t> unlabelled_images;
   for (std::uint32_t row = 0; row < count; ++row) {
     if (is_known(row)) {
       known.push_back(row);
+    } else if (places.image[row] == IndexOfId::kUnknown) {
+      ++result.predictions_of_unknown_images;
+    } else if (places.image[row] >= images) {
+      ++result.coverage.predictions_outside;
+      unlabelled_images.insert(places.image[row]);
     } else {
-      ++(places.image[row] == IndexOfId::kUnknown ? result.predictions_of_unknown_images : result.predictions_of_unknown_classes);
+      ++result.predictions_of_unknown_classes;
     }
   }
+  result.coverage.samples_only_predicted = static_cast<std::int64_t>(unlabelled_images.size());
   keep_rows(places.image, known);
   keep_rows(places.category, known);
   keep_rows(rows.box_xywh_px, known);
@@ -191,7 +197,7 @@ EvaluatedPredictions predictions_from(CocoDetections&& rows, RowSource& source, 
                                       const IndexOfId& image_index, const IndexOfId& class_index, bool with_masks,
                                       SetEvaluation& result) {
   PlacesOfRows places(rows, image_index, class_index);
-  source.kept = drop_unknown(rows, places, result);
+  source.kept = drop_unknown(rows, places, truth.images.size(), result);
   EvaluatedPredictions predictions;
   predictions.image = std::move(places.image);
   predictions.category = std::move(places.category);
@@ -221,6 +227,42 @@ struct FileInput {
   std::vector<CocoImage> images;
   SetEvaluation counted;  ///< names and coverage only
 };
+
+/// Puts images that the file says nobody has labelled (and that have no annotation, which would be a label) behind the others, and
+/// gives the number of these.
+std::size_t put_unlabelled_last(CocoTruth& truth) {
+  if (std::ranges::all_of(truth.images, &CocoImage::is_labelled)) {
+    return truth.images.size();
+  }
+  const std::unordered_set<std::int64_t> annotated(truth.detections.image_id.begin(), truth.detections.image_id.end());
+  const auto unlabelled = std::ranges::stable_partition(
+      truth.images, [&](const CocoImage& image) { return image.is_labelled || annotated.contains(image.id); });
+  return static_cast<std::size_t>(unlabelled.begin() - truth.images.begin());
+}
+
+/// Gives each of several classes of one name its id too, and their number. A name so made may be one that there is: then again.
+std::int64_t make_names_distinct(EvaluatedClasses& classes) {
+  std::int64_t classes_of_shared_name = 0;
+  while (true) {
+    std::unordered_map<std::string, std::vector<std::size_t>> classes_of_name;
+    for (std::size_t k = 0; k < classes.size(); ++k) {
+      classes_of_name[classes.name[k]].push_back(k);
+    }
+    if (classes_of_name.size() == classes.size()) {
+      return classes_of_shared_name;
+    }
+    std::int64_t shared = 0;
+    for (const auto& [name, of_name] : classes_of_name) {
+      for (const std::size_t k : of_name) {
+        if (of_name.size() > 1) {
+          ++shared;
+          classes.name[k] = fmt::format("{} (category {})", name, classes.id[k]);
+        }
+      }
+    }
+    classes_of_shared_name = std::max(classes_of_shared_name, shared);
+  }
+}
 
 ProtocolContext context_of(const CocoTruth& truth, const EvaluateSetsOptions& options) {
   ProtocolContext context;
@@ -259,25 +301,34 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
   FileInput files;
   files.truth_source.path = options.truth;
   files.prediction_source.path = predictions;
-  files.context = context_of(truth, options);
   EvaluationInput& input = files.input;
+  const std::size_t labelled_images = put_unlabelled_last(truth);
   for (const CocoImage& image : truth.images) {
     input.images.id.push_back(image.id);
   }
+  const IndexOfId image_index(input.images.id);
+  Coverage& coverage = files.counted.coverage;
+  coverage.samples_without_truth = static_cast<std::int64_t>(truth.images.size() - labelled_images);
+  truth.images.resize(labelled_images);
+  input.images.id.resize(labelled_images);
+  for (const CocoImage& image : truth.images) {
+    input.images.name.push_back(image.name);
+  }
+  files.context = context_of(truth, options);
   for (CocoCategory& category : truth.categories) {
     input.classes.id.push_back(category.id);
     input.classes.name.push_back(std::move(category.name));
   }
-  const IndexOfId image_index(input.images.id);
+  files.counted.classes_of_shared_name = make_names_distinct(input.classes);
   const IndexOfId class_index(input.classes.id);
   input.truths = truths_from(std::move(truth.detections), files.truth_source, truth, image_index, class_index, with_masks);
   input.predictions =
       predictions_from(std::move(rows), files.prediction_source, truth, image_index, class_index, with_masks, files.counted);
   files.images = std::move(truth.images);
   files.counted.class_names = input.classes.name;
-  files.counted.coverage.samples = static_cast<std::int64_t>(input.images.size());
-  files.counted.coverage.truths = static_cast<std::int64_t>(input.truths.size());
-  files.counted.coverage.predictions = static_cast<std::int64_t>(input.predictions.size());
+  coverage.samples = static_cast<std::int64_t>(input.images.size());
+  coverage.truths = static_cast<std::int64_t>(input.truths.size());
+  coverage.predictions = static_cast<std::int64_t>(input.predictions.size());
   return files;
 }
 

@@ -76,6 +76,7 @@ void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   if (result.numbers.left_out.empty()) {
     json.field("predictions_beyond_limit", result.evaluation.predictions_beyond_limit);
   }
+  json.field("classes_of_shared_name", result.classes_of_shared_name);
   json.field("predictions_of_unknown_images", result.predictions_of_unknown_images);
   json.field("predictions_of_unknown_classes", result.predictions_of_unknown_classes);
   for (const auto& [name, count] : result.numbers.left_out) {

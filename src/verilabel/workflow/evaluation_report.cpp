@@ -13,6 +13,19 @@
 #include "verilabel/workflow/report.h"
 
 namespace verilabel {
+
+bool is_report_json(const std::filesystem::path& file) {
+  const std::filesystem::path extension = file.extension();
+  if (extension == ".json") {
+    return true;
+  }
+  if (extension != ".html" && extension != ".htm") {
+    throw Error(ErrorCode::wrong_use, "a report is an HTML page or JSON: give it a name that ends in .html, .htm or .json",
+                {{"file", file.native()}});
+  }
+  return false;
+}
+
 namespace {
 
 std::string thumbnail_url(const JudgedImage& image) {
@@ -34,7 +47,7 @@ void write_report(const std::filesystem::path& file, const Result& result, const
   if (!result.details) {
     throw Error(ErrorCode::wrong_use, "a report shows the details of an evaluation: ask for them");
   }
-  if (file.extension() == ".json") {
+  if (is_report_json(file)) {
     replace_file(file, document_with(std::function<std::string(const JudgedImage&)>()));
   } else {
     replace_file(file, report_page(document_with(&thumbnail_url)));
