@@ -120,6 +120,15 @@ class Evaluating(ProgramCase):
             self.assertEqual(answer["by_class"]["missed"], len(annotations) - sum(kept))
             self.assertGreaterEqual(answer["by_class"]["precision"], wanted)
 
+    def test_errors_cost_of_the_average_precision_that_is_reported(self):
+        # One truth, on image 2; of equal scores the prediction on image 1 counts first, though it stands later in its file.
+        box = [10, 10, 40, 40]
+        answer = self.evaluate([(2, 5, box)], [result(2, 5, box, 0.5), result(1, 5, box, 0.5)], "--details")
+        self.assertAlmostEqual(answer["metrics"]["mAP_50"], 0.5)
+        self.assertAlmostEqual(answer["errors"]["ap"], 0.5)
+        self.assertAlmostEqual(answer["errors"]["kinds"]["background"]["ap_cost"], 0.5)
+        self.assertAlmostEqual(answer["errors"]["false_positive_cost"], 0.5)
+
     def test_chosen_threshold_is_used_and_inclusive(self):
         box = [10, 10, 40, 40]
         answer = self.evaluate([(1, 5, box)], [result(1, 5, box, 0.6)], "--threshold", "0.6")
@@ -570,6 +579,21 @@ class Protocols(ProgramCase):
         self.check_lvis(self.run_program("evaluate", "--truth", "ground_truth", "--predictions", "auto", *words).json)
         labels = self.run_program("labels", "--where", "set:auto outcome:ignored").json["labels"]
         self.assertEqual([row["confidence"] for row in labels], [0.6, 0.5])
+
+    def test_lvis_counts_the_best_300_of_an_image_and_no_crowds(self):
+        document = self.lvis_truth()
+        document["annotations"][1]["iscrowd"] = 1
+        gt = write_json(self.scratch / "gt.json", document)
+        # On image 1 the right one is the 301st; the others are of the class that is known not to be there.
+        rows = [(1, 9, self.OTHER, 0.9)] * 300 + [(1, 5, self.BOX, 0.5), (2, 9, self.BOX, 0.4)]
+        words = ("--protocol", "lvis", "--threshold", "0.1", "--details")
+        dt = self.results([result(*row) for row in rows])
+        answer = self.run_program("evaluate", "--truth", gt, "--predictions", dt, *words).json
+        self.assertEqual(answer["coverage"]["predictions_beyond_limit"], 1)
+        self.assertEqual((answer["per_class"]["cat"]["tp"], answer["per_class"]["cat"]["fn"]), (0, 1))
+        self.assertEqual((answer["per_class"]["dog"]["tp"], answer["per_class"]["dog"]["fp"]), (1, 300))
+        self.assertAlmostEqual(answer["metrics"]["AP50"], 1 / 301 / 2)
+        self.assertAlmostEqual(answer["errors"]["ap"], 1 / 301 / 2)
 
     def test_lvis_without_its_lists_is_refused(self):
         gt = write_json(self.scratch / "gt.json", truth([(1, 5, self.BOX)]))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -33,10 +34,14 @@ class ImagePairer {
       : input_(input), overlaps_(overlaps), options_(options), pairing_(pairing) {}
 
   void pair(std::span<const std::uint32_t> truths, std::span<const std::uint32_t> predictions) {
-    const std::vector<double>& score = input_.predictions.score;
+    const auto before = [&](std::uint32_t a, std::uint32_t b) {
+      const auto key_of = [&](std::uint32_t i) {
+        return std::tuple(-input_.predictions.score[i], input_.classes.id[input_.predictions.category[i]], i);
+      };
+      return key_of(a) < key_of(b);
+    };
     order_.assign(predictions.begin(), predictions.end());
-    std::sort(order_.begin(), order_.end(),
-              [&](std::uint32_t a, std::uint32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });
+    std::sort(order_.begin(), order_.end(), before);
     for (std::size_t rank = 0; rank < order_.size(); ++rank) {
       const bool takes_part = options_.max_detections == 0 || rank < options_.max_detections;
       if (!takes_part || !take_best(truths, order_[rank])) {

@@ -23,11 +23,11 @@ struct Pairing {
   std::vector<std::uint8_t> is_prediction_left_out;  ///< on a crowd of its class, or beyond `max_detections`
 };
 
-/// On each image the predictions, best scores first (ties: the order of their file), take in turn the free truth that they overlap
-/// most (ties: the later one), of any class. One that finds none and lies on a crowd of its class is left out. As every prediction
-/// chooses before those below it, leaving out all below a score changes no pair above it: one pass serves every threshold. Throws
-/// `wrong_use` for options out of range and for masks that are wanted and not there; `bad_data`, naming the sample, for a score,
-/// box or area that is not finite and for masks of different sizes; `internal` as `match` does.
+/// On each image the predictions, best scores first (ties: by class id, then the order of their file), take in turn the free truth
+/// that they overlap most (ties: the later one), of any class. One that finds none and lies on a crowd of its class is left out. As
+/// every prediction chooses before those below it, leaving out all below a score changes no pair above it: one pass serves every
+/// threshold. Throws `wrong_use` for options out of range and for masks that are wanted and not there; `bad_data`, naming the
+/// sample, for a score, box or area that is not finite and for masks of different sizes; `internal` as `match` does.
 Pairing pair_across_classes(const EvaluationInput& input, const PairingOptions& options);
 
 /// How often a truth of one class was paired with a prediction of another; after the classes stands the background, for truths and

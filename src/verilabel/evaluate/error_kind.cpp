@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -105,15 +106,17 @@ std::vector<LabelError> errors_of_predictions(const EvaluationInput& input, cons
 /// A prediction on the way to average precision.
 struct Entry {
   double score = 0;
+  std::int64_t image_rank = 0;
   std::uint32_t prediction = 0;
   bool is_right = false;
 };
 
+/// The order of COCO.
 bool is_before(const Entry& a, const Entry& b) {
-  return a.score != b.score ? a.score > b.score : a.prediction < b.prediction;
+  return std::tuple(-a.score, a.image_rank, a.prediction) < std::tuple(-b.score, b.image_rank, b.prediction);
 }
 
-/// `entries` are in the order of `is_before`; 0 without truth. Nothing for a class of which nothing is left.
+/// `entries` are in the order that they count in; 0 without truth. Nothing for a class of which nothing is left.
 std::optional<double> average_precision(std::span<const Entry> entries, std::int64_t truths,
                                         std::vector<double>& precision_at_hit) {
   if (truths <= 0) {
@@ -125,7 +128,7 @@ std::optional<double> average_precision(std::span<const Entry> entries, std::int
       precision_at_hit.push_back(static_cast<double>(precision_at_hit.size() + 1) / static_cast<double>(i + 1));
     }
   }
-  return average_precision_of(precision_at_hit, truths, exact_recall);
+  return average_precision_of(precision_at_hit, truths);
 }
 
 /// What average precision would be with some errors mended.
@@ -146,11 +149,13 @@ class Mending {
     not_found_.assign(classes, 0);
     for (std::uint32_t i = 0; i < input.predictions.size(); ++i) {
       const Outcome outcome = outcomes.predictions[i].outcome;
+      Entry entry{input.predictions.score[i], input.images.ranks()[input.predictions.image[i]], i, outcome == Outcome::tp};
       if (outcome != Outcome::ignored) {
-        entries_[input.predictions.category[i]].push_back({input.predictions.score[i], i, outcome == Outcome::tp});
+        entries_[input.predictions.category[i]].push_back(entry);
       }
       if (errors_[i].kind == ErrorKind::classification && is_mendable_[i] != 0) {
-        moved_[input.truths.category[errors_[i].about]].push_back({input.predictions.score[i], i, true});
+        entry.is_right = true;
+        moved_[input.truths.category[errors_[i].about]].push_back(entry);
       }
     }
     for (std::uint32_t i = 0; i < input.truths.size(); ++i) {
@@ -185,13 +190,15 @@ class Mending {
         if (!is_concerned) {
           scratch.push_back(entry);
         } else if (mended == ErrorKind::localization && is_mendable_[entry.prediction] != 0) {
-          scratch.push_back({entry.score, entry.prediction, true});
+          scratch.push_back(entry);
+          scratch.back().is_right = true;
         }
       }
       if (mended == ErrorKind::classification) {
         const auto middle = static_cast<std::ptrdiff_t>(scratch.size());
         scratch.insert(scratch.end(), moved_[k].begin(), moved_[k].end());
-        std::inplace_merge(scratch.begin(), scratch.begin() + middle, scratch.end(), is_before);
+        std::inplace_merge(scratch.begin(), scratch.begin() + middle, scratch.end(),
+                           [](const Entry& a, const Entry& b) { return a.score > b.score; });
       }
       return average_precision(scratch, truths_[k], hits);
     });

@@ -40,7 +40,8 @@ LabelErrors label_errors(const EvaluationInput& input, const Outcomes& outcomes,
 
 struct ErrorAnalysis {
   LabelErrors labels;
-  /// Average precision at `iou`, mean over the classes with truth (101 points of recall); nothing without truth.
+  /// COCO's average precision at `iou` (at 0.5 its mAP_50), mean over the classes with truth; nothing without truth. By the
+  /// outcomes: what counts in them, and nothing else, has a part in it.
   std::optional<double> ap;
   struct Cost {
     std::int64_t count = 0;
@@ -55,8 +56,8 @@ struct ErrorAnalysis {
 
 /// What each kind of error costs, over predictions of every score. To mend an error means: a wrong class or place becomes right
 /// where its truth has no partner, once a truth, by the prediction of highest score, and all others of the kind are taken away, as
-/// are duplicates and what lies on background or is wrong in both ways; a missed truth is no longer asked for. Takes and throws
-/// what `label_errors` does.
+/// are duplicates and what lies on background or is wrong in both ways; a missed truth is no longer asked for. Equal scores rank as
+/// in COCO, what comes from another class behind them. Takes and throws what `label_errors` does.
 ErrorAnalysis analyse_errors(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOptions& options);
 
 }  // namespace verilabel

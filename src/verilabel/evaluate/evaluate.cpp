@@ -20,6 +20,7 @@ Evaluation evaluate(const EvaluationInput& input, const EvaluateOptions& options
   MatchOptions match_options = coco_match_options(options.iou_type);
   match_options.threads = options.threads;
   match_options.max_detections = options.max_detections;
+  match_options.max_detections_of_image = options.max_detections_of_image;
   std::vector<double>& thresholds = match_options.iou_thresholds;
   const auto at = static_cast<std::size_t>(std::find(thresholds.begin(), thresholds.end(), options.iou) - thresholds.begin());
   if (at == thresholds.size()) {
@@ -28,10 +29,11 @@ Evaluation evaluate(const EvaluationInput& input, const EvaluateOptions& options
 
   const Matching matching = match(input, match_options);
   CocoResult coco;
-  if (options.max_detections == kCocoMaxDetections) {
+  if (options.max_detections == kCocoMaxDetections && options.max_detections_of_image == 0) {
     coco = coco_metrics(input, matching);
   } else {
     match_options.max_detections = kCocoMaxDetections;
+    match_options.max_detections_of_image = 0;
     coco = coco_metrics(input, match(input, match_options));
   }
   Evaluation result;

@@ -17,7 +17,8 @@ struct EvaluateOptions {
   std::optional<double> threshold;  ///< lowest score that counts in precision, recall, F1; by default the one of greatest F1
   /// Best predictions of a class on an image that count in outcomes, precision, recall and F1. COCO's numbers always take 100.
   std::uint32_t max_detections = kCocoMaxDetections;
-  unsigned threads = 0;  ///< 0: one for each processor. Results do not depend on it.
+  std::uint32_t max_detections_of_image = 0;  ///< likewise, of all classes together; 0 for all
+  unsigned threads = 0;                       ///< 0: one for each processor. Results do not depend on it.
 };
 
 struct ClassEvaluation {
@@ -34,7 +35,7 @@ struct Evaluation {
   OperatingPoint best_f1;
   std::vector<ClassEvaluation> per_class;     ///< in the order of `input.classes`
   Outcomes outcomes;                          ///< at `options.iou`, whatever the score
-  std::int64_t predictions_beyond_limit = 0;  ///< past the `max_detections` best of their class on their image: not counted
+  std::int64_t predictions_beyond_limit = 0;  ///< of one of the two: not counted
 };
 
 /// The COCO protocol and the operating points from one matching pass. Throws as `match` does, and `wrong_use` for options out of

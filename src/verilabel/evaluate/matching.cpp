@@ -112,6 +112,12 @@ class BlockMatcher {
     present_.clear();
     for (const std::uint32_t prediction : predictions) {
       take_in_prediction(prediction);
+    }
+    cut_off(predictions);
+    for (const std::uint32_t prediction : predictions) {
+      if (matching_.is_within_limit[prediction] == 0) {
+        continue;
+      }
       Slot& slot = slots_[input_.predictions.category[prediction]];
       if (slot.predictions++ == 0) {
         present_.push_back(input_.predictions.category[prediction]);
@@ -198,6 +204,26 @@ class BlockMatcher {
     matching_.prediction_ranges[prediction] = ranges;
   }
 
+  /// Best scores first; ties: the order of the file.
+  void sort_by_score(std::span<std::uint32_t> predictions) const {
+    const std::vector<double>& score = input_.predictions.score;
+    std::sort(predictions.begin(), predictions.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });
+  }
+
+  /// What is beyond the limit of the image.
+  void cut_off(std::span<const std::uint32_t> predictions) {
+    const std::size_t limit = options_.max_detections_of_image;
+    if (limit == 0 || predictions.size() <= limit) {
+      return;
+    }
+    std::vector<std::uint32_t> best_first(predictions.begin(), predictions.end());
+    sort_by_score(best_first);
+    for (const std::uint32_t prediction : std::span(best_first).subspan(limit)) {
+      matching_.is_within_limit[prediction] = 0;
+    }
+  }
+
   /// Puts truths and predictions of the wanted classes together, class by class, each in the order of its file.
   void gather(std::span<const std::uint32_t> truths, std::span<const std::uint32_t> predictions) {
     std::uint32_t truth_count = 0;
@@ -217,7 +243,7 @@ class BlockMatcher {
     }
     for (const std::uint32_t prediction : predictions) {
       Slot& slot = slots_[input_.predictions.category[prediction]];
-      if (slot.prediction_end != kNone) {
+      if (slot.prediction_end != kNone && matching_.is_within_limit[prediction] != 0) {
         group_predictions_[slot.prediction_end++] = prediction;
       }
     }
@@ -225,10 +251,7 @@ class BlockMatcher {
 
   /// One class on one image.
   void match_group(std::span<const std::uint32_t> truths, std::span<std::uint32_t> predictions) {
-    const std::vector<double>& score = input_.predictions.score;
-    // Indices grow in the order of the file, so that they settle ties.
-    std::sort(predictions.begin(), predictions.end(),
-              [&](std::uint32_t a, std::uint32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });
+    sort_by_score(predictions);
     if (predictions.size() > options_.max_detections) {
       for (const std::uint32_t prediction : predictions.subspan(options_.max_detections)) {
         matching_.is_within_limit[prediction] = 0;

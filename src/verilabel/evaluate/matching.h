@@ -24,8 +24,9 @@ struct MatchOptions {
   std::vector<double> iou_thresholds = {0.5};
   /// A truth outside the range, like a crowd, may be matched but does not count. Thresholds times ranges: 64 at most.
   std::vector<AreaRange> area_ranges = {AreaRange{}};
-  std::uint32_t max_detections = 100;  ///< predictions of one class on one image, best scores first
-  unsigned threads = 0;                ///< 0: one for each processor. The result does not depend on it.
+  std::uint32_t max_detections = 100;         ///< predictions of one class on one image, best scores first
+  std::uint32_t max_detections_of_image = 0;  ///< likewise of all classes together; 0 for all
+  unsigned threads = 0;                       ///< 0: one for each processor. The result does not depend on it.
 };
 
 /// A set of (area range, IoU threshold) pairs: bit `range · number of thresholds + threshold`.
@@ -48,7 +49,7 @@ struct Matching {
   std::vector<Match> matches;  ///< by image id, then class, then descending score
   /// Predictions by ascending image id, then in the order of their file: ranks equal scores.
   std::vector<std::uint32_t> prediction_order;
-  std::vector<std::uint8_t> is_within_limit;     ///< one a prediction: 0 when cut off by `max_detections`
+  std::vector<std::uint8_t> is_within_limit;     ///< one a prediction: 0 when cut off by one of the limits
   std::vector<CellMask> truth_ignored;           ///< one a truth: cells in which it does not count
   std::vector<std::uint16_t> prediction_ranges;  ///< one a prediction: bit r when its area is within range r
 

@@ -126,6 +126,25 @@ TEST(Matching, predictions_beyond_the_limit_are_ignored) {
   EXPECT_EQ(result.truths[0].outcome, Outcome::fn);
 }
 
+TEST(Matching, the_limit_of_an_image_is_for_all_its_classes_together) {
+  EvaluationInput input = input_of({1, 2}, 2);
+  for (const std::uint32_t image : {0U, 1U}) {
+    add(input, TruthRow{image, 0, {0, 0, 10, 10}});
+    add(input, TruthRow{image, 1, {50, 0, 10, 10}});
+  }
+  add(input, PredictionRow{0, 0, {0, 0, 10, 10}, 0.5});
+  add(input, PredictionRow{0, 1, {50, 0, 10, 10}, 0.5});  // as good, but later in the file
+  add(input, PredictionRow{0, 1, {90, 0, 10, 10}, 0.9});
+  add(input, PredictionRow{1, 1, {50, 0, 10, 10}, 0.1});
+  MatchOptions options;
+  options.max_detections_of_image = 2;
+  const Matching matching = match(input, options);
+  EXPECT_EQ(matching.is_within_limit, (std::vector<std::uint8_t>{1, 0, 1, 1}));
+  ASSERT_EQ(matching.matches.size(), 2u);
+  EXPECT_EQ(matching.matches[0].prediction, 0u);
+  EXPECT_EQ(matching.matches[1].prediction, 3u);
+}
+
 TEST(Matching, perfect_overlap_is_enough_for_a_threshold_of_one) {
   // In doubles .1 + .2 − .1 is not .2: the overlap of a box with itself may stay below 1.
   EvaluationInput input = input_of({1});

@@ -118,7 +118,7 @@ PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_
     all.false_positives += counts.false_positives;
     all.false_negatives += counts.false_negatives;
     if (truths > 0) {
-      const double ap = average_precision_of(precision_at_hit, truths, coco_recall);
+      const double ap = average_precision_of(precision_at_hit, truths);
       metrics.per_class[k].ap = ap;
       sum += ap;
       ++classes_with_truth;

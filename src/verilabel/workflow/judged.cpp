@@ -18,11 +18,13 @@ bool is_shown(const LabelOutcome& outcome) {
 }  // namespace
 
 EvaluateOptions evaluate_options_of(const EvaluateSetsOptions& options) {
-  const auto limit = max_detections_of(protocol_from(options.protocol));
+  const Protocol protocol = protocol_from(options.protocol);
+  const std::uint32_t limit = max_detections_of(protocol).value_or(std::numeric_limits<std::uint32_t>::max());
   return {.iou_type = options.iou_type,
           .iou = options.iou,
           .threshold = options.threshold,
-          .max_detections = limit.value_or(std::numeric_limits<std::uint32_t>::max())};
+          .max_detections = limit,
+          .max_detections_of_image = protocol == Protocol::lvis ? limit : 0};
 }
 
 std::vector<Counts> counts_of_images(std::size_t images, std::span<const std::uint32_t> image_of_truth,

@@ -153,6 +153,8 @@ ProtocolEvaluation evaluate_looked_for(EvaluationInput input, const std::vector<
 
 ProtocolEvaluation evaluate_lvis(EvaluationInput input, const Federation& federation, const EvaluateOptions& options) {
   const LvisResult lvis = lvis_metrics(input, federation, {.iou_type = options.iou_type, .threads = options.threads});
+  // LVIS knows no crowds.
+  std::ranges::fill(input.truths.is_crowd, std::uint8_t{0});
   std::vector<std::uint8_t> truths;
   for (const double area_px : input.truths.area_px) {
     truths.push_back(area_px > 0 ? 1 : 0);

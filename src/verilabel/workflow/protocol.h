@@ -22,8 +22,8 @@ std::vector<std::string_view> protocol_names();
 /// Throws `wrong_use`, and lists those that there are.
 Protocol protocol_from(std::string_view name);
 
-/// Best predictions of a class on an image that count in precision, recall, F1 and outcomes; nothing for all. lvis looks at the 300
-/// best of an image, of all classes together, and so at no more than these.
+/// Best predictions of a class on an image that count in precision, recall, F1 and outcomes, of lvis those of all classes together;
+/// nothing for all.
 std::optional<std::uint32_t> max_detections_of(Protocol protocol);
 
 /// What a data set knows beside its boxes and masks; of which a protocol takes its own part.
