@@ -79,7 +79,7 @@ void run(const char* path, int rounds) {
   print("coco_metrics", time_rounds(rounds, [&] { coco_metrics(input, matching); }));
   print("outcomes", time_rounds(rounds, [&] { outcomes(input, matching, matching.cell(0, 0)); }));
   print("best_f1_points", time_rounds(rounds, [&] { best_f1_points(input, all); }));
-  const Pairing pairing = pair_across_classes(input, {});
+  const Pairing pairing = pair_across_classes(input, all, {});
   double threshold = 0;
   std::int64_t kept = 0;  // so that nothing is left out because nobody looks
   print("other_threshold", time_rounds(rounds, [&] {

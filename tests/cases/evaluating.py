@@ -129,6 +129,14 @@ class Evaluating(ProgramCase):
         self.assertAlmostEqual(answer["errors"]["kinds"]["background"]["ap_cost"], 0.5)
         self.assertAlmostEqual(answer["errors"]["false_positive_cost"], 0.5)
 
+    def test_confusion_counts_what_precision_and_recall_count(self):
+        box, other = [10, 10, 40, 40], [60, 60, 30, 30]
+        answer = self.evaluate(
+            [(1, 5, box)], [result(1, 5, other, 0.9)] * 100 + [result(1, 5, box, 0.1)], "--details", "--threshold", "0"
+        )
+        self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], [0, 100, 1])
+        self.assertEqual(answer["confusion"]["cells"], [[0, 1, 1], [1, 0, 100]], "the right one is the 101st")
+
     def test_chosen_threshold_is_used_and_inclusive(self):
         box = [10, 10, 40, 40]
         answer = self.evaluate([(1, 5, box)], [result(1, 5, box, 0.6)], "--threshold", "0.6")
@@ -595,6 +603,13 @@ class Protocols(ProgramCase):
         self.assertAlmostEqual(answer["metrics"]["AP50"], 1 / 301 / 2)
         self.assertAlmostEqual(answer["errors"]["ap"], 1 / 301 / 2)
 
+    def test_what_nobody_looked_for_is_not_confused(self):
+        gt = write_json(self.scratch / "gt.json", self.lvis_truth())
+        dt = self.results([result(*row) for row in [(1, 5, self.BOX, 0.9), (2, 5, self.BOX, 0.8), (2, 9, self.BOX, 0.7)]])
+        answer = self.run_program("evaluate", "--truth", gt, "--predictions", dt, "--protocol", "lvis", "--details").json
+        self.assertEqual(answer["metrics"]["f1"], 1)
+        self.assertEqual(answer["confusion"]["cells"], [[0, 0, 1], [1, 1, 1]])
+
     def test_lvis_without_its_lists_is_refused(self):
         gt = write_json(self.scratch / "gt.json", truth([(1, 5, self.BOX)]))
         dt = self.results([])
@@ -634,12 +649,13 @@ class Protocols(ProgramCase):
         self.run_program("import", "--images", self.scratch / "images", "--labels", folder, "--format", "voc")
         self.add_predictions([(1, 5, self.OTHER, 0.9), (1, 5, self.BOX, 0.8), (2, 5, [0, 0, 5, 5], 0.7)])
         words = ("evaluate", "--truth", "ground_truth", "--predictions", "auto", "--threshold", "0.1", "--protocol")
-        answer = self.run_program(*words, "voc2010").json
+        answer = self.run_program(*words, "voc2010", "--details").json
         # One of two is found, by the best prediction that counts.
         self.assertEqual(answer["metrics"]["mAP"], 0.5)
         self.assertEqual(answer["per_class"]["cat"]["AP"], 0.5)
         self.assertNotIn("AP_50", answer["per_class"]["cat"])
         self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], [1, 1, 1])
+        self.assertEqual(answer["confusion"]["cells"], [[0, 0, 1], [0, 1, 1], [1, 0, 1]])
         # 2007: the recalls 0, 0.1, … 0.5 of eleven are reached.
         self.assertAlmostEqual(self.run_program(*words, "voc2007").json["metrics"]["mAP"], 6 / 11)
         self.assertLess(self.run_program(*words, "coco").json["metrics"]["recall"], 1)

@@ -96,7 +96,7 @@ void say_confusions(Console& console, const ConfusionMatrix& matrix, const std::
     const auto& [count, truth, predicted] = pairs[i];
     table.add({printable(class_names[truth]), printable(class_names[predicted]), std::to_string(-count)});
   }
-  console.say("\n" + table.text());
+  console.say("\nTaken for another class, of the truths and predictions that count:\n" + table.text());
 }
 
 void say_calibration(Console& console, const Calibration& calibration) {

@@ -97,7 +97,8 @@ const std::vector<Protocol>& protocols() {
       {.name = "confusion",
        .run =
            [](const EvaluationInput& input, IouType type) {
-             const ConfusionMatrix matrix = confusion_at(input, pair_across_classes(input, {.iou_type = type}), std::nullopt);
+             const ConfusionMatrix matrix =
+                 confusion_at(input, pair_across_classes(input, outcomes_for(input), {.iou_type = type}), std::nullopt);
              std::int64_t right = 0;
              for (std::size_t k = 0; k < matrix.classes(); ++k) {
                right += matrix.at(k, k);

@@ -1,6 +1,7 @@
 #include "verilabel/evaluate/confusion.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <tuple>
 
@@ -10,7 +11,6 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/image_groups.h"
 #include "verilabel/evaluate/input_check.h"
-#include "verilabel/evaluate/outcome.h"
 #include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
@@ -18,14 +18,26 @@ namespace {
 
 constexpr std::size_t kImagesOfABlock = 128;
 
-void check(const EvaluationInput& input, const PairingOptions& options) {
+void check(const EvaluationInput& input, const Outcomes& outcomes, const PairingOptions& options) {
   if (!(options.iou > 0 && options.iou <= 1)) {
     throw Error(ErrorCode::wrong_use, fmt::format("the IoU of a pair must be above 0 and at most 1, not {}", options.iou));
+  }
+  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
+    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
   }
   check_labels(input);
   if (options.iou_type == IouType::mask) {
     check_masks(input);
   }
+}
+
+std::vector<std::uint8_t> left_out(const std::vector<LabelOutcome>& outcomes) {
+  std::vector<std::uint8_t> flags;
+  flags.reserve(outcomes.size());
+  for (const LabelOutcome& label : outcomes) {
+    flags.push_back(label.outcome == Outcome::ignored ? 1 : 0);
+  }
+  return flags;
 }
 
 class ImagePairer {
@@ -40,22 +52,21 @@ class ImagePairer {
       };
       return key_of(a) < key_of(b);
     };
-    order_.assign(predictions.begin(), predictions.end());
+    order_.clear();
+    std::copy_if(predictions.begin(), predictions.end(), std::back_inserter(order_),
+                 [&](std::uint32_t prediction) { return pairing_.is_prediction_left_out[prediction] == 0; });
     std::sort(order_.begin(), order_.end(), before);
-    for (std::size_t rank = 0; rank < order_.size(); ++rank) {
-      const bool takes_part = options_.max_detections == 0 || rank < options_.max_detections;
-      if (!takes_part || !take_best(truths, order_[rank])) {
-        pairing_.is_prediction_left_out[order_[rank]] = takes_part ? is_on_crowd(truths, order_[rank]) : 1;
-      }
+    for (const std::uint32_t prediction : order_) {
+      take_best(truths, prediction);
     }
   }
 
  private:
-  bool take_best(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
+  void take_best(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
     std::uint32_t best = kNoPartner;
     double greatest = 0;
     for (const std::uint32_t truth : truths) {
-      if (input_.truths.is_crowd[truth] != 0 || pairing_.prediction_of_truth[truth] != kNoPartner) {
+      if (pairing_.is_truth_left_out[truth] != 0 || pairing_.prediction_of_truth[truth] != kNoPartner) {
         continue;
       }
       const double overlap = overlaps_.of(prediction, truth, masks_);
@@ -64,23 +75,10 @@ class ImagePairer {
         greatest = overlap;
       }
     }
-    if (best == kNoPartner) {
-      return false;
+    if (best != kNoPartner) {
+      pairing_.truth_of_prediction[prediction] = best;
+      pairing_.prediction_of_truth[best] = prediction;
     }
-    pairing_.truth_of_prediction[prediction] = best;
-    pairing_.prediction_of_truth[best] = prediction;
-    return true;
-  }
-
-  std::uint8_t is_on_crowd(std::span<const std::uint32_t> truths, std::uint32_t prediction) {
-    return std::any_of(truths.begin(), truths.end(),
-                       [&](std::uint32_t truth) {
-                         return input_.truths.is_crowd[truth] != 0 &&
-                                input_.truths.category[truth] == input_.predictions.category[prediction] &&
-                                overlaps_.of(prediction, truth, masks_) >= options_.iou;
-                       })
-               ? 1
-               : 0;
   }
 
   const EvaluationInput& input_;
@@ -93,15 +91,16 @@ class ImagePairer {
 
 }  // namespace
 
-Pairing pair_across_classes(const EvaluationInput& input, const PairingOptions& options) {
-  check(input, options);
+Pairing pair_across_classes(const EvaluationInput& input, const Outcomes& outcomes, const PairingOptions& options) {
+  check(input, outcomes, options);
   const ImageGroups truths(input.truths.image, input.images.size());
   const ImageGroups predictions(input.predictions.image, input.images.size());
   const Overlaps overlaps(input, options.iou_type, options.threads);
   Pairing pairing;
   pairing.truth_of_prediction.assign(input.predictions.size(), kNoPartner);
   pairing.prediction_of_truth.assign(input.truths.size(), kNoPartner);
-  pairing.is_prediction_left_out.assign(input.predictions.size(), 0);
+  pairing.is_prediction_left_out = left_out(outcomes.predictions);
+  pairing.is_truth_left_out = left_out(outcomes.truths);
   const std::vector<std::size_t> ends = range_ends(input.images.size(), kImagesOfABlock);
   for_each_in_parallel(ends.size(), options.threads, [&](std::size_t block) {
     ImagePairer pairer(input, overlaps, options, pairing);
@@ -124,7 +123,7 @@ ConfusionMatrix confusion_at(const EvaluationInput& input, const Pairing& pairin
   }
   for (std::uint32_t i = 0; i < input.truths.size(); ++i) {
     const std::uint32_t prediction = pairing.prediction_of_truth[i];
-    if (input.truths.is_crowd[i] == 0 && (prediction == kNoPartner || !counts(prediction))) {
+    if (pairing.is_truth_left_out[i] == 0 && (prediction == kNoPartner || !counts(prediction))) {
       matrix.add(input.truths.category[i], matrix.background());
     }
   }

@@ -1,10 +1,15 @@
 #include "verilabel/evaluate/confusion.h"
 
+#include <cstdint>
+#include <random>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/evaluate/error_kind.h"
 #include "verilabel/evaluate/evaluate.h"
+#include "verilabel/evaluate/subset.h"
 #include "verilabel/evaluate/testing_input.h"
 
 namespace verilabel {
@@ -19,13 +24,17 @@ EvaluationInput three_truths() {
   return input;
 }
 
+Pairing pairs_of(const EvaluationInput& input, const EvaluateOptions& options = {}) {
+  return pair_across_classes(input, evaluate(input, options).outcomes, {});
+}
+
 TEST(Confusion, CountsRightConfusedMissedAndSpuriousAtAnyThreshold) {
   EvaluationInput input = three_truths();
   add(input, PredictionRow{0, 0, {0, 0, 10, 10}, 0.9});    // right
   add(input, PredictionRow{0, 0, {100, 0, 10, 10}, 0.6});  // 1 taken for 0
   add(input, PredictionRow{0, 1, {101, 0, 10, 10}, 0.5});  // right class, but the truth is taken
   add(input, PredictionRow{0, 1, {400, 0, 10, 10}, 0.4});  // nothing there
-  const Pairing pairing = pair_across_classes(input, {});
+  const Pairing pairing = pairs_of(input);
   const ConfusionMatrix all = confusion_at(input, pairing, std::nullopt);
   EXPECT_EQ(all.at(0, 0), 1);
   EXPECT_EQ(all.at(1, 0), 1);
@@ -44,16 +53,71 @@ TEST(Confusion, CrowdsAndWhatLiesOnThemCountInNoCell) {
   add(input, TruthRow{0, 0, {0, 0, 100, 100}, true});
   add(input, PredictionRow{0, 0, {10, 10, 10, 10}, 0.9});
   add(input, PredictionRow{0, 1, {10, 10, 10, 10}, 0.9});  // a crowd of another class excuses nothing
-  const ConfusionMatrix matrix = confusion_at(input, pair_across_classes(input, {}), std::nullopt);
+  const ConfusionMatrix matrix = confusion_at(input, pairs_of(input), std::nullopt);
   EXPECT_EQ(matrix.at(matrix.background(), 0), 0);
   EXPECT_EQ(matrix.at(matrix.background(), 1), 1);
   EXPECT_EQ(matrix.at(0, matrix.background()), 0);
 }
 
+TEST(Confusion, WhatTheEvaluationDoesNotCountIsNeitherConfusedNorMissedNorSpurious) {
+  EvaluationInput input = input_of({1}, 2);
+  add(input, TruthRow{0, 0, {0, 0, 10, 10}});
+  for (int i = 0; i < 3; ++i) {
+    add(input, PredictionRow{0, 0, {50, 0, 10, 10}, 0.9});
+  }
+  add(input, PredictionRow{0, 0, {0, 0, 10, 10}, 0.5});  // right, but beyond the limit
+  const ConfusionMatrix limited = confusion_at(input, pairs_of(input, {.threshold = 0, .max_detections = 2}), std::nullopt);
+  EXPECT_EQ(limited.at(0, 0), 0);
+  EXPECT_EQ(limited.at(limited.background(), 0), 2);
+  EXPECT_EQ(limited.at(0, limited.background()), 1);
+
+  // A truth that is not asked for, as a difficult one, with a prediction on it; one of another class that does not count either.
+  EvaluationInput part = three_truths();
+  add(part, PredictionRow{0, 0, {0, 0, 10, 10}, 0.9});
+  add(part, PredictionRow{0, 1, {200, 0, 10, 10}, 0.8});
+  part = labels_of(std::move(part), std::vector<std::uint8_t>{0, 1, 1}, std::vector<std::uint8_t>{1, 0});
+  const ConfusionMatrix matrix = confusion_at(part, pairs_of(part), std::nullopt);
+  EXPECT_EQ(matrix.at(0, 0), 0);
+  EXPECT_EQ(matrix.at(0, 1), 0);
+  EXPECT_EQ(matrix.at(0, matrix.background()), 1);
+  EXPECT_EQ(matrix.at(1, matrix.background()), 1);
+  EXPECT_EQ(matrix.at(matrix.background(), 0), 0);
+}
+
+TEST(Confusion, RowsSumToTheTruthsThatCountAndColumnsToThePredictions) {
+  std::mt19937 random(7);
+  const auto number = [&](int below) { return static_cast<std::uint32_t>(std::uniform_int_distribution(0, below - 1)(random)); };
+  for (int round = 0; round < 50; ++round) {
+    EvaluationInput input = input_of({3, 1, 2}, 3);
+    const auto box = [&] { return Box{10.0 * number(6), 10.0 * number(3), 10.0 + 5 * number(3), 20}; };
+    for (int i = 0; i < 25; ++i) {
+      add(input, TruthRow{number(3), number(3), box(), number(6) == 0});
+    }
+    for (int i = 0; i < 60; ++i) {
+      add(input, PredictionRow{number(3), number(3), box(), 0.1 * number(10)});
+    }
+    const Evaluation evaluation = evaluate(input, {.threshold = 0.35, .max_detections = 5});
+    const ConfusionMatrix matrix = confusion_at(input, pair_across_classes(input, evaluation.outcomes, {}), 0.35);
+    for (std::size_t k = 0; k < matrix.classes(); ++k) {
+      std::int64_t of_truth = 0;
+      std::int64_t of_predictions = 0;
+      for (std::size_t other = 0; other <= matrix.background(); ++other) {
+        of_truth += matrix.at(k, other);
+        of_predictions += matrix.at(other, k);
+      }
+      const Counts& counts = evaluation.per_class[k].at_threshold.counts;
+      EXPECT_EQ(of_truth, counts.true_positives + counts.false_negatives) << "round " << round << ", class " << k;
+      EXPECT_EQ(of_predictions, counts.true_positives + counts.false_positives) << "round " << round << ", class " << k;
+    }
+  }
+}
+
 TEST(Confusion, RefusesWhatCannotBeCompared) {
   const EvaluationInput input = three_truths();
-  EXPECT_THROW(pair_across_classes(input, {.iou = 0}), Error);
-  EXPECT_THROW(pair_across_classes(input, {.iou_type = IouType::mask}), Error);
+  const Outcomes all = evaluate(input, {}).outcomes;
+  EXPECT_THROW(pair_across_classes(input, all, {.iou = 0}), Error);
+  EXPECT_THROW(pair_across_classes(input, all, {.iou_type = IouType::mask}), Error);
+  EXPECT_THROW(pair_across_classes(input, Outcomes{}, {}), Error);
 }
 
 std::vector<ErrorKind> kinds_of(const std::vector<LabelError>& errors) {

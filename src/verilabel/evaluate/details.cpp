@@ -43,7 +43,7 @@ EvaluationDetails evaluation_details(const EvaluationInput& input, const Evaluat
   }
   details.errors = analyse_errors(input, all, error_options_of(options));
   const Pairing pairing =
-      pair_across_classes(input, {.iou_type = options.iou_type, .iou = options.iou, .threads = options.threads});
+      pair_across_classes(input, all, {.iou_type = options.iou_type, .iou = options.iou, .threads = options.threads});
   details.confusion = confusion_at(input, pairing, details.threshold);
   details.calibration = calibration(input, all);
   details.curves = score_curves(input, all, options.threads);

@@ -44,7 +44,7 @@ struct EvaluationDetails {
   JudgedLabels labels;                                 ///< at the threshold
   std::array<ErrorCount, kErrorKinds> error_counts{};  ///< likewise, by `ErrorKind`; nothing under `none`
   ErrorAnalysis errors;                                ///< over predictions of every score
-  ConfusionMatrix confusion{0};                        ///< at the threshold
+  ConfusionMatrix confusion{0};                        ///< at the threshold, of what counts there
   Calibration calibration;
   ScoreCurves curves;
   Distribution scores;

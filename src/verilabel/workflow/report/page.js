@@ -1174,8 +1174,8 @@ function drawConfusion(report) {
             (report.evaluation.protocol === "multi_label"
               ? "The last row is classes that images are wrongly called, the last column classes that were missed."
               : "The last column is images that are called nothing.")
-        : `Truths and predictions paired whatever their class from IoU ${json.iou ?? "–"}, ${atThreshold(json.threshold)}: ` +
-            `${count(found)} pairs of one class, ${count(sum(json.cells.map(([, , n]) => n)) - found)} errors. ` +
+        : "The truths and predictions that count in precision and recall, paired whatever their class " +
+            `from IoU ${json.iou ?? "–"}, ${atThreshold(json.threshold)}: ${count(found)} pairs of one class, ${count(sum(json.cells.map(([, , n]) => n)) - found)} errors. ` +
             "The last row is predictions where there is nothing, the last column truths that were not found.",
     ),
     h(
