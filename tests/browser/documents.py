@@ -185,6 +185,9 @@ def scenario(name, where, metrics, spread):
     }
 
 
+POINT_METRICS = ("AP_50", "precision", "recall", "f1")
+
+
 def intervals_of(metrics, per_class):
     """Whiskers of each class's numbers, and of all together."""
 
@@ -196,8 +199,8 @@ def intervals_of(metrics, per_class):
         "threshold": OWN_THRESHOLD,
         "confidence": 0.95,
         "resamples": 1000,
-        "overall": whiskers(metrics, ("mAP", "precision", "recall", "f1")),
-        "per_class": {name: whiskers(numbers, ("AP", "precision", "recall", "f1")) for name, numbers in per_class.items()},
+        "overall": whiskers(metrics | {"AP_50": metrics["mAP_50"]}, POINT_METRICS),
+        "per_class": {name: whiskers(numbers, POINT_METRICS) for name, numbers in per_class.items()},
     }
 
 
@@ -237,7 +240,7 @@ def document(names, seed=1, images=()):
     coco = "mAP mAP_50 mAP_75 mAP_small mAP_medium mAP_large AR_1 AR_10 AR_100 AR_small AR_medium AR_large".split()
     metrics = {key: rng.uniform(0.3, 0.8) for key in coco}
     metrics |= {"mAP_small": None, **ratios(tp, fp, fn), "threshold": OWN_THRESHOLD}
-    missing = {"mAP": None, "mAP_50": None, "precision": None, "recall": None, "f1": None}
+    missing = {"mAP": None, "AP_50": None, "precision": None, "recall": None, "f1": None}
     right, wrong = ([score for score, is_right in every if is_right is kind] for kind in (True, False))
     kinds = ("classification", "localization", "both", "duplicate", "background", "missed")
     return {
@@ -255,7 +258,7 @@ def document(names, seed=1, images=()):
             "new_kind_of_count": 7,
         },
         "errors": {
-            "ap": 0.52,
+            "AP_50": 0.52,
             "threshold": OWN_THRESHOLD,
             "kinds": {
                 kind: {"predictions": rng.randint(0, 90), "truths": rng.randint(0, 40), "ap_cost": rng.uniform(0, 0.08)}
@@ -278,8 +281,8 @@ def document(names, seed=1, images=()):
         },
         "intervals": intervals_of(metrics, per_class),
         "scenarios": [
-            scenario("small", "area<1024", {"mAP": 0.21, "AP": 0.4, "precision": 0.55, "recall": 0.31, "f1": 0.4}, 0.09),
-            scenario("night", "tag:night", {"mAP": 0.41, "AP": 0.6, "precision": 0.75, "recall": 0.61, "f1": 0.67}, None),
+            scenario("small", "area<1024", {"mAP": 0.21, "AP_50": 0.4, "precision": 0.55, "recall": 0.31, "f1": 0.4}, 0.09),
+            scenario("night", "tag:night", {"mAP": 0.41, "AP_50": 0.6, "precision": 0.75, "recall": 0.61, "f1": 0.67}, None),
             scenario("nothing there", "tag:none", missing, 0.1),
         ],
         "comparison": comparison_of(rng, metrics, per_class),
@@ -295,7 +298,7 @@ def empty_document():
         "metrics": metrics,
         "per_class": {},
         "coverage": {"samples": 0, "samples_reviewed": 0},
-        "errors": {"ap": None, "threshold": None, "kinds": {}, "false_positive_cost": None, "false_negative_cost": None},
+        "errors": {"AP_50": None, "threshold": None, "kinds": {}, "false_positive_cost": None, "false_negative_cost": None},
         "confusion": {"threshold": None, "iou": 0.5, "classes": [], "cells": []},
         "calibration": {"bins": [], "expected_error": None, "greatest_error": None, "scores_outside": 0},
         "curves": {"overall": {"truths": 0, "threshold": [], "tp": [], "fp": []}, "per_class": {}},

@@ -123,6 +123,17 @@ class Report(unittest.TestCase):
         self.assertEqual(page.locator("#classes tbody th", has_text="absent").count(), 0)
         self.assertIn("1 class has neither truths nor predictions and no row", page.locator("#classes .note").first.inner_text())
 
+    def test_average_precision_at_one_iou_is_called_as_the_document_calls_it(self):
+        document = documents.document(CLASSES)
+        for key, protocol, name in (("AP_50", "coco", "AP 50"), ("coco_AP_50", "voc2010", "coco AP 50")):
+            made = json.loads(json.dumps(document).replace('"AP_50"', f'"{key}"'))
+            made["evaluation"]["protocol"] = protocol
+            page = self.open(made)
+            self.assertIn(f"What {name} (now 0.520) would gain", page.locator("#errors .note").inner_text())
+            self.assertEqual("by COCO's rules" in page.locator("#errors .note").inner_text(), protocol != "coco")
+            for section in ("intervals", "scenarios"):
+                self.assertIn(name, page.locator(f"#{section} thead").first.inner_text().splitlines()[0].split("\t"))
+
     def test_the_threshold_moves_all_numbers_to_those_of_the_curves(self):
         document = documents.document(CLASSES)
         curves = document["curves"]

@@ -125,7 +125,7 @@ class Evaluating(ProgramCase):
         box = [10, 10, 40, 40]
         answer = self.evaluate([(2, 5, box)], [result(2, 5, box, 0.5), result(1, 5, box, 0.5)], "--details")
         self.assertAlmostEqual(answer["metrics"]["mAP_50"], 0.5)
-        self.assertAlmostEqual(answer["errors"]["ap"], 0.5)
+        self.assertAlmostEqual(answer["errors"]["AP_50"], 0.5)
         self.assertAlmostEqual(answer["errors"]["kinds"]["background"]["ap_cost"], 0.5)
         self.assertAlmostEqual(answer["errors"]["false_positive_cost"], 0.5)
 
@@ -428,15 +428,15 @@ class Judged(ProgramCase):
         self.assertEqual(list(intervals["per_class"]), list(answer["per_class"]))
         for name in ("precision", "recall", "f1"):
             self.assertEqual(intervals["overall"]["metrics"][name], answer["metrics"][name])
-        self.assertAlmostEqual(intervals["overall"]["metrics"]["AP"], answer["metrics"]["mAP_50"])
+        self.assertAlmostEqual(intervals["overall"]["metrics"]["AP_50"], answer["metrics"]["mAP_50"])
         for name, numbers in intervals["per_class"].items():
             of_class = answer["per_class"][name]
-            self.assertAlmostEqual(numbers["metrics"]["AP"], of_class["AP_50"])
+            self.assertAlmostEqual(numbers["metrics"]["AP_50"], of_class["AP_50"])
             for key, value in numbers["metrics"].items():
                 low, high = numbers["intervals"][key]
                 self.assertTrue(low <= value <= high, (name, key))
                 self.assertLess(low, high)
-                self.assertEqual(value, value if key == "AP" else of_class[key])
+                self.assertEqual(value, value if key == "AP_50" else of_class[key])
         # Each cat is on an image of its own, two of the three are found at any score: all of them or none may be drawn.
         self.assertEqual(intervals["per_class"]["cat"]["intervals"]["recall"], [0, 1])
         report = self.scratch / "report.html"
@@ -457,6 +457,13 @@ class Judged(ProgramCase):
         self.assertAlmostEqual(recall["difference"], 0.2)
         self.assertTrue(recall["interval"][0] <= 0.2 <= recall["interval"][1])
         self.assertEqual(comparison["per_class"]["dog"]["f1"]["other"], 0)
+        answer = self.evaluate("--compare", "before", "--iou", "0.75", "--details")
+        compared = answer["comparison"]["metrics"]
+        self.assertEqual(list(compared), ["mAP", "AP_75", "precision", "recall", "f1"])
+        self.assertEqual(compared["mAP"]["this"], answer["metrics"]["mAP"])
+        self.assertAlmostEqual(compared["AP_75"]["this"], answer["metrics"]["mAP_75"])
+        self.assertAlmostEqual(answer["errors"]["AP_75"], answer["metrics"]["mAP_75"])
+        self.assertEqual(answer["comparison"]["per_class"]["cat"]["AP"]["this"], answer["per_class"]["cat"]["AP"])
         words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth")
         self.error(*words, "--compare", "auto", status=2)
         self.error(*words, "--compare", "nothing", status=2)
@@ -601,7 +608,7 @@ class Protocols(ProgramCase):
         self.assertEqual((answer["per_class"]["cat"]["tp"], answer["per_class"]["cat"]["fn"]), (0, 1))
         self.assertEqual((answer["per_class"]["dog"]["tp"], answer["per_class"]["dog"]["fp"]), (1, 300))
         self.assertAlmostEqual(answer["metrics"]["AP50"], 1 / 301 / 2)
-        self.assertAlmostEqual(answer["errors"]["ap"], 1 / 301 / 2)
+        self.assertAlmostEqual(answer["errors"]["AP_50"], 1 / 301 / 2)
 
     def test_what_nobody_looked_for_is_not_confused(self):
         gt = write_json(self.scratch / "gt.json", self.lvis_truth())
@@ -669,6 +676,22 @@ class Protocols(ProgramCase):
             self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], counts, protocol)
         gt = write_json(self.scratch / "gt.json", truth([]))
         self.error("evaluate", "--truth", gt, "--predictions", self.results([]), "--protocol", "voc2010", status=2)
+
+        # Every number says by whose rules it is: 51 of COCO's 101 points of recall, half of VOC's whole area.
+        words = ("evaluate", "--truth", "ground_truth", "--predictions", "auto", "--threshold", "0.1", "--protocol", "voc2010")
+        words += ("--details", "--intervals", "--scenario", "width>1", "--compare", "many")
+        answer = self.run_program(*words).json
+        compared = answer["comparison"]["metrics"]
+        self.assertEqual(list(compared), ["mAP", "coco_AP_50", "precision", "recall", "f1"])
+        self.assertEqual(compared["mAP"]["this"], answer["metrics"]["mAP"])
+        self.assertAlmostEqual(compared["mAP"]["other"], 0.5 / 101)
+        self.assertEqual(answer["comparison"]["per_class"]["cat"]["AP"]["this"], answer["per_class"]["cat"]["AP"])
+        for numbers in (answer["errors"], answer["intervals"]["overall"]["metrics"], answer["scenarios"][0]["metrics"]):
+            self.assertAlmostEqual(numbers["coco_AP_50"], 51 / 101)
+            self.assertFalse({"AP", "AP_50", "mAP"} & set(numbers))
+        told = self.run_program(*words, as_json=False).out.decode()
+        self.assertIn("coco_AP_50 below is COCO's average precision at IoU 0.5", told)
+        self.assertNotRegex(told, r"\bAP_50")
 
     def test_open_images_looks_at_verified_classes_and_up_the_hierarchy(self):
         self.images(2)

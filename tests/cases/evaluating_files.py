@@ -84,7 +84,7 @@ class Projects(FilesCase):
         for protocol in ("coco", "voc2010"):
             self.assertEqual(self.evaluated(self.project, "--protocol", protocol)["metrics"]["mAP"], 0.5, protocol)
         scenario = self.evaluated(self.project, "--scenario", "all=width>0")["scenarios"][0]
-        self.assertEqual((scenario["metrics"]["mAP"], scenario["metrics"]["AP"]), (0.5, 0.5))
+        self.assertEqual((scenario["metrics"]["mAP"], scenario["metrics"]["AP_50"]), (0.5, 0.5))
         # An image of the truth without an id of its own: all rank by sample, the one that was listed first before the other.
         table = self.scratch / "more.csv"
         table.write_text("image,label,x,y,w,h\nc.bmp,dog,1,1,9,9\n")

@@ -63,7 +63,7 @@ std::string_view meaning_of(ErrorKind kind) {
   return "";
 }
 
-void say_errors(Console& console, const EvaluationDetails& details) {
+void say_errors(Console& console, const EvaluationDetails& details, const EvaluateSetsOptions& options) {
   Table table({"error", "wrong predictions", "lost truths", "AP cost", "meaning"});
   for (std::size_t i = 1; i < kErrorKinds; ++i) {
     const auto kind = static_cast<ErrorKind>(i);
@@ -72,8 +72,8 @@ void say_errors(Console& console, const EvaluationDetails& details) {
                number_text(details.errors.ap ? std::optional(details.errors.costs[i].ap) : std::nullopt),
                std::string(meaning_of(kind))});
   }
-  console.say(fmt::format("\nErrors at threshold {}, and what AP (now {}) would gain without them:\n",
-                          number_text(details.threshold), number_text(details.errors.ap)) +
+  console.say(fmt::format("\nErrors at threshold {}, and what {} (now {}) would gain without them:\n",
+                          number_text(details.threshold), options.ap_name(), number_text(details.errors.ap)) +
               table.text());
 }
 
@@ -120,7 +120,7 @@ void say_worst(Console& console, const std::vector<JudgedImage>& worst) {
 
 void say_intervals(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
   const auto& [metrics, intervals] = *result.intervals;
-  Table table({"class", "truths", fmt::format("AP at IoU {}", options.iou), "precision", "recall", "F1"});
+  Table table({"class", "truths", options.ap_name(), "precision", "recall", "F1"});
   const auto add = [&](std::string name, std::int64_t truths, const PointMetrics& numbers, const PointMetricIntervals& of_numbers) {
     table.add({std::move(name), std::to_string(truths), number_text(numbers.ap, of_numbers.ap),
                number_text(numbers.precision, of_numbers.precision), number_text(numbers.recall, of_numbers.recall),
@@ -142,12 +142,26 @@ void say_intervals(Console& console, const SetEvaluation& result, const Evaluate
               table.text());
 }
 
-void say_scenarios(Console& console, const SetEvaluation& result) {
-  Table table({"scenario", "samples", "truths", "predictions", "mAP", "precision", "recall", "F1"});
+void say_scenarios(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  const bool is_coco = protocol_from(options.protocol) == Protocol::coco;
+  std::vector<std::string> header = {"scenario",        "samples",   "truths", "predictions",
+                                     options.ap_name(), "precision", "recall", "F1"};
+  const auto of_map = header.begin() + 4;
+  if (is_coco) {
+    header.insert(of_map, "mAP");
+  }
+  Table table(header);
   for (const ScenarioEvaluation& one : result.scenarios) {
-    table.add({printable(one.scenario.name), std::to_string(one.samples), std::to_string(one.truths),
-               std::to_string(one.predictions), number_text(one.map), number_text(one.metrics.precision, one.intervals.precision),
-               number_text(one.metrics.recall, one.intervals.recall), number_text(one.metrics.f1, one.intervals.f1)});
+    std::vector<std::string> row = {printable(one.scenario.name), std::to_string(one.samples), std::to_string(one.truths),
+                                    std::to_string(one.predictions)};
+    if (is_coco) {
+      row.push_back(number_text(one.map));
+    }
+    row.push_back(number_text(one.metrics.ap, one.intervals.ap));
+    row.push_back(number_text(one.metrics.precision, one.intervals.precision));
+    row.push_back(number_text(one.metrics.recall, one.intervals.recall));
+    row.push_back(number_text(one.metrics.f1, one.intervals.f1));
+    table.add(std::move(row));
   }
   console.say("\n" + table.text());
   for (const ScenarioEvaluation& one : result.scenarios) {
@@ -168,13 +182,13 @@ void say_comparison(Console& console, const SetEvaluation& result, const Evaluat
     table.add({std::move(name), number_text(number.first), number_text(number.other),
                number_text(difference_of(number), number.difference)});
   };
-  add("mAP", comparison.map);
-  add("AP", comparison.metrics.ap);
+  add(std::string(result.numbers.metrics.front().first), comparison.own);
+  add(options.ap_name(), comparison.metrics.ap);
   add("precision", comparison.metrics.precision);
   add("recall", comparison.metrics.recall);
   add("F1", comparison.metrics.f1);
   console.say("\n" + table.text());
-  console.say(fmt::format("AP is that at IoU {}; each side at its own threshold: {} and {}", options.iou,
+  console.say(fmt::format("precision, recall and F1 of each side are at its own threshold: {} and {}",
                           number_text(result.evaluation.at_threshold.threshold), number_text(comparison.other_threshold)));
   Table classes({"class", "AP", "other AP", "difference", "F1", "other F1", "difference"});
   for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
@@ -282,16 +296,34 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
   const Counts& counts = evaluation.at_threshold.counts;
   console.say(fmt::format("precision {}, recall {}, F1 {} at threshold {}", number_text(counts.precision()),
                           number_text(counts.recall()), number_text(counts.f1()), number_text(evaluation.at_threshold.threshold)));
-  const std::vector<std::optional<double>>& ap_per_class = result.numbers.ap_per_class;
-  Table classes({"class", "truths", "predictions", "AP", "AP_50", "precision", "recall", "F1", "best threshold", "best F1"});
+  const bool has_parts = result.intervals || result.details || !result.scenarios.empty() || result.comparison;
+  if (const std::string ap_name = options.ap_name(); has_parts && ap_name.starts_with("coco")) {
+    console.say(
+        fmt::format("{} below is COCO's average precision at IoU {}, by the matching that precision, recall and F1 follow; the "
+                    "other average precisions are those of {}",
+                    ap_name, options.iou, options.protocol));
+  }
+  const std::vector<std::optional<double>>& ap_50_per_class = result.numbers.ap_50_per_class;
+  std::vector<std::string> header = {"class",  "truths", "predictions",    "AP",     "precision",
+                                     "recall", "F1",     "best threshold", "best F1"};
+  if (!ap_50_per_class.empty()) {
+    header.insert(header.begin() + 4, "AP_50");
+  }
+  Table classes(header);
   for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
     const ClassEvaluation& of_class = evaluation.per_class[i];
     if (is_shown(of_class)) {
       const Counts& at = of_class.at_threshold.counts;
-      classes.add({printable(result.class_names[i]), std::to_string(of_class.truths), std::to_string(of_class.predictions),
-                   number_text(ap_per_class.empty() ? of_class.coco.ap : ap_per_class[i]), number_text(of_class.coco.ap_50),
-                   number_text(at.precision()), number_text(at.recall()), number_text(at.f1()),
-                   number_text(of_class.best_f1.threshold), number_text(of_class.best_f1.counts.f1())});
+      std::vector<std::string> row = {printable(result.class_names[i]), std::to_string(of_class.truths),
+                                      std::to_string(of_class.predictions), number_text(result.numbers.ap_per_class[i])};
+      if (!ap_50_per_class.empty()) {
+        row.push_back(number_text(ap_50_per_class[i]));
+      }
+      for (const std::optional<double>& number :
+           {at.precision(), at.recall(), at.f1(), of_class.best_f1.threshold, of_class.best_f1.counts.f1()}) {
+        row.push_back(number_text(number));
+      }
+      classes.add(std::move(row));
     }
   }
   console.say("\n" + classes.text());
@@ -299,13 +331,13 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
     say_intervals(console, result, options);
   }
   if (result.details) {
-    say_errors(console, *result.details);
+    say_errors(console, *result.details, options);
     say_confusions(console, result.details->confusion, result.class_names);
     say_calibration(console, result.details->calibration);
     say_worst(console, result.worst);
   }
   if (!result.scenarios.empty()) {
-    say_scenarios(console, result);
+    say_scenarios(console, result, options);
   }
   if (result.comparison) {
     say_comparison(console, result, options);

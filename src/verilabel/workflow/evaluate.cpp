@@ -344,7 +344,7 @@ std::string keep(const std::filesystem::path& project_dir, const StoredEvaluatio
 
 /// `columns` are those that `built` was made from; they get the evaluation that the scenario asks about.
 ScenarioEvaluation evaluate_scenario(const Project& project, Columns& columns, const Scenario& scenario, const ColumnsInput& built,
-                                     const EvaluateOptions& evaluate_options, const BootstrapOptions& bootstrap) {
+                                     const EvaluateOptions& evaluate_options, const EvaluateSetsOptions& options) {
   const View view = View::parse(scenario.where, project.saved_views());
   project.take_evaluation(view, columns);
   ScenarioEvaluation result;
@@ -376,9 +376,11 @@ ScenarioEvaluation evaluate_scenario(const Project& project, Columns& columns, c
   }
   const Evaluation evaluation = evaluate(part, evaluate_options);
   const ResampledMetrics metrics(part, evaluation.outcomes, evaluate_options.threshold);
-  result.map = evaluation.coco.map;
+  if (protocol_from(options.protocol) == Protocol::coco) {
+    result.map = evaluation.coco.map;
+  }
   result.metrics = metrics.once().overall;
-  result.intervals = bootstrap_metrics(metrics, bootstrap);
+  result.intervals = bootstrap_metrics(metrics, options.bootstrap);
   return result;
 }
 
@@ -414,7 +416,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   }
   for (const Scenario& scenario : options.scenarios) {
     try {
-      result.scenarios.push_back(evaluate_scenario(project, columns, scenario, built, evaluate_options, options.bootstrap));
+      result.scenarios.push_back(evaluate_scenario(project, columns, scenario, built, evaluate_options, options));
     } catch (const Error& error) {
       throw error.with("scenario", scenario.name);
     }
@@ -422,7 +424,8 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   if (!options.compare.empty()) {
     SetsOfProject other = input_of(project, columns, options.compare, options, sample_rows);
     const ProtocolEvaluation other_judged = judge(columns, other.built, context, options);
-    result.comparison = compare_predictions(built.input, result.evaluation, other_judged.input, other_judged.evaluation, options);
+    result.comparison = compare_predictions({built.input, result.evaluation, result.numbers},
+                                            {other_judged.input, other_judged.evaluation, other_judged.numbers}, options);
   }
   if (options.with_details) {
     result.details = evaluation_details(built.input, result.evaluation, evaluate_options);

@@ -50,6 +50,8 @@ struct EvaluateSetsOptions {
   bool truth_is_file() const;
   /// The name, or `latest`.
   std::string key() const { return name.value_or("latest"); }
+  /// `ap_name_at` of the protocol and the IoU.
+  std::string ap_name() const { return ap_name_at(protocol_from(protocol), iou); }
   /// Throws `wrong_use`.
   void validate() const;
 };
@@ -80,7 +82,7 @@ struct ScenarioEvaluation {
   std::int64_t samples = 0;  ///< evaluated ones in the view; with label terms, those that have such a label
   std::int64_t truths = 0;
   std::int64_t predictions = 0;
-  std::optional<double> map;
+  std::optional<double> map;  ///< by the protocol coco only
   PointMetrics metrics;  ///< at the IoU and threshold of the whole evaluation; undefined where label terms select one side only
   PointMetricIntervals intervals;
 };
@@ -101,11 +103,11 @@ struct ComparedNumber {
 struct SetComparison {
   std::string other_predictions;
   std::optional<double> other_threshold;
-  ComparedNumber map;
+  ComparedNumber own;                    ///< the first of the protocol's numbers
   PointNumbers<ComparedNumber> metrics;  ///< each at its own threshold
   struct OfClass {
-    ComparedNumber ap;
-    ComparedNumber f1;  ///< likewise
+    ComparedNumber ap;  ///< the protocol's
+    ComparedNumber f1;  ///< each at its own threshold
   };
   std::vector<OfClass> per_class;  ///< in the order of `class_names`
 };

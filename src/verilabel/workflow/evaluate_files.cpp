@@ -384,7 +384,8 @@ SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {
   }
   if (!options.compare.empty()) {
     const JudgedSets other = judged(input_of(options.compare, options), options);
-    result.comparison = compare_predictions(sets.input, result.evaluation, other.input, other.result.evaluation, options);
+    result.comparison = compare_predictions({sets.input, result.evaluation, result.numbers},
+                                            {other.input, other.result.evaluation, other.result.numbers}, options);
   }
   return std::move(result);
 }

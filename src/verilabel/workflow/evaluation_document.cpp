@@ -39,10 +39,9 @@ void write_classes(JsonWriter& json, const SetEvaluation& result) {
     const ClassEvaluation& of_class = evaluation.per_class[i];
     const Counts& counts = of_class.at_threshold.counts;
     json.key(result.class_names[i]).begin_object();
-    if (result.numbers.ap_per_class.empty()) {
-      json.field("AP", of_class.coco.ap).field("AP_50", of_class.coco.ap_50);
-    } else {
-      json.field("AP", result.numbers.ap_per_class[i]);
+    json.field("AP", result.numbers.ap_per_class[i]);
+    if (!result.numbers.ap_50_per_class.empty()) {
+      json.field("AP_50", result.numbers.ap_50_per_class[i]);
     }
     json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
     write_counts(json, counts);
@@ -85,9 +84,9 @@ void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   json.end_object();
 }
 
-void write_errors(JsonWriter& json, const EvaluationDetails& details) {
+void write_errors(JsonWriter& json, const EvaluationDetails& details, std::string_view ap_name) {
   json.key("errors").begin_object();
-  json.field("ap", details.errors.ap).field("threshold", details.threshold);
+  json.field(ap_name, details.errors.ap).field("threshold", details.threshold);
   json.key("kinds").begin_object();
   for (std::size_t kind = 1; kind < kErrorKinds; ++kind) {
     json.key(name_of(static_cast<ErrorKind>(kind))).begin_object();
@@ -220,13 +219,13 @@ void write_distribution(JsonWriter& json, std::string_view name, const Distribut
   json.field("outside", distribution.outside).end_object();
 }
 
-void write_point_metrics(JsonWriter& json, const PointMetrics& metrics) {
-  json.field("AP", metrics.ap).field("precision", metrics.precision).field("recall", metrics.recall).field("f1", metrics.f1);
+void write_point_metrics(JsonWriter& json, const PointMetrics& metrics, std::string_view ap_name) {
+  json.field(ap_name, metrics.ap).field("precision", metrics.precision).field("recall", metrics.recall).field("f1", metrics.f1);
 }
 
-void write_point_intervals(JsonWriter& json, const PointMetricIntervals& intervals) {
+void write_point_intervals(JsonWriter& json, const PointMetricIntervals& intervals, std::string_view ap_name) {
   json.key("intervals").begin_object();
-  write_interval(json, "AP", intervals.ap);
+  write_interval(json, ap_name, intervals.ap);
   write_interval(json, "precision", intervals.precision);
   write_interval(json, "recall", intervals.recall);
   write_interval(json, "f1", intervals.f1);
@@ -235,11 +234,12 @@ void write_point_intervals(JsonWriter& json, const PointMetricIntervals& interva
 
 void write_intervals(JsonWriter& json, const SetEvaluation& result, const EvaluateSetsOptions& options) {
   const auto& [metrics, intervals] = *result.intervals;
+  const std::string ap_name = options.ap_name();
   const auto write = [&](std::string_view name, const PointMetrics& numbers, const PointMetricIntervals& intervals_of_numbers) {
     json.key(name).begin_object().key("metrics").begin_object();
-    write_point_metrics(json, numbers);
+    write_point_metrics(json, numbers, ap_name);
     json.end_object();
-    write_point_intervals(json, intervals_of_numbers);
+    write_point_intervals(json, intervals_of_numbers, ap_name);
     json.end_object();
   };
   json.key("intervals").begin_object().field("iou", options.iou).field("threshold", result.evaluation.at_threshold.threshold);
@@ -252,15 +252,20 @@ void write_intervals(JsonWriter& json, const SetEvaluation& result, const Evalua
   json.end_object().end_object();
 }
 
-void write_scenarios(JsonWriter& json, const SetEvaluation& result) {
+void write_scenarios(JsonWriter& json, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+  const std::string ap_name = options.ap_name();
+  const bool is_coco = protocol_from(options.protocol) == Protocol::coco;
   json.key("scenarios").begin_array();
   for (const ScenarioEvaluation& one : result.scenarios) {
     json.begin_object().field("name", one.scenario.name).field("where", one.scenario.where);
     json.field("samples", one.samples).field("truths", one.truths).field("predictions", one.predictions);
-    json.key("metrics").begin_object().field("mAP", one.map);
-    write_point_metrics(json, one.metrics);
+    json.key("metrics").begin_object();
+    if (is_coco) {
+      json.field("mAP", one.map);
+    }
+    write_point_metrics(json, one.metrics, ap_name);
     json.end_object();
-    write_point_intervals(json, one.intervals);
+    write_point_intervals(json, one.intervals, ap_name);
     json.end_object();
   }
   json.end_array();
@@ -273,13 +278,13 @@ void write_compared(JsonWriter& json, std::string_view name, const ComparedNumbe
   json.end_object();
 }
 
-void write_comparison(JsonWriter& json, const SetEvaluation& result) {
+void write_comparison(JsonWriter& json, const SetEvaluation& result, std::string_view ap_name) {
   const SetComparison& comparison = *result.comparison;
   json.key("comparison").begin_object().field("predictions", comparison.other_predictions);
   json.field("threshold", comparison.other_threshold);
   json.key("metrics").begin_object();
-  write_compared(json, "mAP", comparison.map);
-  write_compared(json, "AP", comparison.metrics.ap);
+  write_compared(json, result.numbers.metrics.front().first, comparison.own);
+  write_compared(json, ap_name, comparison.metrics.ap);
   write_compared(json, "precision", comparison.metrics.precision);
   write_compared(json, "recall", comparison.metrics.recall);
   write_compared(json, "f1", comparison.metrics.f1);
@@ -339,6 +344,7 @@ void write_average(JsonWriter& json, std::string_view name, const Classification
 
 std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptions& options,
                             const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
+  const std::string ap_name = options.ap_name();
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("evaluation").begin_object();
@@ -354,13 +360,13 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
     write_intervals(json, result, options);
   }
   if (!options.scenarios.empty()) {
-    write_scenarios(json, result);
+    write_scenarios(json, result, options);
   }
   if (result.comparison) {
-    write_comparison(json, result);
+    write_comparison(json, result, ap_name);
   }
   if (result.details) {
-    write_errors(json, *result.details);
+    write_errors(json, *result.details, ap_name);
     write_confusion(json, result.details->confusion, result.evaluation.per_class, result.class_names, result.details->threshold,
                     options.iou);
     write_calibration(json, result.details->calibration);

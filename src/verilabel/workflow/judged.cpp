@@ -102,27 +102,29 @@ EvaluationIntervals evaluation_intervals(const EvaluationInput& input, const Eva
   return {metrics.once(), bootstrap_metrics_by_class(metrics, bootstrap)};
 }
 
-SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
-                                  const Evaluation& other_evaluation, const EvaluateSetsOptions& options) {
-  const ResampledMetrics first_metrics(first, first_evaluation.outcomes, first_evaluation.at_threshold.threshold);
-  const ResampledMetrics other_metrics(other, other_evaluation.outcomes, other_evaluation.at_threshold.threshold);
+SetComparison compare_predictions(const ComparedPredictions& first, const ComparedPredictions& other,
+                                  const EvaluateSetsOptions& options) {
+  const auto metrics_of = [](const ComparedPredictions& side) {
+    return ResampledMetrics(side.input, side.evaluation.outcomes, side.evaluation.at_threshold.threshold);
+  };
+  const ResampledMetrics first_metrics = metrics_of(first);
+  const ResampledMetrics other_metrics = metrics_of(other);
   const PointMetrics a = first_metrics.once().overall;
   const PointMetrics b = other_metrics.once().overall;
   const PointMetricIntervals differences = bootstrap_differences(first_metrics, other_metrics, options.bootstrap);
 
   SetComparison comparison;
   comparison.other_predictions = options.compare;
-  comparison.other_threshold = other_evaluation.at_threshold.threshold;
-  comparison.map = {first_evaluation.coco.map, other_evaluation.coco.map, std::nullopt};
+  comparison.other_threshold = other.evaluation.at_threshold.threshold;
+  comparison.own = {first.numbers.metrics.front().second, other.numbers.metrics.front().second, std::nullopt};
   comparison.metrics = {{a.ap, b.ap, differences.ap},
                         {a.precision, b.precision, differences.precision},
                         {a.recall, b.recall, differences.recall},
                         {a.f1, b.f1, differences.f1}};
-  for (std::size_t k = 0; k < first_evaluation.per_class.size(); ++k) {
-    const ClassEvaluation& of_first = first_evaluation.per_class[k];
-    const ClassEvaluation& of_other = other_evaluation.per_class[k];
-    comparison.per_class.push_back({{of_first.coco.ap, of_other.coco.ap, std::nullopt},
-                                    {of_first.at_threshold.counts.f1(), of_other.at_threshold.counts.f1(), std::nullopt}});
+  for (std::size_t k = 0; k < first.evaluation.per_class.size(); ++k) {
+    const auto f1_of = [&](const ComparedPredictions& side) { return side.evaluation.per_class[k].at_threshold.counts.f1(); };
+    comparison.per_class.push_back(
+        {{first.numbers.ap_per_class[k], other.numbers.ap_per_class[k], std::nullopt}, {f1_of(first), f1_of(other), std::nullopt}});
   }
   return comparison;
 }

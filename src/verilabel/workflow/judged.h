@@ -32,8 +32,15 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Outcom
 EvaluationIntervals evaluation_intervals(const EvaluationInput& input, const Evaluation& evaluation,
                                          const BootstrapOptions& bootstrap);
 
-/// `first` and `other` have the same images, truths and classes.
-SetComparison compare_predictions(const EvaluationInput& first, const Evaluation& first_evaluation, const EvaluationInput& other,
-                                  const Evaluation& other_evaluation, const EvaluateSetsOptions& options);
+/// One side of a comparison.
+struct ComparedPredictions {
+  const EvaluationInput& input;
+  const Evaluation& evaluation;
+  const ProtocolNumbers& numbers;
+};
+
+/// Both have the same images, truths and classes.
+SetComparison compare_predictions(const ComparedPredictions& first, const ComparedPredictions& other,
+                                  const EvaluateSetsOptions& options);
 
 }  // namespace verilabel

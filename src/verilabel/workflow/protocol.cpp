@@ -233,6 +233,11 @@ std::optional<std::uint32_t> max_detections_of(Protocol protocol) {
   return std::ranges::find(kProtocols, protocol, &ProtocolRow::protocol)->max_detections;
 }
 
+std::string ap_name_at(Protocol protocol, double iou) {
+  const bool has_own = protocol != Protocol::coco && protocol != Protocol::lvis;
+  return fmt::format("{}AP_{:g}", has_own ? "coco_" : "", 100 * iou);
+}
+
 Federation federation_from(const SourceJson& images, const std::vector<std::string>& image_names, const SourceJson& classes,
                            const std::vector<std::string>& class_names) {
   const auto by_id = classes_by_id(classes);
@@ -301,6 +306,10 @@ ProtocolEvaluation evaluate_by(Protocol protocol, EvaluationInput input, const P
   result.evaluation = evaluate(result.input, options);
   const auto named = result.evaluation.coco.named();
   result.numbers.metrics.assign(named.begin(), named.end());
+  for (const ClassEvaluation& of_class : result.evaluation.per_class) {
+    result.numbers.ap_per_class.push_back(of_class.coco.ap);
+    result.numbers.ap_50_per_class.push_back(of_class.coco.ap_50);
+  }
   return result;
 }
 

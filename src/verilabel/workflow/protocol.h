@@ -26,6 +26,10 @@ Protocol protocol_from(std::string_view name);
 /// nothing for all.
 std::optional<std::uint32_t> max_detections_of(Protocol protocol);
 
+/// What COCO's average precision at that one IoU is called, of one class and as their mean alike: `AP_50`, `AP_75`; by the matching
+/// of outcomes. `coco_AP_50` beside a protocol that has an average precision of its own there: voc, open_images.
+std::string ap_name_at(Protocol protocol, double iou);
+
 /// What a data set knows beside its boxes and masks; of which a protocol takes its own part.
 struct ProtocolContext {
   Federation federation;                   ///< lvis
@@ -49,8 +53,9 @@ std::vector<std::vector<std::uint32_t>> hierarchy_from(const std::filesystem::pa
 
 /// The numbers of a protocol.
 struct ProtocolNumbers {
-  std::vector<std::pair<std::string_view, std::optional<double>>> metrics;
-  std::vector<std::optional<double>> ap_per_class;                  ///< empty for coco, whose are in the evaluation
+  std::vector<std::pair<std::string_view, std::optional<double>>> metrics;  ///< the one that says most first
+  std::vector<std::optional<double>> ap_per_class;
+  std::vector<std::optional<double>> ap_50_per_class;               ///< of coco only
   std::vector<std::pair<std::string_view, std::int64_t>> left_out;  ///< labels that the protocol does not look at
 };
 

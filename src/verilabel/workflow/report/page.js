@@ -9,12 +9,13 @@
 //   per_class      by name: AP, AP_50, precision, recall, f1, tp, fp, fn, truths, predictions, best_threshold, best_f1, roc_auc,
 //                  average_precision
 //   coverage       counts by name
-//   errors         ap, threshold, kinds {name: {predictions, truths, ap_cost}}, false_positive_cost, false_negative_cost
+//   errors         average precision at the IoU, threshold, kinds {name: {predictions, truths, ap_cost}}, false_positive_cost, false_negative_cost
 //   confusion      threshold, iou, classes [name], cells [[truth, predicted, count]]; the index after the last class is background
 //   calibration    bins [{from, to, predictions, mean_score, accuracy}], expected_error, greatest_error, scores_outside
 //   curves         overall and per_class {name}: truths, threshold [falling], tp [], fp [] with every score at or above
 //   distributions  confidence and iou: from, to, tp [counts], fp [counts]
 //   intervals      threshold, confidence, resamples, overall {metrics, intervals {name: [low, high]}}, per_class by name likewise
+//                  (average precision at the IoU is called AP_50, AP_75, …, by COCO's rules beside others coco_AP_50)
 //   scenarios      [{name, where, samples, truths, predictions, metrics, intervals {name: [low, high]}}]
 //   comparison     predictions, metrics {name: {this, other, difference, interval}}, per_class {name: {AP, f1}}
 //   worst          [{sample, name, width, height, tp, fp, fn, f1, thumbnail, labels [{role, class, box, score, outcome, error, iou}]}]
@@ -653,7 +654,6 @@ const METRICS = new Map([
   ["AR_medium", "Average recall of truths from 32 × 32 to 96 × 96 pixels"],
   ["AR_large", "Average recall of truths above 96 × 96 pixels"],
   ["AP", "Average precision, mean over IoU 0.50 to 0.95"],
-  ["AP_50", "Average precision at IoU 0.50"],
   ["accuracy", "Share of samples whose best prediction is right"],
   ["exact_match", "Share of samples that are called by all their classes and no other"],
   ["roc_auc", "Area under the ROC curve: how often a sample of the class has the higher score of two"],
@@ -664,8 +664,16 @@ const METRICS = new Map([
   ["threshold", "Least score that counts in precision, recall and F1"],
 ]);
 
+/** The name of average precision at the one IoU of the evaluation, as intervals, scenarios, comparison and errors have it. */
+const apNameIn = (numbers) => Object.keys(numbers ?? {}).find((name) => /^(coco_)?AP_[\d.]+$/.test(name));
+
 /** What a number means; average precision is another thing in other protocols. */
 function meaningOf(report, name) {
+  const [, ofCoco, percents] = /^(coco_)?AP_([\d.]+)$/.exec(name) ?? [];
+  if (percents) {
+    const rules = ofCoco ? ", by COCO's rules, which precision, recall and F1 follow too" : "";
+    return `Average precision at IoU ${(percents / 100).toFixed(2)}${rules}`;
+  }
   const isOther = /^m?AP/.test(name) && !["coco", "lvis"].includes(report.evaluation.protocol);
   return isOther ? "Average precision as the protocol defines it" : (METRICS.get(name) ?? "");
 }
@@ -1223,6 +1231,7 @@ function drawErrors(report) {
   if (kinds.every(([, kind]) => !kind.predictions && !kind.truths)) {
     return [empty("No errors at all at this threshold.")];
   }
+  const ap = apNameIn(errors) ?? "AP";
   const greatest = Math.max(1e-9, ...kinds.map(([, kind]) => kind.ap_cost ?? 0));
   const row = ([name, kind]) => {
     const [meaning, remedy] = ERRORS.get(name) ?? ["", ""];
@@ -1235,7 +1244,7 @@ function drawErrors(report) {
         "div",
         { class: "cost" },
         h("span", { class: "bar wide" }, h("i", { class: "fp", style: { width } })),
-        h("b", {}, shown(kind.ap_cost), " AP"),
+        h("b", {}, shown(kind.ap_cost), ` ${words(ap)}`),
       ),
       h("p", { class: "amount" }, `${plural(kind.predictions ?? 0, "prediction")}, ${plural(kind.truths ?? 0, "truth")}`),
       h("p", {}, h("strong", {}, meaning), " ", remedy),
@@ -1245,7 +1254,8 @@ function drawErrors(report) {
     h(
       "p",
       { class: "note" },
-      `What average precision (${decimal(errors.ap)} at this IoU) would gain if one kind of error, and nothing else, were mended. `,
+      `What ${words(ap)} (now ${decimal(errors[ap])}) would gain if one kind of error, and nothing else, were mended. `,
+      ap.startsWith("coco_") ? `${meaningOf(report, ap)}. ` : "",
       `Without any false positive it would gain ${decimal(errors.false_positive_cost)}, with nothing missed ${decimal(errors.false_negative_cost)}. `,
       `Counted ${atThreshold(errors.threshold)}.`,
     ),
@@ -1424,19 +1434,13 @@ function whiskerCell(value, interval, kind) {
   );
 }
 
-const POINT_METRICS = [
-  ["AP at the IoU", "AP"],
-  ["Precision", "precision"],
-  ["Recall", "recall"],
-  ["F1", "f1"],
-];
-
-/** Columns of rows that have `metrics` and `intervals`. */
-const pointColumns = (metricOf) =>
-  POINT_METRICS.map(([title, key]) => ({
-    title,
+/** Columns of rows that have `metrics` and `intervals`; `ap` is what they call average precision. */
+const pointColumns = (report, ap, metricOf) =>
+  [ap, "precision", "recall", "f1"].map((key) => ({
+    title: metricTitle(key),
+    tip: meaningOf(report, key),
     value: (row) => metricOf(row)?.metrics?.[key],
-    cell: (row) => whiskerCell(metricOf(row)?.metrics?.[key], metricOf(row)?.intervals?.[key], key === "AP" ? "ap" : key),
+    cell: (row) => whiskerCell(metricOf(row)?.metrics?.[key], metricOf(row)?.intervals?.[key], key === ap ? "ap" : key),
   }));
 
 function drawIntervals(report) {
@@ -1445,7 +1449,7 @@ function drawIntervals(report) {
     return [empty("No intervals were asked for. They say how much the numbers of each class would change with other images.")];
   }
   const ofClass = (name) => (name === null ? intervals.overall : intervals.per_class[name]);
-  const isInteresting = (name) => POINT_METRICS.some(([, key]) => isNumber(ofClass(name).metrics?.[key]));
+  const isInteresting = (name) => Object.values(ofClass(name).metrics ?? {}).some(isNumber);
   const table = dataTable({
     caption: "Numbers of each class with their intervals",
     columns: [
@@ -1456,7 +1460,7 @@ function drawIntervals(report) {
         cell: (name) => (name === null ? h("strong", {}, "all classes together") : nameCell(name)),
       },
       { title: "Truths", value: (name) => (name === null ? null : report.classes.get(name)?.truths), format: count },
-      ...pointColumns(ofClass),
+      ...pointColumns(report, apNameIn(intervals.overall?.metrics) ?? "AP_50", ofClass),
     ],
     rows: [null, ...Object.keys(intervals.per_class ?? {}).filter(isInteresting)],
     name: ["row"],
@@ -1491,8 +1495,10 @@ function drawScenarios(report) {
       { title: "Samples", value: (row) => row.samples, format: count },
       { title: "Truths", value: (row) => row.truths, format: count },
       { title: "Predictions", value: (row) => row.predictions, format: count },
-      { title: "mAP", value: (row) => row.metrics?.mAP, cell: (row) => whiskerCell(row.metrics?.mAP, null, "ap") },
-      ...pointColumns((row) => row),
+      ...(rows.some((row) => row.metrics?.mAP !== undefined)
+        ? [{ title: "mAP", value: (row) => row.metrics?.mAP, cell: (row) => whiskerCell(row.metrics?.mAP, null, "ap") }]
+        : []),
+      ...pointColumns(report, apNameIn(rows[0].metrics) ?? "AP_50", (row) => row),
     ],
     rows,
     name: ["scenario"],
@@ -1527,7 +1533,10 @@ function drawComparison(report) {
   const metrics = dataTable({
     caption: "Numbers of both sets",
     columns: [
-      of("Number", ([name]) => metricTitle(name), { isText: true }),
+      of("Number", ([name]) => metricTitle(name), {
+        isText: true,
+        cell: ([name]) => h("span", { title: meaningOf(report, name) }, metricTitle(name)),
+      }),
       of("This", ([, row]) => row.this),
       of("Other", ([, row]) => row.other),
       difference("Difference", ([, row]) => row.difference),
