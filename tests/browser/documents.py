@@ -213,8 +213,15 @@ def comparison_of(rng, metrics, per_class):
 
     return {
         "predictions": "auto-before",
-        "metrics": {name: pair(value, interval=True) for name, value in metrics.items() if name != "threshold"},
-        "per_class": {name: {key: pair(numbers[key]) for key in ("AP", "f1")} for name, numbers in per_class.items()},
+        "metrics": {
+            "mAP": pair(metrics["mAP"]),
+            "AP_50": pair(metrics["mAP_50"], interval=True),
+            **{key: pair(metrics[key], interval=True) for key in ("precision", "recall", "f1")},
+        },
+        "per_class": {
+            name: {key: pair(numbers[key], interval=key != "AP") for key in ("AP", "AP_50", "f1")}
+            for name, numbers in per_class.items()
+        },
     }
 
 
@@ -251,6 +258,7 @@ def document(names, seed=1, images=()):
             "samples": 128,
             "samples_reviewed": 3,
             "truths": total,
+            "truths_counted": total - 4,
             "predictions": len(every),
             "not_labelled_in_truth": 0,
             "not_labelled_in_predictions": 2,

@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -113,6 +114,7 @@ class Report(unittest.TestCase):
             "128 samples compared",
             "3 of them (2.3 %) verified by a person",
             "new kind of count: 7",
+            f"{document['coverage']['truths_counted']:,} of them count; crowds, difficult and ignored ones do not",
         ):
             self.assertIn(text, head)
         undefined = page.locator("#metrics .rest div", has_text="mAP small").locator(".undefined")
@@ -129,8 +131,10 @@ class Report(unittest.TestCase):
             made = json.loads(json.dumps(document).replace('"AP_50"', f'"{key}"'))
             made["evaluation"]["protocol"] = protocol
             page = self.open(made)
-            self.assertIn(f"What {name} (now 0.520) would gain", page.locator("#errors .note").inner_text())
+            self.assertIn(f"What {name} (now 0.520), which counts", page.locator("#errors .note").inner_text())
             self.assertEqual("by COCO's rules" in page.locator("#errors .note").inner_text(), protocol != "coco")
+            row = page.locator("#comparison table").nth(1).locator("tbody tr").first.inner_text()
+            self.assertEqual(len(re.findall(r"[+−±]\d\.\d{3} to [+−±]\d\.\d{3}", row)), 2, row)
             for section in ("intervals", "scenarios"):
                 self.assertIn(name, page.locator(f"#{section} thead").first.inner_text().splitlines()[0].split("\t"))
 

@@ -218,9 +218,19 @@ class Evaluating(ProgramCase):
         answer = self.run_program(*evaluate).json
         self.assertEqual((answer["coverage"]["imports_cut_off"], answer["coverage"]["labels_of_cut_off_imports"]), (1, 2))
         self.assertEqual(answer["coverage"]["truths"], 3)
-        self.assertIn("1 imports into these sets were cut off", self.run_program(*evaluate, as_json=False).out.decode())
+        self.assertIn("1 import into these sets was cut off", self.run_program(*evaluate, as_json=False).out.decode())
         self.run_program("imports", "undo", 3)
         self.assertEqual(self.run_program(*evaluate).json["coverage"]["imports_cut_off"], 0)
+
+    def test_people_read_how_much_was_compared_and_that_nobody_verified_it(self):
+        gt, dt = self.files([(1, 5, [10, 10, 40, 40])], [result(1, 5, [60, 60, 30, 30], 0.5)])
+        document = json.loads(gt.read_text())
+        document["images"] = document["images"][:1]
+        write_json(gt, document)
+        told = self.run_program("evaluate", "--truth", gt, "--predictions", dt, "--details", as_json=False).out.decode()
+        self.assertIn("1 sample evaluated, 1 truth, 1 prediction\n  none of the samples was verified by a person", told)
+        self.assertIn("\nErrors: counts at threshold -; costs, over predictions of every score, are what AP_50 (now 0.0000) ", told)
+        self.assertRegex(told, r"error +wrong predictions +lost truths +AP_50 cost")
 
     def test_undefined_is_null_never_zero_or_minus_one(self):
         answer = self.evaluate([], [])
@@ -333,6 +343,13 @@ class Judged(ProgramCase):
         self.assertEqual((second["evaluation"], second["result"]["where"]), ("second", "name:1.bmp"))
         text = self.run_program("evaluations", as_json=False).out.decode()
         self.assertRegex(text, r"first +auto +ground_truth +coco")
+
+        text = self.run_program("evaluations", "show", "first", as_json=False).out.decode()
+        self.assertEqual(
+            [line.split(":")[0].strip() for line in text.splitlines()[2:8]],
+            ["protocol", "iou_type", "iou", "where", "threshold", "mAP"],
+        )
+        self.assertIn("  where: all samples\n", text)
 
         shown = self.run_program("evaluations", "show", "first").json
         self.assertEqual({key: shown[key] for key in first}, first)
@@ -457,6 +474,11 @@ class Judged(ProgramCase):
         self.assertAlmostEqual(recall["difference"], 0.2)
         self.assertTrue(recall["interval"][0] <= 0.2 <= recall["interval"][1])
         self.assertEqual(comparison["per_class"]["dog"]["f1"]["other"], 0)
+        for name, numbers in comparison["per_class"].items():
+            self.assertIsNone(numbers["AP"]["interval"])
+            for key in ("AP_50", "f1"):
+                low, high = numbers[key]["interval"]
+                self.assertTrue(low <= numbers[key]["difference"] <= high, (name, key))
         answer = self.evaluate("--compare", "before", "--iou", "0.75", "--details")
         compared = answer["comparison"]["metrics"]
         self.assertEqual(list(compared), ["mAP", "AP_75", "precision", "recall", "f1"])
@@ -662,6 +684,7 @@ class Protocols(ProgramCase):
         self.assertEqual(answer["per_class"]["cat"]["AP"], 0.5)
         self.assertNotIn("AP_50", answer["per_class"]["cat"])
         self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], [1, 1, 1])
+        self.assertEqual([answer["coverage"][key] for key in ("truths", "truths_counted")], [4, 2])
         self.assertEqual(answer["confusion"]["cells"], [[0, 0, 1], [0, 1, 1], [1, 0, 1]])
         # 2007: the recalls 0, 0.1, … 0.5 of eleven are reached.
         self.assertAlmostEqual(self.run_program(*words, "voc2007").json["metrics"]["mAP"], 6 / 11)
@@ -692,6 +715,7 @@ class Protocols(ProgramCase):
         told = self.run_program(*words, as_json=False).out.decode()
         self.assertIn("coco_AP_50 below is COCO's average precision at IoU 0.5", told)
         self.assertNotRegex(told, r"\bAP_50")
+        self.assertIn("2 samples evaluated, 4 truths (2 of them count; ", told)
 
     def test_open_images_looks_at_verified_classes_and_up_the_hierarchy(self):
         self.images(2)

@@ -21,25 +21,40 @@ constexpr Choices<IouType, 2> kIouTypes = {{{"box", IouType::box}, {"mask", IouT
 constexpr std::size_t kConfusionsShown = 10;
 constexpr std::size_t kWorstShown = 10;
 
-void say_count(Console& console, std::int64_t count, std::string_view what) {
+/// Nothing of nothing.
+void say_count(Console& console, std::int64_t count, std::string_view one, std::string_view many) {
   if (count > 0) {
-    console.say(fmt::format("  {} {}", count, what));
+    console.say("  " + counted(count, one, many));
   }
 }
 
-/// What boxes and classes of whole images have in common.
-void say_common_coverage(Console& console, const Coverage& coverage) {
-  console.say(
-      fmt::format("{} samples evaluated, {} truths, {} predictions", coverage.samples, coverage.truths, coverage.predictions));
-  say_count(console, coverage.samples_reviewed, "of the samples have truths that a person has decided on");
-  say_count(console, coverage.samples_without_truth, "samples are not labelled in the truth and are left out");
-  say_count(console, coverage.predictions_outside, "predictions on samples without truth are left out");
-  say_count(console, coverage.predictions_rejected, "predictions were rejected by a person and are left out");
-  say_count(console, coverage.truths_rejected, "truths were rejected by a person and are left out");
-  say_count(console, coverage.predictions_without_score, "predictions have no confidence and count as 1");
+/// What boxes and classes of whole images have in common. `counting` truths count: nothing, where all do.
+void say_common_coverage(Console& console, const Coverage& coverage, std::optional<std::int64_t> counting = std::nullopt) {
+  const std::string those = counting && *counting != coverage.truths
+                                ? fmt::format(" ({} of them {}; crowds, difficult and ignored ones do not)", *counting,
+                                              *counting == 1 ? "counts" : "count")
+                                : "";
+  console.say(fmt::format("{} evaluated, {}{}, {}", counted(coverage.samples, "sample"), counted(coverage.truths, "truth"), those,
+                          counted(coverage.predictions, "prediction")));
+  console.say(coverage.samples_reviewed == 0
+                  ? "  none of the samples was verified by a person: the truth is as good as where it came from"
+                  : fmt::format("  {} of the samples {} verified by a person", coverage.samples_reviewed,
+                                coverage.samples_reviewed == 1 ? "was" : "were"));
+  say_count(console, coverage.samples_without_truth, "sample is not labelled in the truth and is left out",
+            "samples are not labelled in the truth and are left out");
+  say_count(console, coverage.predictions_outside, "prediction on a sample without truth is left out",
+            "predictions on samples without truth are left out");
+  say_count(console, coverage.predictions_rejected, "prediction was rejected by a person and is left out",
+            "predictions were rejected by a person and are left out");
+  say_count(console, coverage.truths_rejected, "truth was rejected by a person and is left out",
+            "truths were rejected by a person and are left out");
+  say_count(console, coverage.predictions_without_score, "prediction has no confidence and counts as 1",
+            "predictions have no confidence and count as 1");
   say_count(console, coverage.imports_cut_off,
+            "import into these sets was cut off, so that labels may be missing: repeat it (verilabel imports)",
             "imports into these sets were cut off, so that labels may be missing: repeat them (verilabel imports)");
-  say_count(console, coverage.labels_of_cut_off_imports, "of the labels compared are from imports that were cut off");
+  say_count(console, coverage.labels_of_cut_off_imports, "of the labels compared is from an import that was cut off",
+            "of the labels compared are from imports that were cut off");
 }
 
 /// What an error of the kind is, and so what can be done about it.
@@ -64,7 +79,7 @@ std::string_view meaning_of(ErrorKind kind) {
 }
 
 void say_errors(Console& console, const EvaluationDetails& details, const EvaluateSetsOptions& options) {
-  Table table({"error", "wrong predictions", "lost truths", "AP cost", "meaning"});
+  Table table({"error", "wrong predictions", "lost truths", fmt::format("{} cost", options.ap_name()), "meaning"});
   for (std::size_t i = 1; i < kErrorKinds; ++i) {
     const auto kind = static_cast<ErrorKind>(i);
     table.add({std::string(name_of(kind)), std::to_string(details.error_counts[i].predictions),
@@ -72,9 +87,11 @@ void say_errors(Console& console, const EvaluationDetails& details, const Evalua
                number_text(details.errors.ap ? std::optional(details.errors.costs[i].ap) : std::nullopt),
                std::string(meaning_of(kind))});
   }
-  console.say(fmt::format("\nErrors at threshold {}, and what {} (now {}) would gain without them:\n",
-                          number_text(details.threshold), options.ap_name(), number_text(details.errors.ap)) +
-              table.text());
+  console.say(
+      fmt::format("\nErrors: counts at threshold {}; costs, over predictions of every score, are what {} (now {}) would gain "
+                  "without them:\n",
+                  number_text(details.threshold), options.ap_name(), number_text(details.errors.ap)) +
+      table.text());
 }
 
 void say_confusions(Console& console, const ConfusionMatrix& matrix, const std::vector<std::string>& class_names) {
@@ -136,8 +153,8 @@ void say_intervals(Console& console, const SetEvaluation& result, const Evaluate
       add(printable(result.class_names[k]), result.evaluation.per_class[k].truths, metrics.per_class[k], intervals.per_class[k]);
     }
   }
-  console.say(fmt::format("\n{:g} % intervals from {} draws of the images, precision to F1 at threshold {}:\n",
-                          100 * options.bootstrap.confidence, options.bootstrap.resamples,
+  console.say(fmt::format("\n{:g} % intervals from {} of the images, precision to F1 at threshold {}:\n",
+                          100 * options.bootstrap.confidence, counted(options.bootstrap.resamples, "draw"),
                           number_text(result.evaluation.at_threshold.threshold)) +
               table.text());
 }
@@ -190,13 +207,20 @@ void say_comparison(Console& console, const SetEvaluation& result, const Evaluat
   console.say("\n" + table.text());
   console.say(fmt::format("precision, recall and F1 of each side are at its own threshold: {} and {}",
                           number_text(result.evaluation.at_threshold.threshold), number_text(comparison.other_threshold)));
-  Table classes({"class", "AP", "other AP", "difference", "F1", "other F1", "difference"});
+  console.say(fmt::format("{} has no interval: on images drawn anew only numbers at the one IoU are counted again",
+                          result.numbers.metrics.front().first));
+  const std::string ap_name = options.ap_name();
+  Table classes(
+      {"class", "AP", "other AP", "difference", ap_name, "other " + ap_name, "difference", "F1", "other F1", "difference"});
   for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
     const SetComparison::OfClass& of_class = comparison.per_class[k];
     if (is_shown(result.evaluation.per_class[k])) {
-      classes.add({printable(result.class_names[k]), number_text(of_class.ap.first), number_text(of_class.ap.other),
-                   number_text(difference_of(of_class.ap)), number_text(of_class.f1.first), number_text(of_class.f1.other),
-                   number_text(difference_of(of_class.f1))});
+      std::vector<std::string> row = {printable(result.class_names[k])};
+      for (const ComparedNumber* number : {&of_class.ap, &of_class.ap_at_iou, &of_class.f1}) {
+        row.insert(row.end(), {number_text(number->first), number_text(number->other),
+                               number_text(difference_of(*number), number->difference)});
+      }
+      classes.add(std::move(row));
     }
   }
   console.say("\n" + classes.text());
@@ -231,27 +255,36 @@ void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
 
 void say_coverage(Console& console, const SetEvaluation& result) {
   const Coverage& coverage = result.coverage;
-  say_common_coverage(console, coverage);
-  const auto say_if = [&](std::int64_t count, std::string_view what) { say_count(console, count, what); };
-  say_if(coverage.samples_not_predicted, "samples are not labelled in the predictions and count as empty");
-  say_if(coverage.labels_of_other_kinds, "labels without a box are left out");
-  say_if(result.numbers.left_out.empty() ? result.evaluation.predictions_beyond_limit : 0,
-         "predictions are beyond the 100 best of their class on their image and do not count");
+  say_common_coverage(console, coverage, result.truths_counted());
+  say_count(console, coverage.samples_not_predicted, "sample is not labelled in the predictions and counts as empty",
+            "samples are not labelled in the predictions and count as empty");
+  say_count(console, coverage.labels_of_other_kinds, "label without a box is left out", "labels without a box are left out");
+  say_count(console, result.numbers.left_out.empty() ? result.evaluation.predictions_beyond_limit : 0,
+            "prediction is beyond the 100 best of its class on its image and does not count",
+            "predictions are beyond the 100 best of their class on their image and do not count");
   for (const auto& [name, count] : result.numbers.left_out) {
-    say_if(count, fmt::format("{} are left out", name));
+    std::string many(name);  // predictions_…
+    std::ranges::replace(many, '_', ' ');
+    std::string one = many;
+    one.erase(one.find("s "), 1);
+    say_count(console, count, one + " is left out", many + " are left out");
   }
-  say_if(result.classes_of_shared_name, "classes share their name with another and are shown with the id of their category");
-  say_if(result.predictions_of_unknown_images, "predictions name images that the truth does not list and are left out");
-  say_if(result.predictions_of_unknown_classes, "predictions name classes that the truth does not list and are left out");
+  say_count(console, result.classes_of_shared_name, "class shares its name with another and is shown with the id of its category",
+            "classes share their name with another and are shown with the id of their category");
+  say_count(console, result.predictions_of_unknown_images, "prediction names an image that the truth does not list and is left out",
+            "predictions name images that the truth does not list and are left out");
+  say_count(console, result.predictions_of_unknown_classes, "prediction names a class that the truth does not list and is left out",
+            "predictions name classes that the truth does not list and are left out");
 }
 
 void say_classification(Console& console, const SetClassification& classification) {
   const ClassificationResult& result = classification.result;
   const Coverage& coverage = classification.coverage;
   say_common_coverage(console, coverage);
-  say_count(console, result.images_without_prediction, "samples are not called anything");
-  say_count(console, coverage.samples_without_class, "samples have no class of the whole image in the truth and are left out");
-  say_count(console, coverage.labels_of_other_kinds, "labels with a box are left out");
+  say_count(console, result.images_without_prediction, "sample is not called anything", "samples are not called anything");
+  say_count(console, coverage.samples_without_class, "sample has no class of the whole image in the truth and is left out",
+            "samples have no class of the whole image in the truth and are left out");
+  say_count(console, coverage.labels_of_other_kinds, "label with a box is left out", "labels with a box are left out");
   Table numbers({"metric", "value"});
   numbers.add({"accuracy", number_text(result.accuracy())});
   numbers.add({"exact match", number_text(result.exact_match())});

@@ -17,7 +17,7 @@
 namespace verilabel::cli {
 namespace {
 
-using nlohmann::json;
+using nlohmann::ordered_json;
 
 void write_evaluation(JsonWriter& out, const EvaluationSummary& evaluation) {
   out.field("evaluation", evaluation.key)
@@ -27,11 +27,11 @@ void write_evaluation(JsonWriter& out, const EvaluationSummary& evaluation) {
   out.key("result").raw(evaluation.options_json);
 }
 
-json result_of(const EvaluationSummary& evaluation) {
-  return json::parse(evaluation.options_json, nullptr, false);
+ordered_json result_of(const EvaluationSummary& evaluation) {
+  return ordered_json::parse(evaluation.options_json, nullptr, false);
 }
 
-std::string shown(const json& value) {
+std::string shown(const ordered_json& value) {
   if (value.is_null()) {
     return "-";
   }
@@ -41,7 +41,7 @@ std::string shown(const json& value) {
 }
 
 /// Of the names, the first that the result has.
-std::string first_of(const json& result, std::initializer_list<const char*> names) {
+std::string first_of(const ordered_json& result, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     if (result.contains(name)) {
       return shown(result[name]);
@@ -68,7 +68,7 @@ int list(const Invocation& invocation) {
     writer.begin_object();
     write_evaluation(writer, row);
     writer.end_object();
-    const json result = result_of(row);
+    const ordered_json result = result_of(row);
     table.add({printable(row.key), printable(row.prediction_set), printable(row.truth_set), first_of(result, {"protocol"}),
                first_of(result, {"mAP", "AP"}), first_of(result, {"threshold"}), first_of(result, {"f1"}),
                row.made_at.substr(0, 19), first_of(result, {"where"})});
@@ -100,11 +100,12 @@ int show(const Invocation& invocation, const std::string& key) {
   console.write_json(out + "\n");
   console.say(fmt::format("evaluation {}: {} against {}, made {}", printable(row.key), printable(row.prediction_set),
                           printable(row.truth_set), row.made_at));
-  console.say(fmt::format("  {} samples; {} truths found, {} missed; {} predictions wrong", totals.samples, totals.tp, totals.fn,
-                          totals.fp));
-  const json result = result_of(row);
+  console.say(fmt::format("  {}; {} found, {} missed; {} wrong", counted(totals.samples, "sample"), counted(totals.tp, "truth"),
+                          totals.fn, counted(totals.fp, "prediction")));
+  // As it was kept: what was evaluated, then its numbers.
+  const ordered_json result = result_of(row);
   for (const auto& [name, value] : result.items()) {
-    console.say(fmt::format("  {}: {}", name, shown(value)));
+    console.say(fmt::format("  {}: {}", name, name == "where" && value == "" ? "all samples" : shown(value)));
   }
   if (!totals.errors.empty()) {
     console.say("\n" + errors.text());

@@ -48,6 +48,11 @@ std::string number_text(std::optional<double> number) {
   return number && std::isfinite(*number) ? fmt::format("{:.4f}", *number) : "-";
 }
 
+std::string counted(std::int64_t count, std::string_view one, std::string_view many) {
+  const std::string more = many.empty() ? fmt::format("{}s", one) : std::string(many);
+  return fmt::format("{} {}", count, count == 1 ? one : more);
+}
+
 std::vector<std::string> names_from(std::string_view comma_separated, std::string_view option) {
   std::vector<std::string> names;
   const auto require = [&](bool holds, std::string_view fault) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ class Table {
 
 /// Four decimals, or a dash for what is undefined.
 std::string number_text(std::optional<double> number);
+
+/// "1 truth", "2 truths"; of other nouns than with an s, `many` says all but one.
+std::string counted(std::int64_t count, std::string_view one, std::string_view many = {});
 
 /// "car, bus, \"traffic light\"" as a list of names, without blanks around them. Throws `wrong_use`, naming the option and the
 /// place, for an empty name, a quote inside a name and one that is not closed.

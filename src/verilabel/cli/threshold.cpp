@@ -126,8 +126,8 @@ void note_few_truths(Console& console, const ThresholdRecommendation& recommenda
   }
   const Recommendation& shared = *recommendation.shared;
   console.note(fmt::format("{} fewer than {} truths, so that a threshold of {} own says little; in --output {} {}: {}",
-                           few == 1 ? "1 class has" : fmt::format("{} classes have", few), Recommendation::kFewTruths,
-                           few == 1 ? "its" : "their", few == 1 ? "it has" : "they have",
+                           counted(few, "class has", "classes have"), Recommendation::kFewTruths, few == 1 ? "its" : "their",
+                           few == 1 ? "it has" : "they have",
                            !shared.point             ? "none that achieves it, so that nothing of them is let through"
                            : shared.has_few_truths() ? fmt::format("the overall one, {}", number_text(shared.point->threshold))
                                                      : fmt::format("one together, {}", number_text(shared.point->threshold)),

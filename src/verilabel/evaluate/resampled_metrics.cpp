@@ -46,6 +46,26 @@ auto on_resamples(std::size_t images, const BootstrapOptions& options, const Mea
   return resamples;
 }
 
+PointMetricIntervalsByClass intervals_by_class(std::size_t classes, const BootstrapOptions& options,
+                                               const std::vector<PointMetricsByClass>& resamples) {
+  PointMetricIntervalsByClass intervals;
+  intervals.overall = intervals_of(resamples.size(), options.confidence,
+                                   [&](std::size_t i) -> const PointMetrics& { return resamples[i].overall; });
+  for (std::size_t k = 0; k < classes; ++k) {
+    intervals.per_class.push_back(intervals_of(resamples.size(), options.confidence,
+                                               [&](std::size_t i) -> const PointMetrics& { return resamples[i].per_class[k]; }));
+  }
+  return intervals;
+}
+
+/// Undefined where one of the two is.
+void subtract(PointMetrics& metrics, const PointMetrics& subtracted) {
+  for (const auto& [number, interval] : kNumbers) {
+    std::optional<double>& value = metrics.*number;
+    value = value && subtracted.*number ? std::optional(*value - *(subtracted.*number)) : std::nullopt;
+  }
+}
+
 }  // namespace
 
 ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold)
@@ -142,35 +162,24 @@ PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const Bo
 }
 
 PointMetricIntervalsByClass bootstrap_metrics_by_class(const ResampledMetrics& metrics, const BootstrapOptions& options) {
-  const auto resamples =
-      on_resamples(metrics.images(), options, [&](const std::vector<std::uint32_t>& times) { return metrics.over(times); });
-  PointMetricIntervalsByClass intervals;
-  intervals.overall = intervals_of(resamples.size(), options.confidence,
-                                   [&](std::size_t i) -> const PointMetrics& { return resamples[i].overall; });
-  for (std::size_t k = 0; k < metrics.classes(); ++k) {
-    intervals.per_class.push_back(intervals_of(resamples.size(), options.confidence,
-                                               [&](std::size_t i) -> const PointMetrics& { return resamples[i].per_class[k]; }));
-  }
-  return intervals;
+  return intervals_by_class(metrics.classes(), options,
+                            on_resamples(metrics.images(), options, [&](const auto& times) { return metrics.over(times); }));
 }
 
-PointMetricIntervals bootstrap_differences(const ResampledMetrics& first, const ResampledMetrics& second,
-                                           const BootstrapOptions& options) {
-  if (first.images() != second.images()) {
-    throw Error(ErrorCode::wrong_use, "a comparison needs the same images on both sides");
+PointMetricIntervalsByClass bootstrap_differences(const ResampledMetrics& first, const ResampledMetrics& second,
+                                                  const BootstrapOptions& options) {
+  if (first.images() != second.images() || first.classes() != second.classes()) {
+    throw Error(ErrorCode::wrong_use, "a comparison needs the same images and classes on both sides");
   }
-  const auto resamples = on_resamples(first.images(), options, [&](const std::vector<std::uint32_t>& times) {
-    const PointMetrics a = first.over(times).overall;
-    const PointMetrics b = second.over(times).overall;
-    PointMetrics difference;
-    for (const auto& [number, interval] : kNumbers) {
-      if (a.*number && b.*number) {
-        difference.*number = *(a.*number) - *(b.*number);
-      }
-    }
-    return difference;
-  });
-  return intervals_of(resamples.size(), options.confidence, [&](std::size_t i) -> const PointMetrics& { return resamples[i]; });
+  return intervals_by_class(first.classes(), options, on_resamples(first.images(), options, [&](const auto& times) {
+                              PointMetricsByClass differences = first.over(times);
+                              const PointMetricsByClass subtracted = second.over(times);
+                              subtract(differences.overall, subtracted.overall);
+                              for (std::size_t k = 0; k < differences.per_class.size(); ++k) {
+                                subtract(differences.per_class[k], subtracted.per_class[k]);
+                              }
+                              return differences;
+                            }));
 }
 
 }  // namespace verilabel

@@ -66,9 +66,9 @@ PointMetricIntervals bootstrap_metrics(const ResampledMetrics& metrics, const Bo
 /// Likewise of each class too, for which the numbers of every class on every resample are kept in memory at a time.
 PointMetricIntervalsByClass bootstrap_metrics_by_class(const ResampledMetrics& metrics, const BootstrapOptions& options);
 
-/// Where `first` less `second` falls, both counted on the same images each time. Throws `wrong_use`, for metrics of different
-/// images too.
-PointMetricIntervals bootstrap_differences(const ResampledMetrics& first, const ResampledMetrics& second,
-                                           const BootstrapOptions& options);
+/// Where `first` less `second` falls, in all and by class, both counted on the same images each time. Throws `wrong_use`, for
+/// metrics of different images or numbers of classes too.
+PointMetricIntervalsByClass bootstrap_differences(const ResampledMetrics& first, const ResampledMetrics& second,
+                                                  const BootstrapOptions& options);
 
 }  // namespace verilabel

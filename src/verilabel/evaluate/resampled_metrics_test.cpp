@@ -122,12 +122,28 @@ TEST(ResampledMetrics, IntervalsHoldWhatTheResamplesSay) {
   EXPECT_EQ(intervals.f1->low, expected.low);
   EXPECT_EQ(intervals.f1->high, expected.high);
 
-  const PointMetricIntervals with_itself = bootstrap_differences(metrics, metrics, options);
+  const PointMetricIntervals with_itself = bootstrap_differences(metrics, metrics, options).overall;
   EXPECT_EQ(with_itself.ap->low, 0);
   EXPECT_EQ(with_itself.ap->high, 0);
   const ResampledMetrics strict(input, outcomes, 0.75);
-  const PointMetricIntervals difference = bootstrap_differences(metrics, strict, options);
-  EXPECT_GT(difference.recall->low, 0) << "fewer predictions never find more, on the same images";
+  const PointMetricIntervalsByClass differences = bootstrap_differences(metrics, strict, options);
+  EXPECT_GT(differences.overall.recall->low, 0) << "fewer predictions never find more, on the same images";
+  ASSERT_EQ(differences.per_class.size(), metrics.classes());
+  for (std::size_t k = 0; k < metrics.classes(); ++k) {
+    std::vector<double> found;
+    for (int i = 0; i < options.resamples; ++i) {
+      const std::vector<std::uint32_t> times = resample_counts(metrics.images(), options.seed, static_cast<std::uint64_t>(i));
+      const std::optional<double> a = metrics.over(times).per_class[k].f1;
+      const std::optional<double> b = strict.over(times).per_class[k].f1;
+      if (a && b) {
+        found.push_back(*a - *b);
+      }
+    }
+    const std::optional<Interval> by_hand = percentile_interval(std::move(found), options.confidence);
+    ASSERT_EQ(differences.per_class[k].f1.has_value(), by_hand.has_value());
+    EXPECT_EQ(differences.per_class[k].f1->low, by_hand->low);
+    EXPECT_EQ(differences.per_class[k].f1->high, by_hand->high);
+  }
 }
 
 TEST(ResampledMetrics, IntervalsByClassAreThoseOfNumpyOnTheSameResamples) {

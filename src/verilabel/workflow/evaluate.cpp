@@ -529,6 +529,11 @@ void EvaluateSetsOptions::validate() const {
   }
 }
 
+std::int64_t SetEvaluation::truths_counted() const {
+  const Counts& counts = evaluation.at_threshold.counts;
+  return counts.true_positives + counts.false_negatives;
+}
+
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   validate_for_overlaps(options);
   return options.truth_is_file() ? evaluate_files(options) : evaluate_project(project_dir, options);

@@ -103,11 +103,13 @@ struct ComparedNumber {
 struct SetComparison {
   std::string other_predictions;
   std::optional<double> other_threshold;
-  ComparedNumber own;                    ///< the first of the protocol's numbers
+  /// The first of the protocol's numbers. It is not counted again on images drawn anew, as that would match them at every IoU.
+  ComparedNumber own;
   PointNumbers<ComparedNumber> metrics;  ///< each at its own threshold
   struct OfClass {
-    ComparedNumber ap;  ///< the protocol's
-    ComparedNumber f1;  ///< each at its own threshold
+    ComparedNumber ap;         ///< the protocol's
+    ComparedNumber ap_at_iou;  ///< COCO's at the one IoU
+    ComparedNumber f1;         ///< each at its own threshold
   };
   std::vector<OfClass> per_class;  ///< in the order of `class_names`
 };
@@ -119,6 +121,8 @@ struct SetEvaluation {
   std::vector<std::string> class_names;     ///< in the order of `evaluation.per_class`; distinct
   std::int64_t classes_of_shared_name = 0;  ///< of files, whose classes may share names: those with the id behind the name
   Coverage coverage;
+  /// Truths that are asked for: tp and fn together. Crowds and what the protocol does not ask for are none.
+  std::int64_t truths_counted() const;
   std::int64_t predictions_of_unknown_images = 0;   ///< results whose image the truth file does not list: left out
   std::int64_t predictions_of_unknown_classes = 0;  ///< likewise
 

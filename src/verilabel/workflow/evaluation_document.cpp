@@ -72,6 +72,7 @@ void write_common_coverage(JsonWriter& json, const Coverage& coverage) {
 void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   json.key("coverage").begin_object();
   write_common_coverage(json, result.coverage);
+  json.field("truths_counted", result.truths_counted());
   if (result.numbers.left_out.empty()) {
     json.field("predictions_beyond_limit", result.evaluation.predictions_beyond_limit);
   }
@@ -292,6 +293,7 @@ void write_comparison(JsonWriter& json, const SetEvaluation& result, std::string
   for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
     json.key(result.class_names[k]).begin_object();
     write_compared(json, "AP", comparison.per_class[k].ap);
+    write_compared(json, ap_name, comparison.per_class[k].ap_at_iou);
     write_compared(json, "f1", comparison.per_class[k].f1);
     json.end_object();
   }

@@ -109,22 +109,23 @@ SetComparison compare_predictions(const ComparedPredictions& first, const Compar
   };
   const ResampledMetrics first_metrics = metrics_of(first);
   const ResampledMetrics other_metrics = metrics_of(other);
-  const PointMetrics a = first_metrics.once().overall;
-  const PointMetrics b = other_metrics.once().overall;
-  const PointMetricIntervals differences = bootstrap_differences(first_metrics, other_metrics, options.bootstrap);
+  const PointMetricsByClass a = first_metrics.once();
+  const PointMetricsByClass b = other_metrics.once();
+  const PointMetricIntervalsByClass differences = bootstrap_differences(first_metrics, other_metrics, options.bootstrap);
 
   SetComparison comparison;
   comparison.other_predictions = options.compare;
   comparison.other_threshold = other.evaluation.at_threshold.threshold;
   comparison.own = {first.numbers.metrics.front().second, other.numbers.metrics.front().second, std::nullopt};
-  comparison.metrics = {{a.ap, b.ap, differences.ap},
-                        {a.precision, b.precision, differences.precision},
-                        {a.recall, b.recall, differences.recall},
-                        {a.f1, b.f1, differences.f1}};
-  for (std::size_t k = 0; k < first.evaluation.per_class.size(); ++k) {
-    const auto f1_of = [&](const ComparedPredictions& side) { return side.evaluation.per_class[k].at_threshold.counts.f1(); };
-    comparison.per_class.push_back(
-        {{first.numbers.ap_per_class[k], other.numbers.ap_per_class[k], std::nullopt}, {f1_of(first), f1_of(other), std::nullopt}});
+  comparison.metrics = {{a.overall.ap, b.overall.ap, differences.overall.ap},
+                        {a.overall.precision, b.overall.precision, differences.overall.precision},
+                        {a.overall.recall, b.overall.recall, differences.overall.recall},
+                        {a.overall.f1, b.overall.f1, differences.overall.f1}};
+  for (std::size_t k = 0; k < a.per_class.size(); ++k) {
+    const PointMetricIntervals& difference = differences.per_class[k];
+    comparison.per_class.push_back({{first.numbers.ap_per_class[k], other.numbers.ap_per_class[k], std::nullopt},
+                                    {a.per_class[k].ap, b.per_class[k].ap, difference.ap},
+                                    {a.per_class[k].f1, b.per_class[k].f1, difference.f1}});
   }
   return comparison;
 }

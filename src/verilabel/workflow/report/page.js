@@ -17,7 +17,7 @@
 //   intervals      threshold, confidence, resamples, overall {metrics, intervals {name: [low, high]}}, per_class by name likewise
 //                  (average precision at the IoU is called AP_50, AP_75, …, by COCO's rules beside others coco_AP_50)
 //   scenarios      [{name, where, samples, truths, predictions, metrics, intervals {name: [low, high]}}]
-//   comparison     predictions, metrics {name: {this, other, difference, interval}}, per_class {name: {AP, f1}}
+//   comparison     predictions, metrics {name: {this, other, difference, interval}}, per_class {name: {AP, AP_50, f1}} likewise
 //   worst          [{sample, name, width, height, tp, fp, fn, f1, thumbnail, labels [{role, class, box, score, outcome, error, iou}]}]
 "use strict";
 
@@ -479,11 +479,12 @@ const nameCell = (name) => h("span", { class: "name", title: name }, nameText(na
 
 // ---- Head ---------------------------------------------------------------------------------------------------------------------
 
-/** What each count of the coverage says in words; the first three stand in the sentence before. */
+/** What each count of the coverage says in words; the first five stand in the sentence before. */
 const COVERAGE = new Map([
   ["samples", null],
   ["samples_reviewed", null],
   ["truths", null],
+  ["truths_counted", null],
   ["predictions", null],
   ["not_labelled_in_truth", (n) => `${plural(n, "sample is", "samples are")} not labelled in the truth and left out.`],
   ["without_class_in_truth", (n) => `${plural(n, "sample has", "samples have")} no class in the truth and left out.`],
@@ -510,13 +511,18 @@ const COVERAGE = new Map([
 
 function coverageText(coverage) {
   const of = (name) => coverage.get(name);
+  const counting = of("truths_counted");
+  const those =
+    isNumber(counting) && counting !== of("truths")
+      ? ` (${count(counting)} of them ${counting === 1 ? "counts" : "count"}; crowds, difficult and ignored ones do not)`
+      : "";
   const parts = [];
   if (of("samples") === 0) {
     parts.push("No sample was compared: none is labelled in the truth.");
   } else if (isNumber(of("samples"))) {
     const labels =
       isNumber(of("truths")) && isNumber(of("predictions"))
-        ? `: ${plural(of("truths"), "truth")} against ${plural(of("predictions"), "prediction")}`
+        ? `: ${plural(of("truths"), "truth")}${those} against ${plural(of("predictions"), "prediction")}`
         : "";
     parts.push(`${plural(of("samples"), "sample")} compared${labels}.`);
     if (isNumber(of("samples_reviewed"))) {
@@ -1254,10 +1260,11 @@ function drawErrors(report) {
     h(
       "p",
       { class: "note" },
-      `What ${words(ap)} (now ${decimal(errors[ap])}) would gain if one kind of error, and nothing else, were mended. `,
+      `What ${words(ap)} (now ${decimal(errors[ap])}), which counts predictions of every score, would gain if one kind of error, `,
+      "whatever its score, and nothing else were mended. ",
       ap.startsWith("coco_") ? `${meaningOf(report, ap)}. ` : "",
       `Without any false positive it would gain ${decimal(errors.false_positive_cost)}, with nothing missed ${decimal(errors.false_negative_cost)}. `,
-      `Counted ${atThreshold(errors.threshold)}.`,
+      `How many predictions are wrong and truths lost is counted ${atThreshold(errors.threshold)}.`,
     ),
     h("ul", { class: "errors" }, kinds.map(row)),
   ];
@@ -1530,6 +1537,16 @@ function drawComparison(report) {
   const of = (title, value, extra = {}) => ({ title, value, ...extra });
   const interval = ([, row]) => (row.interval ? `${signed(row.interval[0])} to ${signed(row.interval[1])}` : shown(null));
   const difference = (title, value) => of(title, value, { cell: (row) => differenceCell(value(row)) });
+  /** The difference with its interval. */
+  const ofDrawn = (title, key) =>
+    of(title, ([, row]) => row[key]?.difference, {
+      cell: ([, row]) => [
+        differenceCell(row[key]?.difference),
+        row[key]?.interval
+          ? h("span", { class: "note" }, ` ${signed(row[key].interval[0])} to ${signed(row[key].interval[1])}`)
+          : "",
+      ],
+    });
   const metrics = dataTable({
     caption: "Numbers of both sets",
     columns: [
@@ -1547,6 +1564,14 @@ function drawComparison(report) {
     name: ["number"],
   });
   const classes = Object.entries(comparison.per_class ?? {});
+  const ap = apNameIn(comparison.metrics);
+  const atIou = classes.some(([, row]) => row[ap] !== undefined)
+    ? [
+        of(`${words(ap)}, this`, ([, row]) => row[ap]?.this),
+        of(`${words(ap)}, other`, ([, row]) => row[ap]?.other),
+        ofDrawn(`${words(ap)}, difference`, ap),
+      ]
+    : [];
   const ofClass = (title, key, part) => of(title, ([, row]) => row[key]?.[part]);
   const perClass = dataTable({
     caption: "Both sets, class by class",
@@ -1555,9 +1580,10 @@ function drawComparison(report) {
       ofClass("AP, this", "AP", "this"),
       ofClass("AP, other", "AP", "other"),
       difference("AP, difference", ([, row]) => row.AP?.difference),
+      ...atIou,
       ofClass("F1, this", "f1", "this"),
       ofClass("F1, other", "f1", "other"),
-      difference("F1, difference", ([, row]) => row.f1?.difference),
+      ofDrawn("F1, difference", "f1"),
     ],
     rows: classes,
     name: ["class", "classes"],
@@ -1573,7 +1599,8 @@ function drawComparison(report) {
       h("strong", {}, report.evaluation.predictions ?? "predictions"),
       ", less the other, ",
       h("strong", {}, comparison.predictions ?? "predictions"),
-      ", on the same samples: above 0 this one is better.",
+      ", on the same samples: above 0 this one is better. Intervals come from drawing the images anew, on which only numbers at " +
+        "the evaluation's one IoU are counted again; average precision over several IoUs, or by another protocol's rules, has none.",
     ),
     metrics.element,
     classes.length > 0
