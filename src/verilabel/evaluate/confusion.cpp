@@ -11,6 +11,7 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/image_groups.h"
 #include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/nearby_truths.h"
 #include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
@@ -56,8 +57,9 @@ class ImagePairer {
     std::copy_if(predictions.begin(), predictions.end(), std::back_inserter(order_),
                  [&](std::uint32_t prediction) { return pairing_.is_prediction_left_out[prediction] == 0; });
     std::sort(order_.begin(), order_.end(), before);
+    NearbyTruths nearby(overlaps_.truth_boxes(), truths);
     for (const std::uint32_t prediction : order_) {
-      take_best(truths, prediction);
+      take_best(nearby.around(overlaps_.prediction_boxes()[prediction]), prediction);
     }
   }
 

@@ -60,6 +60,10 @@ class Overlaps {
     return is_apart(prediction_boxes_[prediction], truth_boxes_[truth]) ? 0 : of_near(prediction, truth, masks);
   }
 
+  /// Of masks the boxes around their pixels: what overlaps is not apart from each other.
+  std::span<const Box> prediction_boxes() const { return prediction_boxes_; }
+  std::span<const Box> truth_boxes() const { return truth_boxes_; }
+
  private:
   double of_near(std::uint32_t prediction, std::uint32_t truth, MaskPair& masks) const;
 
