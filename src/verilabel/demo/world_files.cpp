@@ -78,6 +78,20 @@ void write_attributes(JsonWriter& json, const SeenObject& object, const WorldIma
   json.end_object();
 }
 
+/// A COCO file of the images, whose annotations `write` writes.
+template <typename Write>
+std::string coco_json(const std::vector<WorldImage>& images, Write write) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object();
+  write_images(json, images);
+  write_categories(json);
+  json.key("annotations").begin_array();
+  write(json);
+  json.end_array().end_object();
+  return text + "\n";
+}
+
 /// The numbers that labels have in truth.json and human.json.
 struct LabelIds {
   std::int64_t truth = 0;
@@ -98,10 +112,6 @@ void for_each_human_label(const std::vector<WorldImage>& images, Visit visit) {
   }
 }
 
-void begin_list(JsonWriter& json, std::string_view name) {
-  json.key(name).begin_array();
-}
-
 class ManifestWriter {
  public:
   ManifestWriter(Manifest& manifest, const std::vector<WorldImage>& images)
@@ -113,7 +123,7 @@ class ManifestWriter {
   template <typename IsIn, typename Write>
   void list_images(std::string_view name, IsIn is_in, Write write) {
     std::int64_t count = 0;
-    begin_list(json_, name);
+    json_.key(name).begin_array();
     for (const WorldImage& image : images_) {
       if (is_in(image)) {
         json_.begin_object().field("image", image.file_name);
@@ -130,7 +140,7 @@ class ManifestWriter {
   void list_labels(std::string_view name, LabelFault fault, Write write) {
     std::int64_t count = 0;
     std::int64_t before = 0;
-    begin_list(json_, name);
+    json_.key(name).begin_array();
     for_each_human_label(images_, [&](const WorldImage& image, std::int64_t truth_id, const HumanLabel& label, std::int64_t id) {
       if (label.fault == fault) {
         json_.begin_object().field("image", image.file_name);
@@ -253,44 +263,32 @@ std::int64_t WorldImage::written_human_labels() const {
 }
 
 std::string truth_json(const std::vector<WorldImage>& images) {
-  std::string text;
-  JsonWriter json(text);
-  json.begin_object();
-  write_images(json, images);
-  write_categories(json);
-  json.key("annotations").begin_array();
-  std::int64_t id = 0;
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    for (const SeenObject& object : images[i].objects) {
-      json.begin_object().field("id", ++id).field("image_id", i + 1).field("category_id", object.kind + 1);
-      write_box(json, "bbox", object.box_xywh_px);
-      json.field("area", object.seen_px).field("iscrowd", 0).key("segmentation").begin_object();
-      json.key("size").begin_array().value(images[i].height).value(images[i].width).end_array();
-      json.field("counts", coco_string_from_rle(object.mask)).end_object();
-      write_attributes(json, object, images[i]);
-      json.end_object();
+  return coco_json(images, [&](JsonWriter& json) {
+    std::int64_t id = 0;
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      for (const SeenObject& object : images[i].objects) {
+        json.begin_object().field("id", ++id).field("image_id", i + 1).field("category_id", object.kind + 1);
+        write_box(json, "bbox", object.box_xywh_px);
+        json.field("area", object.seen_px).field("iscrowd", 0).key("segmentation").begin_object();
+        json.key("size").begin_array().value(images[i].height).value(images[i].width).end_array();
+        json.field("counts", coco_string_from_rle(object.mask)).end_object();
+        write_attributes(json, object, images[i]);
+        json.end_object();
+      }
     }
-  }
-  json.end_array().end_object();
-  return text + "\n";
+  });
 }
 
 std::string human_json(const std::vector<WorldImage>& images) {
-  std::string text;
-  JsonWriter json(text);
-  json.begin_object();
-  write_images(json, images);
-  write_categories(json);
-  json.key("annotations").begin_array();
-  for_each_human_label(images, [&](const WorldImage& image, std::int64_t, const HumanLabel& label, std::int64_t id) {
-    if (id != 0) {
-      json.begin_object().field("id", id).field("image_id", &image - images.data() + 1).field("category_id", label.kind + 1);
-      write_box(json, "bbox", label.box_xywh_px);
-      json.field("area", area(label.box_xywh_px)).field("iscrowd", 0).end_object();
-    }
+  return coco_json(images, [&](JsonWriter& json) {
+    for_each_human_label(images, [&](const WorldImage& image, std::int64_t, const HumanLabel& label, std::int64_t id) {
+      if (id != 0) {
+        json.begin_object().field("id", id).field("image_id", &image - images.data() + 1).field("category_id", label.kind + 1);
+        write_box(json, "bbox", label.box_xywh_px);
+        json.field("area", area(label.box_xywh_px)).field("iscrowd", 0).end_object();
+      }
+    });
   });
-  json.end_array().end_object();
-  return text + "\n";
 }
 
 std::string metadata_csv(const std::vector<WorldImage>& images) {

@@ -6,6 +6,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/input_check.h"
 
 namespace verilabel {
 namespace {
@@ -118,9 +119,7 @@ ThresholdIntervals bootstrap_thresholds(const EvaluationInput& input, const Outc
                                         const BootstrapOptions& options) {
   options.validate();
   goal.validate();
-  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
-    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
-  }
+  check_outcomes(input, outcomes);
   const std::vector<Rows> rows = rows_of(input, outcomes);
   const auto resamples = static_cast<std::size_t>(options.resamples);
   std::vector<std::vector<std::optional<OperatingPoint>>> points(resamples);

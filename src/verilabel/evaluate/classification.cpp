@@ -197,9 +197,7 @@ class Evaluator {
     std::int64_t positives = 0;
     for (std::size_t k = 0; k < scored_.size(); ++k) {
       ClassificationOfClass& of_class = result_.per_class[k];
-      counts.true_positives += of_class.counts.true_positives;
-      counts.false_positives += of_class.counts.false_positives;
-      counts.false_negatives += of_class.counts.false_negatives;
+      counts += of_class.counts;
       positives += of_class.truths;
       all.insert(all.end(), scored_[k].begin(), scored_[k].end());
       const Areas areas = areas_under_curves(std::move(scored_[k]), of_class.truths, result_.images);

@@ -23,9 +23,7 @@ void check(const EvaluationInput& input, const Outcomes& outcomes, const Pairing
   if (!(options.iou > 0 && options.iou <= 1)) {
     throw Error(ErrorCode::wrong_use, fmt::format("the IoU of a pair must be above 0 and at most 1, not {}", options.iou));
   }
-  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
-    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
-  }
+  check_outcomes(input, outcomes);
   check_labels(input);
   if (options.iou_type == IouType::mask) {
     check_masks(input);

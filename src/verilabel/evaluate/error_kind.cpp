@@ -255,9 +255,7 @@ void check(const EvaluationInput& input, const Outcomes& outcomes, const ErrorOp
                 fmt::format("errors are told apart by two overlaps, 0 <= background < IoU <= 1; these are {} and {}",
                             options.background_iou, options.iou));
   }
-  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
-    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
-  }
+  check_outcomes(input, outcomes);
   check_labels(input);
   if (options.iou_type == IouType::mask) {
     check_masks(input);

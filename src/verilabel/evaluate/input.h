@@ -52,6 +52,7 @@ struct EvaluatedPredictions {
   RleColumn mask;  ///< at the size of its image; empty unless masks are compared
 
   std::size_t size() const { return image.size(); }
+  double area_px_of(std::size_t row) const { return area_px.empty() ? box_xywh_px[row].w * box_xywh_px[row].h : area_px[row]; }
 };
 
 /// What is compared with what: column by column, knowing neither store nor file formats. Whoever fills it

@@ -101,6 +101,12 @@ void check_labels(const EvaluationInput& input) {
   }
 }
 
+void check_outcomes(const EvaluationInput& input, const Outcomes& outcomes) {
+  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
+    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
+  }
+}
+
 void check_masks(const EvaluationInput& input) {
   const EvaluatedTruths& truths = input.truths;
   const EvaluatedPredictions& predictions = input.predictions;

@@ -29,16 +29,11 @@ void check(const EvaluationInput& input, const Federation& federation) {
 
 enum class Use : std::uint8_t { counts, beyond_limit, without_area, not_looked_for };
 
-/// Whether lvis-api takes notice: its range of areas begins above 0. False for each that it leaves out.
-bool has_area(double area_px) {
-  return area_px > 0;
-}
-
 /// What becomes of each truth.
 std::vector<Use> uses_of_truths(const EvaluatedTruths& truths) {
   std::vector<Use> uses;
   for (const double area_px : truths.area_px) {
-    uses.push_back(has_area(area_px) ? Use::counts : Use::without_area);
+    uses.push_back(lvis_looks_at(area_px) ? Use::counts : Use::without_area);
   }
   return uses;
 }
@@ -61,15 +56,13 @@ std::vector<Use> uses_of_predictions(const EvaluationInput& input, const Federat
       }
     }
     for (const std::uint32_t prediction : here) {
-      const Box& box = input.predictions.box_xywh_px[prediction];
-      const double area_px = input.predictions.area_px.empty() ? box.w * box.h : input.predictions.area_px[prediction];
-      if (uses[prediction] == Use::counts && !has_area(area_px)) {
+      if (uses[prediction] == Use::counts && !lvis_looks_at(input.predictions.area_px_of(prediction))) {
         uses[prediction] = Use::without_area;
       }
     }
     const auto mark = [&](std::uint8_t value) {
       for (const std::uint32_t truth : truths.of(image)) {
-        if (has_area(input.truths.area_px[truth])) {
+        if (lvis_looks_at(input.truths.area_px[truth])) {
           is_looked_for[input.truths.category[truth]] = value;
         }
       }

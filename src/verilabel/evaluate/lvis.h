@@ -59,6 +59,11 @@ struct LvisResult {
   std::int64_t predictions_not_looked_for = 0;  ///< of classes that their image was not looked through for: left out
 };
 
+/// Whether lvis-api takes notice of a truth or a prediction of this area: its range of areas begins above 0.
+inline bool lvis_looks_at(double area_px) {
+  return area_px > 0;
+}
+
 /// LVIS average precision (Gupta et al., "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019), the same doubles
 /// as lvis-api 0.5: predictions of classes that are neither among an image's truths nor known to be absent are left out, and one
 /// without a partner does not count where its class is not exhaustively labelled. Truths and predictions without an area are left

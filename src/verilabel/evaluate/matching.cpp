@@ -190,7 +190,7 @@ class BlockMatcher {
     const EvaluatedPredictions& predictions = input_.predictions;
     check_category(predictions.category[prediction]);
     const Box& box = predictions.box_xywh_px[prediction];
-    const double area_px = predictions.area_px.empty() ? box.w * box.h : predictions.area_px[prediction];
+    const double area_px = predictions.area_px_of(prediction);
     if (!std::isfinite(predictions.score[prediction]) || !is_finite(box) || !std::isfinite(area_px)) {
       throw label_error(input_,
                         "the score, the box or the area of a prediction is not a finite number; correct it or leave the label out",

@@ -4,8 +4,8 @@
 #include <functional>
 #include <span>
 
-#include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
+#include "verilabel/evaluate/input_check.h"
 #include "verilabel/evaluate/score_index.h"
 
 namespace verilabel {
@@ -16,12 +16,6 @@ std::optional<double> ratio(std::int64_t part, std::int64_t whole) {
     return std::nullopt;
   }
   return static_cast<double>(part) / static_cast<double>(whole);
-}
-
-void check(const EvaluationInput& input, const Outcomes& outcomes) {
-  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
-    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
-  }
 }
 
 /// Truths that count, by class, and the sum over all classes after them.
@@ -150,8 +144,15 @@ std::optional<double> Counts::f1() const {
   return ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives);
 }
 
+Counts& Counts::operator+=(const Counts& other) {
+  true_positives += other.true_positives;
+  false_positives += other.false_positives;
+  false_negatives += other.false_negatives;
+  return *this;
+}
+
 OperatingPoints operating_points_at(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold) {
-  check(input, outcomes);
+  check_outcomes(input, outcomes);
   const std::vector<std::int64_t> truths = count_truths(input, outcomes);
   OperatingPoints points;
   points.overall.threshold = threshold;
@@ -167,15 +168,13 @@ OperatingPoints operating_points_at(const EvaluationInput& input, const Outcomes
   for (std::size_t k = 0; k < points.per_class.size(); ++k) {
     Counts& counts = points.per_class[k].counts;
     counts.false_negatives = truths[k] - counts.true_positives;
-    points.overall.counts.true_positives += counts.true_positives;
-    points.overall.counts.false_positives += counts.false_positives;
-    points.overall.counts.false_negatives += counts.false_negatives;
+    points.overall.counts += counts;
   }
   return points;
 }
 
 OperatingPoints best_f1_points(const EvaluationInput& input, const Outcomes& outcomes, unsigned threads) {
-  check(input, outcomes);
+  check_outcomes(input, outcomes);
   const std::vector<std::int64_t> truths = count_truths(input, outcomes);
   const Thresholds thresholds = collect_thresholds(input, outcomes);
   const std::vector<Step> steps = count_steps(input, outcomes, thresholds, threads);

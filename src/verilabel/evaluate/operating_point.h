@@ -21,6 +21,7 @@ struct Counts {
   std::optional<double> recall() const;     ///< tp / (tp + fn); nothing without truths
   std::optional<double> f1() const;         ///< 2 tp / (2 tp + fp + fn); nothing when all three are 0
 
+  Counts& operator+=(const Counts& other);
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 

@@ -7,6 +7,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/average_precision.h"
+#include "verilabel/evaluate/input_check.h"
 
 namespace verilabel {
 namespace {
@@ -70,9 +71,7 @@ void subtract(PointMetrics& metrics, const PointMetrics& subtracted) {
 
 ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold)
     : images_(input.images.size()), threshold_(threshold), classes_(input.classes.size()) {
-  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
-    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
-  }
+  check_outcomes(input, outcomes);
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
     if (outcomes.truths[i].outcome != Outcome::ignored) {
       classes_[input.truths.category[i]].truth_images.push_back(input.truths.image[i]);
@@ -134,9 +133,7 @@ PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_
     }
     counts.false_negatives = truths - counts.true_positives;
     set_ratios(counts, metrics.per_class[k]);
-    all.true_positives += counts.true_positives;
-    all.false_positives += counts.false_positives;
-    all.false_negatives += counts.false_negatives;
+    all += counts;
     if (truths > 0) {
       const double ap = average_precision_of(precision_at_hit, truths);
       metrics.per_class[k].ap = ap;

@@ -14,23 +14,36 @@ namespace verilabel {
 
 class ScoreCurveBuilder {
  public:
+  /// One prediction.
   struct Scored {
-    double score;
+    double threshold;
     bool is_right;
+    std::int64_t right() const { return is_right ? 1 : 0; }
+    std::int64_t wrong() const { return is_right ? 0 : 1; }
+  };
+  /// All predictions of a curve that a threshold lets in and the next higher one does not.
+  struct Step {
+    double threshold;
+    Counts counts;
+    std::int64_t right() const { return counts.true_positives; }
+    std::int64_t wrong() const { return counts.false_positives; }
   };
 
-  static ScoreCurve build(std::vector<Scored> predictions, std::int64_t truths) {
-    std::sort(predictions.begin(), predictions.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+  template <typename Part>
+  static ScoreCurve build(std::vector<Part> parts, std::int64_t truths) {
+    std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.threshold > b.threshold; });
     ScoreCurve curve;
     curve.truths_ = truths;
     std::int64_t right = 0;
-    for (std::size_t i = 0; i < predictions.size(); ++i) {
-      right += predictions[i].is_right ? 1 : 0;
-      const bool is_last_of_score = i + 1 == predictions.size() || predictions[i + 1].score != predictions[i].score;
-      if (is_last_of_score) {
-        curve.thresholds_.push_back(predictions[i].score);
+    std::int64_t wrong = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      right += parts[i].right();
+      wrong += parts[i].wrong();
+      const bool is_last_of_threshold = i + 1 == parts.size() || parts[i + 1].threshold != parts[i].threshold;
+      if (is_last_of_threshold) {
+        curve.thresholds_.push_back(parts[i].threshold);
         curve.true_positives_.push_back(right);
-        curve.false_positives_.push_back(static_cast<std::int64_t>(i) + 1 - right);
+        curve.false_positives_.push_back(wrong);
       }
     }
     return curve;
@@ -44,9 +57,7 @@ Counts ScoreCurve::at(std::optional<double> threshold) const {
 }
 
 ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes, unsigned threads) {
-  if (outcomes.predictions.size() != input.predictions.size() || outcomes.truths.size() != input.truths.size()) {
-    throw Error(ErrorCode::wrong_use, "these outcomes are of other truths and predictions");
-  }
+  check_outcomes(input, outcomes);
   check_scores(input);
   const std::size_t classes = input.classes.size();
   std::vector<std::vector<ScoreCurveBuilder::Scored>> scored(classes + 1);  // the last is that of all
@@ -78,35 +89,19 @@ ScoreCurves score_curves(const EvaluationInput& input, const Outcomes& outcomes,
 }
 
 ScoreCurve sum_of(const std::vector<const ScoreCurve*>& curves) {
-  struct Step {
-    double threshold;
-    std::int64_t true_positives;
-    std::int64_t false_positives;
-  };
-  std::vector<Step> steps;
-  ScoreCurve sum;
+  std::vector<ScoreCurveBuilder::Step> steps;
+  std::int64_t truths = 0;
   for (const ScoreCurve* curve : curves) {
-    sum.truths_ += curve->truths();
+    truths += curve->truths();
     Counts before;
     for (std::size_t i = 0; i < curve->size(); ++i) {
       const Counts counts = curve->counts(i);
-      steps.push_back(
-          {curve->thresholds()[i], counts.true_positives - before.true_positives, counts.false_positives - before.false_positives});
+      steps.push_back({curve->thresholds()[i],
+                       {counts.true_positives - before.true_positives, counts.false_positives - before.false_positives, 0}});
       before = counts;
     }
   }
-  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.threshold > b.threshold; });
-  Counts counts;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    counts.true_positives += steps[i].true_positives;
-    counts.false_positives += steps[i].false_positives;
-    if (i + 1 == steps.size() || steps[i + 1].threshold != steps[i].threshold) {
-      sum.thresholds_.push_back(steps[i].threshold);
-      sum.true_positives_.push_back(counts.true_positives);
-      sum.false_positives_.push_back(counts.false_positives);
-    }
-  }
-  return sum;
+  return ScoreCurveBuilder::build(std::move(steps), truths);
 }
 
 void ThresholdGoal::validate() const {

@@ -24,7 +24,6 @@ class ScoreCurve {
 
  private:
   friend class ScoreCurveBuilder;
-  friend ScoreCurve sum_of(const std::vector<const ScoreCurve*>& curves);
   std::vector<double> thresholds_;
   std::vector<std::int64_t> true_positives_;  ///< summed from the highest score down, like what follows
   std::vector<std::int64_t> false_positives_;

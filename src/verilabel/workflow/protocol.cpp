@@ -157,13 +157,11 @@ ProtocolEvaluation evaluate_lvis(EvaluationInput input, const Federation& federa
   std::ranges::fill(input.truths.is_crowd, std::uint8_t{0});
   std::vector<std::uint8_t> truths;
   for (const double area_px : input.truths.area_px) {
-    truths.push_back(area_px > 0 ? 1 : 0);
+    truths.push_back(lvis_looks_at(area_px) ? 1 : 0);
   }
   std::vector<std::uint8_t> predictions;
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
-    const double area_px =
-        input.predictions.area_px.empty() ? area(input.predictions.box_xywh_px[i]) : input.predictions.area_px[i];
-    predictions.push_back(area_px > 0 ? 1 : 0);
+    predictions.push_back(lvis_looks_at(input.predictions.area_px_of(i)) ? 1 : 0);
   }
   ProtocolEvaluation result = evaluate_looked_for(std::move(input), truths, std::move(predictions), {&federation.absent},
                                                   federation.not_exhaustive, options);

@@ -83,12 +83,7 @@ std::optional<Recommendation> shared_by(const ScoreCurves& curves, const Thresho
 
 Counts counts_by_class(const ScoreCurves& curves, const ThresholdRecommendation& recommendation) {
   Counts sum;
-  const auto add = [&](const Recommendation& one) {
-    const Counts counts = one.point ? one.point->counts : Counts{0, 0, one.truths};
-    sum.true_positives += counts.true_positives;
-    sum.false_positives += counts.false_positives;
-    sum.false_negatives += counts.false_negatives;
-  };
+  const auto add = [&](const Recommendation& one) { sum += one.point ? one.point->counts : Counts{0, 0, one.truths}; };
   for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
     if (!recommendation.per_class[k].has_few_truths()) {
       add(recommendation.per_class[k]);
