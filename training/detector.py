@@ -90,7 +90,7 @@ class Detector(nn.Module):
 
     def logits(self, images, text_features):
         features, boxes, scales, biases = self.look(images)
-        return features @ text_features.transpose(-1, -2) * scales[:, None] + biases[:, None], boxes
+        return (features * scales[:, None]) @ text_features.transpose(-1, -2) + biases[:, None], boxes
 
     def forward(self, images, text_features):
         """[B, 3, SIDE, SIDE] from 0 to 1 and [B, texts, FEATURES] of length 1 -> scores [B, places, texts], boxes [B, places, 4] as
@@ -217,22 +217,24 @@ class Batches:
 
 def losses_of(model, pixels, texts, truths, centres):
     logits, boxes = model.logits(pixels.contiguous(memory_format=torch.channels_last), texts)
-    targets, weights = torch.zeros_like(logits), torch.ones_like(logits)
-    found, wanted, strengths = [], [], []
+    images, places, wanted, strengths, targets, weights = ([] for _ in range(6))
     for i, (truth, kinds, fits, counts) in enumerate(truths):
         if not len(truth):
             continue
         place, owner, strength = assigned(logits[i].detach()[:, kinds].sigmoid(), boxes[i].detach(), truth, centres)
-        targets[i, place] = strength[:, None] * fits[owner]
-        weights[i, place] = counts[owner]
-        found.append(boxes[i, place])
+        images.append(torch.full_like(place, i))
+        places.append(place)
         wanted.append(truth[owner])
         strengths.append(strength)
-    found, wanted, strengths = torch.cat(found), torch.cat(wanted), torch.cat(strengths)
-    total = targets.sum().clamp(min=1)
-    scores = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum") / total
-    edges = ((1 - complete_overlaps(found, wanted)) * strengths).sum() / strengths.sum().clamp(min=1)
-    return {"scores": 1.0 * scores, "boxes": 5.0 * edges}
+        targets.append(strength[:, None] * fits[owner])
+        weights.append(counts[owner])
+    place = torch.cat(images), torch.cat(places)
+    wanted, strengths, targets, weights = (torch.cat(parts) for parts in (wanted, strengths, targets, weights))
+    # The binary cross-entropy of all against 0, and its difference where there is an object.
+    here = logits[place]
+    scores = F.softplus(logits).sum() + ((weights - 1) * F.softplus(here) - weights * targets * here).sum()
+    edges = ((1 - complete_overlaps(boxes[place], wanted)) * strengths).sum() / strengths.sum().clamp(min=1)
+    return {"scores": scores / targets.sum().clamp(min=1), "boxes": 5.0 * edges}
 
 
 def main():

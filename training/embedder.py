@@ -20,7 +20,7 @@ from world import CROP_SIDE, World
 SIDE = 64
 FEATURES = 128
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SCHEDULE = Schedule(steps=8000, batch=128, rate=2e-3)
+SCHEDULE = Schedule(steps=4000, batch=128, rate=2e-3)
 TEXTS = 192  # of a batch
 SCENES = 16  # whole images in a batch
 

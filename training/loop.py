@@ -6,10 +6,12 @@ its name and renamed, so that a kill leaves either the old one or the new one. W
 
 import argparse
 import copy
+import ctypes
 import dataclasses
 import math
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -50,6 +52,15 @@ def arguments(description, out, schedule):
     parser.add_argument("--minutes", type=float, default=150, help="processor minutes after which the run stops, finished or not")
     parser.add_argument("--stop-at", type=int, help="pause at this step of the schedule; the next call goes on")
     return parser
+
+
+def keep_memory():
+    """Keeps what glibc would give back to the system after every step and have to fault in again: a fifth of a step's time."""
+    if sys.platform == "linux":
+        mmap_max, trim_threshold = -4, -1
+        libc = ctypes.CDLL(None)
+        for parameter, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1)):
+            libc.mallopt(parameter, value)
 
 
 def write_atomically(content, path):
@@ -128,6 +139,7 @@ class Run:
 
     def go(self, losses_of):
         """`losses_of(rng)`: the losses of one batch by name, drawn with a generator of numpy; their sum is made smaller."""
+        keep_memory()
         signal.signal(signal.SIGTERM, self.ask_to_stop)
         signal.signal(signal.SIGINT, self.ask_to_stop)
         last = self.schedule.steps if self.options.stop_at is None else min(self.options.stop_at, self.schedule.steps)

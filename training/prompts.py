@@ -5,6 +5,7 @@ Needs nothing but Python, so that tests can run it anywhere.
 """
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 
@@ -43,6 +44,7 @@ CONDITIONS = {
 }
 
 
+@functools.cache
 def is_held_out(attribute, kind):
     """Whether "attribute kind" is kept out of training: by the hash of the words, so that the rule needs no list and no seed."""
     digest = hashlib.sha256(f"{attribute} {kind}".encode()).digest()

@@ -66,7 +66,8 @@ def cut_out(maps, centres, halves, count):
     y = centres[..., 1:2] + halves[..., 1:2] * places
     grid = torch.stack([x[:, :, None, :].expand(-1, -1, count, -1), y[:, :, :, None].expand(-1, -1, -1, count)], -1)
     seen = F.grid_sample(maps, grid.reshape(batch, prompts * count, count, 2), padding_mode="border", align_corners=False)
-    return seen.view(batch, channels, prompts, count, count).transpose(1, 2).reshape(batch * prompts, channels, count, count)
+    seen = seen.view(batch, channels, prompts, count, count).transpose(1, 2).reshape(batch * prompts, channels, count, count)
+    return seen.contiguous(memory_format=torch.channels_last)
 
 
 def shares(centres, halves, count):

@@ -4,6 +4,7 @@ Every byte has a piece, so that any text can be read; the words of the world are
 """
 
 import collections
+import functools
 import itertools
 import json
 import re
@@ -29,6 +30,7 @@ def byte_symbols():
     return [chr(byte) for byte in plain] + [chr(0x100 + i) for i in range(256 - len(plain))]
 
 
+@functools.cache
 def symbol_of_byte():
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(plain)]
@@ -78,6 +80,7 @@ class Tokenizer:
         pieces = symbols + [symbol + "</w>" for symbol in symbols] + ["".join(merge) for merge in self.merges] + [BEGIN, END]
         self.vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
         self.ranks = {merge: i for i, merge in enumerate(self.merges)}
+        self.known_words = {}
 
     @property
     def begin(self):
@@ -92,16 +95,19 @@ class Tokenizer:
 
     def ids(self, text):
         """With the marks around them. For texts of ASCII; of others only tokenizer.json knows how letters are told from digits."""
-        found = [self.begin]
-        symbols = symbol_of_byte()
         text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).lower()
-        for piece in re.findall(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+", text):
-            word = tuple(symbols[byte] for byte in piece.encode())
-            word = (*word[:-1], word[-1] + "</w>")
-            while known := [pair for pair in itertools.pairwise(word) if pair in self.ranks]:
-                word = merged(word, min(known, key=self.ranks.get))
-            found += [self.vocabulary[one] for one in word]
-        return [*found, self.end]
+        words = re.findall(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\sa-z0-9]+", text)
+        return [self.begin, *(number for word in words for number in self.ids_of_word(word)), self.end]
+
+    def ids_of_word(self, word):
+        if word not in self.known_words:
+            symbols = symbol_of_byte()
+            pieces = tuple(symbols[byte] for byte in word.encode())
+            pieces = (*pieces[:-1], pieces[-1] + "</w>")
+            while known := [pair for pair in itertools.pairwise(pieces) if pair in self.ranks]:
+                pieces = merged(pieces, min(known, key=self.ranks.get))
+            self.known_words[word] = [self.vocabulary[one] for one in pieces]
+        return self.known_words[word]
 
     def document(self):
         """tokenizer.json."""
