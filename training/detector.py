@@ -24,7 +24,7 @@ from world import World, letterbox_of
 
 SIDE = 384
 STRIDES = (8, 16)
-SCHEDULE = Schedule(steps=4400, batch=16, rate=2e-3)
+SCHEDULE = Schedule(steps=3600, batch=16, rate=2e-3)
 
 
 class Head(nn.Module):
