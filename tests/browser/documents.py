@@ -298,6 +298,38 @@ def document(names, seed=1, images=()):
     }
 
 
+def document_of_images(names, seed=2):
+    """The same of classes of whole images, one an image."""
+    made = document(names, seed)
+    metrics = made["metrics"]
+    made["evaluation"] = {k: v for k, v in EVALUATION.items() if k not in ("iou_type", "iou")} | {
+        "protocol": "classification",
+        "threshold": OWN_THRESHOLD,
+    }
+    micro = {key: metrics[key] for key in ("precision", "recall", "f1")} | {"roc_auc": 0.91, "average_precision": 0.7}
+    made["averages"] = {name: dict(micro) for name in ("micro", "macro", "weighted")}
+    made["metrics"] = {"accuracy": 0.625} | {f"top_{k}": 0.6 + k / 20 for k in range(2, 6)}
+    made["exact_match"] = 0.5
+    for numbers in made["per_class"].values():
+        del numbers["AP"]
+        numbers |= {"average_precision": numbers.pop("AP_50"), "roc_auc": 0.8}
+    points = [made["intervals"]["overall"], *made["intervals"]["per_class"].values(), *made["scenarios"]]
+    for point in points:
+        for numbers in (point["metrics"], point["intervals"]):
+            numbers.pop("mAP", None)
+            if "AP_50" in numbers:
+                numbers["average_precision"] = numbers.pop("AP_50")
+    for point in (made["intervals"]["overall"], *made["scenarios"]):
+        point["metrics"]["accuracy"], point["intervals"]["accuracy"] = 0.625, [0.5, 0.75]
+    comparison = made["comparison"]
+    comparison["metrics"]["accuracy"] = comparison["metrics"].pop("mAP") | {"interval": [-0.01, 0.03]}
+    for numbers in (comparison["metrics"], *comparison["per_class"].values()):
+        numbers["average_precision"] = numbers.pop("AP_50")
+        numbers.pop("AP", None)
+    del made["errors"], made["distributions"]["iou"]
+    return made
+
+
 def empty_document():
     """An evaluation of nothing: what can be empty is, what can be undefined is."""
     metrics = dict.fromkeys("mAP mAP_50 precision recall f1 threshold".split())

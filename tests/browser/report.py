@@ -138,6 +138,23 @@ class Report(unittest.TestCase):
             for section in ("intervals", "scenarios"):
                 self.assertIn(name, page.locator(f"#{section} thead").first.inner_text().splitlines()[0].split("\t"))
 
+    def test_classes_of_whole_images_have_every_part_but_kinds_of_error(self):
+        page = self.open(documents.document_of_images(CLASSES), sections=len(SECTIONS) - 1)
+        self.assertEqual([s.get_attribute("id") for s in page.locator("main > section").all()],
+                         [name for name in SECTIONS if name != "errors"])  # fmt: skip
+        self.assertEqual(page.locator(".empty").count(), 0, page.locator(".empty").all_inner_texts())
+        for section in ("intervals", "scenarios"):
+            heads = page.locator(f"#{section} thead").first.inner_text().splitlines()[0].split("\t")
+            self.assertEqual(heads[-5:], ["Accuracy", "average precision", "Precision", "Recall", "F1"])
+            cell = page.locator(f"#{section} tbody tr").first.locator(".whisker-cell").first
+            self.assertEqual(cell.get_attribute("data-tip"), "0.625, interval 0.500 to 0.750")
+        tables = page.locator("#comparison table")
+        self.assertIn("Accuracy", tables.first.inner_text())
+        heads = tables.nth(1).locator("thead").inner_text().splitlines()[0].split("\t")
+        self.assertEqual(heads, ["Class", "average precision, this", "average precision, other", "average precision, difference",
+                                 "F1, this", "F1, other", "F1, difference"])  # fmt: skip
+        self.assertNotIn("IoU", page.locator("#comparison .note").first.inner_text())
+
     def test_the_threshold_moves_all_numbers_to_those_of_the_curves(self):
         document = documents.document(CLASSES)
         curves = document["curves"]
@@ -255,7 +272,7 @@ class Report(unittest.TestCase):
         self.assertEqual(self.class_row(page, "car")["FN"], "5")
 
     def test_a_part_that_is_missing_is_empty(self):
-        sections = self.open({}, sections=6).locator("main > section")
+        sections = self.open({}, sections=len(SECTIONS) - 1).locator("main > section")
         for section in sections.all():
             self.assertGreater(section.locator(".empty").count(), 0, section.get_attribute("id"))
 

@@ -1,5 +1,6 @@
 """Classifiers: runs that label whole images, their views and decisions, and how they are evaluated."""
 
+import csv
 import json
 
 from harness import ProgramCase, test_data, write_bitmap, write_json
@@ -70,9 +71,9 @@ class Classifying(ProgramCase):
         self.error("evaluate", *words, status=2)
         self.label("auto2")
         self.error("evaluate", *words, "--iou-type", "mask", status=2)
-        self.error("threshold", *words, status=2)
         files = ("--predictions", "a.json", "--truth", "b.json", "--protocol", "classification")
         self.error("evaluate", *files, status=2)
+        self.error("threshold", *files, status=2)
 
     def test_models_info_says_how_images_are_prepared(self):
         words = ("models", "info", self.data / "models" / MOBILENET, "--manifest", self.manifest)
@@ -108,7 +109,12 @@ class Compared(ProgramCase):
         return self.run_program("evaluate", *words).json
 
     def test_any_number_of_classes_an_image(self):
+        # By falling score: cat .9 right, dog .8 right, cat .7 and .6 wrong, cat .4 right, dog .2 wrong; four truths. F1 is best at
+        # .8 and at .4: of equals the higher.
         answer = self.evaluate("multi_label")
+        self.assertEqual((answer["evaluation"]["threshold"], answer["averages"]["micro"]["f1"]), (0.8, 2 / 3))
+        self.assertEqual((answer["per_class"]["cat"]["best_threshold"], answer["per_class"]["dog"]["best_threshold"]), (0.9, 0.8))
+        answer = self.evaluate("multi_label", "--threshold", "0.5")
         # At 0.5: cat on 1, 3, 4, dog on 2. Right are cat on 1 and dog on 2.
         self.assertEqual(answer["coverage"]["samples"], 4)
         cat, dog = answer["per_class"]["cat"], answer["per_class"]["dog"]
@@ -137,7 +143,7 @@ class Compared(ProgramCase):
         self.assertEqual([(row["role"], row["class"], row["box"], row["outcome"]) for row in labels],
                          [("truth", "dog", None, "fn"), ("prediction", "cat", None, "fp")])  # fmt: skip
         report = self.scratch / "report.html"
-        answer = self.evaluate("multi_label", "--report", report)
+        answer = self.evaluate("multi_label", "--threshold", "0.5", "--report", report)
         self.assertEqual(answer["evaluation"]["threshold"], 0.5)
         # At 0.5 cat is wrongly taken on 3 and 4, and cat of 2 and dog of 3 are missed.
         self.assertEqual(answer["confusion"]["cells"], [[0, 0, 1], [0, 2, 1], [1, 1, 1], [1, 2, 1], [2, 0, 2]])
@@ -158,8 +164,53 @@ class Compared(ProgramCase):
         self.assertAlmostEqual(answer["metrics"]["accuracy"], 2 / 3)
         self.assertEqual(self.run_program("samples", "--where", "fn>=1").json["samples"][0]["name"], "3.bmp")
         words = ("evaluate", "--predictions", "auto", "--truth", "ground_truth", "--protocol")
-        self.error(*words, "classification", "--threshold", "0.5", status=2)
-        self.error(*words, "multi_label", "--intervals", status=2)
         told = self.run_program(*words, "multi_label", as_json=False).out.decode()
-        for piece in ("ROC AUC", "macro", "exact match"):
+        for piece in ("ROC AUC", "macro", "exact match", "at threshold 0.8000"):
+            self.assertIn(piece, told)
+
+    def test_below_the_threshold_an_image_gets_no_class(self):
+        # Of the best classes .9 and .8 are right, .7 is wrong; three truths count.
+        answer = self.evaluate("classification", "--threshold", "0.75")
+        self.assertEqual(answer["averages"]["micro"]["precision"], 1.0)
+        self.assertAlmostEqual(answer["averages"]["micro"]["recall"], 2 / 3)
+        self.assertAlmostEqual(answer["metrics"]["accuracy"], 2 / 3)
+        self.assertEqual(answer["coverage"]["without_prediction"], 1)
+        labels = self.run_program("labels", "--where", "set:auto outcome:fp").json["labels"]
+        self.assertEqual(labels, [])
+        kept = self.run_program("evaluations", "show", "latest").json["result"]
+        self.assertEqual((kept["threshold"], kept["precision"]), (0.75, 1.0))
+
+    def test_thresholds_are_recommended_and_read_again(self):
+        words = ("threshold", "--predictions", "auto", "--truth", "ground_truth", "--protocol")
+        output = self.scratch / "thresholds.json"
+        answer = self.run_program(*words, "classification", "--precision", "0.9", "--output", output).json
+        self.assertEqual((answer["threshold"], answer["precision"]), (0.8, 1.0))
+        self.assertEqual(json.loads(output.read_text()), answer)
+        self.assertEqual(answer["shared"]["threshold"], 0.8)
+        answer = self.run_program(*words, "multi_label").json
+        self.assertEqual((answer["threshold"], answer["f1"]), (0.8, 2 / 3))
+        done = self.run_program(*words, "multi_label", "--per-class", as_json=False)
+        for piece in ("4 samples evaluated", "for f1: threshold 0.8000", "\ncat"):
+            self.assertIn(piece, done.out.decode())
+        self.assertIn("2 classes have fewer than 30 truths", done.err.decode())
+        # The file lets through what reaches it: .9 and .8.
+        table = self.scratch / "exported.csv"
+        self.run_program("export", "--set", "auto", "--format", "csv", "--output", table, "--thresholds", output)
+        with table.open(newline="") as file:
+            self.assertEqual([row["label"] for row in csv.DictReader(file) if row["label"]], ["cat", "dog"])
+
+    def test_parts_and_comparisons(self):
+        self.add_set("before", "image,class,confidence\n1.bmp,dog,0.9\n2.bmp,dog,0.8\n3.bmp,dog,0.7\n")
+        words = ("--scenario", "first=path:1.bmp", "--compare", "before", "--intervals", "--resamples", "50")
+        answer = self.evaluate("classification", *words)
+        # auto calls 1 and 2 rightly, before 2 and 3.
+        accuracy = answer["comparison"]["metrics"]["accuracy"]
+        self.assertAlmostEqual(accuracy["this"], 2 / 3)
+        self.assertEqual(accuracy["difference"], 0)
+        self.assertLess(accuracy["interval"][0], 0)
+        self.assertEqual(answer["scenarios"][0]["metrics"]["accuracy"], 1)
+        self.assertEqual(answer["scenarios"][0]["intervals"]["accuracy"], None)
+        sets = ("--predictions", "auto", "--truth", "ground_truth", "--protocol", "classification")
+        told = self.run_program("evaluate", *sets, *words, as_json=False).out.decode()
+        for piece in ("other average precision", "first", "95 % intervals", "accuracy 0.6667 ("):
             self.assertIn(piece, told)

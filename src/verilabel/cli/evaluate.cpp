@@ -35,7 +35,8 @@ Action configure_evaluate(CLI::App& app) {
   auto words = std::make_shared<Words>();
   add_set_options(app, *options);
   app.add_option("--threshold", options->threshold,
-                 "Lowest confidence that counts in precision, recall and F1 (default: where F1 is best)");
+                 "Lowest confidence that counts in precision, recall and F1 (default: where F1 is best; of the protocol "
+                 "classification every one: below it an image gets no class)");
   app.add_option("--name", options->name, "Key under which the project keeps the evaluation (default: latest); not with files")
       ->type_name("KEY");
   app.add_flag("--details", options->with_details,
@@ -76,7 +77,7 @@ Action configure_evaluate(CLI::App& app) {
       if (invocation.console.is_json()) {
         invocation.console.write_json(classification_json(result, *options));
       } else {
-        say_classification(invocation.console, result);
+        say_classification(invocation.console, result, *options);
       }
       say_report();
       return status_of(invocation.console, result.reason_not_kept);
@@ -103,7 +104,7 @@ constexpr std::string_view kExamples[] = {
     "verilabel evaluate --predictions auto --truth ground_truth --scenario small='area<1024' --scenario tag:night",
     "verilabel evaluate --predictions auto --truth ground_truth --compare auto_before",
     "verilabel --json evaluate --predictions results.json --truth instances_val2017.json",
-    "verilabel evaluate --predictions auto --truth ground_truth --protocol classification",
+    "verilabel evaluate --predictions auto --truth ground_truth --protocol classification --compare auto_before",
 };
 
 }  // namespace
@@ -119,6 +120,12 @@ const Command kEvaluateCommand{
     "small is an area of up to 32 x 32 pixels, medium of up to 96 x 96: of a truth as its file states it, of a predicted box\n"
     "its own, of a predicted mask its pixels. For a mask that pycocotools is given with a box it takes the area of the box;\n"
     "so does this comparison of two files. Its numbers are those of a project where it is given the masks alone.\n"
+    "Classes of whole images: by classification each image is called by its best class, by multi_label by every class that\n"
+    "reaches the threshold. Accuracy and top-k look at every confidence; exact match, precision, recall and F1 at the threshold.\n"
+    "Of one class an image, precision is of the images that are called, recall of all truths; an image of several classes that "
+    "its\n"
+    "best class is one of counts as one of that class alone. Average precision is that of each class against all others, its mean\n"
+    "over the classes with truths.\n"
     "The project keeps what is right and wrong, at the threshold, for views: outcome:fp, error:localization, -sort:fn.",
     kExamples,
     &configure_evaluate,

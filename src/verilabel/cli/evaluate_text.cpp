@@ -135,44 +135,74 @@ void say_worst(Console& console, const std::vector<JudgedImage>& worst) {
   console.say("\nMost errors:\n" + table.text());
 }
 
-void say_intervals(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
-  const auto& [metrics, intervals] = *result.intervals;
-  Table table({"class", "truths", options.ap_name(), "precision", "recall", "F1"});
+/// Classes that occur at all; the others have nothing to show.
+template <typename OfClass>
+bool is_shown(const OfClass& of_class) {
+  return of_class.truths > 0 || of_class.predictions > 0;
+}
+
+/// As a heading of a table has it.
+std::string spaced(std::string_view name) {
+  std::string text(name);
+  std::ranges::replace(text, '_', ' ');
+  return text;
+}
+
+/// What average precision is called in text.
+std::string ap_text(const EvaluateSetsOptions& options) {
+  return options.is_classification() ? spaced(options.ap_name()) : options.ap_name();
+}
+
+/// `per_class` has how often each class occurs, the result's are those of the evaluation.
+template <typename OfClass>
+void say_intervals(Console& console, const EvaluationIntervals& of_evaluation, const std::vector<OfClass>& per_class,
+                   const std::vector<std::string>& class_names, const std::optional<double>& threshold,
+                   const EvaluateSetsOptions& options) {
+  const auto& [metrics, intervals] = of_evaluation;
+  Table table({"class", "truths", ap_text(options), "precision", "recall", "F1"});
   const auto add = [&](std::string name, std::int64_t truths, const PointMetrics& numbers, const PointMetricIntervals& of_numbers) {
     table.add({std::move(name), std::to_string(truths), number_text(numbers.ap, of_numbers.ap),
                number_text(numbers.precision, of_numbers.precision), number_text(numbers.recall, of_numbers.recall),
                number_text(numbers.f1, of_numbers.f1)});
   };
   std::int64_t all_truths = 0;
-  for (const ClassEvaluation& of_class : result.evaluation.per_class) {
+  for (const OfClass& of_class : per_class) {
     all_truths += of_class.truths;
   }
   add("(all)", all_truths, metrics.overall, intervals.overall);
-  for (std::size_t k = 0; k < result.class_names.size(); ++k) {
-    if (is_shown(result.evaluation.per_class[k])) {
-      add(printable(result.class_names[k]), result.evaluation.per_class[k].truths, metrics.per_class[k], intervals.per_class[k]);
+  for (std::size_t k = 0; k < class_names.size(); ++k) {
+    if (is_shown(per_class[k])) {
+      add(printable(class_names[k]), per_class[k].truths, metrics.per_class[k], intervals.per_class[k]);
     }
   }
   console.say(fmt::format("\n{:g} % intervals from {} of the images, precision to F1 at threshold {}:\n",
                           100 * options.bootstrap.confidence, counted(options.bootstrap.resamples, "draw"),
-                          number_text(result.evaluation.at_threshold.threshold)) +
+                          number_text(threshold)) +
               table.text());
+  if (const std::string_view name = options.right_images_name(); !name.empty()) {
+    console.say(fmt::format("{} {}", spaced(name), number_text(metrics.overall.right_images, intervals.overall.right_images)));
+  }
 }
 
-void say_scenarios(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+void say_scenarios(Console& console, const std::vector<ScenarioEvaluation>& scenarios, const EvaluateSetsOptions& options) {
   const bool is_coco = protocol_from(options.protocol) == Protocol::coco;
-  std::vector<std::string> header = {"scenario",        "samples",   "truths", "predictions",
-                                     options.ap_name(), "precision", "recall", "F1"};
-  const auto of_map = header.begin() + 4;
+  std::vector<std::string> header = {"scenario", "samples", "truths", "predictions"};
   if (is_coco) {
-    header.insert(of_map, "mAP");
+    header.emplace_back("mAP");
   }
+  if (options.is_classification()) {
+    header.push_back(spaced(options.right_images_name()));
+  }
+  header.insert(header.end(), {ap_text(options), "precision", "recall", "F1"});
   Table table(header);
-  for (const ScenarioEvaluation& one : result.scenarios) {
+  for (const ScenarioEvaluation& one : scenarios) {
     std::vector<std::string> row = {printable(one.scenario.name), std::to_string(one.samples), std::to_string(one.truths),
                                     std::to_string(one.predictions)};
     if (is_coco) {
       row.push_back(number_text(one.map));
+    }
+    if (options.is_classification()) {
+      row.push_back(number_text(one.metrics.right_images, one.intervals.right_images));
     }
     row.push_back(number_text(one.metrics.ap, one.intervals.ap));
     row.push_back(number_text(one.metrics.precision, one.intervals.precision));
@@ -181,7 +211,7 @@ void say_scenarios(Console& console, const SetEvaluation& result, const Evaluate
     table.add(std::move(row));
   }
   console.say("\n" + table.text());
-  for (const ScenarioEvaluation& one : result.scenarios) {
+  for (const ScenarioEvaluation& one : scenarios) {
     if ((one.truths == 0) != (one.predictions == 0)) {
       console.say(fmt::format("  {} selects {} only: nothing can be compared", printable(one.scenario.name),
                               one.truths == 0 ? "predictions" : "truths"));
@@ -189,8 +219,12 @@ void say_scenarios(Console& console, const SetEvaluation& result, const Evaluate
   }
 }
 
-void say_comparison(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
-  const SetComparison& comparison = *result.comparison;
+template <typename OfClass>
+void say_comparison(Console& console, const SetComparison& comparison, std::string_view own_name,
+                    const std::vector<OfClass>& per_class, const std::vector<std::string>& class_names,
+                    const std::optional<double>& threshold, const EvaluateSetsOptions& options) {
+  const std::string ap_name = ap_text(options);
+  const auto& [overall, of_classes] = comparison.numbers;
   Table table({"metric", options.predictions, comparison.other_predictions, "difference"});
   const auto difference_of = [](const ComparedNumber& number) {
     return number.first && number.other ? std::optional(*number.first - *number.other) : std::nullopt;
@@ -199,27 +233,40 @@ void say_comparison(Console& console, const SetEvaluation& result, const Evaluat
     table.add({std::move(name), number_text(number.first), number_text(number.other),
                number_text(difference_of(number), number.difference)});
   };
-  add(std::string(result.numbers.metrics.front().first), comparison.own);
-  add(options.ap_name(), comparison.metrics.ap);
-  add("precision", comparison.metrics.precision);
-  add("recall", comparison.metrics.recall);
-  add("F1", comparison.metrics.f1);
+  if (comparison.own) {
+    add(std::string(own_name), *comparison.own);
+  }
+  if (options.is_classification()) {
+    add(spaced(options.right_images_name()), overall.right_images);
+  }
+  add(ap_name, overall.ap);
+  add("precision", overall.precision);
+  add("recall", overall.recall);
+  add("F1", overall.f1);
   console.say("\n" + table.text());
-  console.say(fmt::format("precision, recall and F1 of each side are at its own threshold: {} and {}",
-                          number_text(result.evaluation.at_threshold.threshold), number_text(comparison.other_threshold)));
-  console.say(fmt::format("{} has no interval: on images drawn anew only numbers at the one IoU are counted again",
-                          result.numbers.metrics.front().first));
-  const std::string ap_name = options.ap_name();
-  Table classes(
-      {"class", "AP", "other AP", "difference", ap_name, "other " + ap_name, "difference", "F1", "other F1", "difference"});
-  for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
-    const SetComparison::OfClass& of_class = comparison.per_class[k];
-    if (is_shown(result.evaluation.per_class[k])) {
-      std::vector<std::string> row = {printable(result.class_names[k])};
-      for (const ComparedNumber* number : {&of_class.ap, &of_class.ap_at_iou, &of_class.f1}) {
-        row.insert(row.end(), {number_text(number->first), number_text(number->other),
-                               number_text(difference_of(*number), number->difference)});
+  console.say(fmt::format("precision, recall and F1 of each side are at its own threshold: {} and {}", number_text(threshold),
+                          number_text(comparison.other_threshold)));
+  if (comparison.own) {
+    console.say(fmt::format("{} has no interval: on images drawn anew only numbers at the one IoU are counted again", own_name));
+  }
+  std::vector<std::string> header = {"class"};
+  if (comparison.own) {
+    header.insert(header.end(), {"AP", "other AP", "difference"});
+  }
+  header.insert(header.end(), {ap_name, "other " + ap_name, "difference", "F1", "other F1", "difference"});
+  Table classes(header);
+  for (std::size_t k = 0; k < of_classes.size(); ++k) {
+    if (is_shown(per_class[k])) {
+      std::vector<std::string> row = {printable(class_names[k])};
+      const auto add_number = [&](const ComparedNumber& number) {
+        row.insert(row.end(),
+                   {number_text(number.first), number_text(number.other), number_text(difference_of(number), number.difference)});
+      };
+      if (comparison.own) {
+        add_number(comparison.own_ap_per_class[k]);
       }
+      add_number(of_classes[k].ap);
+      add_number(of_classes[k].f1);
       classes.add(std::move(row));
     }
   }
@@ -230,10 +277,6 @@ void say_comparison(Console& console, const SetEvaluation& result, const Evaluat
 
 std::string number_text(const std::optional<double>& number, const std::optional<Interval>& interval) {
   return interval ? fmt::format("{} ({:.4f} to {:.4f})", number_text(number), interval->low, interval->high) : number_text(number);
-}
-
-bool is_shown(const ClassEvaluation& of_class) {
-  return of_class.truths > 0 || of_class.predictions > 0;
 }
 
 void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
@@ -277,14 +320,20 @@ void say_coverage(Console& console, const SetEvaluation& result) {
             "predictions name classes that the truth does not list and are left out");
 }
 
-void say_classification(Console& console, const SetClassification& classification) {
-  const ClassificationResult& result = classification.result;
+void say_coverage(Console& console, const SetClassification& classification) {
   const Coverage& coverage = classification.coverage;
   say_common_coverage(console, coverage);
-  say_count(console, result.images_without_prediction, "sample is not called anything", "samples are not called anything");
+  say_count(console, classification.result.images_without_prediction, "sample is not called anything",
+            "samples are not called anything");
   say_count(console, coverage.samples_without_class, "sample has no class of the whole image in the truth and is left out",
             "samples have no class of the whole image in the truth and are left out");
   say_count(console, coverage.labels_of_other_kinds, "label with a box is left out", "labels with a box are left out");
+}
+
+void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options) {
+  const ClassificationResult& result = classification.result;
+  const std::optional<double>& threshold = result.at_threshold.threshold;
+  say_coverage(console, classification);
   Table numbers({"metric", "value"});
   numbers.add({"accuracy", number_text(result.accuracy())});
   numbers.add({"exact match", number_text(result.exact_match())});
@@ -292,6 +341,8 @@ void say_classification(Console& console, const SetClassification& classificatio
     numbers.add({fmt::format("top-{}", k), number_text(result.top_k(k))});
   }
   console.say("\n" + numbers.text());
+  console.say(threshold ? fmt::format("precision, recall, F1 and exact match at threshold {}", number_text(threshold))
+                        : "precision, recall, F1 and exact match over every confidence");
   Table averages({"mean over classes", "precision", "recall", "F1", "ROC AUC", "average precision"});
   const auto add_average = [&](std::string name, const ClassificationAverage& average) {
     averages.add({std::move(name), number_text(average.precision), number_text(average.recall), number_text(average.f1),
@@ -301,20 +352,31 @@ void say_classification(Console& console, const SetClassification& classificatio
   add_average("macro", result.macro);
   add_average("weighted", result.weighted);
   console.say("\n" + averages.text());
-  Table classes({"class", "truths", "predictions", "precision", "recall", "F1", "ROC AUC", "average precision"});
+  Table classes(
+      {"class", "truths", "predictions", "precision", "recall", "F1", "ROC AUC", "average precision", "best threshold", "best F1"});
   for (std::size_t i = 0; i < result.per_class.size(); ++i) {
     const ClassificationOfClass& of_class = result.per_class[i];
-    if (of_class.truths > 0 || of_class.predictions > 0) {
+    if (is_shown(of_class)) {
       classes.add({printable(classification.class_names[i]), std::to_string(of_class.truths), std::to_string(of_class.predictions),
                    number_text(of_class.counts.precision()), number_text(of_class.counts.recall()),
-                   number_text(of_class.counts.f1()), number_text(of_class.roc_auc), number_text(of_class.average_precision)});
+                   number_text(of_class.counts.f1()), number_text(of_class.roc_auc), number_text(of_class.average_precision),
+                   number_text(of_class.best_f1.threshold), number_text(of_class.best_f1.counts.f1())});
     }
   }
   console.say("\n" + classes.text());
+  if (classification.intervals) {
+    say_intervals(console, *classification.intervals, result.per_class, classification.class_names, threshold, options);
+  }
   if (classification.details) {
     say_confusions(console, classification.details->confusion, classification.class_names);
     say_calibration(console, classification.details->calibration);
     say_worst(console, classification.worst);
+  }
+  if (!classification.scenarios.empty()) {
+    say_scenarios(console, classification.scenarios, options);
+  }
+  if (classification.comparison) {
+    say_comparison(console, *classification.comparison, "", result.per_class, classification.class_names, threshold, options);
   }
 }
 
@@ -361,7 +423,7 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
   }
   console.say("\n" + classes.text());
   if (result.intervals) {
-    say_intervals(console, result, options);
+    say_intervals(console, *result.intervals, evaluation.per_class, result.class_names, evaluation.at_threshold.threshold, options);
   }
   if (result.details) {
     say_errors(console, *result.details, options);
@@ -370,10 +432,11 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
     say_worst(console, result.worst);
   }
   if (!result.scenarios.empty()) {
-    say_scenarios(console, result, options);
+    say_scenarios(console, result.scenarios, options);
   }
   if (result.comparison) {
-    say_comparison(console, result, options);
+    say_comparison(console, *result.comparison, result.numbers.metrics.front().first, evaluation.per_class, result.class_names,
+                   evaluation.at_threshold.threshold, options);
   }
 }
 

@@ -15,12 +15,10 @@ void add_set_options(CLI::App& app, EvaluateSetsOptions& options);
 
 /// How far the numbers reach.
 void say_coverage(Console& console, const SetEvaluation& result);
+void say_coverage(Console& console, const SetClassification& classification);
 
 void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options);
-void say_classification(Console& console, const SetClassification& classification);
-
-/// Classes that occur at all; the others have nothing to show.
-bool is_shown(const ClassEvaluation& of_class);
+void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options);
 
 /// "0.4000 (0.3500 to 0.4500)".
 std::string number_text(const std::optional<double>& number, const std::optional<Interval>& interval);

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <variant>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -100,8 +101,8 @@ void say_classes(Console& console, const ThresholdRecommendation& recommendation
   Table table({"class", "truths", "threshold", "precision", "recall", "F1"});
   for (std::size_t i = 0; i < recommendation.per_class.size(); ++i) {
     const Recommendation& one = recommendation.per_class[i];
-    if (is_shown(recommendation.sets.evaluation.per_class[i])) {
-      table.add({printable(recommendation.sets.class_names[i]), std::to_string(one.truths),
+    if (recommendation.class_occurs[i] != 0) {
+      table.add({printable(recommendation.class_names[i]), std::to_string(one.truths),
                  number_text(one.point ? one.point->threshold : std::nullopt, one.threshold),
                  number_text(number_of(one, &Counts::precision)), number_text(number_of(one, &Counts::recall)),
                  number_text(number_of(one, &Counts::f1))});
@@ -115,9 +116,9 @@ void note_few_truths(Console& console, const ThresholdRecommendation& recommenda
   std::int64_t few = 0;
   std::string names;
   for (std::size_t i = 0; i < recommendation.per_class.size(); ++i) {
-    if (is_shown(recommendation.sets.evaluation.per_class[i]) && recommendation.per_class[i].has_few_truths()) {
+    if (recommendation.class_occurs[i] != 0 && recommendation.per_class[i].has_few_truths()) {
       names += few == 0 ? "" : few < 5 ? ", " : few == 5 ? ", …" : "";
-      names += few < 5 ? printable(recommendation.sets.class_names[i]) : "";
+      names += few < 5 ? printable(recommendation.class_names[i]) : "";
       ++few;
     }
   }
@@ -170,7 +171,7 @@ Action configure(CLI::App& app) {
     }
     Console& console = invocation.console;
     console.write_json(document);
-    say_coverage(console, recommendation.sets);
+    std::visit([&](const auto& sets) { say_coverage(console, sets); }, recommendation.sets);
     say_overall(console, recommendation);
     say_by_class(console, recommendation);
     say_choices(console, recommendation);
@@ -186,6 +187,7 @@ constexpr std::string_view kExamples[] = {
     "verilabel threshold --predictions auto --truth ground_truth --per-class",
     "verilabel threshold --predictions auto --truth ground_truth --metric f2 --output train.json",
     "verilabel threshold --predictions auto --truth ground_truth --precision 0.95 --output accept.json",
+    "verilabel threshold --predictions auto --truth ground_truth --protocol classification --precision 0.99",
 };
 
 }  // namespace
@@ -202,7 +204,12 @@ const Command kThresholdCommand{
     "of\n"
     "them and for all that it keeps; where no threshold achieves it, it lets nothing of the class through. Classes with fewer than "
     "30\n"
-    "truths share one, found on all of them together.",
+    "truths share one, found on all of them together.\n"
+    "Of classes of whole images: by multi_label every image and class is a decision of its own, as a box is. By classification "
+    "the\n"
+    "threshold is the confidence of an image's best class below which the image gets none: precision is of the images that get\n"
+    "one, recall of all truths. Its file is for sets with one class an image (label --max-detections 1): export and review take\n"
+    "every label that reaches its threshold.",
     kExamples,
     &configure,
 };

@@ -69,14 +69,20 @@ std::optional<OperatingPoint> point_on_resample(const Rows& rows, std::span<cons
     counts.false_negatives += weights[image];
   }
   ThresholdSearch search(goal, counts.false_negatives);
+  // A score that none of the images drawn has is no threshold of the resample.
+  bool is_drawn = false;
   for (std::size_t i = 0; i < rows.predictions.size(); ++i) {
     const Scored& one = rows.predictions[i];
     const std::int64_t weight = weights[one.image];
     (one.is_right ? counts.true_positives : counts.false_positives) += weight;
     counts.false_negatives -= one.is_right ? weight : 0;
+    is_drawn = is_drawn || weight > 0;
     const bool is_last_of_score = i + 1 == rows.predictions.size() || rows.predictions[i + 1].score != one.score;
-    if (is_last_of_score && counts.true_positives + counts.false_positives > 0 && search.offer({one.score, counts})) {
-      break;
+    if (is_last_of_score && is_drawn) {
+      if (search.offer({one.score, counts})) {
+        break;
+      }
+      is_drawn = false;
     }
   }
   return search.best();

@@ -113,6 +113,20 @@ TEST(Bootstrap, IntervalsAreThoseOfNumpyOnTheSameResamples) {
   std::filesystem::remove(answer);
 }
 
+// One image has a right prediction at .9, the other a wrong one at .5. Whenever the first is drawn, .9 is the lowest threshold with
+// a precision of .8: where the other is not, .5 is no threshold.
+TEST(Bootstrap, AScoreThatIsNotDrawnIsNoThreshold) {
+  EvaluationInput input = input_of({1, 2});
+  add(input, TruthRow{0, 0, {0, 0, 20, 20}});
+  add(input, PredictionRow{0, 0, {0, 0, 20, 20}, 0.9});
+  add(input, PredictionRow{1, 0, {0, 0, 20, 20}, 0.5});
+  const ThresholdGoal goal{ThresholdGoal::Kind::precision, 0.8};
+  const ThresholdIntervals intervals = bootstrap_thresholds(input, evaluate(input, {}).outcomes, goal, {.resamples = 40});
+  EXPECT_LT(intervals.overall.resamples, 40);
+  EXPECT_EQ(intervals.overall.threshold->low, 0.9);
+  EXPECT_EQ(intervals.overall.threshold->high, 0.9);
+}
+
 TEST(Bootstrap, DoesNotDependOnThreadsAndSaysWhenThereIsNothing) {
   const EvaluationInput input = random_input(12);
   const Outcomes outcomes = evaluate(input, {}).outcomes;

@@ -9,6 +9,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/evaluate/image_groups.h"
+#include "verilabel/evaluate/ranking_areas.h"
 
 namespace verilabel {
 namespace {
@@ -20,7 +21,7 @@ std::string name_of(const EvaluatedImages& images, std::size_t image) {
 void check(const ClassificationInput& input, const ClassificationOptions& options) {
   const EvaluatedTruths& truths = input.truths;
   const EvaluatedPredictions& predictions = input.predictions;
-  if (options.is_multi_label && std::isnan(options.threshold)) {
+  if (options.threshold && std::isnan(*options.threshold)) {
     throw Error(ErrorCode::wrong_use, "the score from which on a class is taken must be a number");
   }
   if (truths.category.size() != truths.size() || predictions.category.size() != predictions.size() ||
@@ -48,44 +49,19 @@ struct Scored {
   bool is_positive;
 };
 
-struct Areas {
-  std::optional<double> roc_auc;
-  std::optional<double> average_precision;
-};
-
 /// Of `count` pairs, `positives` of which are true, those that have a score; the others rank last, all level.
-Areas areas_under_curves(std::vector<Scored> scored, std::int64_t positives, std::int64_t count) {
-  if (positives == 0) {
-    return {};
-  }
+RankingAreas areas_under_curves(std::vector<Scored> scored, std::int64_t positives, std::int64_t count) {
   std::ranges::sort(scored, std::ranges::greater{}, &Scored::score);
-  std::int64_t right = 0;
-  std::int64_t wrong = 0;
-  double won = 0;  // pairs of a positive and a negative in the right order, level ones by half
-  double precision_sum = 0;
-  const auto add_level = [&](std::int64_t new_right, std::int64_t new_wrong) {
-    won += static_cast<double>(new_wrong) * (static_cast<double>(right) + static_cast<double>(new_right) / 2);
-    right += new_right;
-    wrong += new_wrong;
-    if (new_right > 0) {
-      precision_sum += static_cast<double>(new_right) * static_cast<double>(right) / static_cast<double>(right + wrong);
-    }
-  };
+  RankingAreas areas;
   for (std::size_t i = 0; i < scored.size();) {
-    std::int64_t new_right = 0;
+    std::int64_t right = 0;
     const std::size_t begin = i;
     for (; i < scored.size() && scored[i].score == scored[begin].score; ++i) {
-      new_right += scored[i].is_positive ? 1 : 0;
+      right += scored[i].is_positive ? 1 : 0;
     }
-    add_level(new_right, static_cast<std::int64_t>(i - begin) - new_right);
+    areas.add_level(right, static_cast<std::int64_t>(i - begin) - right);
   }
-  const std::int64_t negatives = count - positives;
-  add_level(positives - right, negatives - wrong);
-  Areas areas;
-  areas.average_precision = precision_sum / static_cast<double>(positives);
-  if (negatives > 0) {
-    areas.roc_auc = won / (static_cast<double>(positives) * static_cast<double>(negatives));
-  }
+  areas.add_rest(positives, count);
   return areas;
 }
 
@@ -99,8 +75,10 @@ class Evaluator {
         prediction_of_(input.classes.size(), kNoPartner) {
     result_.images = static_cast<std::int64_t>(input.images.size());
     result_.per_class.resize(input.classes.size());
-    result_.outcomes.predictions.resize(input.predictions.size());
-    result_.outcomes.truths.resize(input.truths.size());
+    for (Outcomes* outcomes : {&result_.of_every_score.calls, &result_.of_every_score.one_against_all}) {
+      outcomes->predictions.resize(input.predictions.size());
+      outcomes->truths.resize(input.truths.size());
+    }
   }
 
   ClassificationResult run() {
@@ -112,48 +90,61 @@ class Evaluator {
       }
       judge(truths.of(image), predictions.of(image));
     }
+    cut_off();
+    judge_images();
     measure();
     return std::move(result_);
   }
 
  private:
   void judge(std::span<const std::uint32_t> truths, std::span<const std::uint32_t> predictions) {
-    std::size_t distinct_truths = 0;
     for (const std::uint32_t i : truths) {
       if (std::uint32_t& first = truth_of_[input_.truths.category[i]]; first == kNoPartner) {
         first = i;
-        ++distinct_truths;
         ++result_.per_class[input_.truths.category[i]].truths;
       }
     }
     rank(predictions);
     for (const std::uint32_t i : ranked_) {
-      const std::uint32_t category = input_.predictions.category[i];
-      scored_[category].push_back({input_.predictions.score[i], truth_of_[category] != kNoPartner});
+      scored_[input_.predictions.category[i]].push_back({input_.predictions.score[i], is_true(i)});
     }
-    const auto is_true = [&](std::uint32_t i) { return truth_of_[input_.predictions.category[i]] != kNoPartner; };
-    const auto first_right = static_cast<std::size_t>(std::ranges::find_if(ranked_, is_true) - ranked_.begin());
+    const auto first_right =
+        static_cast<std::size_t>(std::ranges::find_if(ranked_, [&](std::uint32_t i) { return is_true(i); }) - ranked_.begin());
     for (std::size_t k = first_right; first_right < ranked_.size() && k < result_.right_within.size(); ++k) {
       ++result_.right_within[k];
     }
-    const std::size_t called = options_.is_multi_label ? count_at_threshold() : std::min<std::size_t>(ranked_.size(), 1);
-    std::size_t right = 0;
-    for (const std::uint32_t i : std::span(ranked_).first(called)) {
-      right += call(i) ? 1 : 0;
+    call(result_.of_every_score.one_against_all, truths, ranked_);
+    if (options_.is_multi_label) {
+      call(result_.of_every_score.calls, truths, ranked_);
+    } else if (first_right == 0 && !ranked_.empty()) {
+      call(result_.of_every_score.calls, std::span(&truth_of_[input_.predictions.category[ranked_.front()]], 1),
+           std::span(ranked_).first(1));
+    } else {
+      call(result_.of_every_score.calls, truths, std::span(ranked_).first(std::min<std::size_t>(ranked_.size(), 1)));
     }
-    result_.images_without_prediction += called == 0 ? 1 : 0;
-    result_.images_exactly_right += right == called && right == distinct_truths ? 1 : 0;
-    const bool is_excused = !options_.is_multi_label && right > 0;
-    for (const std::uint32_t i : truths) {
-      const std::uint32_t category = input_.truths.category[i];
-      const bool is_found = result_.outcomes.truths[truth_of_[category]].outcome == Outcome::tp;
-      if (!is_excused && !is_found) {
-        result_.outcomes.truths[i].outcome = Outcome::fn;
-        result_.per_class[category].counts.false_negatives += truth_of_[category] == i ? 1 : 0;
-      }
-    }
+    result_.is_image_right.push_back(first_right == 0 && !ranked_.empty() ? 1 : 0);
     for (const std::uint32_t i : truths) {
       truth_of_[input_.truths.category[i]] = kNoPartner;
+    }
+  }
+
+  bool is_true(std::uint32_t prediction) const { return truth_of_[input_.predictions.category[prediction]] != kNoPartner; }
+
+  /// The image of the truths is called by the predictions, of which no two are of one class.
+  void call(Outcomes& outcomes, std::span<const std::uint32_t> truths, std::span<const std::uint32_t> predictions) const {
+    for (const std::uint32_t i : truths) {
+      if (truth_of_[input_.truths.category[i]] == i) {
+        outcomes.truths[i].outcome = Outcome::fn;
+      }
+    }
+    for (const std::uint32_t i : predictions) {
+      if (is_true(i)) {
+        const std::uint32_t truth = truth_of_[input_.predictions.category[i]];
+        outcomes.predictions[i] = {Outcome::tp, truth, 0};
+        outcomes.truths[truth] = {Outcome::tp, i, 0};
+      } else {
+        outcomes.predictions[i].outcome = Outcome::fp;
+      }
     }
   }
 
@@ -168,45 +159,67 @@ class Evaluator {
     }
   }
 
-  std::size_t count_at_threshold() const {
-    const auto end =
-        std::ranges::find_if(ranked_, [&](std::uint32_t i) { return input_.predictions.score[i] < options_.threshold; });
-    return static_cast<std::size_t>(end - ranked_.begin());
+  /// From all scores to those at the threshold.
+  void cut_off() {
+    const Outcomes& calls = result_.of_every_score.calls;
+    OperatingPoints best = best_f1_points(input_, calls);
+    std::optional<double> threshold = options_.threshold;
+    if (!threshold && options_.is_multi_label) {
+      threshold = best.overall.threshold;
+    }
+    const OperatingPoints chosen = operating_points_at(input_, calls, threshold);
+    result_.best_f1 = best.overall;
+    result_.at_threshold = chosen.overall;
+    for (std::size_t k = 0; k < result_.per_class.size(); ++k) {
+      ClassificationOfClass& of_class = result_.per_class[k];
+      of_class.best_f1 = best.per_class[k];
+      of_class.counts = chosen.per_class[k].counts;
+      of_class.predictions = of_class.counts.true_positives + of_class.counts.false_positives;
+    }
+    result_.outcomes = threshold ? outcomes_at(input_, calls, *threshold) : calls;
   }
 
-  /// Whether it is right that the image is called by that prediction.
-  bool call(std::uint32_t prediction) {
-    const std::uint32_t category = input_.predictions.category[prediction];
-    const std::uint32_t truth = truth_of_[category];
-    ClassificationOfClass& of_class = result_.per_class[category];
-    ++of_class.predictions;
-    if (truth == kNoPartner) {
-      ++of_class.counts.false_positives;
-      result_.outcomes.predictions[prediction].outcome = Outcome::fp;
-      return false;
+  void judge_images() {
+    struct OfImage {
+      std::int64_t truths = 0;
+      std::int64_t called = 0;
+      std::int64_t right = 0;
+    };
+    std::vector<OfImage> images(input_.images.size());
+    for (std::size_t i = 0; i < input_.truths.size(); ++i) {
+      const bool is_repeated = result_.of_every_score.one_against_all.truths[i].outcome == Outcome::ignored;
+      images[input_.truths.image[i]].truths += is_repeated ? 0 : 1;
     }
-    ++of_class.counts.true_positives;
-    result_.outcomes.predictions[prediction] = {Outcome::tp, truth, 0};
-    result_.outcomes.truths[truth] = {Outcome::tp, prediction, 0};
-    return true;
+    for (std::size_t i = 0; i < input_.predictions.size(); ++i) {
+      const Outcome outcome = result_.outcomes.predictions[i].outcome;
+      images[input_.predictions.image[i]].called += outcome == Outcome::ignored ? 0 : 1;
+      images[input_.predictions.image[i]].right += outcome == Outcome::tp ? 1 : 0;
+    }
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const bool is_exact = images[i].right == images[i].called && images[i].right == images[i].truths;
+      result_.images_without_prediction += images[i].called == 0 ? 1 : 0;
+      result_.images_exactly_right += is_exact ? 1 : 0;
+      if (options_.is_multi_label) {
+        result_.is_image_right[i] = is_exact ? 1 : 0;
+      }
+    }
   }
 
   void measure() {
-    Counts counts;
     std::vector<Scored> all;
     std::int64_t positives = 0;
     for (std::size_t k = 0; k < scored_.size(); ++k) {
       ClassificationOfClass& of_class = result_.per_class[k];
-      counts += of_class.counts;
       positives += of_class.truths;
       all.insert(all.end(), scored_[k].begin(), scored_[k].end());
-      const Areas areas = areas_under_curves(std::move(scored_[k]), of_class.truths, result_.images);
-      of_class.roc_auc = areas.roc_auc;
-      of_class.average_precision = areas.average_precision;
+      const RankingAreas areas = areas_under_curves(std::move(scored_[k]), of_class.truths, result_.images);
+      of_class.roc_auc = areas.roc_auc();
+      of_class.average_precision = areas.average_precision();
     }
     const std::int64_t pairs = result_.images * static_cast<std::int64_t>(scored_.size());
-    const Areas areas = areas_under_curves(std::move(all), positives, pairs);
-    result_.micro = {counts.precision(), counts.recall(), counts.f1(), areas.roc_auc, areas.average_precision};
+    const RankingAreas areas = areas_under_curves(std::move(all), positives, pairs);
+    const Counts& counts = result_.at_threshold.counts;
+    result_.micro = {counts.precision(), counts.recall(), counts.f1(), areas.roc_auc(), areas.average_precision()};
     result_.macro = average([](const ClassificationOfClass&) { return 1.0; });
     result_.weighted = average([](const ClassificationOfClass& of_class) { return static_cast<double>(of_class.truths); });
   }

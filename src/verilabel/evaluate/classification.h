@@ -17,24 +17,36 @@ namespace verilabel {
 using ClassificationInput = EvaluationInput;
 
 struct ClassificationOptions {
-  /// Not set: an image is called by its best prediction alone, and has at least one truth. Set: by every class with a prediction at
-  /// or above `threshold`, and may have any number of truths.
+  /// Not set: an image is called by its best prediction alone, and has at least one truth. Set: by every class with a prediction,
+  /// and may have any number of truths.
   bool is_multi_label = false;
-  double threshold = 0.5;  ///< not looked at unless `is_multi_label`
+  /// Lowest score by which an image is called; one whose predictions are all below is called nothing. By default every score
+  /// counts, and, where an image may be of several classes, those from the threshold of greatest F1 on.
+  std::optional<double> threshold = std::nullopt;
 };
 
 /// Of one class. True positives: images that are rightly called so. False positives: images that are wrongly called so. False
-/// negatives: images of the class that are called otherwise or not at all; where each image is called by one class, an image with
-/// several truths misses all of them when it is called wrongly, and none when it is called by one of them.
+/// negatives: images of the class that are called otherwise or not at all. Where each image is called by one class, an image of
+/// several classes of which its best prediction is one counts as one of that class alone, whatever the threshold.
 struct ClassificationOfClass {
-  Counts counts;
+  Counts counts;                 ///< at the threshold
+  OperatingPoint best_f1;        ///< at the threshold that suits this class best
   std::int64_t truths = 0;       ///< images of that class
-  std::int64_t predictions = 0;  ///< images that are called so
+  std::int64_t predictions = 0;  ///< images that are called so, at the threshold
   /// The class against all others, by the scores of its predictions. An image that has none for the class, because none was stored
   /// below the floor, ranks after all that have one, and level with all others that have none: as if its score were any number
   /// below the lowest stored. `roc_auc` is nothing where every image is of the class or none is, `average_precision` where none is.
   std::optional<double> roc_auc;
   std::optional<double> average_precision;  ///< sum of precision × gain of recall over the distinct scores, not interpolated
+};
+
+/// What is right and wrong over predictions of every score. A truth that repeats another is ignored, and so is a prediction where
+/// another of its class on its image is better.
+struct ClassificationOutcomes {
+  /// What images are called: predictions that an image is not called by, at any threshold, are ignored, and so are truths as under
+  /// `ClassificationOfClass`. Curves, thresholds and images drawn anew are counted from these.
+  Outcomes calls;
+  Outcomes one_against_all;  ///< every pair of image and class is one question: of that are the areas under curves
 };
 
 /// One way of making a figure of all classes out of those of each.
@@ -50,16 +62,19 @@ struct ClassificationResult {
   static constexpr std::size_t kLargestK = 5;
 
   std::int64_t images = 0;
-  std::int64_t images_without_prediction = 0;          ///< that are called nothing
-  std::int64_t images_exactly_right = 0;               ///< that are called by all of their truths and nothing else
-  std::array<std::int64_t, kLargestK> right_within{};  ///< images with a truth among their best 1, 2, … 5 classes
+  std::int64_t images_without_prediction = 0;          ///< that are called nothing, at the threshold
+  std::int64_t images_exactly_right = 0;               ///< that are called by all of their truths and nothing else, likewise
+  std::array<std::int64_t, kLargestK> right_within{};  ///< images with a truth among their best 1, 2, … 5 classes, of every score
+  OperatingPoint at_threshold;                         ///< counts summed over the classes, at the threshold asked for or by default
+  OperatingPoint best_f1;                              ///< likewise, at the one of greatest F1; see `best_f1_points`
   std::vector<ClassificationOfClass> per_class;        ///< in the order of `input.classes`
   ClassificationAverage micro;     ///< every pair of image and class is one question; missing scores rank after those of any class
   ClassificationAverage macro;     ///< mean over the classes for which there is a figure
   ClassificationAverage weighted;  ///< likewise, each class weighing as much as it has truths; nothing where all weigh nothing
-  /// Of a prediction tp or fp when its image is called by it, otherwise ignored. Of a truth tp when its image is called by its
-  /// class; fn when it is missed as above; otherwise ignored, as is one that repeats another.
-  Outcomes outcomes;
+  ClassificationOutcomes of_every_score;
+  Outcomes outcomes;  ///< `of_every_score.calls` at the threshold: what is below it is ignored, and a truth called by it fn
+  /// Of each image 1 or 0. Where an image may be of several classes: it is exactly right; else its best prediction is.
+  std::vector<std::uint8_t> is_image_right;
 
   /// Share of the images with a truth among their `k` best classes, k from 1 to 5; nothing without images. Classes without a stored
   /// prediction are never among the best.

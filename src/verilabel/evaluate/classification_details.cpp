@@ -1,29 +1,9 @@
 #include "verilabel/evaluate/classification_details.h"
 
-#include <algorithm>
-#include <limits>
-#include <span>
-#include <utility>
-
 #include "verilabel/evaluate/image_groups.h"
 
 namespace verilabel {
 namespace {
-
-/// A class that is stated twice of an image is missed once.
-Outcomes without_repetitions(const ClassificationInput& input, Outcomes outcomes) {
-  const ImageGroups truths(input.truths.image, input.images.size());
-  for (std::size_t image = 0; image < truths.size(); ++image) {
-    const std::span<const std::uint32_t> of_image = truths.of(image);
-    for (std::size_t i = 1; i < of_image.size(); ++i) {
-      const auto is_same = [&](std::uint32_t other) { return input.truths.category[other] == input.truths.category[of_image[i]]; };
-      if (std::ranges::any_of(of_image.first(i), is_same)) {
-        outcomes.truths[of_image[i]] = {};
-      }
-    }
-  }
-  return outcomes;
-}
 
 ConfusionMatrix confusion_of(const ClassificationInput& input, const Outcomes& outcomes, bool is_multi_label) {
   ConfusionMatrix matrix(input.classes.size());
@@ -53,19 +33,15 @@ ConfusionMatrix confusion_of(const ClassificationInput& input, const Outcomes& o
 }  // namespace
 
 ClassificationDetails classification_details(const ClassificationInput& input, const ClassificationResult& result,
-                                             const ClassificationOptions& options) {
+                                             bool is_multi_label) {
+  const Outcomes& calls = result.of_every_score.calls;
   ClassificationDetails details;
-  const Outcomes called = without_repetitions(input, result.outcomes);
-  details.confusion = confusion_of(input, called, options.is_multi_label);
-  ClassificationOptions every_score = options;
-  every_score.threshold = -std::numeric_limits<double>::infinity();
-  const Outcomes all =
-      options.is_multi_label ? without_repetitions(input, evaluate_classification(input, every_score).outcomes) : called;
-  details.curves = score_curves(input, all);
-  details.calibration = calibration(input, all);
+  details.confusion = confusion_of(input, result.outcomes, is_multi_label);
+  details.curves = score_curves(input, calls);
+  details.calibration = calibration(input, calls);
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
-    if (all.predictions[i].outcome != Outcome::ignored) {
-      details.scores.add(input.predictions.score[i], all.predictions[i].outcome == Outcome::tp);
+    if (calls.predictions[i].outcome != Outcome::ignored) {
+      details.scores.add(input.predictions.score[i], calls.predictions[i].outcome == Outcome::tp);
     }
   }
   return details;

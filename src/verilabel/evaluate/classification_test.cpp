@@ -14,6 +14,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/evaluate/classification_details.h"
+#include "verilabel/evaluate/score_curve.h"
 
 namespace verilabel {
 namespace {
@@ -123,7 +124,8 @@ TEST(Classification, OneOfSeveralTruthsIsEnough) {
   EXPECT_EQ(result.per_class[2].truths, 1);
   EXPECT_EQ(result.outcomes.truths[0].outcome, Outcome::ignored);
   EXPECT_EQ(result.outcomes.truths[1].outcome, Outcome::tp);
-  EXPECT_EQ(result.outcomes.truths[4].outcome, Outcome::fn);
+  EXPECT_EQ(result.outcomes.truths[3].outcome, Outcome::fn);
+  EXPECT_EQ(result.outcomes.truths[4].outcome, Outcome::ignored) << "it repeats another";
 }
 
 TEST(Classification, EqualScoresRankInTheirOrderAndAClassCountsOnce) {
@@ -140,7 +142,7 @@ TEST(Classification, EqualScoresRankInTheirOrderAndAClassCountsOnce) {
 
 TEST(ClassificationDetails, FiveImagesByHand) {
   const ClassificationInput input = five_images();
-  const ClassificationDetails details = classification_details(input, evaluate_classification(input), {});
+  const ClassificationDetails details = classification_details(input, evaluate_classification(input), false);
   const ConfusionMatrix& matrix = details.confusion;
   const std::size_t background = matrix.background();
   std::int64_t sum = 0;
@@ -176,8 +178,8 @@ TEST(ClassificationDetails, OfSeveralClassesAnImageMissedAndWrongOnesStandWithTh
   add_prediction(input, 0, 1, 0.2);
   add_prediction(input, 0, 2, 0.6);
   add_prediction(input, 1, 1, 0.7);
-  const ClassificationOptions options{.is_multi_label = true};
-  const ClassificationDetails details = classification_details(input, evaluate_classification(input, options), options);
+  const ClassificationResult result = evaluate_classification(input, {.is_multi_label = true, .threshold = 0.5});
+  const ClassificationDetails details = classification_details(input, result, true);
   const std::size_t background = details.confusion.background();
   EXPECT_EQ(details.confusion.at(0, 0), 1);
   EXPECT_EQ(details.confusion.at(1, background), 1);
@@ -186,6 +188,56 @@ TEST(ClassificationDetails, OfSeveralClassesAnImageMissedAndWrongOnesStandWithTh
   EXPECT_EQ(details.confusion.at(1, 2), 0);
   EXPECT_EQ(details.curves.overall.at(0.5), (Counts{1, 2, 1}));
   EXPECT_EQ(details.curves.overall.at(0.2), (Counts{2, 2, 0}));
+}
+
+// Of the best ones .9 and .7 are right, .6 and .5 wrong. At .65 images 1 and 3 are called nothing, as is 4.
+TEST(Classification, BelowTheThresholdAnImageIsCalledNothing) {
+  const ClassificationResult result = evaluate_classification(five_images(), {.threshold = 0.65});
+  EXPECT_EQ(result.at_threshold.counts, (Counts{2, 0, 3}));
+  EXPECT_EQ(result.micro.precision, 1);
+  EXPECT_EQ(result.micro.recall, 0.4);
+  EXPECT_EQ(result.images_without_prediction, 3);
+  EXPECT_EQ(result.images_exactly_right, 2);
+  EXPECT_EQ(result.accuracy(), 0.4) << "of every score";
+  EXPECT_THAT(result.right_within, ElementsAre(2, 3, 4, 4, 4));
+  EXPECT_EQ(result.per_class[1].counts, (Counts{1, 0, 0}));
+  EXPECT_EQ(result.per_class[1].predictions, 1);
+  EXPECT_EQ(result.outcomes.predictions[3].outcome, Outcome::ignored);
+  EXPECT_EQ(result.outcomes.truths[1].outcome, Outcome::fn);
+  EXPECT_EQ(result.best_f1.threshold, 0.7);  // 4 / (4 + 3)
+  EXPECT_EQ(evaluate_classification(five_images()).at_threshold.threshold, std::nullopt) << "every score counts by default";
+}
+
+// Image 0 is of both classes and is called 0, at .6; image 1 is of class 1 and is called 0, at .4.
+TEST(Classification, WhatAnImageOfSeveralClassesCountsForDoesNotDependOnTheThreshold) {
+  ClassificationInput input = input_of(2, 2);
+  add_truth(input, 0, 0);
+  add_truth(input, 0, 1);
+  add_truth(input, 1, 1);
+  add_prediction(input, 0, 0, 0.6);
+  add_prediction(input, 1, 0, 0.4);
+  EXPECT_EQ(evaluate_classification(input).at_threshold.counts, (Counts{1, 1, 1}));
+  EXPECT_EQ(evaluate_classification(input, {.threshold = 0.5}).at_threshold.counts, (Counts{1, 0, 1}));
+  EXPECT_EQ(evaluate_classification(input, {.threshold = 0.7}).at_threshold.counts, (Counts{0, 0, 2}));
+}
+
+// Pairs of image and class by score: .9 right, .8 wrong, .6 right, .2 right; one truth has no prediction. F1 by threshold: 2/5,
+// 2/6, 4/7, 6/8.
+TEST(Classification, OfSeveralClassesTheThresholdOfGreatestF1IsTakenByDefault) {
+  ClassificationInput input = input_of(3, 2);
+  add_truth(input, 0, 0);
+  add_truth(input, 0, 1);
+  add_truth(input, 1, 1);
+  add_truth(input, 2, 0);
+  add_prediction(input, 0, 0, 0.9);
+  add_prediction(input, 1, 0, 0.8);
+  add_prediction(input, 0, 1, 0.6);
+  add_prediction(input, 1, 1, 0.2);
+  const ClassificationResult result = evaluate_classification(input, {.is_multi_label = true});
+  EXPECT_EQ(result.at_threshold.threshold, 0.2);
+  EXPECT_EQ(result.micro.f1, 0.75);
+  EXPECT_EQ(result.per_class[0].best_f1.threshold, 0.9);
+  EXPECT_EQ(result.best_f1.counts, (Counts{3, 1, 1}));
 }
 
 TEST(Classification, NothingToEvaluateIsNoFigure) {
@@ -246,7 +298,7 @@ TEST(Classification, AnImageMayBeOfSeveralClassesOrOfNone) {
   add_prediction(input, 1, 1, 0.3);
   add_prediction(input, 2, 2, 0.6);
   add_prediction(input, 2, 2, 0.9);
-  const ClassificationResult result = evaluate_classification(input, {.is_multi_label = true});
+  const ClassificationResult result = evaluate_classification(input, {.is_multi_label = true, .threshold = 0.5});
   EXPECT_EQ(result.per_class[0].counts, (Counts{1, 0, 0}));
   EXPECT_EQ(result.per_class[1].counts, (Counts{0, 0, 1}));
   EXPECT_EQ(result.per_class[2].counts, (Counts{1, 1, 0}));
@@ -300,6 +352,21 @@ void expect_same(Reader& reader, const ClassificationAverage& actual) {
   expect_same(reader, actual.average_precision, "average precision");
 }
 
+/// The threshold that achieves each goal, and what it yields.
+void expect_same_choices(Reader& reader, const ScoreCurve& curve) {
+  using Kind = ThresholdGoal::Kind;
+  for (const ThresholdGoal& goal :
+       {ThresholdGoal{Kind::f_beta, 1}, ThresholdGoal{Kind::f_beta, 2}, ThresholdGoal{Kind::f_beta, 0.5},
+        ThresholdGoal{Kind::precision, 0.8}, ThresholdGoal{Kind::recall, 0.6}}) {
+    const std::optional<OperatingPoint> point = point_for(curve, goal);
+    const Counts counts = point ? point->counts : Counts();
+    expect_same(reader, point ? point->threshold : std::nullopt, "threshold");
+    expect_same(reader, counts.precision(), "precision at the threshold");
+    expect_same(reader, counts.recall(), "recall at the threshold");
+    expect_same(reader, f_beta(counts, goal.kind == Kind::f_beta ? goal.value : 1), "F at the threshold");
+  }
+}
+
 TEST(Classification, GivesTheFiguresOfScikitLearn) {
   Reader reader(std::string(VERILABEL_SOURCE_DIR) + "/src/verilabel/evaluate/classification_reference.txt");
   int cases = 0;
@@ -318,7 +385,8 @@ TEST(Classification, GivesTheFiguresOfScikitLearn) {
         add_prediction(input, image, category, reader.number());
       }
     }
-    const ClassificationResult result = evaluate_classification(input, {.is_multi_label = is_multi_label});
+    const ClassificationResult result = evaluate_classification(
+        input, {.is_multi_label = is_multi_label, .threshold = is_multi_label ? std::optional(0.5) : std::nullopt});
     expect_same(reader, result.exact_match(), "exact match");
     for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
       expect_same(reader, result.top_k(k), "top k");
@@ -329,6 +397,11 @@ TEST(Classification, GivesTheFiguresOfScikitLearn) {
     }
     for (const ClassificationAverage& average : {result.micro, result.macro, result.weighted}) {
       expect_same(reader, average);
+    }
+    const ScoreCurves curves = score_curves(input, result.of_every_score.calls);
+    expect_same_choices(reader, curves.overall);
+    for (const ScoreCurve& curve : curves.per_class) {
+      expect_same_choices(reader, curve);
     }
   }
   EXPECT_GE(cases, 90);

@@ -123,11 +123,11 @@ ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std
   return built;
 }
 
-ClassificationColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
-                                                     std::span<const std::uint32_t> sample_rows, bool is_multi_label) {
-  ClassificationColumnsInput built;
+ColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
+                                       std::span<const std::uint32_t> sample_rows, bool is_multi_label) {
+  ColumnsInput built;
   Coverage& coverage = built.coverage;
-  ClassificationInput& input = built.input;
+  EvaluationInput& input = built.input;
   for (const NamedId& one : columns.classes) {
     input.classes.id.push_back(one.id);
     input.classes.name.push_back(one.name);
@@ -158,6 +158,7 @@ ClassificationColumnsInput build_classification_from(const Columns& columns, std
     }
     coverage.samples_not_predicted += has_predictions[row] == 0 ? 1 : 0;
     image_of[row] = static_cast<std::uint32_t>(input.images.size());
+    built.image_sample.push_back(row);
     input.images.id.push_back(columns.samples.id[row]);
   }
   coverage.samples = static_cast<std::int64_t>(input.images.size());

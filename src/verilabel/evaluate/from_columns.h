@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "verilabel/dataset/columns.h"
-#include "verilabel/evaluate/classification.h"
 #include "verilabel/evaluate/input.h"
 
 namespace verilabel {
@@ -33,7 +32,7 @@ struct Coverage {
 };
 
 struct ColumnsInput {
-  EvaluationInput input;                    ///< boxes; classes in the order of `columns.classes`; image ids are sample ids
+  EvaluationInput input;                    ///< classes in the order of `columns.classes`; image ids are sample ids
   std::vector<std::uint32_t> image_sample;  ///< row in `columns.samples` of each image
   std::vector<std::uint32_t> truth_label;   ///< row in `columns.labels` of each truth
   std::vector<std::uint32_t> prediction_label;
@@ -47,16 +46,9 @@ struct ColumnsInput {
 ColumnsInput build_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
                         std::span<const std::uint32_t> sample_rows);
 
-struct ClassificationColumnsInput {
-  ClassificationInput input;               ///< classes in the order of `columns.classes`; image ids are sample ids
-  std::vector<std::uint32_t> truth_label;  ///< row in `columns.labels` of each truth
-  std::vector<std::uint32_t> prediction_label;
-  Coverage coverage;
-};
-
-/// Likewise for classes of whole images, on those samples that have one in the truth set; or, where an image may have any number of
-/// them, on all that are labelled there.
-ClassificationColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
-                                                     std::span<const std::uint32_t> sample_rows, bool is_multi_label = false);
+/// Likewise for classes of whole images, without boxes, on those samples that have one in the truth set; or, where an image may
+/// have any number of them, on all that are labelled there.
+ColumnsInput build_classification_from(const Columns& columns, std::int32_t prediction_set, std::int32_t truth_set,
+                                       std::span<const std::uint32_t> sample_rows, bool is_multi_label = false);
 
 }  // namespace verilabel

@@ -159,8 +159,7 @@ TEST_F(FromColumns, classes_of_whole_images_are_built_from_samples_that_have_one
   label({.sample = 0, .set = kAuto, .confidence = .9, .status = LabelStatus::replaced, .kind = kClass});
   label({.sample = 1, .set = kAuto, .confidence = .5, .kind = kClass});
   label({.sample = 0, .set = kOther, .kind = kClass});
-  const ClassificationColumnsInput built =
-      build_classification_from(columns_, kAuto, kTruth, std::vector<std::uint32_t>{0, 1, 2, 3});
+  const ColumnsInput built = build_classification_from(columns_, kAuto, kTruth, std::vector<std::uint32_t>{0, 1, 2, 3});
   EXPECT_THAT(built.input.images.id, ElementsAre(101));
   EXPECT_THAT(built.truth_label, ElementsAre(0));
   EXPECT_THAT(built.input.truths.category, ElementsAre(1));

@@ -3,7 +3,8 @@
 Wrote classification_reference.txt, which classification_test.cpp reads: words and numbers separated by white space, nan where
 there is no figure. It is kept, because nothing else here asks for scikit-learn. A score that is missing is replaced by one below
 the lowest that there is. Ranks are scikit-learn's where every score is there (it prefers the later of equal classes, so they are
-written in that order), and counted here where some are missing: a class without a score is never among the best.
+written in that order), and counted here where some are missing: a class without a score is never among the best. Thresholds are
+chosen by trying every score that an image is called by: precision, recall and F of what reaches it are scikit-learn's.
 """
 
 import sys
@@ -20,6 +21,7 @@ from sklearn.metrics import (
 
 warnings.simplefilter("ignore")
 THRESHOLD = 0.5
+GOALS = (("f", 1.0), ("f", 2.0), ("f", 0.5), ("precision", 0.8), ("recall", 0.6))
 
 
 def dataset(seed):
@@ -71,6 +73,58 @@ def areas(truth, scores):
     return np.array(columns).T
 
 
+def choose(goal, points):
+    """Of (threshold, precision, recall, F), highest threshold first, the one that achieves the goal; of nan where none does."""
+    kind, value = goal
+    best = (np.nan,) * 4
+    for point in points:
+        _, precision, recall, f = point
+        if kind == "f" and f > 0 and not f <= best[3] + 1e-12:
+            best = point
+        elif kind == "precision" and recall > 0 and precision >= value:
+            best = point
+        elif kind == "recall" and recall >= value and np.isnan(best[0]):
+            best = point
+    return best
+
+
+def chosen(is_multi, truth, scores, ranks):
+    """For all classes together, then for each: what achieves each goal."""
+    images, classes = truth.shape
+    filled = np.nan_to_num(scores, nan=-np.inf)
+    if is_multi:
+        of_class = [sorted(set(filled[np.isfinite(filled[:, k]), k]), reverse=True) for k in range(classes)]
+    else:
+        best = np.array([rank[0] if rank else classes for rank in ranks])
+        best_score = np.array([filled[i, rank[0]] if rank else -np.inf for i, rank in enumerate(ranks)])
+        of_class = [sorted(set(best_score[best == k]), reverse=True) for k in range(classes)]
+
+    def figures(threshold, beta, average):
+        if is_multi and classes == 1:  # see below
+            given, labels = (truth[:, 0], (filled[:, 0] >= threshold).astype(int)), [1]
+        elif is_multi:
+            given, labels = (truth, (filled >= threshold).astype(int)), list(range(classes))
+        else:
+            given, labels = (truth.argmax(1), np.where(best_score >= threshold, best, classes)), list(range(classes))
+        return precision_recall_fscore_support(*given, labels=labels, beta=beta, average=average, zero_division=np.nan)[:3]
+
+    rows = []
+    for k in range(-1, classes):
+        thresholds = sorted(set().union(*of_class), reverse=True) if k < 0 else of_class[k]
+        row = []
+        for goal in GOALS:
+            beta = goal[1] if goal[0] == "f" else 1.0
+            points = []
+            for threshold in thresholds:
+                if k < 0:
+                    points.append((threshold, *figures(threshold, beta, "micro")))
+                else:
+                    points.append((threshold, *(figure[k] for figure in figures(threshold, beta, None))))
+            row += choose(goal, points)
+        rows.append(row)
+    return rows
+
+
 def write(seed, out):
     is_multi, truth, scores = dataset(seed)
     images, classes = truth.shape
@@ -110,6 +164,8 @@ def write(seed, out):
         if average == "weighted":  # scikit-learn falls back on the mean where no class with a figure weighs anything
             figures = [v if of_each[3][~np.isnan(e)].sum() > 0 else np.nan for v, e in zip(figures, of_each)]
         line(*map(float, figures), *map(float, curves[classes + i]))
+    for row in chosen(is_multi, truth, scores, ranks):
+        line(*map(float, row))
 
 
 def main():

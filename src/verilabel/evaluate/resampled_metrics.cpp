@@ -1,6 +1,7 @@
 #include "verilabel/evaluate/resampled_metrics.h"
 
 #include <algorithm>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/average_precision.h"
 #include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/ranking_areas.h"
 
 namespace verilabel {
 namespace {
@@ -17,7 +19,8 @@ using IntervalOf = std::optional<Interval> PointMetricIntervals::*;
 constexpr std::pair<NumberOf, IntervalOf> kNumbers[] = {{&PointMetrics::ap, &PointMetricIntervals::ap},
                                                         {&PointMetrics::precision, &PointMetricIntervals::precision},
                                                         {&PointMetrics::recall, &PointMetricIntervals::recall},
-                                                        {&PointMetrics::f1, &PointMetricIntervals::f1}};
+                                                        {&PointMetrics::f1, &PointMetricIntervals::f1},
+                                                        {&PointMetrics::right_images, &PointMetricIntervals::right_images}};
 
 template <typename Metrics>
 PointMetricIntervals intervals_of(std::size_t resamples, double confidence, const Metrics& metrics_of) {
@@ -70,25 +73,57 @@ void subtract(PointMetrics& metrics, const PointMetrics& subtracted) {
 }  // namespace
 
 ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold)
-    : images_(input.images.size()), threshold_(threshold), classes_(input.classes.size()) {
+    : images_(input.images.size()), threshold_(threshold), classes_(rows_of(input, outcomes)) {}
+
+ResampledMetrics::ResampledMetrics(const ClassificationInput& input, const ClassificationOutcomes& outcomes,
+                                   std::optional<double> threshold, std::span<const std::uint8_t> is_image_right)
+    : images_(input.images.size()),
+      threshold_(threshold),
+      classes_(rows_of(input, outcomes.calls)),
+      one_against_all_(rows_of(input, outcomes.one_against_all)),
+      is_image_right_(is_image_right.begin(), is_image_right.end()) {}
+
+std::vector<ResampledMetrics::Rows> ResampledMetrics::rows_of(const EvaluationInput& input, const Outcomes& outcomes) {
   check_outcomes(input, outcomes);
+  std::vector<Rows> classes(input.classes.size());
   for (std::size_t i = 0; i < input.truths.size(); ++i) {
     if (outcomes.truths[i].outcome != Outcome::ignored) {
-      classes_[input.truths.category[i]].truth_images.push_back(input.truths.image[i]);
+      classes[input.truths.category[i]].truth_images.push_back(input.truths.image[i]);
     }
   }
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
     if (const Outcome outcome = outcomes.predictions[i].outcome; outcome != Outcome::ignored) {
-      classes_[input.predictions.category[i]].predictions.push_back(
+      classes[input.predictions.category[i]].predictions.push_back(
           {input.predictions.score[i], input.predictions.image[i], outcome == Outcome::tp});
     }
   }
   const std::vector<std::int64_t>& rank = input.images.ranks();
-  for (OfClass& of_class : classes_) {
+  for (Rows& of_class : classes) {
     std::stable_sort(of_class.predictions.begin(), of_class.predictions.end(), [&](const Scored& a, const Scored& b) {
       return a.score != b.score ? a.score > b.score : rank[a.image] < rank[b.image];
     });
   }
+  return classes;
+}
+
+/// Average precision of a class against all others.
+std::optional<double> ResampledMetrics::one_against_all(const Rows& rows, std::span<const std::uint32_t> times_of_image) {
+  RankingAreas areas;
+  for (std::size_t i = 0; i < rows.predictions.size();) {
+    const double score = rows.predictions[i].score;
+    std::int64_t right = 0;
+    std::int64_t wrong = 0;
+    for (; i < rows.predictions.size() && rows.predictions[i].score == score; ++i) {
+      (rows.predictions[i].is_right ? right : wrong) += times_of_image[rows.predictions[i].image];
+    }
+    areas.add_level(right, wrong);
+  }
+  std::int64_t truths = 0;
+  for (const std::uint32_t image : rows.truth_images) {
+    truths += times_of_image[image];
+  }
+  areas.add_rest(truths, std::accumulate(times_of_image.begin(), times_of_image.end(), std::int64_t{0}));
+  return areas.average_precision();
 }
 
 PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_of_image) const {
@@ -134,16 +169,29 @@ PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_
     counts.false_negatives = truths - counts.true_positives;
     set_ratios(counts, metrics.per_class[k]);
     all += counts;
-    if (truths > 0) {
-      const double ap = average_precision_of(precision_at_hit, truths);
-      metrics.per_class[k].ap = ap;
-      sum += ap;
+    std::optional<double>& ap = metrics.per_class[k].ap;
+    if (!one_against_all_.empty()) {
+      ap = one_against_all(one_against_all_[k], times_of_image);
+    } else if (truths > 0) {
+      ap = average_precision_of(precision_at_hit, truths);
+    }
+    if (ap) {
+      sum += *ap;
       ++classes_with_truth;
     }
   }
   set_ratios(all, metrics.overall);
   if (classes_with_truth > 0) {
     metrics.overall.ap = sum / static_cast<double>(classes_with_truth);
+  }
+  std::int64_t right_images = 0;
+  std::int64_t all_images = 0;
+  for (std::size_t image = 0; image < is_image_right_.size(); ++image) {
+    right_images += is_image_right_[image] != 0 ? times_of_image[image] : 0;
+    all_images += times_of_image[image];
+  }
+  if (all_images > 0) {
+    metrics.overall.right_images = static_cast<double>(right_images) / static_cast<double>(all_images);
   }
   return metrics;
 }

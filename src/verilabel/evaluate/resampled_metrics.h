@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "verilabel/evaluate/bootstrap.h"
+#include "verilabel/evaluate/classification.h"
 #include "verilabel/evaluate/input.h"
 #include "verilabel/evaluate/outcome.h"
 
@@ -14,10 +15,13 @@ namespace verilabel {
 /// What is told of a part of the data, or compared between two sets of predictions: all at one IoU.
 template <typename Number>
 struct PointNumbers {
-  Number ap{};  ///< mean over the classes with truth, over predictions of every score (101 points of recall)
+  /// Mean over the classes with truth, over predictions of every score: of overlaps at 101 points of recall, of classes of whole
+  /// images that of `ClassificationOfClass`.
+  Number ap{};
   Number precision{};
   Number recall{};
   Number f1{};
+  Number right_images{};  ///< share of the images; of classes of whole images, all classes together, only
 };
 using PointMetrics = PointNumbers<std::optional<double>>;
 using PointMetricIntervals = PointNumbers<std::optional<Interval>>;
@@ -36,6 +40,9 @@ class ResampledMetrics {
  public:
   /// `outcomes` are those of predictions of every score; precision, recall and F1 count those of at least `threshold`.
   ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold);
+  /// Of classes of whole images. `is_image_right` has one flag an image, or is empty: then no share of them is told.
+  ResampledMetrics(const ClassificationInput& input, const ClassificationOutcomes& outcomes, std::optional<double> threshold,
+                   std::span<const std::uint8_t> is_image_right);
 
   std::size_t images() const { return images_; }
   std::size_t classes() const { return classes_.size(); }
@@ -50,13 +57,18 @@ class ResampledMetrics {
     std::uint32_t image;
     bool is_right;
   };
-  struct OfClass {
+  struct Rows {
     std::vector<Scored> predictions;  ///< from the highest score down; of one score by image, then the order of their file
     std::vector<std::uint32_t> truth_images;
   };
+  static std::vector<Rows> rows_of(const EvaluationInput& input, const Outcomes& outcomes);
+  static std::optional<double> one_against_all(const Rows& rows, std::span<const std::uint32_t> times_of_image);
+
   std::size_t images_;
   std::optional<double> threshold_;
-  std::vector<OfClass> classes_;
+  std::vector<Rows> classes_;
+  std::vector<Rows> one_against_all_;  ///< empty where overlaps are compared
+  std::vector<std::uint8_t> is_image_right_;
 };
 
 /// Where each number falls when the images are drawn anew. Nothing where it is undefined on every resample, and for one image,

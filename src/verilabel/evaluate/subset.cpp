@@ -93,4 +93,24 @@ EvaluationInput labels_of(EvaluationInput input, std::span<const std::uint8_t> i
   return input;
 }
 
+ClassificationOutcomes labels_of(ClassificationOutcomes outcomes, std::span<const std::uint8_t> is_truth_wanted,
+                                 std::span<const std::uint8_t> is_prediction_wanted) {
+  for (Outcomes* const all : {&outcomes.calls, &outcomes.one_against_all}) {
+    for (std::size_t i = 0; i < all->predictions.size(); ++i) {
+      LabelOutcome& prediction = all->predictions[i];
+      const bool counts =
+          prediction.outcome == Outcome::tp ? is_truth_wanted[prediction.partner] != 0 : is_prediction_wanted[i] != 0;
+      if (!counts) {
+        prediction = {};
+      }
+    }
+    for (std::size_t i = 0; i < all->truths.size(); ++i) {
+      if (is_truth_wanted[i] == 0) {
+        all->truths[i] = {};
+      }
+    }
+  }
+  return outcomes;
+}
+
 }  // namespace verilabel

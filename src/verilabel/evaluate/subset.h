@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "verilabel/evaluate/classification.h"
 #include "verilabel/evaluate/input.h"
 
 namespace verilabel {
@@ -15,5 +16,10 @@ EvaluationInput images_of(const EvaluationInput& input, std::span<const std::uin
 /// area ranges of `coco_match_options`.
 EvaluationInput labels_of(EvaluationInput input, std::span<const std::uint8_t> is_truth_wanted,
                           std::span<const std::uint8_t> is_prediction_wanted);
+
+/// Likewise of classes of whole images, where labels overlap nothing: a truth that is not wanted is ignored, and with it what its
+/// image is rightly called by; so is a wrong prediction that is not wanted.
+ClassificationOutcomes labels_of(ClassificationOutcomes outcomes, std::span<const std::uint8_t> is_truth_wanted,
+                                 std::span<const std::uint8_t> is_prediction_wanted);
 
 }  // namespace verilabel

@@ -4,38 +4,27 @@
 #include <charconv>
 #include <cmath>
 #include <compare>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
-#include "verilabel/dataset/view.h"
 #include "verilabel/evaluate/subset.h"
 #include "verilabel/formats/import.h"
 #include "verilabel/geometry/mask.h"
 #include "verilabel/store/project.h"
 #include "verilabel/workflow/evaluate_files.h"
 #include "verilabel/workflow/judged.h"
+#include "verilabel/workflow/project_sets.h"
 #include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
 namespace {
-
-std::int32_t set_index(const Project& project, const Columns& columns, const std::string& name) {
-  const auto index = columns.set_index(name);
-  if (!index) {
-    throw Error(ErrorCode::wrong_use, fmt::format("there is no label set '{}'; a file is meant by a name with / or .json", name),
-                {{"sets", project.set_names()}});
-  }
-  return *index;
-}
 
 /// The masks of `label_rows`, in their order, on the pixels of their images.
 RleColumn masks_of(const Project& project, const Columns& columns, std::int32_t set, const std::vector<std::uint32_t>& label_rows) {
@@ -61,39 +50,6 @@ RleColumn masks_of(const Project& project, const Columns& columns, std::int32_t 
   return masks;
 }
 
-void add_outcomes(const Columns& columns, const std::vector<std::uint32_t>& rows, const std::vector<std::uint32_t>& partner_rows,
-                  const std::vector<LabelOutcome>& outcomes, const std::vector<LabelError>& errors,
-                  std::vector<StoredOutcome>& stored) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    StoredOutcome row{.label = {columns.labels.id[rows[i]]}, .outcome = outcomes[i].outcome, .iou = outcomes[i].iou};
-    std::uint32_t partner = outcomes[i].partner;
-    if (!errors.empty() && errors[i].kind != ErrorKind::none) {
-      row.error = errors[i].kind;
-      partner = errors[i].about;
-      row.iou = errors[i].iou;
-    }
-    if (partner != kNoPartner) {
-      row.partner = LabelId{columns.labels.id[partner_rows[partner]]};
-    }
-    stored.push_back(row);
-  }
-}
-
-/// Outcomes of labels and counts of images as the store keeps them. `errors` may be empty.
-template <typename Input>
-void add_outcomes(const Columns& columns, const Input& input, const std::vector<std::uint32_t>& truth_rows,
-                  const std::vector<std::uint32_t>& prediction_rows, const Outcomes& outcomes, const LabelErrors& errors,
-                  StoredEvaluation& stored) {
-  add_outcomes(columns, prediction_rows, truth_rows, outcomes.predictions, errors.predictions, stored.outcomes);
-  add_outcomes(columns, truth_rows, prediction_rows, outcomes.truths, errors.truths, stored.outcomes);
-  std::ranges::sort(stored.outcomes, {}, [](const StoredOutcome& outcome) { return outcome.label.value; });
-  const std::vector<Counts> counts = counts_of_images(input.images.size(), input.truths.image, input.predictions.image, outcomes);
-  for (std::size_t image = 0; image < counts.size(); ++image) {
-    stored.samples.push_back({SampleId{input.images.id[image]}, counts[image].true_positives, counts[image].false_positives,
-                              counts[image].false_negatives});
-  }
-}
-
 std::string json_from(const EvaluateSetsOptions& options, const SetEvaluation& result) {
   const Evaluation& evaluation = result.evaluation;
   std::string out;
@@ -107,43 +63,6 @@ std::string json_from(const EvaluateSetsOptions& options, const SetEvaluation& r
   json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
   json.end_object();
   return out;
-}
-
-std::string json_from(const EvaluateSetsOptions& options, const ClassificationResult& classification) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object().field("protocol", options.protocol).field("where", options.where);
-  json.field("accuracy", classification.accuracy()).field("exact_match", classification.exact_match());
-  for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
-    json.field(fmt::format("top_{}", k), classification.top_k(k));
-  }
-  json.end_object();
-  return out;
-}
-
-View view_of_samples(const Project& project, const EvaluateSetsOptions& options) {
-  View view = View::parse(options.where, project.saved_views());
-  if (!view.has_only_sample_terms()) {
-    throw Error(ErrorCode::wrong_use,
-                "--where of an evaluation chooses samples: use terms about samples only (tag, path, width, count(…), …)");
-  }
-  return view;
-}
-
-/// What was imported in part only is compared like the rest, and told.
-void count_cut_off_imports(const Project& project, const Columns& columns, std::initializer_list<std::string_view> sets,
-                           std::initializer_list<std::span<const std::uint32_t>> compared_labels, Coverage& coverage) {
-  std::unordered_set<std::int64_t> cut_off;
-  for (const ImportRow& import : project.imports()) {
-    if (import.finished_at.empty() && !import.is_undone && std::ranges::find(sets, import.set) != sets.end()) {
-      cut_off.insert(import.id.value);
-    }
-  }
-  coverage.imports_cut_off = static_cast<std::int64_t>(cut_off.size());
-  for (const auto rows : compared_labels) {
-    coverage.labels_of_cut_off_imports +=
-        std::ranges::count_if(rows, [&](std::uint32_t row) { return cut_off.contains(columns.labels.import[row]); });
-  }
 }
 
 /// The id that an image came with, as a tool that reads its file sorts ids: numbers by value, before texts.
@@ -203,8 +122,7 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
   SetsOfProject sets{{}, set_index(project, columns, predictions), set_index(project, columns, options.truth)};
   sets.built = build_from(columns, sets.predictions, sets.truth, sample_rows);
   sets.built.input.images.rank = ranks_by_source(project, sets.built.input.images.id);
-  count_cut_off_imports(project, columns, {predictions, options.truth}, {sets.built.truth_label, sets.built.prediction_label},
-                        sets.built.coverage);
+  count_cut_off_imports(project, columns, {predictions, options.truth}, sets.built, sets.built.coverage);
   if (options.iou_type == IouType::mask) {
     EvaluationInput& input = sets.built.input;
     input.truths.mask = masks_of(project, columns, sets.truth, sets.built.truth_label);
@@ -215,19 +133,6 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
     }
   }
   return sets;
-}
-
-std::vector<std::uint8_t> flags_of(std::span<const std::uint32_t> wanted_rows, std::size_t row_count,
-                                   std::span<const std::uint32_t> rows) {
-  std::vector<std::uint8_t> is_wanted(row_count, 0);
-  for (const std::uint32_t row : wanted_rows) {
-    is_wanted[row] = 1;
-  }
-  std::vector<std::uint8_t> flags;
-  for (const std::uint32_t row : rows) {
-    flags.push_back(is_wanted[row]);
-  }
-  return flags;
 }
 
 /// Labels whose attribute `difficult` says so.
@@ -329,69 +234,22 @@ ProtocolEvaluation judge(const Columns& columns, ColumnsInput& built, const Prot
   }
 }
 
-/// Why the project could not keep the evaluation, as when it is read-only; empty when it has.
-std::string keep(const std::filesystem::path& project_dir, const StoredEvaluation& evaluation) {
-  try {
-    Project::open(project_dir).save_evaluation(evaluation);
-    return "";
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::io) {
-      throw;
-    }
-    return error.message();
+ScenarioEvaluation evaluate_scenario(const ScenarioPart& part, const ColumnsInput& built, const EvaluateOptions& evaluate_options,
+                                     const EvaluateSetsOptions& options) {
+  ScenarioEvaluation result = part.counted;
+  if (!part.has_both_sides()) {
+    return result;
   }
-}
-
-/// `columns` are those that `built` was made from; they get the evaluation that the scenario asks about.
-ScenarioEvaluation evaluate_scenario(const Project& project, Columns& columns, const Scenario& scenario, const ColumnsInput& built,
-                                     const EvaluateOptions& evaluate_options, const EvaluateSetsOptions& options) {
-  const View view = View::parse(scenario.where, project.saved_views());
-  project.take_evaluation(view, columns);
-  ScenarioEvaluation result;
-  result.scenario = scenario;
-  EvaluationInput part;
-  if (view.has_only_sample_terms()) {
-    part = images_of(built.input, flags_of(select_samples(view, columns), columns.samples.size(), built.image_sample));
-    result.samples = static_cast<std::int64_t>(part.images.size());
-    result.truths = static_cast<std::int64_t>(part.truths.size());
-    result.predictions = static_cast<std::int64_t>(part.predictions.size());
-  } else {
-    const std::vector<std::uint32_t> selected = select_labels(view, columns);
-    const auto truths = flags_of(selected, columns.labels.size(), built.truth_label);
-    const auto predictions = flags_of(selected, columns.labels.size(), built.prediction_label);
-    std::vector<std::uint8_t> has_label(built.input.images.size(), 0);
-    for (std::size_t i = 0; i < truths.size(); ++i) {
-      has_label[built.input.truths.image[i]] |= truths[i];
-    }
-    for (std::size_t i = 0; i < predictions.size(); ++i) {
-      has_label[built.input.predictions.image[i]] |= predictions[i];
-    }
-    result.samples = std::ranges::count(has_label, 1);
-    result.truths = std::ranges::count(truths, 1);
-    result.predictions = std::ranges::count(predictions, 1);
-    if (result.truths == 0 || result.predictions == 0) {
-      return result;  // one side alone says nothing about the other: undefined
-    }
-    part = labels_of(built.input, truths, predictions);
-  }
-  const Evaluation evaluation = evaluate(part, evaluate_options);
-  const ResampledMetrics metrics(part, evaluation.outcomes, evaluate_options.threshold);
+  const EvaluationInput input =
+      part.is_of_samples ? images_of(built.input, part.images) : labels_of(built.input, part.truths, part.predictions);
+  const Evaluation evaluation = evaluate(input, evaluate_options);
+  const ResampledMetrics metrics(input, evaluation.outcomes, evaluate_options.threshold);
   if (protocol_from(options.protocol) == Protocol::coco) {
     result.map = evaluation.coco.map;
   }
   result.metrics = metrics.once().overall;
   result.intervals = bootstrap_metrics(metrics, options.bootstrap);
   return result;
-}
-
-void name_images(const Project& project, std::vector<JudgedImage>& images) {
-  for (JudgedImage& image : images) {
-    const Sample sample = project.sample(SampleId{image.id});
-    image.name = sample.name;
-    image.path = sample.path;
-    image.width = sample.width;
-    image.height = sample.height;
-  }
 }
 
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
@@ -415,11 +273,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
     result.intervals = evaluation_intervals(built.input, result.evaluation, options.bootstrap);
   }
   for (const Scenario& scenario : options.scenarios) {
-    try {
-      result.scenarios.push_back(evaluate_scenario(project, columns, scenario, built, evaluate_options, options));
-    } catch (const Error& error) {
-      throw error.with("scenario", scenario.name);
-    }
+    result.scenarios.push_back(evaluate_scenario(part_of(project, columns, scenario, built), built, evaluate_options, options));
   }
   if (!options.compare.empty()) {
     SetsOfProject other = input_of(project, columns, options.compare, options, sample_rows);
@@ -437,7 +291,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   const JudgedLabels& labels = result.details
                                    ? result.details->labels
                                    : judged_alone.emplace(judge_labels(built.input, result.evaluation, evaluate_options));
-  add_outcomes(columns, built.input, built.truth_label, built.prediction_label, labels.outcomes, labels.errors, stored);
+  add_outcomes(columns, built, labels.outcomes, labels.errors, stored);
   result.reason_not_kept = keep(project_dir, stored);
   return result;
 }
@@ -445,8 +299,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
 void validate_for_overlaps(const EvaluateSetsOptions& options) {
   options.validate();
   if (options.is_classification()) {
-    throw Error(ErrorCode::wrong_use,
-                "classes of whole images have no overlaps to choose a threshold by; take a protocol of boxes or masks");
+    throw Error(ErrorCode::wrong_use, "classes of whole images have no overlaps to compare; take a protocol of boxes or masks");
   }
 }
 
@@ -468,6 +321,13 @@ Scenario scenario_from(std::string_view text) {
 bool EvaluateSetsOptions::is_classification() const {
   const Protocol rules = protocol_from(protocol);
   return rules == Protocol::classification || rules == Protocol::multi_label;
+}
+std::string EvaluateSetsOptions::ap_name() const {
+  return is_classification() ? "average_precision" : ap_name_at(protocol_from(protocol), iou);
+}
+std::string_view EvaluateSetsOptions::right_images_name() const {
+  const Protocol rules = protocol_from(protocol);
+  return rules == Protocol::classification ? "accuracy" : rules == Protocol::multi_label ? "exact_match" : "";
 }
 bool EvaluateSetsOptions::predictions_are_file() const {
   return means_file(predictions);
@@ -556,52 +416,6 @@ JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSe
   judged.result.class_names = judged.input.classes.name;
   judged.result.coverage = sets.built.coverage;
   return judged;
-}
-
-SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
-  options.validate();
-  if (!options.is_classification()) {
-    throw Error(ErrorCode::wrong_use, "classes of whole images are compared by the protocols classification and multi_label");
-  }
-  if (options.truth_is_file()) {
-    throw Error(ErrorCode::wrong_use, "a COCO file holds no classes of whole images: import the labels into two sets");
-  }
-  ClassificationOptions rules{.is_multi_label = protocol_from(options.protocol) == Protocol::multi_label};
-  rules.threshold = options.threshold.value_or(rules.threshold);
-  if (!rules.is_multi_label && options.threshold) {
-    throw Error(ErrorCode::wrong_use,
-                "the protocol classification takes no threshold: the best class counts; multi_label takes one");
-  }
-  if (options.with_intervals || !options.scenarios.empty() || !options.compare.empty()) {
-    throw Error(ErrorCode::wrong_use, "intervals, scenarios and comparisons are there for boxes and masks only");
-  }
-  const Project project = Project::open(project_dir, Project::Access::read_only);
-  const View view = view_of_samples(project, options);
-  const Columns columns = project.columns_for(view);
-  const std::int32_t predictions = set_index(project, columns, options.predictions);
-  const std::int32_t truth = set_index(project, columns, options.truth);
-  ClassificationColumnsInput built =
-      build_classification_from(columns, predictions, truth, select_samples(view, columns), rules.is_multi_label);
-  count_cut_off_imports(project, columns, {options.predictions, options.truth}, {built.truth_label, built.prediction_label},
-                        built.coverage);
-  SetClassification classification;
-  classification.result = evaluate_classification(built.input, rules);
-  if (rules.is_multi_label) {
-    classification.threshold = rules.threshold;
-  }
-  classification.coverage = built.coverage;
-  for (const NamedId& row : columns.classes) {
-    classification.class_names.push_back(row.name);
-  }
-  if (options.with_details) {
-    classification.details = classification_details(built.input, classification.result, rules);
-    classification.worst = worst_images(built.input, classification.result.outcomes, {});
-    name_images(project, classification.worst);
-  }
-  StoredEvaluation stored{options.key(), options.predictions, options.truth, json_from(options, classification.result), {}, {}};
-  add_outcomes(columns, built.input, built.truth_label, built.prediction_label, classification.result.outcomes, {}, stored);
-  classification.reason_not_kept = keep(project_dir, stored);
-  return classification;
 }
 
 }  // namespace verilabel

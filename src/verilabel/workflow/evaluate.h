@@ -35,7 +35,7 @@ struct EvaluateSetsOptions {
   std::string hierarchy;          ///< file with the classes of Open Images above each other; empty for none. That protocol only.
   IouType iou_type = IouType::box;
   double iou = 0.5;                 ///< for precision, recall, F1 and the outcome of each label
-  std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1, of multi_label 0.5
+  std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1, of classification every
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
   std::optional<std::string> name;  ///< key under which a project keeps the evaluation, in place of an earlier one; not with files
   bool with_details = false;        ///< how predictions go wrong, beside the numbers
@@ -50,8 +50,11 @@ struct EvaluateSetsOptions {
   bool truth_is_file() const;
   /// The name, or `latest`.
   std::string key() const { return name.value_or("latest"); }
-  /// `ap_name_at` of the protocol and the IoU.
-  std::string ap_name() const { return ap_name_at(protocol_from(protocol), iou); }
+  /// What the numbers of `PointNumbers` are called that have no name of their own. Average precision: by `ap_name_at` of the
+  /// protocol and the IoU, or `average_precision`.
+  std::string ap_name() const;
+  /// "accuracy", "exact_match"; empty where overlaps are compared.
+  std::string_view right_images_name() const;
   /// Throws `wrong_use`.
   void validate() const;
 };
@@ -103,15 +106,11 @@ struct ComparedNumber {
 struct SetComparison {
   std::string other_predictions;
   std::optional<double> other_threshold;
-  /// The first of the protocol's numbers. It is not counted again on images drawn anew, as that would match them at every IoU.
-  ComparedNumber own;
-  PointNumbers<ComparedNumber> metrics;  ///< each at its own threshold
-  struct OfClass {
-    ComparedNumber ap;         ///< the protocol's
-    ComparedNumber ap_at_iou;  ///< COCO's at the one IoU
-    ComparedNumber f1;         ///< each at its own threshold
-  };
-  std::vector<OfClass> per_class;  ///< in the order of `class_names`
+  PointNumbersByClass<ComparedNumber> numbers;  ///< precision, recall and F1 of each side are at its own threshold
+  /// Of overlaps: the first of the protocol's numbers, and its average precision of each class. They are not counted again on
+  /// images drawn anew, as that would match them at every IoU.
+  std::optional<ComparedNumber> own;
+  std::vector<ComparedNumber> own_ap_per_class;
 };
 
 /// An evaluation with the names and the coverage that make its numbers readable.
@@ -138,13 +137,12 @@ struct SetEvaluation {
 /// Compares the boxes or masks of two files, or of two label sets of the project in `project_dir`, which is opened for sets only;
 /// for sets the evaluation with the outcome of each label at the threshold is stored under its name, unless the project cannot be
 /// written. Throws `wrong_use` for a set, view or protocol that does not exist (naming those that do), for a file beside a set, and
-/// for the protocol classification; `bad_data` for a truth that lacks what the protocol asks for; `not_found`, `io`.
+/// for the protocols of classes of whole images; `bad_data` for a truth that lacks what the protocol asks for; `not_found`, `io`.
 SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 /// Likewise of classes of whole images.
 struct SetClassification {
   ClassificationResult result;
-  std::optional<double> threshold;       ///< from which on a class is taken; nothing where the best one always is
   std::vector<std::string> class_names;  ///< in the order of `result.per_class`
   Coverage coverage;
   std::string reason_not_kept;
@@ -152,6 +150,9 @@ struct SetClassification {
   std::optional<ClassificationDetails> details;
   std::vector<JudgedImage>
       worst;  ///< with details: the images with most errors, of as many the one that is most surely wrong first
+  std::optional<EvaluationIntervals> intervals;
+  std::vector<ScenarioEvaluation> scenarios;
+  std::optional<SetComparison> comparison;
 };
 
 /// Compares classes of whole images of two label sets, by the protocol classification or multi_label. Stores and throws likewise;

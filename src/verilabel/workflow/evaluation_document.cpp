@@ -220,53 +220,71 @@ void write_distribution(JsonWriter& json, std::string_view name, const Distribut
   json.field("outside", distribution.outside).end_object();
 }
 
-void write_point_metrics(JsonWriter& json, const PointMetrics& metrics, std::string_view ap_name) {
-  json.field(ap_name, metrics.ap).field("precision", metrics.precision).field("recall", metrics.recall).field("f1", metrics.f1);
+/// What numbers are called. `right_images` is empty where they are not told.
+struct PointNames {
+  std::string ap;
+  std::string_view right_images;
+};
+
+PointNames names_of(const EvaluateSetsOptions& options) {
+  return {options.ap_name(), options.right_images_name()};
 }
 
-void write_point_intervals(JsonWriter& json, const PointMetricIntervals& intervals, std::string_view ap_name) {
+void write_point_metrics(JsonWriter& json, const PointMetrics& metrics, const PointNames& names) {
+  if (!names.right_images.empty()) {
+    json.field(names.right_images, metrics.right_images);
+  }
+  json.field(names.ap, metrics.ap).field("precision", metrics.precision).field("recall", metrics.recall).field("f1", metrics.f1);
+}
+
+void write_point_intervals(JsonWriter& json, const PointMetricIntervals& intervals, const PointNames& names) {
   json.key("intervals").begin_object();
-  write_interval(json, ap_name, intervals.ap);
+  if (!names.right_images.empty()) {
+    write_interval(json, names.right_images, intervals.right_images);
+  }
+  write_interval(json, names.ap, intervals.ap);
   write_interval(json, "precision", intervals.precision);
   write_interval(json, "recall", intervals.recall);
   write_interval(json, "f1", intervals.f1);
   json.end_object();
 }
 
-void write_intervals(JsonWriter& json, const SetEvaluation& result, const EvaluateSetsOptions& options) {
-  const auto& [metrics, intervals] = *result.intervals;
-  const std::string ap_name = options.ap_name();
-  const auto write = [&](std::string_view name, const PointMetrics& numbers, const PointMetricIntervals& intervals_of_numbers) {
+void write_intervals(JsonWriter& json, const EvaluationIntervals& of_evaluation, const std::vector<std::string>& class_names,
+                     const std::optional<double>& threshold, const EvaluateSetsOptions& options) {
+  const auto& [metrics, intervals] = of_evaluation;
+  const auto write = [&](std::string_view name, const PointMetrics& numbers, const PointMetricIntervals& intervals_of_numbers,
+                         const PointNames& names) {
     json.key(name).begin_object().key("metrics").begin_object();
-    write_point_metrics(json, numbers, ap_name);
+    write_point_metrics(json, numbers, names);
     json.end_object();
-    write_point_intervals(json, intervals_of_numbers, ap_name);
+    write_point_intervals(json, intervals_of_numbers, names);
     json.end_object();
   };
-  json.key("intervals").begin_object().field("iou", options.iou).field("threshold", result.evaluation.at_threshold.threshold);
+  json.key("intervals").begin_object();
+  json.field("iou", options.is_classification() ? std::nullopt : std::optional(options.iou)).field("threshold", threshold);
   json.field("confidence", options.bootstrap.confidence).field("resamples", options.bootstrap.resamples);
-  write("overall", metrics.overall, intervals.overall);
+  write("overall", metrics.overall, intervals.overall, names_of(options));
   json.key("per_class").begin_object();
-  for (std::size_t k = 0; k < result.class_names.size(); ++k) {
-    write(result.class_names[k], metrics.per_class[k], intervals.per_class[k]);
+  for (std::size_t k = 0; k < class_names.size(); ++k) {
+    write(class_names[k], metrics.per_class[k], intervals.per_class[k], {options.ap_name(), ""});
   }
   json.end_object().end_object();
 }
 
-void write_scenarios(JsonWriter& json, const SetEvaluation& result, const EvaluateSetsOptions& options) {
-  const std::string ap_name = options.ap_name();
+void write_scenarios(JsonWriter& json, const std::vector<ScenarioEvaluation>& scenarios, const EvaluateSetsOptions& options) {
+  const PointNames names = names_of(options);
   const bool is_coco = protocol_from(options.protocol) == Protocol::coco;
   json.key("scenarios").begin_array();
-  for (const ScenarioEvaluation& one : result.scenarios) {
+  for (const ScenarioEvaluation& one : scenarios) {
     json.begin_object().field("name", one.scenario.name).field("where", one.scenario.where);
     json.field("samples", one.samples).field("truths", one.truths).field("predictions", one.predictions);
     json.key("metrics").begin_object();
     if (is_coco) {
       json.field("mAP", one.map);
     }
-    write_point_metrics(json, one.metrics, ap_name);
+    write_point_metrics(json, one.metrics, names);
     json.end_object();
-    write_point_intervals(json, one.intervals, ap_name);
+    write_point_intervals(json, one.intervals, names);
     json.end_object();
   }
   json.end_array();
@@ -279,22 +297,31 @@ void write_compared(JsonWriter& json, std::string_view name, const ComparedNumbe
   json.end_object();
 }
 
-void write_comparison(JsonWriter& json, const SetEvaluation& result, std::string_view ap_name) {
-  const SetComparison& comparison = *result.comparison;
+/// `own_name` is that of the protocol's first number, where the comparison has it.
+void write_comparison(JsonWriter& json, const SetComparison& comparison, std::string_view own_name,
+                      const std::vector<std::string>& class_names, const PointNames& names) {
+  const auto& [overall, per_class] = comparison.numbers;
   json.key("comparison").begin_object().field("predictions", comparison.other_predictions);
   json.field("threshold", comparison.other_threshold);
   json.key("metrics").begin_object();
-  write_compared(json, result.numbers.metrics.front().first, comparison.own);
-  write_compared(json, ap_name, comparison.metrics.ap);
-  write_compared(json, "precision", comparison.metrics.precision);
-  write_compared(json, "recall", comparison.metrics.recall);
-  write_compared(json, "f1", comparison.metrics.f1);
+  if (comparison.own) {
+    write_compared(json, own_name, *comparison.own);
+  }
+  if (!names.right_images.empty()) {
+    write_compared(json, names.right_images, overall.right_images);
+  }
+  write_compared(json, names.ap, overall.ap);
+  write_compared(json, "precision", overall.precision);
+  write_compared(json, "recall", overall.recall);
+  write_compared(json, "f1", overall.f1);
   json.end_object().key("per_class").begin_object();
-  for (std::size_t k = 0; k < comparison.per_class.size(); ++k) {
-    json.key(result.class_names[k]).begin_object();
-    write_compared(json, "AP", comparison.per_class[k].ap);
-    write_compared(json, ap_name, comparison.per_class[k].ap_at_iou);
-    write_compared(json, "f1", comparison.per_class[k].f1);
+  for (std::size_t k = 0; k < per_class.size(); ++k) {
+    json.key(class_names[k]).begin_object();
+    if (comparison.own) {
+      write_compared(json, "AP", comparison.own_ap_per_class[k]);
+    }
+    write_compared(json, names.ap, per_class[k].ap);
+    write_compared(json, "f1", per_class[k].f1);
     json.end_object();
   }
   json.end_object().end_object();
@@ -346,7 +373,6 @@ void write_average(JsonWriter& json, std::string_view name, const Classification
 
 std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptions& options,
                             const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
-  const std::string ap_name = options.ap_name();
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("evaluation").begin_object();
@@ -359,16 +385,16 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
   write_classes(json, result);
   write_coverage(json, result);
   if (result.intervals) {
-    write_intervals(json, result, options);
+    write_intervals(json, *result.intervals, result.class_names, result.evaluation.at_threshold.threshold, options);
   }
   if (!options.scenarios.empty()) {
-    write_scenarios(json, result, options);
+    write_scenarios(json, result.scenarios, options);
   }
   if (result.comparison) {
-    write_comparison(json, result, ap_name);
+    write_comparison(json, *result.comparison, result.numbers.metrics.front().first, result.class_names, names_of(options));
   }
   if (result.details) {
-    write_errors(json, *result.details, ap_name);
+    write_errors(json, *result.details, options.ap_name());
     write_confusion(json, result.details->confusion, result.evaluation.per_class, result.class_names, result.details->threshold,
                     options.iou);
     write_calibration(json, result.details->calibration);
@@ -386,11 +412,12 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
 std::string classification_json(const SetClassification& classification, const EvaluateSetsOptions& options,
                                 const std::function<std::string(const JudgedImage&)>& thumbnail_of) {
   const ClassificationResult& result = classification.result;
+  const std::optional<double>& threshold = result.at_threshold.threshold;
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("evaluation").begin_object();
   json.field("predictions", options.predictions).field("truth", options.truth).field("protocol", options.protocol);
-  json.field("threshold", classification.threshold).field("where", options.where).field("name", options.key()).end_object();
+  json.field("threshold", threshold).field("where", options.where).field("name", options.key()).end_object();
   json.key("metrics").begin_object().field("accuracy", result.accuracy());
   for (std::size_t k = 1; k <= ClassificationResult::kLargestK; ++k) {
     json.field(fmt::format("top_{}", k), result.top_k(k));
@@ -407,17 +434,27 @@ std::string classification_json(const SetClassification& classification, const E
     json.field("precision", counts.precision()).field("recall", counts.recall()).field("f1", counts.f1());
     write_counts(json, counts);
     json.field("roc_auc", of_class.roc_auc).field("average_precision", of_class.average_precision);
-    json.field("truths", of_class.truths).field("predictions", of_class.predictions).end_object();
+    json.field("truths", of_class.truths).field("predictions", of_class.predictions);
+    json.field("best_threshold", of_class.best_f1.threshold).field("best_f1", of_class.best_f1.counts.f1()).end_object();
   }
   json.end_object().key("coverage").begin_object();
   write_common_coverage(json, classification.coverage);
   json.field("without_prediction", result.images_without_prediction);
   json.field("without_class_in_truth", classification.coverage.samples_without_class);
   json.end_object();
+  if (classification.intervals) {
+    write_intervals(json, *classification.intervals, classification.class_names, threshold, options);
+  }
+  if (!options.scenarios.empty()) {
+    write_scenarios(json, classification.scenarios, options);
+  }
+  if (classification.comparison) {
+    write_comparison(json, *classification.comparison, "", classification.class_names, names_of(options));
+  }
   if (const std::optional<ClassificationDetails>& details = classification.details) {
-    write_confusion(json, details->confusion, result.per_class, classification.class_names, classification.threshold, std::nullopt);
+    write_confusion(json, details->confusion, result.per_class, classification.class_names, threshold, std::nullopt);
     write_calibration(json, details->calibration);
-    write_curves(json, details->curves, classification.class_names, classification.threshold);
+    write_curves(json, details->curves, classification.class_names, threshold);
     json.key("distributions").begin_object();
     write_distribution(json, "confidence", details->scores);
     json.end_object();

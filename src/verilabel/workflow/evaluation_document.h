@@ -14,8 +14,9 @@ namespace verilabel {
 std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptions& options,
                             const std::function<std::string(const JudgedImage&)>& thumbnail_of = {});
 
-/// Likewise of classes of whole images: `evaluation`, `metrics`, `exact_match`, `averages`, `per_class`, `coverage`; with details
-/// `confusion`, `calibration`, `curves`, `distributions` and `worst`.
+/// Likewise of classes of whole images: `evaluation`, `metrics`, `exact_match`, `averages`, `per_class`, `coverage`; `intervals`,
+/// `scenarios` and `comparison` where they were asked for; with details `confusion`, `calibration`, `curves`, `distributions` and
+/// `worst`.
 std::string classification_json(const SetClassification& classification, const EvaluateSetsOptions& options,
                                 const std::function<std::string(const JudgedImage&)>& thumbnail_of = {});
 

@@ -107,27 +107,35 @@ SetComparison compare_predictions(const ComparedPredictions& first, const Compar
   const auto metrics_of = [](const ComparedPredictions& side) {
     return ResampledMetrics(side.input, side.evaluation.outcomes, side.evaluation.at_threshold.threshold);
   };
-  const ResampledMetrics first_metrics = metrics_of(first);
-  const ResampledMetrics other_metrics = metrics_of(other);
-  const PointMetricsByClass a = first_metrics.once();
-  const PointMetricsByClass b = other_metrics.once();
-  const PointMetricIntervalsByClass differences = bootstrap_differences(first_metrics, other_metrics, options.bootstrap);
-
   SetComparison comparison;
   comparison.other_predictions = options.compare;
   comparison.other_threshold = other.evaluation.at_threshold.threshold;
+  comparison.numbers = compared_numbers(metrics_of(first), metrics_of(other), options.bootstrap);
   comparison.own = {first.numbers.metrics.front().second, other.numbers.metrics.front().second, std::nullopt};
-  comparison.metrics = {{a.overall.ap, b.overall.ap, differences.overall.ap},
-                        {a.overall.precision, b.overall.precision, differences.overall.precision},
-                        {a.overall.recall, b.overall.recall, differences.overall.recall},
-                        {a.overall.f1, b.overall.f1, differences.overall.f1}};
-  for (std::size_t k = 0; k < a.per_class.size(); ++k) {
-    const PointMetricIntervals& difference = differences.per_class[k];
-    comparison.per_class.push_back({{first.numbers.ap_per_class[k], other.numbers.ap_per_class[k], std::nullopt},
-                                    {a.per_class[k].ap, b.per_class[k].ap, difference.ap},
-                                    {a.per_class[k].f1, b.per_class[k].f1, difference.f1}});
+  for (std::size_t k = 0; k < first.numbers.ap_per_class.size(); ++k) {
+    comparison.own_ap_per_class.push_back({first.numbers.ap_per_class[k], other.numbers.ap_per_class[k], std::nullopt});
   }
   return comparison;
+}
+
+PointNumbersByClass<ComparedNumber> compared_numbers(const ResampledMetrics& first, const ResampledMetrics& other,
+                                                     const BootstrapOptions& bootstrap) {
+  const auto compare = [](const PointMetrics& a, const PointMetrics& b, const PointMetricIntervals& difference) {
+    return PointNumbers<ComparedNumber>{{a.ap, b.ap, difference.ap},
+                                        {a.precision, b.precision, difference.precision},
+                                        {a.recall, b.recall, difference.recall},
+                                        {a.f1, b.f1, difference.f1},
+                                        {a.right_images, b.right_images, difference.right_images}};
+  };
+  const PointMetricsByClass a = first.once();
+  const PointMetricsByClass b = other.once();
+  const PointMetricIntervalsByClass differences = bootstrap_differences(first, other, bootstrap);
+  PointNumbersByClass<ComparedNumber> numbers;
+  numbers.overall = compare(a.overall, b.overall, differences.overall);
+  for (std::size_t k = 0; k < a.per_class.size(); ++k) {
+    numbers.per_class.push_back(compare(a.per_class[k], b.per_class[k], differences.per_class[k]));
+  }
+  return numbers;
 }
 
 }  // namespace verilabel

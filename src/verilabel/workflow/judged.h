@@ -32,6 +32,13 @@ std::vector<JudgedImage> worst_images(const EvaluationInput& input, const Outcom
 EvaluationIntervals evaluation_intervals(const EvaluationInput& input, const Evaluation& evaluation,
                                          const BootstrapOptions& bootstrap);
 
+/// Likewise of classes of whole images.
+struct JudgedClasses {
+  ClassificationInput input;
+  SetClassification result;
+};
+JudgedClasses judge_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
+
 /// One side of a comparison.
 struct ComparedPredictions {
   const EvaluationInput& input;
@@ -42,5 +49,9 @@ struct ComparedPredictions {
 /// Both have the same images, truths and classes.
 SetComparison compare_predictions(const ComparedPredictions& first, const ComparedPredictions& other,
                                   const EvaluateSetsOptions& options);
+
+/// The numbers of both on the same images and classes. Throws what `bootstrap_differences` does.
+PointNumbersByClass<ComparedNumber> compared_numbers(const ResampledMetrics& first, const ResampledMetrics& other,
+                                                     const BootstrapOptions& bootstrap);
 
 }  // namespace verilabel

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -95,6 +96,40 @@ Counts counts_by_class(const ScoreCurves& curves, const ThresholdRecommendation&
   return sum;
 }
 
+/// From the outcomes of predictions of every score.
+ThresholdRecommendation recommend(const EvaluationInput& input, const Outcomes& outcomes, const ScoreCurves& curves,
+                                  const RecommendOptions& options) {
+  ThresholdRecommendation recommendation;
+  recommendation.class_names = input.classes.name;
+  recommendation.goal = options.goal;
+  const auto recommend_for = [&](const ScoreCurve& curve) {
+    return Recommendation{point_for(curve, options.goal), std::nullopt, curve.truths()};
+  };
+  recommendation.overall = recommend_for(curves.overall);
+  for (const ScoreCurve& curve : curves.per_class) {
+    recommendation.per_class.push_back(recommend_for(curve));
+  }
+  recommendation.shared = shared_by(curves, recommendation);
+  recommendation.by_class = counts_by_class(curves, recommendation);
+  if (options.with_intervals) {
+    const ThresholdIntervals intervals = bootstrap_thresholds(input, outcomes, options.goal, options.bootstrap);
+    recommendation.overall.threshold = intervals.overall.threshold;
+    for (std::size_t k = 0; k < intervals.per_class.size(); ++k) {
+      if (recommendation.per_class[k].point) {
+        recommendation.per_class[k].threshold = intervals.per_class[k].threshold;
+      }
+    }
+    if (recommendation.overall.point) {
+      const ResampledMetrics metrics(input, outcomes, recommendation.overall.point->threshold);
+      recommendation.intervals = bootstrap_metrics(metrics, options.bootstrap);
+    }
+  }
+  for (const UsualGoal& usual : kUsualGoals) {
+    recommendation.choices.push_back({usual.goal, usual.use, point_for(curves.overall, usual.goal)});
+  }
+  return recommendation;
+}
+
 std::optional<double> threshold_for(const ThresholdRecommendation& recommendation, std::string_view use) {
   const auto found = std::ranges::find(recommendation.choices, use, &ThresholdChoice::use);
   return found == recommendation.choices.end() || !found->point ? std::nullopt : found->point->threshold;
@@ -116,37 +151,25 @@ std::string name_of(const ThresholdGoal& goal) {
 
 ThresholdRecommendation recommend_thresholds(const std::filesystem::path& project_dir, const RecommendOptions& options) {
   options.goal.validate();
-  const JudgedSets judged = judge_sets(project_dir, options.sets);
+  if (options.sets.is_classification()) {
+    JudgedClasses judged = judge_classes_of_sets(project_dir, options.sets);
+    const Outcomes& calls = judged.result.result.of_every_score.calls;
+    const ScoreCurves curves = score_curves(judged.input, calls);
+    ThresholdRecommendation recommendation = recommend(judged.input, calls, curves, options);
+    for (std::size_t k = 0; k < curves.per_class.size(); ++k) {
+      const bool occurs = judged.result.result.per_class[k].truths > 0 || curves.per_class[k].size() > 0;
+      recommendation.class_occurs.push_back(occurs ? 1 : 0);
+    }
+    recommendation.sets = std::move(judged.result);
+    return recommendation;
+  }
+  JudgedSets judged = judge_sets(project_dir, options.sets);
   const Outcomes& outcomes = judged.result.evaluation.outcomes;
-  const ScoreCurves curves = score_curves(judged.input, outcomes);
-  ThresholdRecommendation recommendation;
-  recommendation.goal = options.goal;
-  const auto recommend = [&](const ScoreCurve& curve) {
-    return Recommendation{point_for(curve, options.goal), std::nullopt, curve.truths()};
-  };
-  recommendation.overall = recommend(curves.overall);
-  for (const ScoreCurve& curve : curves.per_class) {
-    recommendation.per_class.push_back(recommend(curve));
+  ThresholdRecommendation recommendation = recommend(judged.input, outcomes, score_curves(judged.input, outcomes), options);
+  for (const ClassEvaluation& of_class : judged.result.evaluation.per_class) {
+    recommendation.class_occurs.push_back(of_class.truths > 0 || of_class.predictions > 0 ? 1 : 0);
   }
-  recommendation.shared = shared_by(curves, recommendation);
-  recommendation.by_class = counts_by_class(curves, recommendation);
-  if (options.with_intervals) {
-    const ThresholdIntervals intervals = bootstrap_thresholds(judged.input, outcomes, options.goal, options.bootstrap);
-    recommendation.overall.threshold = intervals.overall.threshold;
-    for (std::size_t k = 0; k < intervals.per_class.size(); ++k) {
-      if (recommendation.per_class[k].point) {
-        recommendation.per_class[k].threshold = intervals.per_class[k].threshold;
-      }
-    }
-    if (recommendation.overall.point) {
-      const ResampledMetrics metrics(judged.input, outcomes, recommendation.overall.point->threshold);
-      recommendation.intervals = bootstrap_metrics(metrics, options.bootstrap);
-    }
-  }
-  for (const UsualGoal& usual : kUsualGoals) {
-    recommendation.choices.push_back({usual.goal, usual.use, point_for(curves.overall, usual.goal)});
-  }
-  recommendation.sets = judged.result;
+  recommendation.sets = std::move(judged.result);
   return recommendation;
 }
 
@@ -159,9 +182,8 @@ std::string recommendation_json(const ThresholdRecommendation& recommendation) {
   json.field("acceptance", threshold_for(recommendation, kAcceptance));
   json.key("per_class").begin_object();
   for (std::size_t k = 0; k < recommendation.per_class.size(); ++k) {
-    const ClassEvaluation& of_class = recommendation.sets.evaluation.per_class[k];
-    if (of_class.truths > 0 || of_class.predictions > 0) {
-      json.key(recommendation.sets.class_names[k]).begin_object();
+    if (recommendation.class_occurs[k] != 0) {
+      json.key(recommendation.class_names[k]).begin_object();
       write_recommendation(json, recommendation.per_class[k]);
       json.end_object();
     }

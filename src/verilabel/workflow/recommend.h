@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "verilabel/evaluate/bootstrap.h"
@@ -41,11 +42,13 @@ struct ThresholdChoice {
 };
 
 struct ThresholdRecommendation {
-  SetEvaluation sets;  ///< names and coverage; numbers at the threshold of greatest F1
+  std::variant<SetEvaluation, SetClassification> sets;  ///< with the coverage; numbers at the threshold of greatest F1, or at every
+  std::vector<std::string> class_names;
+  std::vector<std::uint8_t> class_occurs;  ///< flags: the class has truths or predictions
   ThresholdGoal goal;
   Recommendation overall;
   PointMetricIntervals intervals;         ///< of what the overall threshold, as it is, yields on images drawn anew
-  std::vector<Recommendation> per_class;  ///< in the order of `sets.class_names`
+  std::vector<Recommendation> per_class;  ///< in the order of `class_names`
   /// One threshold for all classes with few truths, found on them together, so that what holds for it and for each other class
   /// holds for the whole; the overall one where they have few truths even together. Nothing where no class has few.
   std::optional<Recommendation> shared;
@@ -53,7 +56,10 @@ struct ThresholdRecommendation {
   std::vector<ThresholdChoice> choices;  ///< from the lowest threshold to the highest: from keeping to being sure
 };
 
-/// Recommends thresholds from the comparison of two sets or files, which is not stored. Throws what `evaluate_sets` does.
+/// Recommends thresholds from the comparison of two sets or files, which is not stored. Of classes of whole images, where an image
+/// may have several, each pair of image and class is decided by itself, as a box is; where it has one, the threshold is the score
+/// of its best class below which it gets none: precision is of the images that get one, recall of all truths. Throws what
+/// `evaluate_sets` and `evaluate_classes_of_sets` do.
 ThresholdRecommendation recommend_thresholds(const std::filesystem::path& project_dir, const RecommendOptions& options);
 
 /// `{"goal", "threshold", "f1", …, "training", "acceptance", "per_class", "shared", "by_class", "choices"}`: what `threshold

@@ -15,7 +15,8 @@
 //   curves         overall and per_class {name}: truths, threshold [falling], tp [], fp [] with every score at or above
 //   distributions  confidence and iou: from, to, tp [counts], fp [counts]
 //   intervals      threshold, confidence, resamples, overall {metrics, intervals {name: [low, high]}}, per_class by name likewise
-//                  (average precision at the IoU is called AP_50, AP_75, …, by COCO's rules beside others coco_AP_50)
+//                  (average precision at the IoU is called AP_50, AP_75, …, by COCO's rules beside others coco_AP_50; of classes of
+//                  whole images average_precision, beside accuracy or exact_match of all classes together)
 //   scenarios      [{name, where, samples, truths, predictions, metrics, intervals {name: [low, high]}}]
 //   comparison     predictions, metrics {name: {this, other, difference, interval}}, per_class {name: {AP, AP_50, f1}} likewise
 //   worst          [{sample, name, width, height, tp, fp, fn, f1, thumbnail, labels [{role, class, box, score, outcome, error, iou}]}]
@@ -670,8 +671,9 @@ const METRICS = new Map([
   ["threshold", "Least score that counts in precision, recall and F1"],
 ]);
 
-/** The name of average precision at the one IoU of the evaluation, as intervals, scenarios, comparison and errors have it. */
-const apNameIn = (numbers) => Object.keys(numbers ?? {}).find((name) => /^(coco_)?AP_[\d.]+$/.test(name));
+/** The name of average precision as intervals, scenarios, comparison and errors have it: at the one IoU, or of whole images. */
+const apNameIn = (numbers) =>
+  Object.keys(numbers ?? {}).find((name) => /^(coco_)?AP_[\d.]+$/.test(name) || name === "average_precision");
 
 /** What a number means; average precision is another thing in other protocols. */
 function meaningOf(report, name) {
@@ -1441,14 +1443,22 @@ function whiskerCell(value, interval, kind) {
   );
 }
 
-/** Columns of rows that have `metrics` and `intervals`; `ap` is what they call average precision. */
-const pointColumns = (report, ap, metricOf) =>
-  [ap, "precision", "recall", "f1"].map((key) => ({
+/** Columns of rows that have `metrics` and `intervals`, called as in `numbers`. */
+function pointColumns(report, numbers, metricOf) {
+  const ap = apNameIn(numbers) ?? "AP_50";
+  const ofImages = ["accuracy", "exact_match"].filter((name) => name in (numbers ?? {}));
+  return [...ofImages, ap, "precision", "recall", "f1"].map((key) => ({
     title: metricTitle(key),
     tip: meaningOf(report, key),
     value: (row) => metricOf(row)?.metrics?.[key],
-    cell: (row) => whiskerCell(metricOf(row)?.metrics?.[key], metricOf(row)?.intervals?.[key], key === ap ? "ap" : key),
+    cell: (row) =>
+      whiskerCell(
+        metricOf(row)?.metrics?.[key],
+        metricOf(row)?.intervals?.[key],
+        key === ap || ofImages.includes(key) ? "ap" : key,
+      ),
   }));
+}
 
 function drawIntervals(report) {
   const { intervals } = report.json;
@@ -1467,7 +1477,7 @@ function drawIntervals(report) {
         cell: (name) => (name === null ? h("strong", {}, "all classes together") : nameCell(name)),
       },
       { title: "Truths", value: (name) => (name === null ? null : report.classes.get(name)?.truths), format: count },
-      ...pointColumns(report, apNameIn(intervals.overall?.metrics) ?? "AP_50", ofClass),
+      ...pointColumns(report, intervals.overall?.metrics, ofClass),
     ],
     rows: [null, ...Object.keys(intervals.per_class ?? {}).filter(isInteresting)],
     name: ["row"],
@@ -1505,7 +1515,7 @@ function drawScenarios(report) {
       ...(rows.some((row) => row.metrics?.mAP !== undefined)
         ? [{ title: "mAP", value: (row) => row.metrics?.mAP, cell: (row) => whiskerCell(row.metrics?.mAP, null, "ap") }]
         : []),
-      ...pointColumns(report, apNameIn(rows[0].metrics) ?? "AP_50", (row) => row),
+      ...pointColumns(report, rows[0].metrics, (row) => row),
     ],
     rows,
     name: ["scenario"],
@@ -1577,9 +1587,13 @@ function drawComparison(report) {
     caption: "Both sets, class by class",
     columns: [
       of("Class", ([name]) => name, { isText: true, cell: ([name]) => nameCell(name) }),
-      ofClass("AP, this", "AP", "this"),
-      ofClass("AP, other", "AP", "other"),
-      difference("AP, difference", ([, row]) => row.AP?.difference),
+      ...(report.isOfImages
+        ? []
+        : [
+            ofClass("AP, this", "AP", "this"),
+            ofClass("AP, other", "AP", "other"),
+            difference("AP, difference", ([, row]) => row.AP?.difference),
+          ]),
       ...atIou,
       ofClass("F1, this", "f1", "this"),
       ofClass("F1, other", "f1", "other"),
@@ -1599,8 +1613,11 @@ function drawComparison(report) {
       h("strong", {}, report.evaluation.predictions ?? "predictions"),
       ", less the other, ",
       h("strong", {}, comparison.predictions ?? "predictions"),
-      ", on the same samples: above 0 this one is better. Intervals come from drawing the images anew, on which only numbers at " +
-        "the evaluation's one IoU are counted again; average precision over several IoUs, or by another protocol's rules, has none.",
+      ", on the same samples: above 0 this one is better. Intervals come from drawing the images anew" +
+        (report.isOfImages
+          ? "."
+          : ", on which only numbers at the evaluation's one IoU are counted again; average precision over several IoUs, or by " +
+            "another protocol's rules, has none."),
     ),
     metrics.element,
     classes.length > 0
@@ -1797,9 +1814,8 @@ const SECTIONS = [
   { id: "worst", title: "Worst images", draw: drawWorst },
 ];
 
-const NOT_OF_IMAGES = ["errors", "intervals", "scenarios", "comparison"];
-
-const sectionsOf = (report) => SECTIONS.filter(({ id }) => !report.isOfImages || !NOT_OF_IMAGES.includes(id));
+/** Without overlaps there are no kinds of error. */
+const sectionsOf = (report) => SECTIONS.filter(({ id }) => !report.isOfImages || id !== "errors");
 
 function drawPage() {
   const report = new Report(JSON.parse(document.getElementById("document").textContent));
