@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -262,6 +263,106 @@ class Labelling(ProgramCase):
         self.assertTrue(any(0 < done < 128 for _, done in seen), "no reading fell inside the run")
         fresh = len(self.run_program("labels", "--where", "limit:1000000").json["labels"])
         self.assertEqual(fresh, len(self.exported("auto")))
+
+    def labels(self, view, project=None):
+        return self.run_program("labels", "--where", f"{view} limit:1000000", project=project).json["labels"]
+
+    def test_a_stronger_model_replaces_only_what_is_doubtful_whatever_befalls_it(self):
+        photographs = self.data / "coco128-val"
+        self.run_program("import", "--images", photographs / "images", "--labels", photographs, "--format", "yolo")
+        self.run_program("label", "--model", self.model(NANODET), "--floor", "0.2")
+        self.run_program("review", "accept", "--where", "set:auto class:person confidence>=0.75")
+        self.run_program("review", "reject", "--where", "set:auto class:chair confidence>=0.3 confidence<0.33")
+        before, shown_before = self.exported("auto"), self.labels("set:auto")
+        other = self.scratch / "uninterrupted"
+        shutil.copytree(self.project, other)
+        words = ("label", "--model", self.model("yolox_nano.onnx"), "--classes", "person, chair", "--replace-below", "0.4")
+        words += ("--where", "set:auto class:person,chair confidence<0.4")
+
+        whole = self.run_program(*words, project=other).json
+        self.assertEqual((whole["replaces_below"], whole["same_iou"]), (0.4, 0.5))
+        process = self.start_program(*words)
+        while process.poll() is None and not any(run["run"] == 2 and run["done"] > 0 for run in self.runs()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        stopped = self.runs()[1]
+        self.assertLess(stopped["done"], stopped["samples"], "the kill fell outside the run")
+        resumed = self.run_program("label", "--resume", "2").json
+        counts = ("samples", "done", "failed", "labels", "superseded", "repeats", "replaces_below", "same_iou")
+        self.assertEqual([resumed[key] for key in counts], [whole[key] for key in counts])
+        self.assertGreater(resumed["repeats"], 10)
+        self.assertGreater(resumed["superseded"], 10)
+        for run in (self.runs()[1], self.run_program("runs", "show", "2").json):
+            self.assertEqual([run[key] for key in counts], [whole[key] for key in counts])
+        self.assertIsNone(self.runs()[0]["replaces_below"])
+        self.assertIn(b"below 0.4", self.run_program("runs", "show", "2", as_json=False).out)
+        after = self.exported("auto")
+        self.assertEqual(after, self.exported("auto", project=other))
+
+        self.check_what_stayed(shown_before, resumed)
+        self.check_that_all_see_the_same(after)
+        self.run_program("runs", "undo", "2")
+        self.assertEqual(self.exported("auto"), before)
+        self.assertEqual(self.labels("set:auto"), shown_before)
+
+    def check_what_stayed(self, before, run):
+        """Every label of before stands unless it was doubtful, and no new one lies on one of its class that stands."""
+        looked_at = {one["sample"] for one in before if one["class"] in ("person", "chair") and one["confidence"] < 0.4}
+        self.assertEqual(len(looked_at), run["samples"])
+        gone, stays = [], []
+        for one in before:
+            is_doubtful = one["class"] in ("person", "chair") and one["confidence"] < 0.4 and one["verdict"] == "unreviewed"
+            (gone if is_doubtful else stays).append(one)
+        self.assertGreater(len(gone), 10)
+        shown = self.labels("set:auto")
+        self.assertEqual([one for one in shown if one["run"] == 1], stays)
+        self.assertEqual([one["label"] for one in self.labels("status:replaced")], [one["label"] for one in gone])
+
+        def overlap(a, b):
+            if (a["sample"], a["class"]) != (b["sample"], b["class"]):
+                return 0
+            (ax, ay, aw, ah), (bx, by, bw, bh) = a["bbox"], b["bbox"]
+            both = max(0, min(ax + aw, bx + bw) - max(ax, bx)) * max(0, min(ay + ah, by + bh) - max(ay, by))
+            return both / (aw * ah + bw * bh - both)
+
+        def is_in_the_way(old, new):
+            return overlap(old, new) >= (0.7 if old["verdict"] == "rejected" else 0.5)
+
+        new = [one for one in shown if one["run"] == 2]
+        hidden = self.labels("status:superseded")
+        self.assertGreater(len(new), 10)
+        self.assertEqual(len(new) + len(hidden), run["labels"])
+        self.assertEqual(len(hidden), run["superseded"] + run["repeats"])
+        for one in new:
+            self.assertFalse([old for old in stays if is_in_the_way(old, one)], one)
+        for one in hidden:
+            self.assertTrue([old for old in stays if is_in_the_way(old, one)], one)
+
+    def check_that_all_see_the_same(self, exported):
+        """Views and evaluation see the labels that an export writes."""
+        self.assertEqual(len(self.labels("set:auto -verdict:rejected")), len(exported))
+        truth, predictions = self.scratch / "truth.json", self.scratch / "predictions.json"
+        self.run_program("export", "--set", "ground_truth", "--format", "coco", "--output", truth)
+        document = json.loads(truth.read_text())
+        images = {image["file_name"]: image["id"] for image in document["images"]}
+        categories = {category["name"]: category["id"] for category in document["categories"]}
+        rows = [
+            {"image_id": images[name], "category_id": categories[class_name], "bbox": box, "score": score}
+            for name, class_name, *box, score in exported
+            if class_name in categories
+        ]
+        predictions.write_text(json.dumps(rows))
+        of_files = self.run_program("evaluate", "--predictions", predictions, "--truth", truth).json
+        of_project = self.run_program("evaluate", "--predictions", "auto", "--truth", "ground_truth").json
+        for key, want in of_files["metrics"].items():
+            self.assertAlmostEqual(of_project["metrics"][key], want, delta=1e-6, msg=key)
+
+    def test_a_bound_that_is_none_is_wrong_use(self):
+        for bound in ("-0.1", "1.1", "nan"):
+            error = self.error("label", "--model", self.model(NANODET), f"--replace-below={bound}", status=2)
+            self.assertIn("--replace-below", error["message"])
+        self.error("label", "--resume", "1", "--replace-below", "0.3", status=2)
 
 
 class LabellingFixtures(ProgramCase):

@@ -132,6 +132,11 @@ Action configure(CLI::App& app) {
   app.add_option("--max-detections", options->max_detections,
                  "Most candidates kept of an image, with --tile of each tile (default: the family's)")
       ->type_name("N");
+  app.add_option(
+         "--replace-below", options->replace_below,
+         "Only undecided labels below this confidence give way to the run's; the others stay, and nothing of their class is put "
+         "on top of them, at an IoU of 0.5 or what --nms says (default: all undecided labels give way)")
+      ->type_name("CONFIDENCE");
   app.add_option("--where", options->where, "Only these samples (default: all)")->type_name("VIEW");
   const std::vector<std::string_view> engines = engine_names();
   app.add_option("--engine", options->engine, "What runs the model; onnxruntime needs `pip install onnxruntime`")
@@ -201,6 +206,7 @@ constexpr std::string_view kExamples[] = {
     "verilabel label --everything --segment-with sam-vit-base --classify-with clip-vit-base-patch32 --classes \"leaf, fruit\"",
     "verilabel label --model yolo11n.onnx --propose car --classify-with clip-vit-base-patch32 --classes \"taxi, police car\"",
     "verilabel label --model yolo11n.onnx --tile 640 --scales 1,0.5",
+    "verilabel label --model yolo11x.onnx --where 'set:auto class:person confidence<0.3' --classes person --replace-below 0.3",
     "verilabel label --resume 3",
 };
 
@@ -210,7 +216,8 @@ const Command kLabelCommand{
     "label",
     "Let a model propose labels; every candidate above a low floor is kept",
     "A run survives being stopped or killed: --resume goes on with the images that are left. Labels that a person decided stay;\n"
-    "undecided ones of an earlier run give way, and `runs undo` brings them back.",
+    "undecided ones of an earlier run give way, of the images and classes that it was asked for, with --replace-below only those\n"
+    "below a confidence; `runs undo` brings them back.",
     kExamples,
     &configure,
     true,

@@ -36,6 +36,16 @@ std::string tiling_text(const TilingOptions& tiling) {
                      tiling.has_whole ? ", and the whole image" : "");
 }
 
+std::string bound_text(const ReplacementBound& bound) {
+  return fmt::format("undecided labels below {} give way, others stay; what overlaps those by {} repeats them", bound.confidence,
+                     bound.same_iou);
+}
+
+void write_bound(JsonWriter& json, const std::optional<ReplacementBound>& bound) {
+  json.field("replaces_below", bound ? std::optional(bound->confidence) : std::nullopt);
+  json.field("same_iou", bound ? std::optional(bound->same_iou) : std::nullopt);
+}
+
 NoteSink run_notes(const Invocation& invocation) {
   return [&console = invocation.console](const std::string& note) {
     console.end_progress();
@@ -59,7 +69,9 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
   json.field("done", report.done)
       .field("failed", report.failed)
       .field("labels", report.labels)
-      .field("superseded", report.superseded);
+      .field("superseded", report.superseded)
+      .field("repeats", report.repeats);
+  write_bound(json, report.bound);
   json.field("windows", report.windows).key("tiles");
   write_tiling(json, report.tiling);
   json.field("images_per_second", report.images_per_second).field("engine", report.engine).field("device", report.device);
@@ -80,6 +92,9 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
   if (report.superseded > 0) {
     console.say(
         fmt::format("  {} candidates repeat objects that a person has decided on, and stay in the background", report.superseded));
+  }
+  if (report.bound) {
+    console.say(fmt::format("  {}: {} candidates do, and stay in the background", bound_text(*report.bound), report.repeats));
   }
   if (report.failed > 0) {
     console.say(fmt::format("  why they failed: verilabel runs show {0}; try again: verilabel runs retry {0}", report.run.value));

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "verilabel/base/json_writer.h"
 #include "verilabel/cli/command.h"
+#include "verilabel/dataset/lifecycle.h"
 #include "verilabel/workflow/label.h"
 
 namespace verilabel::cli {
@@ -12,6 +15,11 @@ NoteSink run_notes(const Invocation& invocation);
 
 /// "tiles of 640 pixels, 0.2 of them shared, scales 1, 0.5, and the whole image".
 std::string tiling_text(const TilingOptions& tiling);
+
+/// "undecided labels below 0.3 give way, others stay; what overlaps those by 0.5 repeats them".
+std::string bound_text(const ReplacementBound& bound);
+/// `replaces_below` and `same_iou`, both null for a run without a bound.
+void write_bound(JsonWriter& json, const std::optional<ReplacementBound>& bound);
 
 /// Tells how a run went and gives the exit status: 1 with failures; throws `interrupted`, saying how to go on, when it was stopped.
 int answer_run(const Invocation& invocation, const RunReport& report);

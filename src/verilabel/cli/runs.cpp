@@ -33,8 +33,10 @@ void write_run(JsonWriter& json, const RunRow& run, bool is_live) {
   json.field("samples", run.samples).field("done", run.done).field("failed", run.failed);
   json.field("labels", run.labels)
       .field("superseded", run.superseded)
+      .field("repeats", run.repeats)
       .field("floor", run.request.floor)
       .field("where", run.request.view);
+  write_bound(json, run.request.bound);
   json.field("engine", run.engine).field("device", run.device);
   json.field("started_at", run.started_at)
       .field("finished_at", run.finished_at.empty() ? std::nullopt : std::optional(run.finished_at));
@@ -57,14 +59,15 @@ int list(const Invocation& invocation) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("runs").begin_array();
-  Table table({"run", "state", "set", "done", "failed", "of", "labels", "started", "model"});
+  Table table({"run", "state", "set", "done", "failed", "of", "labels", "replaces", "started", "model"});
   for (const RunRow& run : rows) {
     const bool live = is_live(project, run.id);
     json.begin_object();
     write_run(json, run, live);
     json.end_object();
     table.add({std::to_string(run.id.value), std::string(state_of(run, live)), run.request.set, std::to_string(run.done),
-               std::to_string(run.failed), std::to_string(run.samples), std::to_string(run.labels), run.started_at.substr(0, 19),
+               std::to_string(run.failed), std::to_string(run.samples), std::to_string(run.labels),
+               run.request.bound ? fmt::format("below {}", run.request.bound->confidence) : "all", run.started_at.substr(0, 19),
                printable(run.request.model)});
   }
   json.end_array().end_object();
@@ -100,6 +103,9 @@ int show(const Invocation& invocation, RunId id) {
                           run.finished_at.empty() ? "not finished" : "finished " + run.finished_at));
   if (const std::optional<TilingOptions> tiling = tiling_of(run.request)) {
     console.say(fmt::format("  {}", tiling_text(*tiling)));
+  }
+  if (run.request.bound) {
+    console.say(fmt::format("  {}: {} of its labels do", bound_text(*run.request.bound), run.repeats));
   }
   console.say(fmt::format("  weights {}", run.request.weights_sha256));
   for (const RunFailure& failure : failures) {

@@ -13,59 +13,115 @@ bool was_asked_for(const FinishedRun& run, ClassId class_id) {
   return !run.asked_classes || std::binary_search(run.asked_classes->begin(), run.asked_classes->end(), class_id);
 }
 
-LabelStatus status_of(const LabelOrigin& label, std::span<const LabelId> decided, std::span<const FinishedRun> runs) {
-  if (is_decided(label)) {
-    return LabelStatus::active;
-  }
-  const auto own_run = label.run ? std::ranges::find(runs, label.run, &FinishedRun::run) : runs.end();
-  if (label.is_import_undone || (own_run != runs.end() && own_run->is_undone)) {
-    return LabelStatus::undone;
-  }
-  if (label.superseded_by && std::ranges::binary_search(decided, label.superseded_by)) {
-    return LabelStatus::superseded;
-  }
-  if (own_run != runs.end()) {
-    const auto replaces = [&](const FinishedRun& later) { return !later.is_undone && was_asked_for(later, label.class_id); };
-    if (std::any_of(std::next(own_run), runs.end(), replaces)) {
-      return LabelStatus::replaced;
-    }
-  }
-  return LabelStatus::active;
-}
-
-/// Negative when the two claim different things, otherwise how well their places agree.
+/// How well the places of two labels agree; 0 when they claim different things.
 double agreement(const LabelClaim& a, const LabelClaim& b) {
   const bool is_classification = a.kind == LabelKind::classification;
   if (a.class_id != b.class_id || is_classification != (b.kind == LabelKind::classification)) {
-    return -1;
+    return 0;
   }
   return is_classification ? 1 : iou(a.box_xywh_px, b.box_xywh_px);
 }
 
+bool repeats(const LabelOrigin& label, const LabelOrigin& kept, double same_iou) {
+  const double wanted = kept.verdict == Verdict::rejected ? std::max(same_iou, kSupersedingIou) : same_iou;
+  const double found = agreement(label.written, kept.written);
+  return found > 0 && found >= wanted;
+}
+
+/// The statuses of one sample's labels, as run after run makes them.
+class Statuses {
+ public:
+  Statuses(std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs)
+      : labels_(labels), runs_(runs), statuses_(labels.size(), LabelStatus::active) {
+    std::vector<LabelId> decided;
+    for (const LabelOrigin& label : labels) {
+      if (is_decided(label)) {
+        decided.push_back(label.id);
+      }
+    }
+    std::ranges::sort(decided);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const LabelOrigin& label = labels[i];
+      if (is_decided(label)) {
+        continue;
+      }
+      if (label.is_import_undone || is_of_undone_run(label)) {
+        statuses_[i] = LabelStatus::undone;
+      } else if (label.superseded_by && std::ranges::binary_search(decided, label.superseded_by)) {
+        statuses_[i] = LabelStatus::superseded;
+      }
+    }
+  }
+
+  std::vector<LabelStatus> after_all_runs() {
+    for (const FinishedRun& run : runs_) {
+      if (!run.is_undone) {
+        replace_by(run);
+        if (run.bound) {
+          supersede_in(run);
+        }
+      }
+    }
+    return std::move(statuses_);
+  }
+
+ private:
+  bool is_of_undone_run(const LabelOrigin& label) const {
+    const auto own = std::ranges::find(runs_, label.run, &FinishedRun::run);
+    return own != runs_.end() && own->is_undone;
+  }
+  /// Whether a run may still take it off.
+  bool is_open(std::size_t i) const { return statuses_[i] == LabelStatus::active && !is_decided(labels_[i]); }
+
+  void replace_by(const FinishedRun& run) {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      const LabelOrigin& label = labels_[i];
+      if (is_open(i) && label.run && label.run < run.run && was_asked_for(run, label.written.class_id) &&
+          (!run.bound || label.score < run.bound->confidence)) {
+        statuses_[i] = LabelStatus::replaced;
+      }
+    }
+  }
+
+  void supersede_in(const FinishedRun& run) {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      if (labels_[i].run == run.run && is_open(i) && repeats_a_kept_one(labels_[i], run)) {
+        statuses_[i] = LabelStatus::superseded;
+      }
+    }
+  }
+
+  bool repeats_a_kept_one(const LabelOrigin& label, const FinishedRun& run) const {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      const LabelOrigin& kept = labels_[i];
+      const bool is_earlier = kept.run ? kept.run < run.run : kept.id < label.id;
+      if (is_earlier && statuses_[i] == LabelStatus::active && repeats(label, kept, run.bound->same_iou)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  std::span<const LabelOrigin> labels_;
+  std::span<const FinishedRun> runs_;
+  std::vector<LabelStatus> statuses_;
+};
+
 }  // namespace
 
 std::vector<LabelStatus> label_statuses(std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs) {
-  std::vector<LabelId> decided;
-  for (const LabelOrigin& label : labels) {
-    if (is_decided(label)) {
-      decided.push_back(label.id);
-    }
-  }
-  std::ranges::sort(decided);
-  std::vector<LabelStatus> statuses;
-  statuses.reserve(labels.size());
-  for (const LabelOrigin& label : labels) {
-    statuses.push_back(status_of(label, decided, runs));
-  }
-  return statuses;
+  return Statuses(labels, runs).after_all_runs();
 }
 
-std::optional<LabelId> find_superseding(const LabelClaim& candidate, std::span<const DecidedLabel> decided) {
+std::optional<LabelId> find_superseding(const LabelClaim& candidate, std::span<const DecidedLabel> decided,
+                                        const std::optional<ReplacementBound>& bound) {
   std::optional<LabelId> best;
   double best_agreement = 0;
   for (const DecidedLabel& label : decided) {
+    const double wanted =
+        bound && label.verdict != Verdict::rejected ? std::min(bound->same_iou, kSupersedingIou) : kSupersedingIou;
     const double found = std::max(agreement(candidate, label.written), agreement(candidate, label.effective));
-    if (found >= kSupersedingIou && found > best_agreement) {
+    if (found >= wanted && found > best_agreement) {
       best = label.id;
       best_agreement = found;
     }

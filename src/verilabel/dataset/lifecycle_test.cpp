@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -15,12 +19,21 @@ using ::testing::ElementsAre;
 constexpr ClassId kCar{1};
 constexpr ClassId kBus{2};
 
+/// Labels lie apart from each other.
+Box box_of_its_own(int id) {
+  return {1000.0 * id, 0, 100, 100};
+}
+
 LabelOrigin of_run(int id, int run, ClassId class_id = kCar, Verdict verdict = Verdict::unreviewed, int superseded_by = 0) {
-  return {LabelId{id}, RunId{run}, false, class_id, verdict, LabelId{superseded_by}};
+  return {.id = {id},
+          .run = {run},
+          .written = {LabelKind::box, class_id, box_of_its_own(id)},
+          .verdict = verdict,
+          .superseded_by = {superseded_by}};
 }
 
 LabelOrigin imported(int id, bool is_undone, Verdict verdict = Verdict::unreviewed) {
-  return {LabelId{id}, RunId{}, is_undone, kCar, verdict, LabelId{}};
+  return {.id = {id}, .is_import_undone = is_undone, .written = {LabelKind::box, kCar, box_of_its_own(id)}, .verdict = verdict};
 }
 
 TEST(LabelStatuses, OfNothingAreNothing) {
@@ -114,8 +127,242 @@ LabelClaim car_at(double x, double w = 100) {
   return {LabelKind::box, kCar, {x, 0, w, 100}};
 }
 
-DecidedLabel decided(int id, const LabelClaim& claim) {
-  return {LabelId{id}, claim, claim};
+LabelOrigin at(const LabelClaim& claim, int id, int run, double score, Verdict verdict = Verdict::unreviewed) {
+  return {.id = {id}, .run = {run}, .written = claim, .score = score, .verdict = verdict};
+}
+
+FinishedRun bounded(int run, double confidence, double same_iou = kSameObjectIou, bool is_undone = false) {
+  return {RunId{run}, {}, is_undone, ReplacementBound{confidence, same_iou}};
+}
+
+TEST(LabelStatuses, ABoundedRunReplacesWhatIsBelowItsBound) {
+  const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.29), at(car_at(500), 2, 1, 0.3), at(car_at(1000), 3, 1, 0.31)};
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3)}), ElementsAre(replaced, active, active));
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0)}), ElementsAre(active, active, active));
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3, 0.5, true)}),
+              ElementsAre(active, active, active));
+}
+
+TEST(LabelStatuses, ALabelWithoutConfidenceStaysUnderAnyBound) {
+  const std::vector<LabelOrigin> labels = {of_run(1, 1)};
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 1)}), ElementsAre(active));
+}
+
+TEST(LabelStatuses, ABoundedRunLeavesOtherClassesThanItWasAskedFor) {
+  const std::vector<ClassId> only_bus = {kBus};
+  const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.1), at({LabelKind::box, kBus, {0, 0, 9, 9}}, 2, 1, 0.1)};
+  const std::vector<FinishedRun> runs = {{RunId{1}}, {RunId{2}, only_bus, false, ReplacementBound{0.3}}};
+  EXPECT_THAT(label_statuses(labels, runs), ElementsAre(active, replaced));
+}
+
+TEST(LabelStatuses, WhatRepeatsAKeptLabelIsSuperseded) {
+  // 50 × 100 inside 100 × 100: IoU 0.5; 49 × 100: 0.49.
+  const std::vector<FinishedRun> runs = {{RunId{1}}, bounded(2, 0.3)};
+  const LabelOrigin kept = at(car_at(0), 1, 1, 0.3);
+  const auto status_of = [&](const LabelOrigin& kept_label, const LabelClaim& claim) {
+    return label_statuses(std::vector{kept_label, at(claim, 2, 2, 0.9)}, runs)[1];
+  };
+  EXPECT_EQ(status_of(kept, car_at(0, 50)), superseded);
+  EXPECT_EQ(status_of(kept, car_at(0, 49)), active);
+  EXPECT_EQ(status_of(kept, {LabelKind::mask, kCar, {0, 0, 100, 100}}), superseded);
+  EXPECT_EQ(status_of(kept, {LabelKind::box, kBus, {0, 0, 100, 100}}), active) << "another class";
+  EXPECT_EQ(status_of(kept, {LabelKind::classification, kCar, {}}), active) << "an image is no object";
+  EXPECT_EQ(status_of(at({LabelKind::classification, kCar, {}}, 1, 1, 0.3), {LabelKind::classification, kCar, {}}), superseded);
+  EXPECT_EQ(status_of(at(car_at(0), 1, 1, 0.29), car_at(0)), active) << "what gives way is not in the way";
+  EXPECT_EQ(status_of(at(car_at(0), 1, 0, 0.1), car_at(0)), superseded) << "imported labels always stay";
+  EXPECT_EQ(status_of(at(car_at(0), 3, 0, 0.9), car_at(0)), active) << "imported later";
+  EXPECT_EQ(status_of(at(car_at(0), 1, 2, 0.9), car_at(0)), active) << "labels of one run are its own to tell apart";
+}
+
+TEST(LabelStatuses, TheOverlapThatCountsIsTheRuns) {
+  const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.3), at(car_at(0, 60), 2, 2, 0.9), at(car_at(900), 3, 2, 0.9)};
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3, 0.65)}),
+              ElementsAre(active, active, active));
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3, 0)}),
+              ElementsAre(active, superseded, active))
+      << "what does not touch is elsewhere";
+}
+
+TEST(LabelStatuses, ARejectedBoxIsInTheWayOfItsLikeOnly) {
+  const std::vector<FinishedRun> runs = {{RunId{1}}, bounded(2, 0.3)};
+  for (const auto& [verdict, near] : {std::pair(Verdict::rejected, active), std::pair(Verdict::accepted, superseded),
+                                      std::pair(Verdict::unsure, superseded), std::pair(Verdict::edited, superseded)}) {
+    const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.1, verdict), at(car_at(0, 60), 2, 2, 0.9),
+                                             at(car_at(0, 70), 3, 2, 0.9)};
+    EXPECT_THAT(label_statuses(labels, runs), ElementsAre(active, near, superseded)) << name_of(verdict);
+  }
+}
+
+TEST(LabelStatuses, UndoOfTheRunWhoseLabelWasKeptBringsUpWhatRepeatsIt) {
+  const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.8), at(car_at(0), 2, 2, 0.9)};
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}, {}, true}, bounded(2, 0.3)}), ElementsAre(undone, active));
+}
+
+TEST(LabelStatuses, WhatWasInTheBackgroundStaysThereWhenALaterRunReplacesWhatItRepeats) {
+  const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.8), at(car_at(0), 2, 2, 0.9), at(car_at(0), 3, 3, 0.7)};
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.5), bounded(3, 0.85)}),
+              ElementsAre(replaced, superseded, active));
+  EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.5), FinishedRun{RunId{3}}}),
+              ElementsAre(replaced, superseded, active));
+}
+
+// ---- Any history, against the rules as they read, each label by itself.
+
+struct History {
+  std::vector<LabelOrigin> labels;
+  std::vector<FinishedRun> runs;
+};
+
+/// Whether the label counts once the runs up to and including `last` are done.
+bool counts_after(const History& history, const LabelOrigin& label, RunId last);
+
+bool is_undone(const History& history, const LabelOrigin& label) {
+  return label.is_import_undone ||
+         std::ranges::any_of(history.runs, [&](const FinishedRun& run) { return run.run == label.run && run.is_undone; });
+}
+
+bool was_decided_before(const History& history, const LabelOrigin& label) {
+  return std::ranges::any_of(history.labels, [&](const LabelOrigin& other) {
+    return other.id == label.superseded_by && other.verdict != Verdict::unreviewed;
+  });
+}
+
+bool repeats_what_was_kept(const History& history, const LabelOrigin& label) {
+  const auto own = std::ranges::find(history.runs, label.run, &FinishedRun::run);
+  if (!label.run || !own->bound) {
+    return false;
+  }
+  return std::ranges::any_of(history.labels, [&](const LabelOrigin& kept) {
+    const bool is_before = kept.run ? kept.run < label.run : kept.id < label.id;
+    const bool is_close = kept.written.kind == LabelKind::classification ||
+                          iou(kept.written.box_xywh_px, label.written.box_xywh_px) >=
+                              (kept.verdict == Verdict::rejected ? std::max(0.7, own->bound->same_iou) : own->bound->same_iou);
+    return is_before && is_close && kept.written.class_id == label.written.class_id &&
+           (kept.written.kind == LabelKind::classification) == (label.written.kind == LabelKind::classification) &&
+           counts_after(history, kept, label.run);
+  });
+}
+
+bool counts_after(const History& history, const LabelOrigin& label, RunId last) {
+  if (label.verdict != Verdict::unreviewed) {
+    return true;
+  }
+  if (is_undone(history, label) || was_decided_before(history, label) || repeats_what_was_kept(history, label)) {
+    return false;
+  }
+  return !label.run || std::ranges::none_of(history.runs, [&](const FinishedRun& later) {
+    return label.run < later.run && later.run <= last && !later.is_undone &&
+           (!later.asked_classes || std::ranges::count(*later.asked_classes, label.written.class_id) > 0) &&
+           (!later.bound || label.score < later.bound->confidence);
+  });
+}
+
+LabelStatus status_by_the_rules(const History& history, const LabelOrigin& label) {
+  if (label.verdict != Verdict::unreviewed) {
+    return active;
+  }
+  if (is_undone(history, label)) {
+    return undone;
+  }
+  if (was_decided_before(history, label) || repeats_what_was_kept(history, label)) {
+    return superseded;
+  }
+  return counts_after(history, label, history.runs.back().run) ? active : replaced;
+}
+
+TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
+  constexpr std::array kAsked = {std::array<ClassId, 2>{kCar, kBus}, std::array<ClassId, 2>{kCar, kCar},
+                                 std::array<ClassId, 2>{kBus, kBus}};
+  std::mt19937 random(7);
+  const auto pick = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+  std::map<LabelStatus, int> seen;
+  int repeats = 0;
+  for (int round = 0; round < 3000; ++round) {
+    History history;
+    for (int run = 1, count = 1 + pick(5); run <= count; ++run) {
+      FinishedRun& one = history.runs.emplace_back(RunId{run});
+      if (pick(2) == 0) {
+        one.asked_classes = kAsked[static_cast<std::size_t>(pick(3))];
+      }
+      one.is_undone = pick(5) == 0;
+      if (pick(3) > 0) {
+        one.bound = ReplacementBound{0.1 * pick(11), std::array{0.3, 0.5, 0.8}[static_cast<std::size_t>(pick(3))]};
+      }
+    }
+    for (int id = 1, count = 1 + pick(12); id <= count; ++id) {
+      LabelOrigin& label = history.labels.emplace_back();
+      label.id = {id};
+      label.run = {pick(static_cast<int>(history.runs.size()) + 1)};
+      label.is_import_undone = !label.run && pick(4) == 0;
+      label.written = {pick(6) == 0 ? LabelKind::classification : LabelKind::box,
+                       pick(3) == 0 ? kBus : kCar,
+                       {10.0 * pick(6), 0, 60.0 + 10 * pick(3), 100}};
+      label.score = 0.1 * pick(11);
+      if (pick(4) == 0) {
+        label.verdict = std::array{Verdict::accepted, Verdict::rejected, Verdict::edited}[static_cast<std::size_t>(pick(3))];
+      }
+      if (label.run && id > 1 && pick(4) == 0) {
+        label.superseded_by = {1 + pick(id - 1)};
+      }
+    }
+    std::ranges::shuffle(history.labels, random);
+    const std::vector<LabelStatus> statuses = label_statuses(history.labels, history.runs);
+    for (std::size_t i = 0; i < statuses.size(); ++i) {
+      const LabelOrigin& label = history.labels[i];
+      ASSERT_EQ(statuses[i], status_by_the_rules(history, label)) << "round " << round << ", label " << label.id.value;
+      ++seen[statuses[i]];
+      repeats += statuses[i] == superseded && repeats_what_was_kept(history, label) ? 1 : 0;
+    }
+
+    // Without the run that came last everything is as before it, and what that run kept is as before, too.
+    History before = history;
+    const FinishedRun last = history.runs.back();
+    before.runs.pop_back();
+    std::erase_if(before.labels, [&](const LabelOrigin& label) { return label.run == last.run; });
+    History taken_back = history;
+    taken_back.runs.back().is_undone = true;
+    const std::vector<LabelStatus> then = label_statuses(before.labels, before.runs);
+    const std::vector<LabelStatus> again = label_statuses(taken_back.labels, taken_back.runs);
+    for (std::size_t i = 0, k = 0; i < history.labels.size(); ++i) {
+      const LabelOrigin& label = history.labels[i];
+      if (label.run == last.run) {
+        continue;
+      }
+      const bool was_dropped_with_it = label.superseded_by && std::ranges::none_of(before.labels, [&](const auto& one) {
+                                         return one.id == label.superseded_by;
+                                       });
+      if (!was_dropped_with_it) {
+        ASSERT_EQ(again[i], then[k]) << "round " << round;
+      }
+      if (!was_dropped_with_it && then[k] == active && last.bound && label.score >= last.bound->confidence) {
+        ASSERT_EQ(statuses[i], active) << "round " << round;
+      }
+      ++k;
+    }
+  }
+  for (const LabelStatus status : {active, replaced, superseded, undone}) {
+    EXPECT_GT(seen[status], 1000) << name_of(status);
+  }
+  EXPECT_GT(repeats, 500);
+}
+
+DecidedLabel decided(int id, const LabelClaim& claim, Verdict verdict = Verdict::accepted) {
+  return {LabelId{id}, claim, claim, verdict};
+}
+
+std::optional<LabelId> find_superseding(const LabelClaim& candidate, std::span<const DecidedLabel> labels) {
+  return find_superseding(candidate, labels, std::nullopt);
+}
+
+TEST(FindSuperseding, TheBoundOfARunBringsItsOwnOverlapButForRejectedLabels) {
+  const ReplacementBound bound{0.3, 0.5};
+  const std::vector<DecidedLabel> accepted = {decided(1, car_at(0))};
+  const std::vector<DecidedLabel> rejected = {decided(1, car_at(0), Verdict::rejected)};
+  EXPECT_EQ(find_superseding(car_at(0, 50), accepted, bound), LabelId{1});
+  EXPECT_EQ(find_superseding(car_at(0, 49), accepted, bound), std::nullopt);
+  EXPECT_EQ(find_superseding(car_at(0, 69), rejected, bound), std::nullopt);
+  EXPECT_EQ(find_superseding(car_at(0, 70), rejected, bound), LabelId{1});
+  EXPECT_EQ(find_superseding(car_at(0, 70), accepted, ReplacementBound{0.3, 0.9}), LabelId{1}) << "no less than without a bound";
 }
 
 TEST(FindSuperseding, NeedsTheClassAndThePlace) {

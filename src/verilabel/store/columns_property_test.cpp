@@ -129,6 +129,8 @@ struct Model {
     std::vector<ClassId> asked;
     std::set<SampleId> finished;
     bool is_undone = false;
+    std::optional<ReplacementBound> bound;
+    std::int64_t repeats = 0;
   };
   struct Import {
     SetId set;
@@ -236,8 +238,12 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
         samples.push_back(sample);
       }
     }
+    if (chance(60)) {
+      request.bound = ReplacementBound{0.1 * pick(11), chance(50) ? 0.3 : kSameObjectIou};
+    }
     const RunId id = add_run(*project_, request, samples);
     Model::Run& run = model_.runs[id];
+    run.bound = request.bound;
     run.set = *project_->find_set(request.set);
     RunWriter writer = RunWriter::open(*project_, id);
     for (const ClassId class_id : classes_) {
@@ -246,20 +252,20 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
       }
     }
     writer.set_model("{}", "e", "CPU", run.asked);
-    work_on(writer, run);
+    work_on(writer, id, run);
   }
 
   void resume_a_run() {
     for (auto& [id, run] : model_.runs) {
       if (!run.is_undone && chance(50)) {
         RunWriter writer = RunWriter::open(*project_, id);
-        work_on(writer, run);
+        work_on(writer, id, run);
         return;
       }
     }
   }
 
-  void work_on(RunWriter& writer, Model::Run& run) {
+  void work_on(RunWriter& writer, RunId id, Model::Run& run) {
     std::vector<SampleOutcome> outcomes;
     for (const Sample& sample : writer.samples_left(chance(50))) {
       if (chance(40)) {
@@ -279,6 +285,40 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     }
     writer.write(outcomes);
     writer.finish();
+    note_new_labels();
+    for (const SampleOutcome& outcome : outcomes) {
+      const std::vector<StoredLabel> labels = project_->labels_of(outcome.sample, run.set);
+      const std::vector<LabelStatus> statuses = statuses_of(labels, outcome.sample, run.set);
+      for (std::size_t i = 0; i < labels.size(); ++i) {
+        const bool repeats = labels[i].run == id && !labels[i].superseded_by && statuses[i] == LabelStatus::superseded;
+        run.repeats += repeats ? 1 : 0;
+        EXPECT_TRUE(run.bound || !repeats);
+      }
+    }
+    const RunRow row = run_row(*project_, id);
+    EXPECT_EQ(row.repeats, run.repeats);
+    EXPECT_EQ(row.request.bound, run.bound);
+  }
+
+  /// What the rules make of labels, from what the model knows of where they came from.
+  std::vector<LabelStatus> statuses_of(const std::vector<StoredLabel>& labels, SampleId sample, SetId set) const {
+    std::vector<LabelOrigin> origins;
+    for (const StoredLabel& label : labels) {
+      origins.push_back({.id = label.id,
+                         .run = label.run,
+                         .is_import_undone = label.import && model_.imports.at(label.import).is_undone,
+                         .written = written_.at(label.id),
+                         .score = label.label.confidence.value_or(1),
+                         .verdict = model_.verdict_of(label.id),
+                         .superseded_by = label.superseded_by});
+    }
+    std::vector<FinishedRun> runs;
+    for (const auto& [id, run] : model_.runs) {
+      if (run.set == set && run.finished.contains(sample)) {
+        runs.push_back({id, std::span<const ClassId>(run.asked), run.is_undone, run.bound});
+      }
+    }
+    return label_statuses(origins, runs);
   }
 
   void decide() {
@@ -423,23 +463,12 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     for (const SampleId sample : samples_) {
       for (const SetId set : sets_) {
         const std::vector<StoredLabel> labels = project_->labels_of(sample, set);
-        std::vector<LabelOrigin> origins;
-        for (const StoredLabel& label : labels) {
-          origins.push_back({label.id, label.run, label.import && model_.imports.at(label.import).is_undone,
-                             written_class_.at(label.id), model_.verdict_of(label.id), label.superseded_by});
-        }
-        std::vector<FinishedRun> runs;
-        for (const auto& [id, run] : model_.runs) {
-          if (run.set == set && run.finished.contains(sample)) {
-            runs.push_back({id, std::span<const ClassId>(run.asked), run.is_undone});
-          }
-        }
-        const std::vector<LabelStatus> statuses = label_statuses(origins, runs);
+        const std::vector<LabelStatus> statuses = statuses_of(labels, sample, set);
         for (std::size_t i = 0; i < labels.size(); ++i) {
           const auto row = static_cast<std::size_t>(labels[i].id.value - 1);
           EXPECT_EQ(columns.labels.status[row], statuses[i]) << "label " << labels[i].id.value;
-          EXPECT_EQ(columns.labels.verdict[row], origins[i].verdict);
-          EXPECT_EQ(labels[i].verdict, origins[i].verdict);
+          EXPECT_EQ(columns.labels.verdict[row], model_.verdict_of(labels[i].id));
+          EXPECT_EQ(labels[i].verdict, model_.verdict_of(labels[i].id));
           EXPECT_EQ(std::isnan(columns.labels.decided[row]), labels[i].verdict == Verdict::unreviewed);
           EXPECT_EQ(columns.labels.box_xywh_px(row), labels[i].label.box_xywh_px);
           EXPECT_EQ(columns.labels.kind[row], labels[i].label.kind);
@@ -457,10 +486,10 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     EXPECT_EQ(found, labelled);
   }
 
-  /// Written classes of labels that are new, before anybody can edit them.
+  /// What new labels claim, before anybody can edit them.
   void note_new_labels() {
     for (const StoredLabel& label : all_labels()) {
-      written_class_.try_emplace(label.id, label.label.class_id);
+      written_.try_emplace(label.id, LabelClaim{label.label.kind, label.label.class_id, label.label.box_xywh_px});
     }
   }
 
@@ -469,7 +498,7 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
   std::vector<SampleId> samples_;
   std::vector<SetId> sets_;
   std::vector<ClassId> classes_;
-  std::map<LabelId, ClassId> written_class_;
+  std::map<LabelId, LabelClaim> written_;
   Model model_;
   std::map<SampleId, std::map<std::string, PropertyValue>> fields_;
 };

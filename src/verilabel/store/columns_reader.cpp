@@ -16,6 +16,7 @@
 #include "verilabel/dataset/time.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/label_rows.h"
+#include "verilabel/store/label_sources.h"
 #include "verilabel/store/snapshot.h"
 
 namespace verilabel::store {
@@ -127,12 +128,6 @@ Decision decision_from(const Statement& row, int first) {
   return decision;
 }
 
-struct RunInfo {
-  std::int64_t set = 0;
-  bool is_undone = false;
-  std::vector<ClassId> asked_classes;
-};
-
 /// Reads into columns within one transaction.
 class Reader {
  public:
@@ -142,8 +137,7 @@ class Reader {
     columns_ = Columns{};
     read_names();
     read_samples(0, std::numeric_limits<std::int64_t>::max());
-    read_run_infos();
-    read_undone_imports();
+    sources_ = LabelSources::read(database_);
     read_all_labels();
     read_all_labelled();
     read_tags();
@@ -174,8 +168,7 @@ class Reader {
     if (!sample_ranges.empty()) {
       drop_unused_splits();
     }
-    read_run_infos();
-    read_undone_imports();
+    sources_ = LabelSources::read(database_);
     append_new_labels(label_ranges);
     if (!touched_.empty() || first_new_label_ < columns_.labels.size()) {
       follow_touched_samples();
@@ -301,24 +294,6 @@ class Reader {
     }
   }
 
-  void read_run_infos() {
-    Statement rows = database_.prepare("SELECT r.id, r.set_id, u.run_id FROM runs r LEFT JOIN run_undos u ON u.run_id = r.id");
-    while (rows.step()) {
-      runs_[rows.integer(0)] = {rows.integer(1), !rows.is_null(2), {}};
-    }
-    Statement classes = database_.prepare("SELECT run_id, class_id FROM run_classes ORDER BY run_id, class_id");
-    while (classes.step()) {
-      runs_[classes.integer(0)].asked_classes.push_back({classes.integer(1)});
-    }
-  }
-
-  void read_undone_imports() {
-    Statement rows = database_.prepare("SELECT import_id FROM import_undos ORDER BY import_id");
-    while (rows.step()) {
-      undone_imports_.push_back(rows.integer(0));
-    }
-  }
-
   void append(const WrittenLabel& label) {
     LabelColumns& labels = columns_.labels;
     labels.id.append(label.id);
@@ -392,40 +367,36 @@ class Reader {
     }
   }
 
-  bool is_import_undone(std::int64_t import) const { return std::ranges::binary_search(undone_imports_, import); }
-
   /// Statuses of the labels of one sample in one set; `finished` are the runs that finished the sample, oldest first.
   void set_statuses(std::span<const std::size_t> rows, std::span<const LabelOrigin> origins, std::int64_t set,
-                    std::span<const std::int64_t> finished) {
-    finished_runs_.clear();
-    for (const std::int64_t run : finished) {
-      const RunInfo& info = run_info(run);
-      if (info.set == set) {
-        finished_runs_.push_back({{run}, std::span<const ClassId>(info.asked_classes), info.is_undone});
-      }
-    }
-    const std::vector<LabelStatus> statuses = label_statuses(origins, finished_runs_);
+                    std::span<const RunId> finished) {
+    const std::vector<LabelStatus> statuses = label_statuses(origins, sources_.runs_into({set}, finished));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       set_if_other(columns_.labels.status, rows[i], statuses[i]);
     }
   }
 
   LabelOrigin origin_of(const WrittenLabel& label, Verdict verdict) const {
-    return {{label.id}, {label.run}, is_import_undone(label.import), {label.class_id}, verdict, {label.superseded_by}};
+    return {.id = {label.id},
+            .run = {label.run},
+            .is_import_undone = sources_.is_import_undone({label.import}),
+            .written = {label.kind, {label.class_id}, label.box_xywh_px},
+            .score = score_of(label.confidence),
+            .verdict = verdict,
+            .superseded_by = {label.superseded_by}};
   }
 
+  static double score_of(double confidence) { return std::isnan(confidence) ? kScoreWithoutConfidence : confidence; }
+
   void read_all_labels() {
-    // What the columns do not keep and statuses need, for labels of runs.
-    std::vector<WrittenByRun> by_runs;
+    BesideColumns beside;
     std::vector<std::uint8_t> has_superseded(columns_.sets.size(), 0);
     Statement rows = database_.prepare("SELECT " + std::string(kWrittenColumns) + ", l.attributes FROM labels l ORDER BY l.id");
     while (rows.step()) {
       const WrittenLabel label = written_with_attributes(rows);
-      if (label.run != 0) {
-        by_runs.push_back({columns_.labels.size(), label.class_id, label.superseded_by});
-      }
       append(label);
       if (label.superseded_by != 0) {
+        beside.superseded_by.emplace(columns_.labels.size() - 1, label.superseded_by);
         has_superseded[static_cast<std::size_t>(columns_.labels.set.rows().back())] = 1;
       }
     }
@@ -435,40 +406,61 @@ class Reader {
                           "LEFT JOIN edits e ON e.id = d.edit_id");
     while (decisions.step()) {
       const WrittenLabel written = written_from(decisions);
-      set_effective(label_row(written.id), written, decision_from(decisions, 15));
+      const std::size_t row = label_row(written.id);
+      const Decision decision = decision_from(decisions, 15);
+      set_effective(row, written, decision);
+      if (decision.has_edit) {
+        beside.before_edit.emplace(row, LabelClaim{written.kind, {written.class_id}, written.box_xywh_px});
+      }
     }
     store_attributes();
     set_simple_statuses();
-    set_statuses_of_rivals(by_runs, has_superseded);
+    set_statuses_of_rivals(beside, has_superseded);
   }
 
-  struct WrittenByRun {
-    std::size_t row;
-    std::int64_t class_id;
-    std::int64_t superseded_by;
+  /// What the columns do not keep and statuses need, by row, of the labels that have it.
+  struct BesideColumns {
+    std::unordered_map<std::size_t, std::int64_t> superseded_by;
+    std::unordered_map<std::size_t, LabelClaim> before_edit;
   };
+
+  LabelOrigin origin_of(std::size_t row, const BesideColumns& beside) const {
+    const LabelColumns& labels = columns_.labels;
+    const auto edited = beside.before_edit.find(row);
+    const auto superseded = beside.superseded_by.find(row);
+    const std::int64_t class_id = columns_.classes[static_cast<std::size_t>(labels.class_index[row])].id;
+    return {.id = {labels.id[row]},
+            .run = {labels.run[row]},
+            .is_import_undone = sources_.is_import_undone({labels.import[row]}),
+            .written = edited != beside.before_edit.end() ? edited->second
+                                                          : LabelClaim{labels.kind[row], {class_id}, labels.box_xywh_px(row)},
+            .score = score_of(labels.confidence[row]),
+            .verdict = labels.verdict[row],
+            .superseded_by = {superseded != beside.superseded_by.end() ? superseded->second : 0}};
+  }
 
   /// As if no label stood in the way of another.
   void set_simple_statuses() {
-    if (undone_imports_.empty() && std::ranges::none_of(runs_, [](const auto& run) { return run.second.is_undone; })) {
+    if (!sources_.has_undone()) {
       return;
     }
     LabelColumns& labels = columns_.labels;
     for (std::size_t row = 0; row < labels.size(); ++row) {
       const std::int64_t run = labels.run[row];
-      const bool is_undone = run != 0 ? run_info(run).is_undone : is_import_undone(labels.import[row]);
+      const bool is_undone = run != 0 ? sources_.run({run}).is_undone : sources_.is_import_undone({labels.import[row]});
       if (is_undone && labels.verdict[row] == Verdict::unreviewed) {
         labels.status.set(row, LabelStatus::undone);
       }
     }
   }
 
-  /// In the sets where labels may stand in the way of others: those of several runs, and those with superseded labels.
-  void set_statuses_of_rivals(const std::vector<WrittenByRun>& by_runs, std::vector<std::uint8_t> has_rivals) {
+  /// In the sets where labels may stand in the way of others: those of several runs or of one that keeps labels, and those with
+  /// superseded labels.
+  void set_statuses_of_rivals(const BesideColumns& beside, std::vector<std::uint8_t> has_rivals) {
     std::vector<int> runs_of_set(columns_.sets.size(), 0);
-    for (const auto& [id, run] : runs_) {
-      const auto set = static_cast<std::size_t>(index_of(columns_.sets, run.set));
-      has_rivals[set] = has_rivals[set] != 0 || ++runs_of_set[set] > 1 ? 1 : 0;
+    for (const auto& [id, run] : sources_.runs()) {
+      const auto set = static_cast<std::size_t>(index_of(columns_.sets, run.set.value));
+      has_rivals[set] = has_rivals[set] != 0 || run.bound || ++runs_of_set[set] > 1 ? 1 : 0;
     }
     if (std::ranges::find(has_rivals, 1) == has_rivals.end()) {
       return;
@@ -484,7 +476,7 @@ class Reader {
     Statement finished_rows =
         database_.prepare("SELECT sample_id, run_id FROM run_samples WHERE outcome = 1 ORDER BY sample_id, run_id");
     bool has_finished = finished_rows.step();
-    std::vector<std::int64_t> finished;
+    std::vector<RunId> finished;
     std::int64_t finished_of = -1;
     std::vector<std::size_t> group;
     std::vector<LabelOrigin> origins;
@@ -494,16 +486,8 @@ class Reader {
       group.clear();
       origins.clear();
       for (std::size_t i = begin; i < order.size() && labels.sample[order[i]] == sample && labels.set[order[i]] == set; ++i) {
-        const std::size_t row = order[i];
-        const auto written = std::ranges::lower_bound(by_runs, row, {}, &WrittenByRun::row);
-        const bool is_by_run = written != by_runs.end() && written->row == row;
-        group.push_back(row);
-        origins.push_back({{labels.id[row]},
-                           {labels.run[row]},
-                           is_import_undone(labels.import[row]),
-                           {is_by_run ? written->class_id : 0},
-                           labels.verdict[row],
-                           {is_by_run ? written->superseded_by : 0}});
+        group.push_back(order[i]);
+        origins.push_back(origin_of(order[i], beside));
       }
       const std::int64_t sample_id = columns_.samples.id[static_cast<std::size_t>(sample)];
       if (finished_of != sample_id) {
@@ -513,21 +497,12 @@ class Reader {
           has_finished = finished_rows.step();
         }
         while (has_finished && finished_rows.integer(0) == sample_id) {
-          finished.push_back(finished_rows.integer(1));
+          finished.push_back({finished_rows.integer(1)});
           has_finished = finished_rows.step();
         }
       }
       set_statuses(group, origins, columns_.sets[static_cast<std::size_t>(set)].id, finished);
     }
-  }
-
-  const RunInfo& run_info(std::int64_t run) const {
-    const auto found = runs_.find(run);
-    if (found == runs_.end()) {
-      throw Error(ErrorCode::bad_data, "the project's database is damaged: a label names a run that does not exist; restore a copy",
-                  {{"run", std::to_string(run)}});
-    }
-    return found->second;
   }
 
   /// One flag for each set and sample: whether the sample is labelled, or labelled empty, in the set. A sample is when it has an
@@ -774,7 +749,7 @@ class Reader {
     for (std::size_t i = 0; i < columns_.labelled_sample.size(); ++i) {
       flags.set(columns_.labelled_set[i], columns_.labelled_sample[i]);
     }
-    std::vector<std::int64_t> finished;
+    std::vector<RunId> finished;
     std::vector<std::size_t> group;
     std::vector<LabelOrigin> origins;
     for (const std::int64_t sample : touched_) {
@@ -782,7 +757,7 @@ class Reader {
       finished.clear();
       finished_rows.bind(sample);
       while (finished_rows.step()) {
-        finished.push_back(finished_rows.integer(0));
+        finished.push_back({finished_rows.integer(0)});
       }
       std::int64_t set = 0;
       const auto end_group = [&] {
@@ -823,10 +798,8 @@ class Reader {
 
   Database& database_;
   Columns& columns_;
-  std::unordered_map<std::int64_t, RunInfo> runs_;
-  std::vector<std::int64_t> undone_imports_;
-  std::vector<std::int64_t> touched_;  ///< samples whose labels and states are to be looked at again
-  std::vector<FinishedRun> finished_runs_;
+  LabelSources sources_;
+  std::vector<std::int64_t> touched_;                                ///< samples whose labels and states are to be looked at again
   std::vector<std::pair<std::int64_t, std::int64_t>> field_ranges_;  ///< samples whose fields are to be read again
   PropertyBuilder attributes_;                                       ///< of new labels
   std::size_t first_new_label_ = 0;                                  ///< row

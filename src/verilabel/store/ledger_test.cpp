@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "verilabel/store/columns_reader.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/decision_ledger.h"
 #include "verilabel/store/locks.h"
@@ -378,6 +379,58 @@ TEST_F(LedgerTest, ACandidateThatRepeatsADecidedLabelIsSuperseded) {
   EXPECT_EQ(run_row(project_, second).superseded, 3);
   undo_decisions(project_, "me");  // the edit: what it superseded counts again
   EXPECT_THAT(statuses(), ElementsAre(kActive, kReplaced, kSuperseded, kActive, kActive, kActive, kActive));
+}
+
+TEST_F(LedgerTest, ABoundedRunReplacesWhatIsDoubtfulAndPutsNothingOnTopOfTheRest) {
+  const auto scored = [&](ClassId class_id, double x, double confidence) {
+    return box_label(class_id, {x, 0, 10, 10}, confidence);
+  };
+  write(start_run(), samples_[0], {scored(car_, 0, 0.2), scored(car_, 50, 0.8), scored(dog_, 100, 0.1), scored(car_, 150, 0.1)});
+  decide({{4}}, kRejected);
+  const std::vector<LabelStatus> before = statuses();
+  const RunId run = add_run(project_, {"auto", "strong.onnx", "def", "", 0.05, "{}", ReplacementBound{0.3, 0.5}}, samples_);
+  {
+    RunWriter writer = RunWriter::open(project_, run);
+    writer.set_model("{}", "openvino", "CPU", std::vector<ClassId>{car_});
+  }
+  EXPECT_EQ(statuses(), before) << "not before it finished the sample";
+  // Boxes of 10 × 10 shifted by s overlap by (10 - s) / (10 + s): 3 gives 0.54, 4 gives 0.43, 1 gives 0.82.
+  write(run, samples_[0],
+        {scored(car_, 0, 0.9), scored(car_, 53, 0.9), scored(car_, 54, 0.9), scored(car_, 153, 0.9), scored(car_, 151, 0.9)});
+  EXPECT_THAT(statuses(), ElementsAre(kReplaced, kActive, kActive, kActive, kActive, kSuperseded, kActive, kActive, kSuperseded));
+  RunRow row = run_row(Project::open(folder_ / "p", Project::Access::read_only), run);
+  EXPECT_EQ(row.request.bound, (ReplacementBound{0.3, 0.5}));
+  EXPECT_EQ(std::tuple(row.labels, row.superseded, row.repeats), std::tuple(5, 1, 1));
+  decide({{2}}, kRejected);  // its box is wrong: one that is a little elsewhere may be right
+  EXPECT_EQ(statuses()[5], kActive);
+  undo_decisions(project_, "me");
+  EXPECT_EQ(statuses()[5], kSuperseded);
+  undo_run(project_, run);
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kActive, kActive, kActive, kUndone, kUndone, kUndone, kUndone, kUndone));
+}
+
+TEST_F(LedgerTest, ABoundedRunKeepsImportedLabelsToo) {
+  ImportWriter writer(project_);
+  writer.begin(auto_, "coco", "f");
+  writer.add_label(samples_[0], box_label(car_, {0, 0, 10, 10}, 0.1));
+  writer.finish();
+  const RunId run = add_run(project_, {"auto", "m.onnx", "abc", "", 0.05, "{}", ReplacementBound{0.3, 0.5}}, samples_);
+  write(run, samples_[0], {box(car_), box(car_, 50)});
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kSuperseded, kActive));
+  const Columns rebuilt = store::rebuild_columns(project_.database());
+  EXPECT_EQ(rebuilt.labels.status[1], kSuperseded) << "also where nothing else stands in anything's way";
+  EXPECT_EQ(run_row(project_, run).repeats, 1);
+}
+
+TEST_F(LedgerTest, AnEditedLabelIsInTheWayOfABoundedRunWhereItIsNow) {
+  write(start_run(), samples_[0], {box(dog_)});
+  LabelEdit edit;
+  edit.class_id = car_;
+  edit.box_xywh_px = Box{50, 0, 10, 10};
+  edit_label(project_, {1}, edit, {});
+  const RunId run = add_run(project_, {"auto", "m.onnx", "abc", "", 0.05, "{}", ReplacementBound{0.3, 0.5}}, samples_);
+  write(run, samples_[0], {box(car_, 53), box(dog_, 3), box(car_, 0)});
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kSuperseded, kSuperseded, kActive));
 }
 
 // ---- Decisions

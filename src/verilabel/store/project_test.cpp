@@ -85,6 +85,10 @@ const char* const kStepToVersion3 =
 #include "verilabel/store/schema_version_3.inc"
     ;
 
+const char* const kStepToVersion4 =
+#include "verilabel/store/schema_version_4.inc"
+    ;
+
 /// Version 1 never wrote fields; another program may have, as its schema said.
 constexpr const char* kVersion1Fields = R"sql(
 INSERT INTO sample_fields VALUES ('scene', 1, 'it''s "night"'), ('iso', 1, 100), ('exposure', 1, 0.125);
@@ -107,6 +111,16 @@ INSERT INTO evaluation_outcomes VALUES (1, 1, 2, NULL, 0, 6), (1, 2, 1, NULL, 0,
 INSERT INTO evaluation_samples VALUES (1, 1, 0, 1, 1);
 )sql";
 
+/// Rows that say what version 4 added of runs.
+std::string version_4_rows() {
+  std::string rows = kVersion1Rows;
+  const auto replace = [&rows](std::string_view old, std::string_view with) { rows.replace(rows.find(old), old.size(), with); };
+  replace("'2026-01-31T12:00:00.000Z', NULL);", "'2026-01-31T12:00:00.000Z', NULL, 0.3, 0.5);");
+  replace("(1, 1, 1, 1, 0, NULL, NULL), (1, 2, 2, 0, 0, 'bad_data', 'broken')",
+          "(1, 1, 1, 1, 0, NULL, NULL, 1), (1, 2, 2, 0, 0, 'bad_data', 'broken', 0)");
+  return rows;
+}
+
 /// Raw SQL text, as frozen by the version that released it.
 struct ReleasedVersion {
   int version;
@@ -117,7 +131,9 @@ const ReleasedVersion kReleased[] = {{1, kVersion1Schema, std::string(kVersion1R
                                      {2, std::string(kVersion1Schema) + kStepToVersion2,
                                       std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion2Evaluation},
                                      {3, std::string(kVersion1Schema) + kStepToVersion2 + kStepToVersion3,
-                                      std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion3Evaluation}};
+                                      std::string(kVersion1Rows) + kVersion2Fields + kTagsAndViews + kVersion3Evaluation},
+                                     {4, std::string(kVersion1Schema) + kStepToVersion2 + kStepToVersion3 + kStepToVersion4,
+                                      version_4_rows() + kVersion2Fields + kTagsAndViews + kVersion3Evaluation}};
 
 TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
   ASSERT_EQ(static_cast<std::size_t>(store::newest_schema_version()), std::size(kReleased))
@@ -149,7 +165,10 @@ TEST_F(ProjectTest, EveryReleasedVersionOpensAndKeepsWhatItHolds) {
     EXPECT_EQ(automatic[0].verdict, Verdict::edited);
     EXPECT_EQ(automatic[0].label.class_id, ClassId{2});
     EXPECT_EQ(automatic[0].label.box_xywh_px, (Box{30, 40, 50, 60}));
-    EXPECT_EQ(run_row(project, {1}).failed, 1);
+    const RunRow run = run_row(project, {1});
+    EXPECT_EQ(run.failed, 1);
+    EXPECT_EQ(run.request.bound, released.version < 4 ? std::nullopt : std::optional(ReplacementBound{0.3, 0.5}));
+    EXPECT_EQ(run.repeats, released.version < 4 ? 0 : 1);
     EXPECT_EQ(project.columns().labels.size(), 2u);
     EXPECT_EQ(undo_decisions(project, "me"), 1);
     EXPECT_EQ(project.labels_of({1}, {2})[0].label.box_xywh_px, (Box{3, 4, 5, 6}));

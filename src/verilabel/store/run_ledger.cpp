@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "verilabel/dataset/lifecycle.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/label_rows.h"
+#include "verilabel/store/label_sources.h"
 #include "verilabel/store/locks.h"
 
 namespace verilabel {
@@ -23,7 +23,7 @@ enum class OutcomeState : std::uint8_t { pending, done, failed };
 constexpr std::string_view kRunColumns =
     "r.id, s.name, r.model, r.weights_sha256, r.view, r.floor, r.options_json, r.model_json, r.engine, r.device, r.started_at, "
     "r.finished_at, "
-    "(SELECT 1 FROM run_undos u WHERE u.run_id = r.id)";
+    "(SELECT 1 FROM run_undos u WHERE u.run_id = r.id), r.replaces_below, r.same_iou";
 
 /// Counts of the run's samples by outcome.
 void add_counts(Statement& count, RunRow& row) {
@@ -35,19 +35,24 @@ void add_counts(Statement& count, RunRow& row) {
     (state == OutcomeState::done ? row.done : row.failed) += state == OutcomeState::pending ? 0 : samples;
     row.labels += count.integer(2);
     row.superseded += count.integer(3);
+    row.repeats += count.integer(4);
   }
   count.reset();
 }
 
 constexpr std::string_view kCountOutcomes =
-    "SELECT outcome, count(*), sum(labels), sum(superseded) FROM run_samples WHERE run_id = ? GROUP BY outcome";
+    "SELECT outcome, count(*), sum(labels), sum(superseded), sum(repeats) FROM run_samples WHERE run_id = ? GROUP BY outcome";
 
 RunRow run_from(const Statement& row) {
   RunRow run;
   run.id = {row.integer(0)};
-  run.request = {
-      std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)), std::string(row.text(4)), row.real(5),
-      std::string(row.text(6))};
+  run.request = {.set = std::string(row.text(1)),
+                 .model = std::string(row.text(2)),
+                 .weights_sha256 = std::string(row.text(3)),
+                 .view = std::string(row.text(4)),
+                 .floor = row.real(5),
+                 .options_json = std::string(row.text(6)),
+                 .bound = row.is_null(13) ? std::nullopt : std::optional(ReplacementBound{row.real(13), row.real(14)})};
   run.model_json = row.text(7);
   run.engine = row.text(8);
   run.device = row.text(9);
@@ -69,7 +74,10 @@ std::vector<DecidedLabel> decided_labels(Statement& select, SampleId sample, Set
   };
   while (select.step()) {
     const LabelClaim written = claim_from(1);
-    decided.push_back({{select.integer(0)}, written, select.is_null(7) ? written : claim_from(7)});
+    decided.push_back({.id = {select.integer(0)},
+                       .written = written,
+                       .effective = select.is_null(7) ? written : claim_from(7),
+                       .verdict = store::verdict_of(select.integer(13))});
   }
   return decided;
 }
@@ -160,9 +168,11 @@ RunId add_run(Project& project, const RunRequest& request, std::span<const Sampl
   const SetId set = project.ensure_set(request.set);
   database
       .prepare(
-          "INSERT INTO runs (set_id, model, weights_sha256, view, floor, options_json, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO runs (set_id, model, weights_sha256, view, floor, options_json, started_at, replaces_below, same_iou) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .run_with(set.value, request.model, request.weights_sha256, request.view, request.floor, request.options_json,
-                store::timestamp());
+                store::timestamp(), request.bound ? std::optional(request.bound->confidence) : std::nullopt,
+                request.bound ? std::optional(request.bound->same_iou) : std::nullopt);
   const RunId run{database.last_id()};
   Statement insert = database.prepare("INSERT INTO run_samples (run_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING");
   for (const SampleId sample : samples) {
@@ -176,21 +186,35 @@ struct RunWriter::Statements {
   explicit Statements(Database& database)
       : insert_label(database),
         select_decided(database.prepare(
-            "SELECT l.id, l.kind, l.class_id, l.x, l.y, l.w, l.h, e.kind, e.class_id, e.x, e.y, e.w, e.h FROM labels l "
+            "SELECT l.id, l.kind, l.class_id, l.x, l.y, l.w, l.h, e.kind, e.class_id, e.x, e.y, e.w, e.h, d.verdict FROM labels l "
             "JOIN verdicts v ON v.label_id = l.id JOIN decisions d ON d.id = v.decision_id "
             "LEFT JOIN edits e ON e.id = d.edit_id WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")),
         any_decision(database.prepare("SELECT 1 FROM verdicts LIMIT 1")),
-        set_outcome(database.prepare("UPDATE run_samples SET outcome = ?, labels = ?, superseded = ?, code = ?, message = ? "
-                                     "WHERE run_id = ? AND sample_id = ? AND outcome <> 1")) {}
+        select_origins(database.prepare("SELECT l.id, l.run_id, l.import_id, l.kind, l.class_id, l.x, l.y, l.w, l.h, l.confidence, "
+                                        "d.verdict, l.superseded_by FROM labels l " +
+                                        std::string(store::kStandingDecision) +
+                                        " WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")),
+        select_finished(
+            database.prepare("SELECT run_id FROM run_samples WHERE sample_id = ? AND (outcome = 1 OR run_id = ?) ORDER BY run_id")),
+        set_outcome(
+            database.prepare("UPDATE run_samples SET outcome = ?, labels = ?, superseded = ?, repeats = ?, code = ?, message = ? "
+                             "WHERE run_id = ? AND sample_id = ? AND outcome <> 1")) {}
 
   store::LabelInserter insert_label;
   Statement select_decided;
   Statement any_decision;
+  Statement select_origins;
+  Statement select_finished;
   Statement set_outcome;
 };
 
-RunWriter::RunWriter(Database& database, RunId run, SetId set, FileLock lock)
-    : database_(&database), run_(run), set_(set), lock_(std::move(lock)), statements_(std::make_shared<Statements>(database)) {}
+RunWriter::RunWriter(Database& database, RunId run, SetId set, std::optional<ReplacementBound> bound, FileLock lock)
+    : database_(&database),
+      run_(run),
+      set_(set),
+      bound_(bound),
+      lock_(std::move(lock)),
+      statements_(std::make_shared<Statements>(database)) {}
 
 RunWriter RunWriter::open(Project& project, RunId run) {
   run_row(project, run);  // no lock file for a run that does not exist
@@ -200,7 +224,7 @@ RunWriter RunWriter::open(Project& project, RunId run) {
     throw Error(ErrorCode::conflict, fmt::format("run {} was undone; start a new one", run.value),
                 {{"run", std::to_string(run.value)}});
   }
-  return {project.database(), run, *project.find_set(row.request.set), std::move(lock)};
+  return {project.database(), run, *project.find_set(row.request.set), row.request.bound, std::move(lock)};
 }
 
 std::vector<Sample> RunWriter::samples_left(bool retry_failed) const {
@@ -234,24 +258,58 @@ void RunWriter::set_model(std::string_view model_json, std::string_view engine, 
   transaction.commit();
 }
 
+/// Labels of the run, stored in this transaction, that are superseded by what the run keeps.
+std::int64_t RunWriter::repeats_on(SampleId sample, const store::LabelSources& sources) {
+  Statement& rows = statements_->select_origins;
+  const ResetAtEnd reset_rows(rows);
+  rows.bind(sample.value, set_.value);
+  std::vector<LabelOrigin> origins;
+  while (rows.step()) {
+    origins.push_back({.id = {rows.integer(0)},
+                       .run = {rows.integer(1)},
+                       .is_import_undone = sources.is_import_undone({rows.integer(2)}),
+                       .written = {store::label_kind_of(rows.integer(3)),
+                                   {rows.integer(4)},
+                                   {rows.real(5), rows.real(6), rows.real(7), rows.real(8)}},
+                       .score = rows.maybe_real(9).value_or(kScoreWithoutConfidence),
+                       .verdict = store::verdict_of(rows.integer(10)),
+                       .superseded_by = {rows.integer(11)}});
+  }
+  Statement& finished_rows = statements_->select_finished;
+  const ResetAtEnd reset_finished(finished_rows);
+  finished_rows.bind(sample.value, run_.value);
+  std::vector<RunId> finished;
+  while (finished_rows.step()) {
+    finished.push_back({finished_rows.integer(0)});
+  }
+  const std::vector<LabelStatus> statuses = label_statuses(origins, sources.runs_into(set_, finished));
+  std::int64_t repeats = 0;
+  for (std::size_t i = 0; i < origins.size(); ++i) {
+    repeats += origins[i].run == run_ && !origins[i].superseded_by && statuses[i] == LabelStatus::superseded ? 1 : 0;
+  }
+  return repeats;
+}
+
 void RunWriter::write(std::span<const SampleOutcome> outcomes) {
   Database& database = *database_;
   Statements& statements = *statements_;
   Transaction transaction(database, Transaction::Kind::write);
   const bool has_decisions = statements.any_decision.bind().step();
   statements.any_decision.reset();
+  const auto sources = bound_ ? store::LabelSources::read(database) : store::LabelSources();
   std::string blob;
   for (const SampleOutcome& outcome : outcomes) {
-    const auto set_outcome = [&](OutcomeState state, std::int64_t labels, std::int64_t superseded,
+    const auto set_outcome = [&](OutcomeState state, std::int64_t labels, std::int64_t superseded, std::int64_t repeats,
                                  std::optional<std::string_view> code, std::optional<std::string_view> message) {
-      statements.set_outcome.run_with(static_cast<int>(state), labels, superseded, code, message, run_.value, outcome.sample.value);
+      statements.set_outcome.run_with(static_cast<int>(state), labels, superseded, repeats, code, message, run_.value,
+                                      outcome.sample.value);
       if (database.changed_rows() == 0) {
         throw Error(ErrorCode::internal,
                     fmt::format("run {} has sample {} done already, or was not asked for it", run_.value, outcome.sample.value));
       }
     };
     if (const auto* failure = std::get_if<SampleFailure>(&outcome.result)) {
-      set_outcome(OutcomeState::failed, 0, 0, info(failure->code).name, failure->message);
+      set_outcome(OutcomeState::failed, 0, 0, 0, info(failure->code).name, failure->message);
       continue;
     }
     const auto& labels = std::get<std::vector<Label>>(outcome.result);
@@ -259,12 +317,13 @@ void RunWriter::write(std::span<const SampleOutcome> outcomes) {
         has_decisions ? decided_labels(statements.select_decided, outcome.sample, set_) : std::vector<DecidedLabel>{};
     std::int64_t superseded = 0;
     for (const Label& label : labels) {
-      const auto superseding = find_superseding({label.kind, label.class_id, label.box_xywh_px}, decided);
+      const auto superseding = find_superseding({label.kind, label.class_id, label.box_xywh_px}, decided, bound_);
       superseded += superseding ? 1 : 0;
       statements.insert_label.insert(outcome.sample, set_, label, store::mask_blob_of(label, blob), run_, {},
                                      superseding.value_or(LabelId{}));
     }
-    set_outcome(OutcomeState::done, static_cast<std::int64_t>(labels.size()), superseded, {}, {});
+    const std::int64_t repeats = bound_ ? repeats_on(outcome.sample, sources) : 0;
+    set_outcome(OutcomeState::done, static_cast<std::int64_t>(labels.size()), superseded, repeats, {}, {});
     store::record_change(database, ChangeKind::sample_state, outcome.sample.value, outcome.sample.value);
   }
   transaction.commit();

@@ -11,7 +11,12 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/dataset/lifecycle.h"
 #include "verilabel/store/project.h"
+
+namespace verilabel::store {
+class LabelSources;
+}
 
 namespace verilabel {
 
@@ -23,6 +28,7 @@ struct RunRequest {
   std::string view;
   double floor = 0;
   std::string options_json;
+  std::optional<ReplacementBound> bound = {};  ///< absent: undecided labels of any confidence give way
 };
 
 struct RunRow {
@@ -38,7 +44,8 @@ struct RunRow {
   std::int64_t done = 0;
   std::int64_t failed = 0;
   std::int64_t labels = 0;
-  std::int64_t superseded = 0;
+  std::int64_t superseded = 0;  ///< of `labels`: repeated what a person had decided on when they were stored
+  std::int64_t repeats = 0;     ///< likewise, an undecided label that the run keeps
 };
 
 struct RunFailure {
@@ -86,17 +93,19 @@ class RunWriter {
   void set_model(std::string_view model_json, std::string_view engine, std::string_view device,
                  std::span<const ClassId> asked_classes);
   /// In one transaction, each sample's labels with its outcome. A candidate that repeats what a person has decided on is stored as
-  /// superseded.
+  /// superseded; one that repeats a label that the run keeps is counted.
   void write(std::span<const SampleOutcome> outcomes);
   /// Notes the end when no sample is left.
   void finish();
 
  private:
-  RunWriter(store::Database& database, RunId run, SetId set, FileLock lock);
+  RunWriter(store::Database& database, RunId run, SetId set, std::optional<ReplacementBound> bound, FileLock lock);
   struct Statements;
+  std::int64_t repeats_on(SampleId sample, const store::LabelSources& sources);
   store::Database* database_;
   RunId run_;
   SetId set_;
+  std::optional<ReplacementBound> bound_;
   FileLock lock_;
   std::shared_ptr<Statements> statements_;
 };

@@ -238,7 +238,15 @@ CREATE TABLE evaluation_samples (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array kMigrations = {Migration{1, kVersion1}, Migration{2, kVersion2}, Migration{3, kVersion3}};
+// Runs that replace only labels below a confidence; null in a run that replaces labels of any.
+constexpr std::string_view kVersion4 = R"sql(
+ALTER TABLE runs ADD COLUMN replaces_below REAL;
+ALTER TABLE runs ADD COLUMN same_iou REAL;  -- from which a candidate repeats a label that stays; null with the other
+ALTER TABLE run_samples ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;  -- of such labels, among `labels`
+)sql";
+
+constexpr std::array kMigrations = {Migration{1, kVersion1}, Migration{2, kVersion2}, Migration{3, kVersion3},
+                                    Migration{4, kVersion4}};
 
 std::int64_t number(Database& database, std::string_view sql) {
   Statement statement = database.prepare(sql);

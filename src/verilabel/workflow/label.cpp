@@ -97,6 +97,7 @@ LabelOptions options_from(const RunRequest& request) {
   options.set = request.set;
   options.where = request.view;
   options.floor = request.floor;
+  options.replace_below = request.bound ? std::optional(request.bound->confidence) : std::nullopt;
   // Runs of versions before models were asked in words have a list of names.
   options.prompts = document.contains("prompts") ? prompts_from_json(document.at("prompts").dump())
                                                  : prompts_of_names(document.at("classes").get<std::vector<std::string>>());
@@ -460,7 +461,9 @@ RunReport report_of(const Project& project, RunId run) {
   report.failed = row.failed;
   report.labels = row.labels;
   report.superseded = row.superseded;
+  report.repeats = row.repeats;
   report.tiling = tiling_of(row.request);
+  report.bound = row.request.bound;
   report.engine = row.engine;
   report.device = row.device;
   return report;
@@ -559,6 +562,7 @@ void LabelOptions::validate() const {
   }
   crop.validate();
   require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
+  require(!replace_below || (*replace_below >= 0 && *replace_below <= 1), "--replace-below must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
   require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");
   require(batch >= 0, "--batch must be at least 1, or 0 for what suits the model");
@@ -598,6 +602,9 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   request.view = options.where;
   request.floor = options.floor;
   request.options_json = json_from(options);
+  if (options.replace_below) {
+    request.bound = {.confidence = *options.replace_below, .same_iou = options.nms_iou.value_or(kSameObjectIou)};
+  }
   const RunId run = add_run(project, request, samples);
   return work_on(project, run, false, std::move(notes), progress, cancel, on_note);
 }

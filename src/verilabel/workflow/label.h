@@ -37,8 +37,11 @@ struct LabelOptions {
   Prompts prompts;
   /// With `classify_with`: the same of the model that finds the objects.
   Prompts propose;
-  std::string set = "auto";           ///< the label set that the candidates go into; made when it does not exist
-  double floor = 0.05;                ///< lowest score stored
+  std::string set = "auto";  ///< the label set that the candidates go into; made when it does not exist
+  double floor = 0.05;       ///< lowest score stored
+  /// Undecided labels of this confidence or more stay, and what the run finds of their class at the same place does not count:
+  /// where boxes overlap by `nms_iou`, by default `kSameObjectIou`. Absent: all undecided labels of the classes give way.
+  std::optional<double> replace_below;
   std::optional<double> nms_iou;      ///< by default that of the model's family
   std::optional<int> max_detections;  ///< best candidates kept of an image; by default that of the model's family
   std::string where;                  ///< which samples; empty for all that have a file
@@ -58,9 +61,11 @@ struct RunReport {
   std::int64_t failed = 0;
   std::int64_t labels = 0;       ///< stored, superseded ones included
   std::int64_t superseded = 0;   ///< of those: a person had decided on the same object before
+  std::int64_t repeats = 0;      ///< likewise, the run keeps an undecided label of the same object
   double images_per_second = 0;  ///< of this call
   std::int64_t windows = 0;      ///< of this call, through which the model looked at the images
   std::optional<TilingOptions> tiling;
+  std::optional<ReplacementBound> bound;
   std::string engine;
   std::string device;              ///< that really ran
   std::vector<std::string> notes;  ///< what the model left open and how it was filled in
