@@ -13,6 +13,7 @@
 #include "verilabel/evaluate/average_precision.h"
 #include "verilabel/evaluate/image_groups.h"
 #include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/nearby_truths.h"
 #include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
@@ -30,6 +31,32 @@ class Classifier {
       : input_(input), overlaps_(input, options.iou_type, options.threads), outcomes_(outcomes), options_(options) {}
 
   /// `truths` are those of the prediction's image.
+  void classify_image(std::span<const std::uint32_t> predictions, std::span<const std::uint32_t> truths, MaskPair& masks,
+                      std::vector<LabelError>& errors) const {
+    NearbyTruths nearby(overlaps_.truth_boxes(), truths);
+    // Where no overlap is too little to be a wrong place, a truth that is far away is one.
+    const bool may_be_apart = options_.background_iou == 0;
+    for (const std::uint32_t prediction : predictions) {
+      if (outcomes_.predictions[prediction].outcome == Outcome::fp) {
+        const Box& box = overlaps_.prediction_boxes()[prediction];
+        errors[prediction] = classify(prediction, may_be_apart ? truths : nearby.around(box), masks);
+      }
+    }
+  }
+
+ private:
+  struct Best {
+    double overlap = 0;
+    std::uint32_t truth = kNoPartner;
+    void offer(double other, std::uint32_t other_truth) {
+      if (truth == kNoPartner || other > overlap) {
+        overlap = other;
+        truth = other_truth;
+      }
+    }
+    LabelError as(ErrorKind kind) const { return {kind, truth, overlap}; }
+  };
+
   LabelError classify(std::uint32_t prediction, std::span<const std::uint32_t> truths, MaskPair& masks) const {
     Best same_class;
     Best other_class;
@@ -65,19 +92,6 @@ class Classifier {
     return any.as(ErrorKind::both);
   }
 
- private:
-  struct Best {
-    double overlap = 0;
-    std::uint32_t truth = kNoPartner;
-    void offer(double other, std::uint32_t other_truth) {
-      if (truth == kNoPartner || other > overlap) {
-        overlap = other;
-        truth = other_truth;
-      }
-    }
-    LabelError as(ErrorKind kind) const { return {kind, truth, overlap}; }
-  };
-
   const EvaluationInput& input_;
   Overlaps overlaps_;
   const Outcomes& outcomes_;
@@ -93,11 +107,7 @@ std::vector<LabelError> errors_of_predictions(const EvaluationInput& input, cons
   for_each_in_parallel(ends.size(), options.threads, [&](std::size_t block) {
     MaskPair masks;
     for (std::size_t image = block == 0 ? 0 : ends[block - 1]; image < ends[block]; ++image) {
-      for (const std::uint32_t prediction : predictions.of(image)) {
-        if (outcomes.predictions[prediction].outcome == Outcome::fp) {
-          errors[prediction] = classifier.classify(prediction, truths.of(image), masks);
-        }
-      }
+      classifier.classify_image(predictions.of(image), truths.of(image), masks, errors);
     }
   });
   return errors;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/nearby_truths.h"
 #include "verilabel/evaluate/overlap.h"
 
 namespace verilabel {
@@ -21,6 +23,9 @@ constexpr double kGreatestThreshold = 1 - 1e-10;
 
 /// Predictions and truths that one call in parallel takes: enough to outweigh handing it out, few enough to spread evenly.
 constexpr std::size_t kBlockSize = 4096;
+
+/// Of fewer truths or predictions looking at all pairs costs less than a grid.
+constexpr std::size_t kFewLabels = 64;
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
@@ -266,9 +271,19 @@ class BlockMatcher {
     if (is_mask) {
       choose_masks(truths);
     }
+    std::optional<NearbyTruths> nearby;
+    if (!is_mask && std::min(truths.size(), predictions.size()) > kFewLabels) {
+      nearby.emplace(input_.truths.box_xywh_px, truths);
+    }
     for (std::uint32_t rank = 0; rank < predictions.size(); ++rank) {
       candidates_.clear();
-      is_mask ? find_mask_candidates(truths, predictions[rank]) : find_box_candidates(truths, predictions[rank]);
+      if (is_mask) {
+        find_mask_candidates(truths, predictions[rank]);
+      } else if (nearby) {
+        find_box_candidates(truths, *nearby, predictions[rank]);
+      } else {
+        find_box_candidates(truths, predictions[rank]);
+      }
       if (!candidates_.empty()) {
         take_best(truths, predictions[rank], rank);
       }
@@ -294,6 +309,17 @@ class BlockMatcher {
       const Box& truth_box = input_.truths.box_xywh_px[truths[i]];
       if (!is_apart(box, truth_box)) {
         offer(i, box_overlap(box, truth_box, input_.truths.is_crowd[truths[i]] != 0));
+      }
+    }
+  }
+
+  void find_box_candidates(std::span<const std::uint32_t> truths, NearbyTruths& nearby, std::uint32_t prediction) {
+    const Box& box = input_.predictions.box_xywh_px[prediction];
+    for (const std::uint32_t truth : nearby.around(box)) {
+      const Box& truth_box = input_.truths.box_xywh_px[truth];
+      if (!is_apart(box, truth_box)) {
+        const auto i = std::lower_bound(truths.begin(), truths.end(), truth) - truths.begin();
+        offer(static_cast<std::uint32_t>(i), box_overlap(box, truth_box, input_.truths.is_crowd[truth] != 0));
       }
     }
   }

@@ -1,6 +1,7 @@
 #include "verilabel/evaluate/open_images.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/nearby_truths.h"
 #include "verilabel/evaluate/overlap.h"
 #include "verilabel/evaluate/precision_recall.h"
 #include "verilabel/geometry/box.h"
@@ -176,14 +178,19 @@ class ClassJudge {
       predictions = predictions.first(options_.max_detections);
     }
     is_taken_.assign(truths.size(), 0);
+    NearbyTruths nearby(input_.truths.box_xywh_px, truths);
+    const auto place_of = [&](std::uint32_t truth) {
+      return static_cast<std::size_t>(std::lower_bound(truths.begin(), truths.end(), truth) - truths.begin());
+    };
     for (const std::uint32_t prediction : predictions) {
-      if (const std::size_t at = best_of(truths, prediction, 0); at < truths.size() && is_taken_[at] == 0) {
-        is_taken_[at] = 1;
+      const std::span<const std::uint32_t> around = nearby.around(input_.predictions.box_xywh_px[prediction]);
+      if (const auto one = best_of(around, prediction, 0); one && is_taken_[place_of(*one)] == 0) {
+        is_taken_[place_of(*one)] = 1;
         add(prediction, true);
-      } else if (const std::size_t group = best_of(truths, prediction, 1); group == truths.size()) {
+      } else if (const auto group = best_of(around, prediction, 1); !group) {
         add(prediction, false);
-      } else if (input_.predictions.score[prediction] > 0 && is_taken_[group] == 0) {
-        is_taken_[group] = 1;
+      } else if (input_.predictions.score[prediction] > 0 && is_taken_[place_of(*group)] == 0) {
+        is_taken_[place_of(*group)] = 1;
         add(prediction, true);
       } else {
         ++judgement_.in_group;
@@ -191,19 +198,20 @@ class ClassJudge {
     }
   }
 
-  /// Among those that are groups, or those that are none, the first of greatest overlap, when that is enough; else the end.
-  std::size_t best_of(std::span<const std::uint32_t> truths, std::uint32_t prediction, std::uint8_t is_group) const {
+  /// Among those that are groups, or those that are none, the first of greatest overlap, when that is enough.
+  std::optional<std::uint32_t> best_of(std::span<const std::uint32_t> truths, std::uint32_t prediction,
+                                       std::uint8_t is_group) const {
     const Box& box = input_.predictions.box_xywh_px[prediction];
-    std::size_t best = truths.size();
+    std::optional<std::uint32_t> best;
     double greatest = 0;
-    for (std::size_t i = 0; i < truths.size(); ++i) {
-      const Box& other = input_.truths.box_xywh_px[truths[i]];
-      if (input_.truths.is_crowd[truths[i]] != is_group || is_apart(box, other)) {
+    for (const std::uint32_t truth : truths) {
+      const Box& other = input_.truths.box_xywh_px[truth];
+      if (input_.truths.is_crowd[truth] != is_group || is_apart(box, other)) {
         continue;
       }
       const double overlap = is_group != 0 ? intersection_over_detection(box, other) : iou(box, other);
       if (overlap >= options_.iou && overlap > greatest) {
-        best = i;
+        best = truth;
         greatest = overlap;
       }
     }

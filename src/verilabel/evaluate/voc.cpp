@@ -1,7 +1,11 @@
 #include "verilabel/evaluate/voc.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -9,6 +13,7 @@
 #include "verilabel/base/parallel.h"
 #include "verilabel/evaluate/image_groups.h"
 #include "verilabel/evaluate/input_check.h"
+#include "verilabel/evaluate/nearby_truths.h"
 #include "verilabel/evaluate/overlap.h"
 #include "verilabel/evaluate/precision_recall.h"
 #include "verilabel/geometry/box.h"
@@ -35,7 +40,11 @@ double area_2007(const PrecisionRecall& curve) {
 class ClassJudge {
  public:
   ClassJudge(const EvaluationInput& input, std::span<const std::uint8_t> is_difficult, const VocOptions& options)
-      : input_(input), is_difficult_(is_difficult), options_(options), truths_(input.truths.image, input.images.size()) {}
+      : input_(input), is_difficult_(is_difficult), options_(options), truths_(input.truths.image, input.images.size()) {
+    for (const Box& box : input.truths.box_xywh_px) {
+      truth_boxes_.push_back(with_sides(box));
+    }
+  }
 
   /// `predictions` are those of the class.
   VocClass judge(std::uint32_t category, std::vector<std::uint32_t> predictions) const {
@@ -52,10 +61,10 @@ class ClassJudge {
     for (std::size_t i = 0; i < input_.truths.size(); ++i) {
       result.truths += input_.truths.category[i] == category && is_difficult_[i] == 0 ? 1 : 0;
     }
+    const std::vector<Best> best = best_truths(category, predictions);
     std::vector<std::uint8_t> is_taken(input_.truths.size(), 0);
     PrecisionRecall curve;
-    for (const std::uint32_t prediction : predictions) {
-      const auto [truth, overlap] = best_truth(category, prediction);
+    for (const auto& [truth, overlap] : best) {
       const bool is_hit = overlap > options_.iou;
       if (is_hit && is_difficult_[truth] != 0) {
         continue;
@@ -73,30 +82,59 @@ class ClassJudge {
   }
 
  private:
-  std::pair<std::uint32_t, double> best_truth(std::uint32_t category, std::uint32_t prediction) const {
-    const auto sides = [&](Box box) {
-      box.w += options_.has_whole_pixels ? 1 : 0;
-      box.h += options_.has_whole_pixels ? 1 : 0;
-      return box;
-    };
-    std::pair<std::uint32_t, double> best{0, 0};
-    const Box box = sides(input_.predictions.box_xywh_px[prediction]);
-    for (const std::uint32_t truth : truths_.of(input_.predictions.image[prediction])) {
-      const Box other = sides(input_.truths.box_xywh_px[truth]);
-      if (input_.truths.category[truth] != category || is_apart(box, other)) {
+  struct Best {
+    std::uint32_t truth = 0;
+    double overlap = 0;
+  };
+
+  /// Of each prediction the truth of the class that it overlaps most, the first of equals.
+  std::vector<Best> best_truths(std::uint32_t category, std::span<const std::uint32_t> predictions) const {
+    const std::vector<std::uint32_t>& image_of = input_.predictions.image;
+    std::vector<std::uint32_t> by_image(predictions.size());
+    std::iota(by_image.begin(), by_image.end(), 0U);
+    std::sort(by_image.begin(), by_image.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return image_of[predictions[a]] < image_of[predictions[b]]; });
+    std::vector<Best> best(predictions.size());
+    std::vector<std::uint32_t> truths;
+    for (std::size_t begin = 0, end = 0; begin < by_image.size(); begin = end) {
+      const std::uint32_t image = image_of[predictions[by_image[begin]]];
+      const std::span<const std::uint32_t> on_image = truths_.of(image);
+      truths.clear();
+      std::copy_if(on_image.begin(), on_image.end(), std::back_inserter(truths),
+                   [&](std::uint32_t truth) { return input_.truths.category[truth] == category; });
+      NearbyTruths nearby(truth_boxes_, truths);
+      for (; end < by_image.size() && image_of[predictions[by_image[end]]] == image; ++end) {
+        const Box box = with_sides(input_.predictions.box_xywh_px[predictions[by_image[end]]]);
+        best[by_image[end]] = best_of(nearby.around(box), box);
+      }
+    }
+    return best;
+  }
+
+  Best best_of(std::span<const std::uint32_t> truths, const Box& box) const {
+    Best best;
+    for (const std::uint32_t truth : truths) {
+      if (is_apart(box, truth_boxes_[truth])) {
         continue;
       }
-      if (const double overlap = iou(box, other); overlap > best.second) {
+      if (const double overlap = iou(box, truth_boxes_[truth]); overlap > best.overlap) {
         best = {truth, overlap};
       }
     }
     return best;
   }
 
+  Box with_sides(Box box) const {
+    box.w += options_.has_whole_pixels ? 1 : 0;
+    box.h += options_.has_whole_pixels ? 1 : 0;
+    return box;
+  }
+
   const EvaluationInput& input_;
   std::span<const std::uint8_t> is_difficult_;
   const VocOptions& options_;
   ImageGroups truths_;
+  std::vector<Box> truth_boxes_;  ///< with the pixels at their ends
 };
 
 void check(const EvaluationInput& input, std::span<const std::uint8_t> is_difficult, const VocOptions& options) {
