@@ -43,10 +43,9 @@ fuzz: bootstrap-fuzz ## Build the fuzzers and run each for a minute
 parity: ## Make the fixtures of tests/parity anew with the reference implementations; says what that needs
 	scripts/parity
 
-quickstart: ## From photographs to exported labels: IMAGES=folder MODEL=file.onnx [TRUTH=labels] [OUTPUT=folder]
-	@scripts/quickstart --check
-	@$(MAKE) --no-print-directory build
-	@scripts/quickstart
+quickstart: build ## The whole loop on a drawn world, offline; or on IMAGES=folder with MODEL=model [TRUTH=labels] [CLASSES="a, b"]; [OUTPUT=folder]
+	@build/release/verilabel quickstart $${OUTPUT:+"$$OUTPUT"} $${IMAGES:+--images "$$IMAGES"} $${MODEL:+--model "$$MODEL"} \
+	  $${TRUTH:+--labels "$$TRUTH"} $${CLASSES:+--classes "$$CLASSES"}
 
 bench: bootstrap-bench ## Build and run the benchmarks: ratios to peers and bounds
 	scripts/bench

@@ -28,6 +28,15 @@ def test_data():
     return folder.resolve()
 
 
+def bundled_models():
+    """The folder of the models that come with the program, or a skip."""
+    named = os.environ.get("VERILABEL_MODELS")
+    folder = pathlib.Path(named) if named else SOURCE / "models"
+    if not all((folder / name).is_dir() for name in ("detector", "embedder", "segmenter")):
+        raise unittest.SkipTest(f"no bundled models: detector, embedder and segmenter are not in {folder}")
+    return folder.resolve()
+
+
 class Answer:
     """One finished call: exit status, both streams, and the JSON document when there was one."""
 

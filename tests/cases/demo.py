@@ -59,8 +59,40 @@ class Demo(ProgramCase):
         self.assertNotIn(("red", "car"), drawn)
         self.assertEqual(len(self.document("human.json")["annotations"]), len(truth["annotations"]))
 
+    def test_truth_of_classes_that_a_project_has(self):
+        report = self.create("--images", 30, "--seed", 5, "--classes", "person, yellow duck, duck, book")
+        truth, asked = self.document("truth.json"), self.document("asked.json")
+        self.assertEqual([one["name"] for one in asked["categories"]], ["person", "yellow duck", "duck", "book"])
+        self.assertEqual(asked["images"], truth["images"])
+        self.assertEqual(len(asked["annotations"]), report["asked_labels"])
+        kinds = {one["id"]: one["name"] for one in truth["categories"]}
+        names = {one["id"]: one["name"] for one in asked["categories"]}
+
+        def places(labels, classes, wanted, color=None):
+            return sorted(
+                (label["image_id"], *label["bbox"], label["segmentation"]["counts"])
+                for label in labels
+                if classes[label["category_id"]] == wanted and color in (None, label["attributes"]["color"])
+            )
+
+        for name, kind, color in (("person", "person", None), ("duck", "duck", None), ("yellow duck", "duck", "yellow")):
+            wanted = places(truth["annotations"], kinds, kind, color)
+            self.assertEqual(places(asked["annotations"], names, name), wanted, name)
+            self.assertGreater(len(wanted), 0, name)
+        self.assertEqual(self.document("planted.json")["options"]["classes"], ["person", "yellow duck", "duck", "book"])
+        self.assertIn("asked.json", (self.scratch / "world" / "README.txt").read_text())
+
     def test_what_is_wrong_is_said_and_nothing_is_written(self):
-        for words in (["--only", "hail"], ["--without", "blue tomato"], ["--images", 0], ["--missing", 0.5], ["--long-side", 9]):
+        for words in (
+            ["--only", "hail"],
+            ["--classes", "red"],
+            ["--classes", "blue tomato"],
+            ["--classes", "car,car"],
+            ["--without", "blue tomato"],
+            ["--images", 0],
+            ["--missing", 0.5],
+            ["--long-side", 9],
+        ):
             error = self.error("demo", "create", self.scratch / "world", *words, status=2)
             self.assertEqual(error["code"], "wrong_use", words)
         self.assertFalse((self.scratch / "world").exists())

@@ -120,6 +120,18 @@ class Segmenting(FixtureCase):
         self.run_program("runs", "undo", run["run"])
         self.assertEqual(self.labels("set:masks"), [])
 
+    def test_only_the_boxes_of_a_view_are_outlined(self):
+        self.label("--model", DETECTOR, "--floor", "0.1", "--set", "auto")
+        accepted = self.run_program("review", "accept", "--where", "set:auto confidence>=0.2").json["labels"]
+        self.assertTrue(0 < accepted < len(self.labels("set:auto")))
+        words = ["--boxes", "auto", "--segment-with", SEGMENTERS / "sam-boxes", "--floor", "0", "--set", "masks"]
+        self.label(*words, "--where", "verdict:accepted")
+        place = lambda label: (label["name"], label["class"], round(label["confidence"], 6))  # noqa: E731
+        self.assertEqual(sorted(map(place, self.labels("set:masks"))), sorted(map(place, self.labels("set:auto verdict:accepted"))))
+        # A view about samples alone takes all of their boxes.
+        self.label(*words, "--where", "width>=1")
+        self.assertEqual(len(self.labels("set:masks")), len(self.labels("set:auto")))
+
     def test_a_run_with_a_segmenter_survives_kills(self):
         words = ["--model", DETECTOR, "--segment-with", SEGMENTERS / "sam-boxes", "--floor", "0.1"]
         whole = self.label(*words, "--set", "whole")

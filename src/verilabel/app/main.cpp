@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <new>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
+#include "verilabel/base/new_folder.h"
 #include "verilabel/base/progress.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/console.h"
@@ -33,13 +35,13 @@ constexpr std::string_view kVersion = "0.1.0";
 
 /// In the order of the loop; help and dispatch follow it.
 const std::array kCommands = {
-    &verilabel::cli::kInitCommand,     &verilabel::cli::kImportCommand,      &verilabel::cli::kImportsCommand,
-    &verilabel::cli::kLabelCommand,    &verilabel::cli::kRunsCommand,        &verilabel::cli::kFuseCommand,
-    &verilabel::cli::kEvaluateCommand, &verilabel::cli::kEvaluationsCommand, &verilabel::cli::kThresholdCommand,
-    &verilabel::cli::kReviewCommand,   &verilabel::cli::kTagCommand,         &verilabel::cli::kViewsCommand,
-    &verilabel::cli::kExportCommand,   &verilabel::cli::kStatsCommand,       &verilabel::cli::kSamplesCommand,
-    &verilabel::cli::kLabelsCommand,   &verilabel::cli::kEmbedCommand,       &verilabel::cli::kModelsCommand,
-    &verilabel::cli::kDemoCommand,
+    &verilabel::cli::kQuickstartCommand, &verilabel::cli::kInitCommand,     &verilabel::cli::kImportCommand,
+    &verilabel::cli::kImportsCommand,    &verilabel::cli::kLabelCommand,    &verilabel::cli::kRunsCommand,
+    &verilabel::cli::kFuseCommand,       &verilabel::cli::kEvaluateCommand, &verilabel::cli::kEvaluationsCommand,
+    &verilabel::cli::kThresholdCommand,  &verilabel::cli::kReviewCommand,   &verilabel::cli::kTagCommand,
+    &verilabel::cli::kViewsCommand,      &verilabel::cli::kExportCommand,   &verilabel::cli::kStatsCommand,
+    &verilabel::cli::kSamplesCommand,    &verilabel::cli::kLabelsCommand,   &verilabel::cli::kEmbedCommand,
+    &verilabel::cli::kModelsCommand,     &verilabel::cli::kDemoCommand,
 };
 
 verilabel::CancelToken g_cancel;  // NOLINT(readability-identifier-naming): the handler can reach nothing else
@@ -63,6 +65,11 @@ void request_stop(int /*signal*/) {
   std::signal(SIGINT, SIG_DFL);  // the second Ctrl-C ends the program at once
 }
 
+void catch_signals(bool polls_cancel) {
+  std::signal(SIGINT, polls_cancel ? request_stop : end_at_once);
+  std::signal(SIGTERM, polls_cancel ? request_stop : end_at_once);
+}
+
 std::string footer_of(const Command& command) {
   std::string text(command.details);
   if (!command.examples.empty()) {
@@ -74,17 +81,19 @@ std::string footer_of(const Command& command) {
   return text;
 }
 
+/// The words of a command line behind the program's name.
+using Line = std::span<const std::string>;
+
 /// The first word that is no option of the program itself; where a command must stand.
-int index_of_command_word(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--project") {
+std::size_t index_of_command_word(Line line) {
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == "--project") {
       ++i;
-    } else if (!word.starts_with("-")) {
+    } else if (!line[i].starts_with("-")) {
       return i;
     }
   }
-  return argc;
+  return line.size();
 }
 
 bool takes_value(std::string_view option, const std::vector<CLI::App*>& apps) {
@@ -94,16 +103,15 @@ bool takes_value(std::string_view option, const std::vector<CLI::App*>& apps) {
   });
 }
 
-/// The words behind the program's name as CLI11 is to see them. A word with one dash is an option there, but of those there is only
+/// A command line as CLI11 is to see it. A word with one dash is an option there, but of those there is only
 /// -h: any other that stands where no option waits for its value is a value itself, as the view -tag:night is. It goes behind `--`,
 /// and so does every such word after it, which keeps their order. `apps` may take the options.
-std::vector<std::string> words_to_parse(int argc, char** argv, const std::vector<CLI::App*>& apps) {
+std::vector<std::string> words_to_parse(Line line, const std::vector<CLI::App*>& apps) {
   std::vector<std::string> words;
   std::vector<std::string> values;
   bool is_value = false;
   bool has_ended = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
+  for (const std::string& word : line) {
     if (word == "--" && !has_ended && !is_value) {
       has_ended = true;
       continue;
@@ -121,19 +129,18 @@ std::vector<std::string> words_to_parse(int argc, char** argv, const std::vector
 }
 
 /// `verilabel foo …` runs the program `verilabel-foo` when there is no such command, as git does. Returns only when there is none.
-void run_external(int argc, char** argv, int word_index, const std::filesystem::path& project_dir) {
-  const std::string program = fmt::format("verilabel-{}", argv[word_index]);
+void run_external(Line line, std::size_t word_index, const std::filesystem::path& project_dir) {
+  const std::string program = fmt::format("verilabel-{}", line[word_index]);
   if (program.find('/') != std::string::npos) {
     return;
   }
   ::setenv("VERILABEL_PROJECT", project_dir.c_str(), 1);
   std::vector<char*> arguments{const_cast<char*>(program.c_str())};
-  for (int i = 1; i < word_index; ++i) {
-    if (std::string_view(argv[i]) == "--json") {
-      arguments.push_back(argv[i]);
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (i > word_index || (i < word_index && line[i] == "--json")) {
+      arguments.push_back(const_cast<char*>(line[i].c_str()));
     }
   }
-  arguments.insert(arguments.end(), argv + word_index + 1, argv + argc);
   arguments.push_back(nullptr);
   ::execvp(program.c_str(), arguments.data());
   if (errno != ENOENT) {
@@ -152,7 +159,7 @@ int answer(Console& console, std::string_view what, std::string text) {
   return 0;
 }
 
-int run(int argc, char** argv, Console& console) {
+int run(Line line, Console& console) {
   CLI::App app("Turns a folder of unlabelled images into a verified, training-ready dataset.", "verilabel");
   std::string project_dir = ".";
   bool is_json = false;
@@ -178,38 +185,36 @@ int run(int argc, char** argv, Console& console) {
     configured.push_back({command, sub, command->configure(*sub)});
   }
 
-  const int word = index_of_command_word(argc, argv);
-  const bool is_known =
-      word == argc || std::ranges::any_of(kCommands, [&](const Command* command) { return command->name == argv[word]; });
-  if (!is_known) {
-    for (int i = 1; i < word; ++i) {
-      const std::string_view option = argv[i];
-      if (option == "--project" && i + 1 < word) {
-        project_dir = argv[++i];
-      } else if (option.starts_with("--project=")) {
-        project_dir = option.substr(option.find('=') + 1);
-      } else if (option != "--json") {
-        throw Error(ErrorCode::wrong_use, fmt::format("there is no option {} (see verilabel --help)", option));
+  const std::size_t word = index_of_command_word(line);
+  const bool has_word = word < line.size();
+  if (has_word && std::ranges::none_of(kCommands, [&](const Command* command) { return command->name == line[word]; })) {
+    for (std::size_t i = 0; i < word; ++i) {
+      if (line[i] == "--project" && i + 1 < word) {
+        project_dir = line[++i];
+      } else if (line[i].starts_with("--project=")) {
+        project_dir = line[i].substr(line[i].find('=') + 1);
+      } else if (line[i] != "--json") {
+        throw Error(ErrorCode::wrong_use, fmt::format("there is no option {} (see verilabel --help)", line[i]));
       }
     }
-    run_external(argc, argv, word, std::filesystem::absolute(project_dir));
+    run_external(line, word, std::filesystem::absolute(project_dir));
     std::string names;
     for (const Command* command : kCommands) {
       names += fmt::format("{}{}", names.empty() ? "" : ", ", command->name);
     }
-    throw Error(ErrorCode::wrong_use, fmt::format("there is no command '{0}' and no program verilabel-{0} on the PATH", argv[word]),
+    throw Error(ErrorCode::wrong_use, fmt::format("there is no command '{0}' and no program verilabel-{0} on the PATH", line[word]),
                 {{"commands", names}});
   }
 
   std::vector<CLI::App*> apps{&app};
   for (const auto& [command, sub, action] : configured) {
-    if (word < argc && command->name == argv[word]) {
+    if (has_word && command->name == line[word]) {
       apps.push_back(sub);
       const auto inner = sub->get_subcommands({});
       apps.insert(apps.end(), inner.begin(), inner.end());
     }
   }
-  std::vector<std::string> words = words_to_parse(argc, argv, apps);
+  std::vector<std::string> words = words_to_parse(line, apps);
   std::ranges::reverse(words);  // as CLI11 takes them
   try {
     app.parse(std::move(words));
@@ -218,16 +223,13 @@ int run(int argc, char** argv, Console& console) {
   } catch (const CLI::CallForVersion& error) {
     return answer(console, "version", std::string(error.what()) + "\n");
   } catch (const CLI::ParseError& error) {
-    throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(),
-                                                  is_known && word < argc ? fmt::format(" {}", argv[word]) : ""));
+    throw Error(ErrorCode::wrong_use, fmt::format("{} (see verilabel{} --help)", error.what(), has_word ? " " + line[word] : ""));
   }
   for (const auto& [command, sub, action] : configured) {
     if (sub->parsed()) {
-      if (!command->polls_cancel) {
-        std::signal(SIGINT, end_at_once);
-        std::signal(SIGTERM, end_at_once);
-      }
-      const int status = action({std::filesystem::absolute(project_dir).lexically_normal(), console, g_cancel});
+      catch_signals(command->polls_cancel);
+      const verilabel::cli::RunLine run_line = run;
+      const int status = action({verilabel::place_of_folder(project_dir), console, g_cancel, run_line});
       console.finish();
       return status;
     }
@@ -238,12 +240,12 @@ int run(int argc, char** argv, Console& console) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
+  catch_signals(true);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write, with a message, like a full disk
   // Known before parsing, because a mistake in the options must be answered in the form that was asked for.
-  const bool is_json = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+  const std::vector<std::string> line(argv + 1, argv + argc);
+  const bool is_json = std::ranges::find(line, "--json") != line.end();
   g_is_json = is_json;
   Console console(is_json);
   const auto end_with = [&](const Error& error) {
@@ -251,7 +253,7 @@ int main(int argc, char** argv) {
     return verilabel::info(error.code()).exit_status;
   };
   try {
-    return run(argc, argv, console);
+    return run(line, console);
   } catch (const Error& error) {
     return end_with(error);
   } catch (const std::bad_alloc&) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "verilabel/base/progress.h"
@@ -14,11 +15,16 @@ class App;
 
 namespace verilabel::cli {
 
-/// What every command gets: which project, where to talk, when to stop.
+/// Runs a command line of the program, whose name is left out, as if it had been typed; where to talk is said by the caller. Gives
+/// the exit status of `Action`; errors are thrown.
+using RunLine = std::function<int(std::span<const std::string> words, Console& console)>;
+
+/// What every command gets: which project, where to talk, when to stop, and how to run other commands.
 struct Invocation {
   std::filesystem::path project_dir;
   Console& console;
   const CancelToken& cancel;
+  const RunLine& run_line;
 };
 
 /// Runs a configured command and gives the exit status: 0, or 1 when failures were reported. Errors are thrown.

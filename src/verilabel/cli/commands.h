@@ -5,6 +5,7 @@
 /// One row a command; `app` puts them into the table. Each stands in the file named after its command.
 namespace verilabel::cli {
 
+extern const Command kQuickstartCommand;
 extern const Command kInitCommand;
 extern const Command kImportCommand;
 extern const Command kImportsCommand;

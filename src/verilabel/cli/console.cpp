@@ -26,6 +26,10 @@ void write_line(std::FILE* stream, std::string_view line) {
 
 Console::Console(bool is_json) : is_json_(is_json), is_terminal_(::isatty(STDERR_FILENO) == 1) {}
 
+Console::Console(bool is_json, std::string& json) : Console(is_json) {
+  json_ = &json;
+}
+
 void Console::say(std::string_view line) {
   if (!is_json_) {
     end_progress();
@@ -34,8 +38,19 @@ void Console::say(std::string_view line) {
   }
 }
 
+void Console::hint(std::string_view line) {
+  if (json_ == nullptr) {
+    say(line);
+  }
+}
+
 void Console::write_json(std::string_view json) {
-  if (is_json_) {
+  if (!is_json_) {
+    return;
+  }
+  if (json_ != nullptr) {
+    *json_ += json;
+  } else {
     put(json);
   }
 }
@@ -58,6 +73,7 @@ void Console::finish() {
 
 void Console::note(std::string_view line) {
   end_progress();
+  std::fflush(stdout);  // so that both are in order where they go to one place; `finish` tells of a failure
   write_line(stderr, line);
 }
 

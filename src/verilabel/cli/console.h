@@ -15,10 +15,15 @@ namespace verilabel::cli {
 class Console {
  public:
   explicit Console(bool is_json);
+  /// For a command that another one runs as a part of itself: with `is_json` the answer is added to `json`, which must outlive the
+  /// console, and hints are left out.
+  Console(bool is_json, std::string& json);
 
   bool is_json() const { return is_json_; }
   /// The answer for people; silent with `--json`.
   void say(std::string_view line);
+  /// What may be typed next, for people.
+  void hint(std::string_view line);
   /// The answer for programs; silent without `--json`. Call once, or in parts that make one document.
   void write_json(std::string_view json);
   /// Something to know that is not the answer.
@@ -38,6 +43,7 @@ class Console {
   void put(std::string_view text);
 
   bool is_json_;
+  std::string* json_ = nullptr;  ///< where the answer for programs goes instead of standard output
   bool is_terminal_;
   bool has_open_line_ = false;
   int output_errno_ = 0;  ///< of the first write that failed

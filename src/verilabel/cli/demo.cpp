@@ -20,6 +20,7 @@ struct Words {
   std::string dir;
   std::string only;
   std::string without;
+  std::string classes;
   bool has_no_faults = false;
   DemoOptions options;
 };
@@ -32,6 +33,9 @@ int create(const Invocation& invocation, const Words& words) {
   if (!words.without.empty()) {
     options.without = names_from(words.without, "--without");
   }
+  if (!words.classes.empty()) {
+    options.classes = names_from(words.classes, "--classes");
+  }
   if (words.has_no_faults) {
     options.faults = {0, 0, 0, 0, 0, 0, 0, 0};
   }
@@ -41,7 +45,7 @@ int create(const Invocation& invocation, const Words& words) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("folder", report.folder.native()).field("images", report.images).field("labels", report.labels);
-  json.field("human_labels", report.human_labels).key("planted").begin_object();
+  json.field("human_labels", report.human_labels).field("asked_labels", report.asked_labels).key("planted").begin_object();
   for (const auto& [name, count] : report.planted) {
     json.field(name, count);
   }
@@ -49,13 +53,16 @@ int create(const Invocation& invocation, const Words& words) {
   console.write_json(out + "\n");
   const std::string folder = printable(report.folder.native());
   console.say(fmt::format("{} images with {} objects in {}", report.images, report.labels, folder));
+  if (!options.classes.empty()) {
+    console.say(fmt::format("{} of them are what --classes names (asked.json)", report.asked_labels));
+  }
   std::string planted;
   for (const auto& [name, count] : report.planted) {
     planted += fmt::format("{}{} {}", planted.empty() ? "" : ", ", count, name);
   }
   std::ranges::replace(planted, '_', ' ');
   console.say(fmt::format("planted: {} (planted.json says where)", planted));
-  console.say(
+  console.hint(
       fmt::format("Next: verilabel init PROJECT && verilabel --project PROJECT import --images {}/images --labels {}/truth.json "
                   "--format coco",
                   folder, folder));
@@ -94,6 +101,10 @@ Action configure(CLI::App& app) {
   create_app->add_option("--only", words->only, "Conditions: of a field that is named, no other values")->type_name("\"a, b\"");
   create_app->add_option("--without", words->without, "Conditions, kinds, or kinds in a color (\"red car\") that are not to appear")
       ->type_name("\"a, b\"");
+  create_app
+      ->add_option("--classes", words->classes,
+                   "Kinds, and kinds in a color (\"red car\"), of which asked.json has the truth: for a project of these classes")
+      ->type_name("\"a, b\"");
   create_app->add_option("--val-share", options.val_share, "Images in the split val; the others are in train")
       ->type_name("SHARE")
       ->capture_default_str();
@@ -101,7 +112,7 @@ Action configure(CLI::App& app) {
   create_app->footer(
       fmt::format("Conditions: {}\nKinds: {}\n\nWritten are images/, truth.json (COCO, with masks), human.json (COCO, with "
                   "mistakes), metadata.csv, "
-                  "planted.json\n(what was planted, and where) and README.txt.\n\nExamples:\n"
+                  "planted.json\n(what was planted, and where), README.txt, and asked.json (COCO) with --classes.\n\nExamples:\n"
                   "  verilabel demo create world --images 400 --seed 1\n"
                   "  verilabel demo create train --without \"fog, snow, red car\" --no-faults\n"
                   "  verilabel demo create fog --images 100 --seed 9 --only \"fog, night\"",

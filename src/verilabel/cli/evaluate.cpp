@@ -19,6 +19,7 @@ namespace {
 struct Words {
   std::vector<std::string> scenarios;
   std::string report;
+  bool has_details = false;
 };
 
 /// An evaluation that the project did not keep is a failure that is told.
@@ -39,7 +40,7 @@ Action configure_evaluate(CLI::App& app) {
                  "classification every one: below it an image gets no class)");
   app.add_option("--name", options->name, "Key under which the project keeps the evaluation (default: latest); not with files")
       ->type_name("KEY");
-  app.add_flag("--details", options->with_details,
+  app.add_flag("--details", words->has_details,
                "Also how predictions go wrong: kinds of error and what they cost, confusions, calibration, curves, worst images");
   app.add_flag("--intervals", options->with_intervals,
                "Also how sure the numbers at --iou are, in all and by class: 95 % intervals over images drawn anew");
@@ -58,11 +59,11 @@ Action configure_evaluate(CLI::App& app) {
     for (const std::string& text : words->scenarios) {
       options->scenarios.push_back(scenario_from(text));
     }
+    options->with_details = words->has_details || !words->report.empty();
     if (!words->report.empty()) {
       is_report_json(words->report);  // before the work, not after it
       check_output_file(std::filesystem::absolute(words->report), invocation.project_dir,
                         {options->predictions, options->truth, options->compare, options->hierarchy});
-      options->with_details = true;
     }
     const auto say_report = [&] {
       if (!words->report.empty()) {
@@ -77,7 +78,7 @@ Action configure_evaluate(CLI::App& app) {
       if (invocation.console.is_json()) {
         invocation.console.write_json(classification_json(result, *options));
       } else {
-        say_classification(invocation.console, result, *options);
+        say_classification(invocation.console, result, *options, words->has_details);
       }
       say_report();
       return status_of(invocation.console, result.reason_not_kept);
@@ -89,7 +90,7 @@ Action configure_evaluate(CLI::App& app) {
     if (invocation.console.is_json()) {
       invocation.console.write_json(evaluation_json(result, *options));
     } else {
-      say_evaluation(invocation.console, result, *options);
+      say_evaluation(invocation.console, result, *options, words->has_details);
     }
     say_report();
     return status_of(invocation.console, result.reason_not_kept);

@@ -330,7 +330,8 @@ void say_coverage(Console& console, const SetClassification& classification) {
   say_count(console, coverage.labels_of_other_kinds, "label with a box is left out", "labels with a box are left out");
 }
 
-void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options) {
+void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options,
+                        bool has_details) {
   const ClassificationResult& result = classification.result;
   const std::optional<double>& threshold = result.at_threshold.threshold;
   say_coverage(console, classification);
@@ -367,7 +368,7 @@ void say_classification(Console& console, const SetClassification& classificatio
   if (classification.intervals) {
     say_intervals(console, *classification.intervals, result.per_class, classification.class_names, threshold, options);
   }
-  if (classification.details) {
+  if (has_details && classification.details) {
     say_confusions(console, classification.details->confusion, classification.class_names);
     say_calibration(console, classification.details->calibration);
     say_worst(console, classification.worst);
@@ -380,7 +381,7 @@ void say_classification(Console& console, const SetClassification& classificatio
   }
 }
 
-void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options) {
+void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options, bool has_details) {
   const Evaluation& evaluation = result.evaluation;
   say_coverage(console, result);
   Table numbers({"metric", "value"});
@@ -391,7 +392,7 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
   const Counts& counts = evaluation.at_threshold.counts;
   console.say(fmt::format("precision {}, recall {}, F1 {} at threshold {}", number_text(counts.precision()),
                           number_text(counts.recall()), number_text(counts.f1()), number_text(evaluation.at_threshold.threshold)));
-  const bool has_parts = result.intervals || result.details || !result.scenarios.empty() || result.comparison;
+  const bool has_parts = result.intervals || has_details || !result.scenarios.empty() || result.comparison;
   if (const std::string ap_name = options.ap_name(); has_parts && ap_name.starts_with("coco")) {
     console.say(
         fmt::format("{} below is COCO's average precision at IoU {}, by the matching that precision, recall and F1 follow; the "
@@ -425,7 +426,7 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
   if (result.intervals) {
     say_intervals(console, *result.intervals, evaluation.per_class, result.class_names, evaluation.at_threshold.threshold, options);
   }
-  if (result.details) {
+  if (has_details && result.details) {
     say_errors(console, *result.details, options);
     say_confusions(console, result.details->confusion, result.class_names);
     say_calibration(console, result.details->calibration);

@@ -17,8 +17,10 @@ void add_set_options(CLI::App& app, EvaluateSetsOptions& options);
 void say_coverage(Console& console, const SetEvaluation& result);
 void say_coverage(Console& console, const SetClassification& classification);
 
-void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options);
-void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options);
+/// With `has_details` also how predictions go wrong, where the result has that.
+void say_evaluation(Console& console, const SetEvaluation& result, const EvaluateSetsOptions& options, bool has_details);
+void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options,
+                        bool has_details);
 
 /// "0.4000 (0.3500 to 0.4500)".
 std::string number_text(const std::optional<double>& number, const std::optional<Interval>& interval);

@@ -21,8 +21,9 @@ Action configure(CLI::App& app) {
     std::string out;
     JsonWriter(out).begin_object().field("project", folder.native()).end_object();
     invocation.console.write_json(out + "\n");
-    invocation.console.say(fmt::format("A new project in {}. Next: verilabel --project {} import --images DIR",
-                                       printable(folder.native()), printable(folder.native())));
+    const std::string shown = printable(folder.native());
+    invocation.console.say(fmt::format("A new project in {}", shown));
+    invocation.console.hint(fmt::format("Next: verilabel --project {} import --images DIR", shown));
     return 0;
   };
 }

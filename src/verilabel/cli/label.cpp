@@ -69,7 +69,9 @@ Action configure(CLI::App& app) {
       ->type_name("MODEL");
   app.add_option("--manifest", words->manifest, "What the graph does not say about itself (default: NAME.verilabel.json beside it)")
       ->type_name("FILE");
-  app.add_option("--boxes", options->boxes, "Take the labels that stand in this set instead of letting a model find objects")
+  app.add_option(
+         "--boxes", options->boxes,
+         "Take the labels that stand in this set, or those of them that --where selects, instead of letting a model find objects")
       ->type_name("SET");
   auto* tile =
       app.add_option("--tile", words->tile,
@@ -137,7 +139,8 @@ Action configure(CLI::App& app) {
          "Only undecided labels below this confidence give way to the run's; the others stay, and nothing of their class is put "
          "on top of them, at an IoU of 0.5 or what --nms says (default: all undecided labels give way)")
       ->type_name("CONFIDENCE");
-  app.add_option("--where", options->where, "Only these samples (default: all)")->type_name("VIEW");
+  app.add_option("--where", options->where, "Only these samples (default: all); with --boxes, of label terms only those boxes")
+      ->type_name("VIEW");
   const std::vector<std::string_view> engines = engine_names();
   app.add_option("--engine", options->engine, "What runs the model; onnxruntime needs `pip install onnxruntime`")
       ->check(CLI::IsMember(std::vector<std::string>(engines.begin(), engines.end())))
@@ -203,6 +206,7 @@ constexpr std::string_view kExamples[] = {
     "verilabel label --model yolo11n.onnx --engine onnxruntime --device cuda",
     "verilabel label --model yolo11n.onnx --segment-with sam2.1-hiera-tiny --set masks",
     "verilabel label --boxes human --segment-with sam2.1-hiera-tiny --set masks",
+    "verilabel label --boxes auto --where verdict:accepted --segment-with sam2.1-hiera-tiny --set masks",
     "verilabel label --everything --segment-with sam-vit-base --classify-with clip-vit-base-patch32 --classes \"leaf, fruit\"",
     "verilabel label --model yolo11n.onnx --propose car --classify-with clip-vit-base-patch32 --classes \"taxi, police car\"",
     "verilabel label --model yolo11n.onnx --tile 640 --scales 1,0.5",

@@ -53,6 +53,24 @@ std::string counted(std::int64_t count, std::string_view one, std::string_view m
   return fmt::format("{} {}", count, count == 1 ? one : more);
 }
 
+std::string shell_line(std::span<const std::string> words) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%=";
+  std::string line;
+  for (const std::string& word : words) {
+    line += line.empty() ? "" : " ";
+    if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+      line += word;
+      continue;
+    }
+    line += '\'';
+    for (const char c : word) {
+      line += c == '\'' ? std::string_view("'\\''") : std::string_view(&c, 1);
+    }
+    line += '\'';
+  }
+  return line;
+}
+
 std::vector<std::string> names_from(std::string_view comma_separated, std::string_view option) {
   std::vector<std::string> names;
   const auto require = [&](bool holds, std::string_view fault) {

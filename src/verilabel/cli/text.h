@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,9 @@ std::string number_text(std::optional<double> number);
 
 /// "1 truth", "2 truths"; of other nouns than with an s, `many` says all but one.
 std::string counted(std::int64_t count, std::string_view one, std::string_view many = {});
+
+/// The words as one line that a shell takes for them again, with single quotes where they are needed.
+std::string shell_line(std::span<const std::string> words);
 
 /// "car, bus, \"traffic light\"" as a list of names, without blanks around them. Throws `wrong_use`, naming the option and the
 /// place, for an empty name, a quote inside a name and one that is not closed.

@@ -23,6 +23,11 @@ TEST(Text, UndefinedNumbersAreADash) {
   EXPECT_EQ(number_text(std::nullopt), "-");
 }
 
+TEST(Text, AShellTakesALineForItsWords) {
+  const std::vector<std::string> words = {"verilabel", "--where", "set:auto class:\"stop sign\"", "it's", "", "a/b.json"};
+  EXPECT_EQ(shell_line(words), R"(verilabel --where 'set:auto class:"stop sign"' 'it'\''s' '' a/b.json)");
+}
+
 TEST(Text, NamesAreTrimmedAndMayBeQuoted) {
   EXPECT_EQ(names_from("a, b c ,\"x, y\", d", "--classes"), (std::vector<std::string>{"a", "b c", "x, y", "d"}));
   EXPECT_EQ(names_from("\" a\"", "--classes"), (std::vector<std::string>{" a"}));

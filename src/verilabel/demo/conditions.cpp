@@ -64,6 +64,23 @@ std::vector<std::pair<std::string_view, std::string_view>> names_of(const Condit
   return names;
 }
 
+std::optional<ColoredKind> colored_kind_from(std::string_view text) {
+  if (const auto kind = find_kind(text)) {
+    return ColoredKind{*kind, std::nullopt};
+  }
+  const std::size_t space = text.find(' ');
+  const auto color = std::ranges::find(kNamedColors, text.substr(0, space), &NamedColor::name);
+  const auto kind = space == std::string_view::npos ? std::nullopt : find_kind(text.substr(space + 1));
+  if (color == kNamedColors.end() || !kind) {
+    return std::nullopt;
+  }
+  if ((kinds()[*kind].colors & demo::only(color->color)) == 0) {
+    throw Error(ErrorCode::wrong_use,
+                fmt::format("a {} is never {}, so there is no \"{}\"", kinds()[*kind].name, color->name, text));
+  }
+  return ColoredKind{*kind, color->color};
+}
+
 Selection::Selection(const std::vector<std::string>& only, const std::vector<std::string>& without) {
   for (const ConditionInfo& condition : kConditions) {
     weights_.push_back(condition.weight);
@@ -109,23 +126,13 @@ void Selection::leave_out(const std::string& name) {
     weights_[static_cast<std::size_t>(found - kConditions.begin())] = 0;
     return;
   }
-  if (const auto kind = find_kind(name)) {
-    kind_colors_[*kind] = 0;
-    return;
-  }
-  const std::size_t space = name.find(' ');
-  const auto color = std::ranges::find(kNamedColors, std::string_view(name).substr(0, space), &NamedColor::name);
-  const auto kind = space == std::string::npos ? std::nullopt : find_kind(std::string_view(name).substr(space + 1));
-  if (color == kNamedColors.end() || !kind) {
+  const std::optional<ColoredKind> named = colored_kind_from(name);
+  if (!named) {
     throw Error(ErrorCode::wrong_use,
                 fmt::format("\"{}\" is no condition ({}), no kind of object, and no kind in a color, as \"red car\" is", name,
                             names_that_exist()));
   }
-  if ((kinds()[*kind].colors & demo::only(color->color)) == 0) {
-    throw Error(ErrorCode::wrong_use,
-                fmt::format("a {} is never {}, so there is no \"{}\" to leave out", kinds()[*kind].name, color->name, name));
-  }
-  kind_colors_[*kind] &= static_cast<ColorSet>(~demo::only(color->color));
+  kind_colors_[named->kind] &= named->color ? static_cast<ColorSet>(~demo::only(*named->color)) : ColorSet{0};
 }
 
 std::uint8_t Selection::draw_field(std::string_view field, Random& random) const {

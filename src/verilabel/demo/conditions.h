@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,6 +54,14 @@ std::span<const ConditionInfo> condition_table();
 
 /// (field, value) pairs as they are written down; the weather only outdoors.
 std::vector<std::pair<std::string_view, std::string_view>> names_of(const Conditions& conditions);
+
+/// "bus", "red bus".
+struct ColoredKind {
+  std::size_t kind = 0;
+  std::optional<ColorName> color;  ///< none: in any
+};
+/// Nothing for other texts. Throws `wrong_use` for a color that the kind never has.
+std::optional<ColoredKind> colored_kind_from(std::string_view text);
 
 /// Which conditions, kinds and colored kinds a world may have. The default is everything.
 class Selection {

@@ -1,10 +1,12 @@
 #include "verilabel/demo/world.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <span>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/new_folder.h"
@@ -123,6 +125,17 @@ void DemoOptions::validate() const {
                 fmt::format("the longer side is {} to {} pixels, not {}", kLeastLongSidePx, kMostLongSidePx, long_side_px));
   }
   check_share("images in the split val", val_share, 1);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    if (!colored_kind_from(classes[i])) {
+      throw Error(ErrorCode::wrong_use,
+                  fmt::format("\"{}\" is no class of this world; there are {}, each also in a color, as \"red car\"", classes[i],
+                              fmt::join(demo_kinds(), ", ")));
+    }
+    if (std::find(classes.begin(), classes.begin() + static_cast<std::ptrdiff_t>(i), classes[i]) !=
+        classes.begin() + static_cast<std::ptrdiff_t>(i)) {
+      throw Error(ErrorCode::wrong_use, fmt::format("the class \"{}\" is named twice", classes[i]));
+    }
+  }
   faults.validate();
 }
 
@@ -152,6 +165,11 @@ DemoReport create_demo(const fs::path& folder, const DemoOptions& options, const
     done.human_labels += image.written_human_labels();
   }
   write_new_file(place.path() / "truth.json", truth_json(images));
+  if (!options.classes.empty()) {
+    const AskedTruth asked = asked_json(images, options.classes);
+    write_new_file(place.path() / "asked.json", asked.json);
+    done.asked_labels = asked.labels;
+  }
   write_new_file(place.path() / "human.json", human_json(images));
   write_new_file(place.path() / "metadata.csv", metadata_csv(images));
   write_new_file(place.path() / "README.txt", readme_text(options));

@@ -31,6 +31,7 @@ struct DemoOptions {
   int long_side_px = 640;            ///< the longest that an image has; from 160 to 2048
   std::vector<std::string> only;     ///< conditions: of a field that is named here, no other values
   std::vector<std::string> without;  ///< conditions, kinds ("bus"), and kinds in a color ("red car") that there shall be none of
+  std::vector<std::string> classes;  ///< what asked.json is about: kinds and kinds in a color; empty for no such file
   DemoFaults faults;
   double val_share = 0.2;  ///< of images that are in the split `val`; the others are in `train`
   unsigned threads = 0;    ///< 0: one for each processor
@@ -45,6 +46,7 @@ struct DemoReport {
   std::int64_t images = 0;
   std::int64_t labels = 0;                                         ///< in truth.json
   std::int64_t human_labels = 0;                                   ///< in human.json
+  std::int64_t asked_labels = 0;                                   ///< in asked.json
   std::vector<std::pair<std::string_view, std::int64_t>> planted;  ///< how many of each, in the order of the manifest
 };
 

@@ -21,11 +21,12 @@ void write_box(JsonWriter& json, std::string_view name, const Box& box) {
   json.key(name).begin_array().value(box.x).value(box.y).value(box.w).value(box.h).end_array();
 }
 
-void write_categories(JsonWriter& json) {
+/// Numbered from 1.
+void write_categories(JsonWriter& json, const auto& names) {
   json.key("categories").begin_array();
   std::int64_t id = 0;
-  for (const Kind& kind : kinds()) {
-    json.begin_object().field("id", ++id).field("name", kind.name).end_object();
+  for (const std::string_view name : names) {
+    json.begin_object().field("id", ++id).field("name", name).end_object();
   }
   json.end_array();
 }
@@ -78,14 +79,25 @@ void write_attributes(JsonWriter& json, const SeenObject& object, const WorldIma
   json.end_object();
 }
 
+void write_object(JsonWriter& json, std::int64_t id, std::size_t image, std::size_t category, const SeenObject& object,
+                  const WorldImage& in) {
+  json.begin_object().field("id", id).field("image_id", image).field("category_id", category);
+  write_box(json, "bbox", object.box_xywh_px);
+  json.field("area", object.seen_px).field("iscrowd", 0).key("segmentation").begin_object();
+  json.key("size").begin_array().value(in.height).value(in.width).end_array();
+  json.field("counts", coco_string_from_rle(object.mask)).end_object();
+  write_attributes(json, object, in);
+  json.end_object();
+}
+
 /// A COCO file of the images, whose annotations `write` writes.
 template <typename Write>
-std::string coco_json(const std::vector<WorldImage>& images, Write write) {
+std::string coco_json(const std::vector<WorldImage>& images, const auto& category_names, Write write) {
   std::string text;
   JsonWriter json(text);
   json.begin_object();
   write_images(json, images);
-  write_categories(json);
+  write_categories(json, category_names);
   json.key("annotations").begin_array();
   write(json);
   json.end_array().end_object();
@@ -170,7 +182,8 @@ void write_options(JsonWriter& json, const DemoOptions& options) {
       .field("images", options.images)
       .field("seed", options.seed)
       .field("long_side_px", options.long_side_px);
-  for (const auto& [name, list] : {std::pair("only", &options.only), std::pair("without", &options.without)}) {
+  for (const auto& [name, list] :
+       {std::pair("only", &options.only), std::pair("without", &options.without), std::pair("classes", &options.classes)}) {
     json.key(name).begin_array();
     for (const std::string& item : *list) {
       json.value(item);
@@ -263,24 +276,35 @@ std::int64_t WorldImage::written_human_labels() const {
 }
 
 std::string truth_json(const std::vector<WorldImage>& images) {
-  return coco_json(images, [&](JsonWriter& json) {
+  return coco_json(images, demo_kinds(), [&](JsonWriter& json) {
     std::int64_t id = 0;
     for (std::size_t i = 0; i < images.size(); ++i) {
       for (const SeenObject& object : images[i].objects) {
-        json.begin_object().field("id", ++id).field("image_id", i + 1).field("category_id", object.kind + 1);
-        write_box(json, "bbox", object.box_xywh_px);
-        json.field("area", object.seen_px).field("iscrowd", 0).key("segmentation").begin_object();
-        json.key("size").begin_array().value(images[i].height).value(images[i].width).end_array();
-        json.field("counts", coco_string_from_rle(object.mask)).end_object();
-        write_attributes(json, object, images[i]);
-        json.end_object();
+        write_object(json, ++id, i + 1, object.kind + 1, object, images[i]);
       }
     }
   });
 }
 
+AskedTruth asked_json(const std::vector<WorldImage>& images, const std::vector<std::string>& classes) {
+  AskedTruth truth;
+  truth.json = coco_json(images, classes, [&](JsonWriter& json) {
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      for (const SeenObject& object : images[i].objects) {
+        for (std::size_t k = 0; k < classes.size(); ++k) {
+          const ColoredKind asked = colored_kind_from(classes[k]).value();
+          if (asked.kind == object.kind && (!asked.color || *asked.color == object.color)) {
+            write_object(json, ++truth.labels, i + 1, k + 1, object, images[i]);
+          }
+        }
+      }
+    }
+  });
+  return truth;
+}
+
 std::string human_json(const std::vector<WorldImage>& images) {
-  return coco_json(images, [&](JsonWriter& json) {
+  return coco_json(images, demo_kinds(), [&](JsonWriter& json) {
     for_each_human_label(images, [&](const WorldImage& image, std::int64_t, const HumanLabel& label, std::int64_t id) {
       if (id != 0) {
         json.begin_object().field("id", id).field("image_id", &image - images.data() + 1).field("category_id", label.kind + 1);
@@ -335,6 +359,7 @@ std::string readme_text(const DemoOptions& options) {
       "image\n"
       "              as `fields`, its split as `split`\n"
       "human.json    COCO: the boxes of a person who makes mistakes\n"
+      "{}"
       "metadata.csv  the conditions and splits alone, for images that come without truth.json\n"
       "planted.json  every mistake and every odd image that was made on purpose\n"
       "\n"
@@ -342,7 +367,9 @@ std::string readme_text(const DemoOptions& options) {
       "  verilabel --project PROJECT import --images images --metadata metadata.csv\n"
       "  verilabel --project PROJECT import --labels truth.json --format coco --set ground_truth\n"
       "  verilabel --project PROJECT import --labels human.json --format coco --set human\n",
-      options.images, options.seed);
+      options.images, options.seed,
+      options.classes.empty() ? ""
+                              : "asked.json    COCO: what truth.json has of the classes that were asked for, under their names\n");
 }
 
 }  // namespace verilabel::demo

@@ -26,6 +26,13 @@ struct WorldImage {
 };
 
 std::string truth_json(const std::vector<WorldImage>& images);
+/// Truth about classes alone that were asked for, each a kind or a kind in a color; an object that is several of them is there as
+/// each.
+struct AskedTruth {
+  std::string json;
+  std::int64_t labels = 0;
+};
+AskedTruth asked_json(const std::vector<WorldImage>& images, const std::vector<std::string>& classes);
 std::string human_json(const std::vector<WorldImage>& images);
 std::string metadata_csv(const std::vector<WorldImage>& images);
 /// The manifest, and how many there are of each kind of fault.

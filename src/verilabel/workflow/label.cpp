@@ -181,9 +181,9 @@ CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions&
 /// Labels of a set as candidates, sample by sample.
 class GivenBoxes {
  public:
-  /// The labels of the set that stand: effective, active and not rejected, with a box. Throws `not_found` for a set that is not
-  /// there.
-  GivenBoxes(const Columns& columns, const std::string& set) {
+  /// The labels of the set that stand: effective, active and not rejected, with a box. Of a view with label terms, those alone that
+  /// it selects. Throws `not_found` for a set that is not there.
+  GivenBoxes(const Columns& columns, const std::string& set, const View& view) {
     const auto found = std::ranges::find(columns.sets, set, &NamedId::name);
     if (found == columns.sets.end()) {
       throw Error(ErrorCode::not_found, fmt::format("there is no label set '{}' to take boxes from", set));
@@ -193,16 +193,23 @@ class GivenBoxes {
       class_names_.push_back(one.name);
     }
     const LabelColumns& labels = columns.labels;
-    for (std::size_t row = 0; row < labels.size(); ++row) {
+    const auto take = [&](std::size_t row) {
       if (labels.set[row] != index || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected ||
           labels.kind[row] == LabelKind::classification) {
-        continue;
+        return;
       }
       Candidate candidate;
       candidate.class_index = labels.class_index[row];
       candidate.box_xywh_px = labels.box_xywh_px(row);
       candidate.score = std::isnan(labels.confidence[row]) ? 1 : labels.confidence[row];
       of_sample_[columns.samples.id[static_cast<std::size_t>(labels.sample[row])]].push_back(std::move(candidate));
+    };
+    if (view.has_label_terms()) {
+      std::ranges::for_each(select_labels(view, columns), take);
+    } else {
+      for (std::size_t row = 0; row < labels.size(); ++row) {
+        take(row);
+      }
     }
   }
 
@@ -247,7 +254,8 @@ class RunModels {
       run_options.tiles = options.tiles;
       stages.proposer = proposer_.get();
     } else {
-      boxes_ = std::make_unique<GivenBoxes>(project.columns(), options.boxes);
+      const View view = View::parse(options.where, project.saved_views());
+      boxes_ = std::make_unique<GivenBoxes>(project.columns_for(view), options.boxes, view);
     }
     if (!options.segment_with.empty()) {
       segmenter_ = load_segmenter(*engine_, locate_model(options.segment_with).path, load_options(project, options, {}));

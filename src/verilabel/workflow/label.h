@@ -23,7 +23,9 @@ namespace verilabel {
 struct LabelOptions {
   std::string model;  ///< as `locate_model` takes it: a file, a folder, or a name on the hub; empty with `boxes` or `everything`
   std::optional<std::filesystem::path> manifest;  ///< instead of the one beside the model
-  std::string boxes;         ///< a label set whose labels that stand take the place of the model's; empty for none
+  /// A label set whose labels that stand take the place of the model's, or those of them that `where` selects when it has label
+  /// terms; empty for none.
+  std::string boxes;
   std::string segment_with;  ///< likewise, a model that outlines boxes; empty for none
   /// `segment_with` finds whatever there is, by points on a grid. Without `classify_with` it is all of the class "object".
   /// `nms_iou` and `max_detections` take the place of its own.
