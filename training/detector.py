@@ -24,7 +24,7 @@ from world import World, letterbox_of
 
 SIDE = 384
 STRIDES = (8, 16)
-SCHEDULE = Schedule(steps=3600, batch=16, rate=2e-3)
+SCHEDULE = Schedule(steps=3000, batch=16, rate=2e-3)
 
 
 class Head(nn.Module):
@@ -210,8 +210,9 @@ class Batches:
                 torch.from_numpy(self.matching.may_judge(facts, asked)).float(),
             ))  # fmt: skip
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        # Light that varies a little, and no colour.
-        pixels = (pixels * torch.from_numpy(rng.uniform(0.85, 1.15, (batch, 1, 1, 1))).float()).clamp(max=1)
+        # Light that varies, and of every other image its color: a red thing is red in warm and in cold light.
+        gains = rng.uniform(0.8, 1.15, (batch, 1)) * np.exp(rng.normal(0, 0.12, (batch, 3)) * (rng.random((batch, 1)) < 0.5))
+        pixels = (pixels * torch.from_numpy(gains)[..., None, None].float()).clamp(max=1)
         return pixels, torch.stack([self.feature(text) for text in texts])[None], truths
 
 
