@@ -296,7 +296,7 @@ class Labelling(ProgramCase):
         for run in (self.runs()[1], self.run_program("runs", "show", "2").json):
             self.assertEqual([run[key] for key in counts], [whole[key] for key in counts])
         self.assertIsNone(self.runs()[0]["replaces_below"])
-        self.assertIn(b"below 0.4", self.run_program("runs", "show", "2", as_json=False).out)
+        self.assertIn(b"at least 0.4 stay", self.run_program("runs", "show", "2", as_json=False).out)
         after = self.exported("auto")
         self.assertEqual(after, self.exported("auto", project=other))
 

@@ -36,9 +36,10 @@ std::string tiling_text(const TilingOptions& tiling) {
                      tiling.has_whole ? ", and the whole image" : "");
 }
 
-std::string bound_text(const ReplacementBound& bound) {
-  return fmt::format("undecided labels below {} give way, others stay; what overlaps those by {} repeats them", bound.confidence,
-                     bound.same_iou);
+std::string bound_text(const ReplacementBound& bound, std::int64_t repeats) {
+  return fmt::format(
+      "undecided labels of at least {} stay; {} candidates repeat one that stays (IoU of at least {}), and are in the background",
+      bound.confidence, repeats, bound.same_iou);
 }
 
 void write_bound(JsonWriter& json, const std::optional<ReplacementBound>& bound) {
@@ -94,7 +95,7 @@ int answer_run(const Invocation& invocation, const RunReport& report) {
         fmt::format("  {} candidates repeat objects that a person has decided on, and stay in the background", report.superseded));
   }
   if (report.bound) {
-    console.say(fmt::format("  {}: {} candidates do, and stay in the background", bound_text(*report.bound), report.repeats));
+    console.say(fmt::format("  {}", bound_text(*report.bound, report.repeats)));
   }
   if (report.failed > 0) {
     console.say(fmt::format("  why they failed: verilabel runs show {0}; try again: verilabel runs retry {0}", report.run.value));

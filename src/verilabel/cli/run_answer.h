@@ -16,8 +16,8 @@ NoteSink run_notes(const Invocation& invocation);
 /// "tiles of 640 pixels, 0.2 of them shared, scales 1, 0.5, and the whole image".
 std::string tiling_text(const TilingOptions& tiling);
 
-/// "undecided labels below 0.3 give way, others stay; what overlaps those by 0.5 repeats them".
-std::string bound_text(const ReplacementBound& bound);
+/// "undecided labels of at least 0.3 stay; 12 candidates repeat one that stays (IoU of at least 0.5), and are in the background".
+std::string bound_text(const ReplacementBound& bound, std::int64_t repeats);
 /// `replaces_below` and `same_iou`, both null for a run without a bound.
 void write_bound(JsonWriter& json, const std::optional<ReplacementBound>& bound);
 

@@ -105,7 +105,7 @@ int show(const Invocation& invocation, RunId id) {
     console.say(fmt::format("  {}", tiling_text(*tiling)));
   }
   if (run.request.bound) {
-    console.say(fmt::format("  {}: {} of its labels do", bound_text(*run.request.bound), run.repeats));
+    console.say(fmt::format("  {}", bound_text(*run.request.bound, run.repeats)));
   }
   console.say(fmt::format("  weights {}", run.request.weights_sha256));
   for (const RunFailure& failure : failures) {

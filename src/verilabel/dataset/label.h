@@ -20,7 +20,7 @@ enum class Verdict : std::uint8_t { unreviewed, accepted, rejected, unsure, edit
 enum class LabelStatus : std::uint8_t {
   active,
   replaced,    ///< undecided, and a later run in the same set was asked for its class on its sample
-  superseded,  ///< a run's candidate of the class and place (IoU ≥ 0.7) of a label that a person had decided
+  superseded,  ///< a run's candidate of the class and place of a label that was decided, or that its run keeps: see lifecycle.h
   undone,      ///< undecided, and its run or import was undone
 };
 

@@ -1,9 +1,15 @@
 #include "verilabel/dataset/lifecycle.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace verilabel {
 namespace {
+
+constexpr double kEverywhere = std::numeric_limits<double>::infinity();
+/// In parts of a width: how much further out than it can lie a box is sought.
+constexpr double kRoundingAllowance = 1e-6;
 
 bool is_decided(const LabelOrigin& label) {
   return label.verdict != Verdict::unreviewed;
@@ -20,6 +26,10 @@ double agreement(const LabelClaim& a, const LabelClaim& b) {
     return 0;
   }
   return is_classification ? 1 : iou(a.box_xywh_px, b.box_xywh_px);
+}
+
+double left_of(const LabelClaim& claim) {
+  return claim.kind == LabelKind::classification ? 0 : claim.box_xywh_px.x;
 }
 
 bool repeats(const LabelOrigin& label, const LabelOrigin& kept, double same_iou) {
@@ -84,22 +94,35 @@ class Statuses {
   }
 
   void supersede_in(const FinishedRun& run) {
+    std::vector<const LabelOrigin*> kept;
     for (std::size_t i = 0; i < labels_.size(); ++i) {
-      if (labels_[i].run == run.run && is_open(i) && repeats_a_kept_one(labels_[i], run)) {
+      if (statuses_[i] == LabelStatus::active && (!labels_[i].run || labels_[i].run < run.run)) {
+        kept.push_back(&labels_[i]);
+      }
+    }
+    std::ranges::sort(kept, {}, place_of);
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      if (labels_[i].run == run.run && is_open(i) && repeats_one_of(kept, labels_[i], run.bound->same_iou)) {
         statuses_[i] = LabelStatus::superseded;
       }
     }
   }
 
-  bool repeats_a_kept_one(const LabelOrigin& label, const FinishedRun& run) const {
-    for (std::size_t i = 0; i < labels_.size(); ++i) {
-      const LabelOrigin& kept = labels_[i];
-      const bool is_earlier = kept.run ? kept.run < run.run : kept.id < label.id;
-      if (is_earlier && statuses_[i] == LabelStatus::active && repeats(label, kept, run.bound->same_iou)) {
-        return true;
-      }
-    }
-    return false;
+  static std::pair<ClassId, double> place_of(const LabelOrigin* label) {
+    return {label->written.class_id, left_of(label->written)};
+  }
+
+  /// `kept` are in the order of `place_of`.
+  static bool repeats_one_of(std::span<const LabelOrigin* const> kept, const LabelOrigin& label, double same_iou) {
+    // The IoU of two boxes is no more than that of their extents across, whose union is then at most w / IoU wide, so that left
+    // edges are at most (1 - IoU) of that apart.
+    const double width = label.written.kind == LabelKind::classification ? 0 : label.written.box_xywh_px.w;
+    const double reach = same_iou > 0 ? width * ((1 - same_iou) / same_iou + kRoundingAllowance) : kEverywhere;
+    const double left = left_of(label.written);
+    const auto first = std::ranges::lower_bound(kept, std::pair(label.written.class_id, left - reach), {}, place_of);
+    const auto last = std::ranges::upper_bound(kept, std::pair(label.written.class_id, left + reach), {}, place_of);
+    return std::any_of(first, last,
+                       [&](const LabelOrigin* one) { return (one->run || one->id < label.id) && repeats(label, *one, same_iou); });
   }
 
   std::span<const LabelOrigin> labels_;

@@ -163,6 +163,8 @@ TEST(LabelStatuses, WhatRepeatsAKeptLabelIsSuperseded) {
     return label_statuses(std::vector{kept_label, at(claim, 2, 2, 0.9)}, runs)[1];
   };
   EXPECT_EQ(status_of(kept, car_at(0, 50)), superseded);
+  EXPECT_EQ(status_of(kept, car_at(50, 50)), superseded) << "at the far end";
+  EXPECT_EQ(status_of(at(car_at(50, 50), 1, 1, 0.3), car_at(0)), superseded);
   EXPECT_EQ(status_of(kept, car_at(0, 49)), active);
   EXPECT_EQ(status_of(kept, {LabelKind::mask, kCar, {0, 0, 100, 100}}), superseded);
   EXPECT_EQ(status_of(kept, {LabelKind::box, kBus, {0, 0, 100, 100}}), active) << "another class";
@@ -176,6 +178,9 @@ TEST(LabelStatuses, WhatRepeatsAKeptLabelIsSuperseded) {
 
 TEST(LabelStatuses, TheOverlapThatCountsIsTheRuns) {
   const std::vector<LabelOrigin> labels = {at(car_at(0), 1, 1, 0.3), at(car_at(0, 60), 2, 2, 0.9), at(car_at(900), 3, 2, 0.9)};
+  const std::vector<LabelOrigin> small = {at(car_at(0), 1, 1, 0.3), at(car_at(80, 20), 2, 2, 0.9), at(car_at(81, 19), 3, 2, 0.9)};
+  EXPECT_THAT(label_statuses(small, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3, 0.2)}),
+              ElementsAre(active, superseded, active));
   EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3, 0.65)}),
               ElementsAre(active, active, active));
   EXPECT_THAT(label_statuses(labels, std::vector{FinishedRun{RunId{1}}, bounded(2, 0.3, 0)}),
@@ -286,7 +291,7 @@ TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
       }
       one.is_undone = pick(5) == 0;
       if (pick(3) > 0) {
-        one.bound = ReplacementBound{0.1 * pick(11), std::array{0.3, 0.5, 0.8}[static_cast<std::size_t>(pick(3))]};
+        one.bound = ReplacementBound{0.1 * pick(11), std::array{0.0, 0.3, 0.5, 0.8, 1.0}[static_cast<std::size_t>(pick(5))]};
       }
     }
     for (int id = 1, count = 1 + pick(12); id <= count; ++id) {
