@@ -1,7 +1,7 @@
 # Aliases for people and for CI; what they do stands in scripts/ and in the CMake presets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build test check-long fuzz parity quickstart bench lint format clean
+.PHONY: help bootstrap build test check-long fuzz parity quickstart pictures bench lint format clean
 .NOTPARALLEL:
 
 jobs := $(shell nproc)
@@ -46,6 +46,9 @@ parity: ## Make the fixtures of tests/parity anew with the reference implementat
 quickstart: build ## The whole loop on a drawn world, offline; or on IMAGES=folder with MODEL=model [TRUTH=labels] [CLASSES="a, b"]; [OUTPUT=folder]
 	@build/release/verilabel quickstart $${OUTPUT:+"$$OUTPUT"} $${IMAGES:+--images "$$IMAGES"} $${MODEL:+--model "$$MODEL"} \
 	  $${TRUTH:+--labels "$$TRUTH"} $${CLASSES:+--classes "$$CLASSES"}
+
+pictures: build bootstrap-browser ## Make docs/pictures anew: what the quickstart's report shows
+	@.venv/bin/python scripts/pictures.py
 
 bench: bootstrap-bench ## Build and run the benchmarks: ratios to peers and bounds
 	scripts/bench
