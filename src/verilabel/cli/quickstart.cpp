@@ -96,13 +96,13 @@ std::vector<Step> steps_of(const Options& options) {
   if (options.has_truth()) {
     add("Measure the proposals against the truth, class by class; the report shows what goes wrong",
         {"evaluate", "--predictions", "auto", "--truth", "ground_truth", "--report", "report.html"});
-    add("Find the thresholds with the best F1, for all classes and for each",
+    add("Recommend thresholds by class: here those of best F1, a middle way between what is good to train on and to accept unseen",
         {"threshold", "--predictions", "auto", "--truth", "ground_truth", "--output", "thresholds.json"});
     chosen = {"--thresholds", "thresholds.json"};
   }
   if (!options.segment_with.empty()) {
     if (options.has_truth()) {
-      add("Accept what reaches them: one decision, which `review undo` takes back",
+      add("Accept what reaches them, for a first look: one decision, which `review undo` takes back",
           {"review", "accept", "--where", "set:auto", "--thresholds", "thresholds.json"});
     } else {
       add("Accept what has some confidence: one decision, which `review undo` takes back",
