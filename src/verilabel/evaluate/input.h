@@ -33,11 +33,13 @@ struct EvaluatedTruths {
   std::vector<std::uint32_t> image;     ///< index into `EvaluatedImages`
   std::vector<std::uint32_t> category;  ///< index into `EvaluatedClasses`
   std::vector<Box> box_xywh_px;
-  std::vector<double> area_px;         ///< as the file states it (COCO: of the mask), else of the box
-  std::vector<std::uint8_t> is_crowd;  ///< 1 for a region that predictions may match without counting
-  RleColumn mask;                      ///< at the size of its image; empty unless masks are compared
+  std::vector<double> area_px;               ///< as the file states it (COCO: of the mask), else of the box
+  std::vector<std::uint8_t> is_crowd;        ///< 1 for a region that predictions may match without counting
+  std::vector<std::uint8_t> is_unseen = {};  ///< 1 for one that nothing matches and that does not count; empty where there is none
+  RleColumn mask;                            ///< at the size of its image; empty unless masks are compared
 
   std::size_t size() const { return image.size(); }
+  bool is_unseen_at(std::size_t row) const { return !is_unseen.empty() && is_unseen[row] != 0; }
 };
 
 /// Predictions in the order of their file, which breaks ties of score within an image.
@@ -49,9 +51,11 @@ struct EvaluatedPredictions {
   /// Decides the area range of a prediction that matches nothing. Empty means w · h of each box, which is COCO's rule for every
   /// result that has a box; a COCO result with nothing but a mask takes the number of its pixels.
   std::vector<double> area_px;
-  RleColumn mask;  ///< at the size of its image; empty unless masks are compared
+  std::vector<std::uint8_t> is_unseen = {};  ///< as of truths
+  RleColumn mask;                            ///< at the size of its image; empty unless masks are compared
 
   std::size_t size() const { return image.size(); }
+  bool is_unseen_at(std::size_t row) const { return !is_unseen.empty() && is_unseen[row] != 0; }
   double area_px_of(std::size_t row) const { return area_px.empty() ? box_xywh_px[row].w * box_xywh_px[row].h : area_px[row]; }
 };
 

@@ -66,6 +66,12 @@ void check_columns(const EvaluationInput& input) {
   if (!predictions.area_px.empty()) {
     check_lengths("predictions", predictions.size(), predictions.area_px);
   }
+  if (!truths.is_unseen.empty()) {
+    check_lengths("truths", truths.size(), truths.is_unseen);
+  }
+  if (!predictions.is_unseen.empty()) {
+    check_lengths("predictions", predictions.size(), predictions.is_unseen);
+  }
   check_distinct(input.classes.id, "classes", "category_id");
   check_distinct(input.images.id, "images", "image_id");
 }

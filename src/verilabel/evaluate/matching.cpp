@@ -120,7 +120,7 @@ class BlockMatcher {
     }
     cut_off(predictions);
     for (const std::uint32_t prediction : predictions) {
-      if (matching_.is_within_limit[prediction] == 0) {
+      if (!takes_part(prediction)) {
         continue;
       }
       Slot& slot = slots_[input_.predictions.category[prediction]];
@@ -129,7 +129,7 @@ class BlockMatcher {
       }
     }
     for (const std::uint32_t truth : truths) {
-      ++slots_[input_.truths.category[truth]].truths;
+      slots_[input_.truths.category[truth]].truths += input_.truths.is_unseen_at(truth) ? 0 : 1;
     }
     // Only classes with truth here, or with too many predictions, need their predictions in order.
     wanted_.clear();
@@ -182,7 +182,7 @@ class BlockMatcher {
       throw label_error(input_, "the box or the area of a truth is not a finite number; correct it or leave the label out",
                         truths.image[truth], {{"truth", fmt::to_string(truth)}});
     }
-    CellMask ignored = truths.is_crowd[truth] != 0 ? all_cells_ : 0;
+    CellMask ignored = truths.is_crowd[truth] != 0 || truths.is_unseen_at(truth) ? all_cells_ : 0;
     for (std::size_t range = 0; range < options_.area_ranges.size(); ++range) {
       if (!options_.area_ranges[range].contains(truths.area_px[truth])) {
         ignored |= all_thresholds_ << (range * options_.iou_thresholds.size());
@@ -204,9 +204,14 @@ class BlockMatcher {
     }
     std::uint16_t ranges = 0;
     for (std::size_t range = 0; range < options_.area_ranges.size(); ++range) {
-      ranges |= static_cast<std::uint16_t>(options_.area_ranges[range].contains(area_px) ? 1U << range : 0U);
+      const bool counts = options_.area_ranges[range].contains(area_px) && !predictions.is_unseen_at(prediction);
+      ranges |= static_cast<std::uint16_t>(counts ? 1U << range : 0U);
     }
     matching_.prediction_ranges[prediction] = ranges;
+  }
+
+  bool takes_part(std::uint32_t prediction) const {
+    return matching_.is_within_limit[prediction] != 0 && !input_.predictions.is_unseen_at(prediction);
   }
 
   /// Best scores first; ties: the order of the file.
@@ -242,13 +247,13 @@ class BlockMatcher {
     group_predictions_.resize(prediction_count);
     for (const std::uint32_t truth : truths) {
       Slot& slot = slots_[input_.truths.category[truth]];
-      if (slot.truth_end != kNone) {
+      if (slot.truth_end != kNone && !input_.truths.is_unseen_at(truth)) {
         group_truths_[slot.truth_end++] = truth;
       }
     }
     for (const std::uint32_t prediction : predictions) {
       Slot& slot = slots_[input_.predictions.category[prediction]];
-      if (slot.prediction_end != kNone && matching_.is_within_limit[prediction] != 0) {
+      if (slot.prediction_end != kNone && takes_part(prediction)) {
         group_predictions_[slot.prediction_end++] = prediction;
       }
     }

@@ -61,12 +61,14 @@ EvaluationInput images_of(const EvaluationInput& input, std::span<const std::uin
   part.truths.box_xywh_px = rows_of(input.truths.box_xywh_px, truths);
   part.truths.area_px = rows_of(input.truths.area_px, truths);
   part.truths.is_crowd = rows_of(input.truths.is_crowd, truths);
+  part.truths.is_unseen = rows_of(input.truths.is_unseen, truths);
   part.truths.mask = rows_of(input.truths.mask, truths);
   const std::vector<std::uint32_t> predictions = rows_on(input.predictions.image, new_image, part.predictions.image);
   part.predictions.category = rows_of(input.predictions.category, predictions);
   part.predictions.box_xywh_px = rows_of(input.predictions.box_xywh_px, predictions);
   part.predictions.score = rows_of(input.predictions.score, predictions);
   part.predictions.area_px = rows_of(input.predictions.area_px, predictions);
+  part.predictions.is_unseen = rows_of(input.predictions.is_unseen, predictions);
   part.predictions.mask = rows_of(input.predictions.mask, predictions);
   return part;
 }

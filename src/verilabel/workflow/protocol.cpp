@@ -155,13 +155,16 @@ ProtocolEvaluation evaluate_lvis(EvaluationInput input, const Federation& federa
   const LvisResult lvis = lvis_metrics(input, federation, {.iou_type = options.iou_type, .threads = options.threads});
   // LVIS knows no crowds.
   std::ranges::fill(input.truths.is_crowd, std::uint8_t{0});
+  // What it does not look at neither counts nor is matched, so that it excuses nothing.
   std::vector<std::uint8_t> truths;
   for (const double area_px : input.truths.area_px) {
     truths.push_back(lvis_looks_at(area_px) ? 1 : 0);
+    input.truths.is_unseen.push_back(lvis_looks_at(area_px) ? 0 : 1);
   }
   std::vector<std::uint8_t> predictions;
   for (std::size_t i = 0; i < input.predictions.size(); ++i) {
     predictions.push_back(lvis_looks_at(input.predictions.area_px_of(i)) ? 1 : 0);
+    input.predictions.is_unseen.push_back(predictions.back() != 0 ? 0 : 1);
   }
   ProtocolEvaluation result = evaluate_looked_for(std::move(input), truths, std::move(predictions), {&federation.absent},
                                                   federation.not_exhaustive, options);
