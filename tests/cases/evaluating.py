@@ -332,6 +332,27 @@ class Judged(ProgramCase):
     def samples(self, view):
         return [row["name"] for row in self.run_program("samples", "--where", view).json["samples"]]
 
+    def test_an_evaluation_of_no_sample_does_not_replace_another(self):
+        self.evaluate()
+        before = self.run_program("evaluations", "show", "latest").json
+        for words in (("--where", "width>1000"), ("--where", "width>1000", "--protocol", "multi_label")):
+            done = self.run_program("evaluate", "--predictions", "auto", "--truth", "ground_truth", *words, status=1)
+            self.assertEqual(done.json["coverage"]["samples"], 0)
+            self.assertIn("no sample was evaluated", done.err.decode())
+        self.assertEqual(self.run_program("evaluations", "show", "latest").json, before)
+        self.assertEqual(self.labels("outcome:tp set:auto"), [("auto", "1.bmp", 0.9), ("auto", "3.bmp", 0.5)])
+
+    def test_names_of_classes_that_differ_in_case_only_are_told_with_what_to_do(self):
+        labels = self.scratch / "shouting.csv"
+        labels.write_text("image,label,x,y,w,h,confidence\n1.bmp,CAT,10,10,40,40,0.9\n")
+        words = ("import", "--images", self.scratch / "images", "--labels", labels, "--format", "csv", "--set", "shouting")
+        self.run_program(*words)
+        sets = ("evaluate", "--predictions", "shouting", "--truth", "ground_truth")
+        done = self.run_program(*sets)
+        self.assertEqual(done.json["coverage"]["names_alike"], [["cat", "CAT"]])
+        self.assertIn("'cat' of the truth and 'CAT' of the predictions; where they mean the same, import", done.err.decode())
+        self.assertIn("--classes-map", done.err.decode())
+
     def test_evaluations_are_listed_shown_and_forgotten(self):
         details = self.evaluate("--name", "first", "--details")
         self.evaluate("--name", "second", "--where", "name:1.bmp")
@@ -644,11 +665,12 @@ class Protocols(ProgramCase):
         dt = self.results([])
         error = self.error("evaluate", "--truth", gt, "--predictions", dt, "--protocol", "lvis", status=4)
         self.assertIn("neg_category_ids", error["message"])
+        self.assertEqual(error["context"], {"image": "1.bmp", "file": str(gt)})
         document = self.lvis_truth()
         del document["categories"][1]["frequency"]
         gt = write_json(self.scratch / "gt.json", document)
         error = self.error("evaluate", "--truth", gt, "--predictions", dt, "--protocol", "lvis", status=4)
-        self.assertEqual(error["context"]["class"], "dog")
+        self.assertEqual(error["context"], {"class": "dog", "file": str(gt)})
 
         # In a project the image has a name, whether or not it came with an id.
         self.images(2)

@@ -206,9 +206,33 @@ class Files(FilesCase):
         text = self.run_program("evaluate", *words, as_json=False).out.decode()
         self.assertIn("2 classes share their name with another and are shown with the id of their category", text)
         self.assertIn(once, text)
-        thresholds = self.run_program("threshold", *words, "--per-class", "--resamples", "0").json
-        self.assertEqual(set(thresholds["per_class"]), names - {"dog"})
+        # Thresholds go by names, as classes of a project do, which reads the file.
+        output = self.scratch / "thresholds.json"
+        done = self.run_program("threshold", *words, "--per-class", "--resamples", "10", "--output", output)
+        self.assertEqual({name: one["truths"] for name, one in done.json["per_class"].items()}, {"é": 2, twice: 1})
+        self.assertEqual(done.json["per_class"]["é"]["recall"], 0.5)
+        self.assertIn("2 categories share a name with another", done.err.decode())
+        write_bitmap(self.scratch / "images" / "1.bmp", 100, 100)
+        self.init()
+        imported = ("import", "--images", self.scratch / "images", "--format", "coco", "--labels")
+        self.run_program(*imported, gt, status=1)  # one of the ids of é is not kept, which is told
+        self.run_program(*imported, dt, "--set", "auto")
+        self.assertEqual([row[1] for row in self.exported("auto", "--thresholds", output)], ["é"])
+        self.run_program("review", "accept", "--where", "set:auto", "--thresholds", output)
         self.assertEqual(self.of_files(truth([1], []), [])["coverage"]["classes_of_shared_name"], 0)
+
+    def test_classes_whose_names_differ_in_case_only_are_named(self):
+        document = truth([1], [(1, 5, self.BOX)], [(5, "Traffic Light"), (9, "traffic_light"), (3, "dog")])
+        gt, dt = self.write(document, [result(1, 9, self.BOX, 0.9), result(1, 3, self.BOX, 0.8)])
+        done = self.run_program("evaluate", "--truth", gt, "--predictions", dt)
+        self.assertEqual(done.json["coverage"]["names_alike"], [["Traffic Light", "traffic_light"]])
+        notes = [line for line in done.err.decode().splitlines() if "Traffic Light" in line]
+        self.assertEqual(len(notes), 1)
+        self.assertIn("'Traffic Light' of the truth and 'traffic_light' of the predictions", notes[0])
+        done = self.run_program("threshold", "--truth", gt, "--predictions", dt)
+        self.assertIn("'traffic_light' of the predictions", done.err.decode())
+        answer = self.of_files(truth([1], [(1, 5, self.BOX)]), [result(1, 5, self.BOX, 0.9)])
+        self.assertEqual(answer["coverage"]["names_alike"], [])
 
     def test_images_that_nobody_labelled_are_left_out(self):
         document = truth([1, 2, 3], [(1, 5, self.BOX), (3, 5, self.BOX)])

@@ -80,6 +80,7 @@ Action configure_evaluate(CLI::App& app) {
       } else {
         say_classification(invocation.console, result, *options, words->has_details);
       }
+      note_names_alike(invocation.console, result.names_alike, options->truth_is_file());
       say_report();
       return status_of(invocation.console, result.reason_not_kept);
     }
@@ -92,6 +93,7 @@ Action configure_evaluate(CLI::App& app) {
     } else {
       say_evaluation(invocation.console, result, *options, words->has_details);
     }
+    note_names_alike(invocation.console, result.names_alike, options->truth_is_file());
     say_report();
     return status_of(invocation.console, result.reason_not_kept);
   };
@@ -127,7 +129,9 @@ const Command kEvaluateCommand{
     "its\n"
     "best class is one of counts as one of that class alone. Average precision is that of each class against all others, its mean\n"
     "over the classes with truths.\n"
-    "The project keeps what is right and wrong, at the threshold, for views: outcome:fp, error:localization, -sort:fn.",
+    "The project keeps what is right and wrong, at the threshold, for views: outcome:fp, error:localization, -sort:fn; of no "
+    "sample\n"
+    "at all it keeps nothing, and what was there stays.",
     kExamples,
     &configure_evaluate,
 };

@@ -296,6 +296,24 @@ void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
   app.add_option("--where", options.where, "Only these samples (a view of sample terms)")->type_name("VIEW");
 }
 
+void note_names_alike(Console& console, const std::vector<NamesAlike>& names_alike, bool are_files) {
+  constexpr std::size_t most_shown = 5;
+  if (names_alike.empty()) {
+    return;
+  }
+  std::string pairs;
+  for (std::size_t i = 0; i < std::min(names_alike.size(), most_shown); ++i) {
+    pairs += fmt::format("{}'{}' of the truth and '{}' of the predictions", i == 0 ? "" : "; ", printable(names_alike[i].in_truth),
+                         printable(names_alike[i].in_predictions));
+  }
+  console.note(
+      fmt::format("names of classes differ in case, spaces, hyphens or underscores only, so that none of these is found: {}{}; "
+                  "where they mean the same, {}",
+                  pairs, names_alike.size() > most_shown ? "; …" : "",
+                  are_files ? "give both files one category for it"
+                            : "import one of the two sets again with one name, by import --classes-map"));
+}
+
 void say_coverage(Console& console, const SetEvaluation& result) {
   const Coverage& coverage = result.coverage;
   say_common_coverage(console, coverage, result.truths_counted());

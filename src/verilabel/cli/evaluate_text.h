@@ -22,6 +22,9 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
 void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options,
                         bool has_details);
 
+/// That classes may be meant as one whose names differ in little; `are_files` says how that is mended.
+void note_names_alike(Console& console, const std::vector<NamesAlike>& names_alike, bool are_files);
+
 /// "0.4000 (0.3500 to 0.4500)".
 std::string number_text(const std::optional<double>& number, const std::optional<Interval>& interval);
 

@@ -179,6 +179,12 @@ Action configure(CLI::App& app) {
       say_classes(console, recommendation);
     }
     note_few_truths(console, recommendation);
+    if (recommendation.categories_of_shared_name > 0) {
+      console.note(fmt::format("{} a name with another: those of one name have one threshold, as they are one class of a project",
+                               counted(recommendation.categories_of_shared_name, "category shares", "categories share")));
+    }
+    std::visit([&](const auto& sets) { note_names_alike(console, sets.names_alike, options->recommend.sets.truth_is_file()); },
+               recommendation.sets);
     return 0;
   };
 }

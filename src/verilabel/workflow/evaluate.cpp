@@ -268,6 +268,7 @@ SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const E
   result.numbers = std::move(judged.numbers);
   result.coverage = built.coverage;
   result.class_names = built.input.classes.name;
+  result.names_alike = names_alike(built.input);
   evaluate_options.threshold = result.evaluation.at_threshold.threshold;
   if (options.with_intervals) {
     result.intervals = evaluation_intervals(built.input, result.evaluation, options.bootstrap);
@@ -414,6 +415,7 @@ JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSe
   judged.result.evaluation = std::move(by_protocol.evaluation);
   judged.result.numbers = std::move(by_protocol.numbers);
   judged.result.class_names = judged.input.classes.name;
+  judged.result.names_alike = names_alike(judged.input);
   judged.result.coverage = sets.built.coverage;
   return judged;
 }

@@ -13,6 +13,7 @@
 #include "verilabel/evaluate/evaluate.h"
 #include "verilabel/evaluate/from_columns.h"
 #include "verilabel/evaluate/resampled_metrics.h"
+#include "verilabel/workflow/names_alike.h"
 #include "verilabel/workflow/protocol.h"
 
 namespace verilabel {
@@ -117,7 +118,8 @@ struct SetComparison {
 struct SetEvaluation {
   Evaluation evaluation;  ///< of other protocols than coco: COCO's matching at the IoU of what the protocol looks at
   ProtocolNumbers numbers;
-  std::vector<std::string> class_names;     ///< in the order of `evaluation.per_class`; distinct
+  std::vector<std::string> class_names;  ///< in the order of `evaluation.per_class`; distinct
+  std::vector<NamesAlike> names_alike;
   std::int64_t classes_of_shared_name = 0;  ///< of files, whose classes may share names: those with the id behind the name
   Coverage coverage;
   /// Truths that are asked for: tp and fn together. Crowds and what the protocol does not ask for are none.
@@ -144,6 +146,7 @@ SetEvaluation evaluate_sets(const std::filesystem::path& project_dir, const Eval
 struct SetClassification {
   ClassificationResult result;
   std::vector<std::string> class_names;  ///< in the order of `result.per_class`
+  std::vector<NamesAlike> names_alike;
   Coverage coverage;
   std::string reason_not_kept;
 

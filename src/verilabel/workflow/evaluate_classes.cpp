@@ -93,6 +93,7 @@ SetClassification named(const ClassesOfProject& classes) {
   SetClassification classification;
   classification.result = classes.result;
   classification.class_names = classes.built.input.classes.name;
+  classification.names_alike = names_alike(classes.built.input);
   classification.coverage = classes.built.coverage;
   return classification;
 }

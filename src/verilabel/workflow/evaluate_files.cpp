@@ -225,7 +225,8 @@ struct FileInput {
   RowSource prediction_source;
   ProtocolContext context;
   std::vector<CocoImage> images;
-  SetEvaluation counted;  ///< names and coverage only
+  std::vector<std::string> category_names;  ///< as they stand in the file, where several may be the same
+  SetEvaluation counted;                    ///< names and coverage only
 };
 
 /// Puts images that the file says nobody has labelled (and that have no annotation, which would be a label) behind the others, and
@@ -264,12 +265,35 @@ std::int64_t make_names_distinct(EvaluatedClasses& classes) {
   }
 }
 
+/// Makes the categories of one name, which were compared apart, one class, as a project has them.
+void merge_classes_of_one_name(EvaluationInput& input, const std::vector<std::string>& category_names) {
+  std::unordered_map<std::string, std::uint32_t> class_of_name;
+  std::vector<std::uint32_t> class_of_category;
+  EvaluatedClasses classes;
+  for (std::size_t k = 0; k < category_names.size(); ++k) {
+    const auto [at, is_new] = class_of_name.try_emplace(category_names[k], static_cast<std::uint32_t>(classes.size()));
+    if (is_new) {
+      classes.id.push_back(input.classes.id[k]);
+      classes.name.push_back(category_names[k]);
+    }
+    class_of_category.push_back(at->second);
+  }
+  input.classes = std::move(classes);
+  for (std::vector<std::uint32_t>* const categories : {&input.truths.category, &input.predictions.category}) {
+    for (std::uint32_t& category : *categories) {
+      category = class_of_category[category];
+    }
+  }
+}
+
 ProtocolContext context_of(const CocoTruth& truth, const EvaluateSetsOptions& options) {
   ProtocolContext context;
   if (protocol_from(options.protocol) == Protocol::lvis) {
     SourceJson images;
+    std::vector<std::string> image_names;
     for (const CocoImage& image : truth.images) {
       images.push_back(image.source_json);
+      image_names.push_back(image.name);
     }
     SourceJson classes;
     std::vector<std::string> class_names;
@@ -277,7 +301,11 @@ ProtocolContext context_of(const CocoTruth& truth, const EvaluateSetsOptions& op
       classes.push_back(category.source_json);
       class_names.push_back(category.name);
     }
-    context.federation = federation_from(images, {}, classes, class_names);
+    try {
+      context.federation = federation_from(images, image_names, classes, class_names);
+    } catch (const Error& error) {
+      throw error.with("file", options.truth);
+    }
   }
   return context;
 }
@@ -319,6 +347,7 @@ FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& op
     input.classes.id.push_back(category.id);
     input.classes.name.push_back(std::move(category.name));
   }
+  files.category_names = input.classes.name;
   files.counted.classes_of_shared_name = make_names_distinct(input.classes);
   const IndexOfId class_index(input.classes.id);
   input.truths = truths_from(std::move(truth.detections), files.truth_source, truth, image_index, class_index, with_masks);
@@ -356,13 +385,21 @@ JudgedSets judged(FileInput files, const EvaluateSetsOptions& options) {
   JudgedSets sets{std::move(by_protocol.input), std::move(files.counted)};
   sets.result.evaluation = std::move(by_protocol.evaluation);
   sets.result.numbers = std::move(by_protocol.numbers);
+  sets.result.names_alike = names_alike(sets.input);
   return sets;
 }
 
 }  // namespace
 
 JudgedSets judge_files(const EvaluateSetsOptions& options) {
-  return judged(input_of(options.predictions, options), options);
+  FileInput files = input_of(options.predictions, options);
+  const std::vector<std::string> category_names = std::move(files.category_names);
+  JudgedSets sets = judged(std::move(files), options);
+  merge_classes_of_one_name(sets.input, category_names);
+  sets.result.class_names = sets.input.classes.name;
+  sets.result.names_alike = names_alike(sets.input);
+  sets.categories_of_shared_name = std::exchange(sets.result.classes_of_shared_name, 0);
+  return sets;
 }
 
 SetEvaluation evaluate_files(const EvaluateSetsOptions& options) {

@@ -69,6 +69,15 @@ void write_common_coverage(JsonWriter& json, const Coverage& coverage) {
   json.field("labels_of_cut_off_imports", coverage.labels_of_cut_off_imports);
 }
 
+/// Classes that are compared as different ones and may be meant as one: pairs of the name in the truth and that in the predictions.
+void write_names_alike(JsonWriter& json, const std::vector<NamesAlike>& names_alike) {
+  json.key("names_alike").begin_array();
+  for (const NamesAlike& pair : names_alike) {
+    json.begin_array().value(pair.in_truth).value(pair.in_predictions).end_array();
+  }
+  json.end_array();
+}
+
 void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   json.key("coverage").begin_object();
   write_common_coverage(json, result.coverage);
@@ -82,6 +91,7 @@ void write_coverage(JsonWriter& json, const SetEvaluation& result) {
   for (const auto& [name, count] : result.numbers.left_out) {
     json.field(name, count);
   }
+  write_names_alike(json, result.names_alike);
   json.end_object();
 }
 
@@ -441,6 +451,7 @@ std::string classification_json(const SetClassification& classification, const E
   write_common_coverage(json, classification.coverage);
   json.field("without_prediction", result.images_without_prediction);
   json.field("without_class_in_truth", classification.coverage.samples_without_class);
+  write_names_alike(json, classification.names_alike);
   json.end_object();
   if (classification.intervals) {
     write_intervals(json, *classification.intervals, classification.class_names, threshold, options);

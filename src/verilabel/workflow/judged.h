@@ -12,10 +12,13 @@ namespace verilabel {
 /// Two sets or files, compared, before anything is made of it.
 struct JudgedSets {
   EvaluationInput input;
-  SetEvaluation result;  ///< the evaluation with names and coverage
+  SetEvaluation result;                        ///< the evaluation with names and coverage
+  std::int64_t categories_of_shared_name = 0;  ///< of files
 };
 
-/// Compares boxes or masks and stores nothing. Throws what `evaluate_sets` does.
+/// Compares boxes or masks and stores nothing; `result.evaluation.per_class` is of the categories of a file, of which those of one
+/// name, that were compared apart, are one class of `input` and of `result.class_names` afterwards: thresholds go by names. Throws
+/// what `evaluate_sets` does.
 JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options);
 
 EvaluateOptions evaluate_options_of(const EvaluateSetsOptions& options);

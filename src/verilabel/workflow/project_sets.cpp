@@ -129,6 +129,9 @@ void add_outcomes(const Columns& columns, const ColumnsInput& built, const Outco
 }
 
 std::string keep(const std::filesystem::path& project_dir, const StoredEvaluation& evaluation) {
+  if (evaluation.samples.empty()) {
+    return fmt::format("no sample was evaluated, so that what '{}' says stays as it was", evaluation.key);
+  }
   try {
     Project::open(project_dir).save_evaluation(evaluation);
     return "";

@@ -48,7 +48,7 @@ ScenarioPart part_of(const Project& project, Columns& columns, const Scenario& s
 void add_outcomes(const Columns& columns, const ColumnsInput& built, const Outcomes& outcomes, const LabelErrors& errors,
                   StoredEvaluation& stored);
 
-/// Why the project could not keep the evaluation, as when it is read-only; empty when it has.
+/// Why the project does not keep the evaluation: it is of no sample, or the project is read-only; empty when it does.
 std::string keep(const std::filesystem::path& project_dir, const StoredEvaluation& evaluation);
 
 void name_images(const Project& project, std::vector<JudgedImage>& images);

@@ -245,7 +245,8 @@ Federation federation_from(const SourceJson& images, const std::vector<std::stri
   Federation federation;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const json source = object_from(images[i]);
-    const std::string name = i < image_names.size() ? image_names[i] : source.value("id", json()).dump();
+    const bool has_name = i < image_names.size() && !image_names[i].empty();
+    const std::string name = has_name ? image_names[i] : source.value("id", json()).dump();
     federation.absent.push_back(classes_in(source, "neg_category_ids", name, by_id));
     federation.not_exhaustive.push_back(classes_in(source, "not_exhaustive_category_ids", name, by_id));
   }

@@ -41,8 +41,8 @@ struct ProtocolContext {
 using SourceJson = std::vector<std::string_view>;
 
 /// From `neg_category_ids` and `not_exhaustive_category_ids` of images and `frequency` of classes; ids are those of `classes`.
-/// Throws `bad_data`, naming the image or class, where one of them is missing or makes no sense; an image without a name, as in
-/// files, by its id. `image_names` may be empty.
+/// Throws `bad_data`, naming the image or class, where one of them is missing or makes no sense; an image without a name by its
+/// id. `image_names` may be empty, and so may each of them.
 Federation federation_from(const SourceJson& images, const std::vector<std::string>& image_names, const SourceJson& classes,
                            const std::vector<std::string>& class_names);
 

@@ -166,9 +166,13 @@ ThresholdRecommendation recommend_thresholds(const std::filesystem::path& projec
   JudgedSets judged = judge_sets(project_dir, options.sets);
   const Outcomes& outcomes = judged.result.evaluation.outcomes;
   ThresholdRecommendation recommendation = recommend(judged.input, outcomes, score_curves(judged.input, outcomes), options);
-  for (const ClassEvaluation& of_class : judged.result.evaluation.per_class) {
-    recommendation.class_occurs.push_back(of_class.truths > 0 || of_class.predictions > 0 ? 1 : 0);
+  recommendation.class_occurs.resize(judged.input.classes.size(), 0);
+  for (const std::vector<std::uint32_t>* const categories : {&judged.input.truths.category, &judged.input.predictions.category}) {
+    for (const std::uint32_t category : *categories) {
+      recommendation.class_occurs[category] = 1;
+    }
   }
+  recommendation.categories_of_shared_name = judged.categories_of_shared_name;
   recommendation.sets = std::move(judged.result);
   return recommendation;
 }

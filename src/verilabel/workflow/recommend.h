@@ -44,6 +44,8 @@ struct ThresholdChoice {
 struct ThresholdRecommendation {
   std::variant<SetEvaluation, SetClassification> sets;  ///< with the coverage; numbers at the threshold of greatest F1, or at every
   std::vector<std::string> class_names;
+  std::int64_t categories_of_shared_name =
+      0;                                   ///< of a file: those of one name have one threshold, as they are one class of a project
   std::vector<std::uint8_t> class_occurs;  ///< flags: the class has truths or predictions
   ThresholdGoal goal;
   Recommendation overall;
