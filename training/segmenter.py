@@ -17,7 +17,7 @@ from torch import nn
 from world import World, padded_size
 
 SIDE = 384
-SCHEDULE = Schedule(steps=4500, batch=8, rate=2e-3)
+SCHEDULE = Schedule(steps=1100, batch=8, rate=2e-3)
 WIDTH = 16  # of the map
 MARGIN = 0.15  # of the box's sides, that the window reaches beyond it
 WINDOW = 64  # places that the window looks at, across and down; as many pixels has the drawing
