@@ -66,6 +66,12 @@ void check_columns(const EvaluationInput& input) {
   if (!predictions.area_px.empty()) {
     check_lengths("predictions", predictions.size(), predictions.area_px);
   }
+  if (!truths.mask.empty()) {
+    check_lengths("truths", truths.size(), truths.mask);
+  }
+  if (!predictions.mask.empty()) {
+    check_lengths("predictions", predictions.size(), predictions.mask);
+  }
   if (!truths.is_unseen.empty()) {
     check_lengths("truths", truths.size(), truths.is_unseen);
   }

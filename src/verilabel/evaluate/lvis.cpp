@@ -179,9 +179,6 @@ std::array<std::pair<std::string_view, std::optional<double>>, 13> LvisMetrics::
 
 LvisResult lvis_metrics(const EvaluationInput& input, const Federation& federation, const LvisOptions& options) {
   check(input, federation);
-  if (options.iou_type == IouType::mask) {
-    check_masks(input);  // before rows of them are taken
-  }
   const std::vector<Use> truth_uses = uses_of_truths(input.truths);
   const std::vector<Use> uses = uses_of_predictions(input, federation, options.max_detections);
   LvisResult result;
