@@ -1,19 +1,17 @@
 """The models under models/ on a world that none of them saw: the figures that their cards promise, with room for a small world."""
 
 import json
-import unittest
 
-from harness import SOURCE, ProgramCase
+from harness import ProgramCase, bundled_models
 
-MODELS = SOURCE / "models"
 IMAGES = 60
 SEED = 90210  # training takes 1001
 
 
-@unittest.skipUnless(MODELS.is_dir(), f"{MODELS} is missing")
 class BundledModels(ProgramCase):
     def setUp(self):
         super().setUp()
+        self.models = bundled_models()
         world = self.scratch / "world"
         # Training never saw dusk.
         self.run_program("demo", "create", world, "--images", IMAGES, "--seed", SEED, "--only", "dusk", "--no-faults")
@@ -35,12 +33,12 @@ class BundledModels(ProgramCase):
         }
 
     def test_the_detector_finds_kinds(self):
-        self.run_program("label", "--model", MODELS / "detector", "--classes", self.kinds, "--floor", 0.01)
+        self.run_program("label", "--model", self.models / "detector", "--classes", self.kinds, "--floor", 0.01)
         metrics = self.run_program("evaluate", "--predictions", "auto", "--truth", "ground_truth").json["metrics"]
         self.assertGreater(metrics["mAP_50"], 0.72)
 
     def test_the_segmenter_outlines_boxes(self):
-        self.run_program("label", "--boxes", "ground_truth", "--segment-with", MODELS / "segmenter", "--set", "masks")
+        self.run_program("label", "--boxes", "ground_truth", "--segment-with", self.models / "segmenter", "--set", "masks")
         metrics = self.run_program(
             "evaluate", "--predictions", "masks", "--truth", "ground_truth", "--iou-type", "mask", "--iou", 0.7
         ).json["metrics"]  # fmt: skip
@@ -48,8 +46,8 @@ class BundledModels(ProgramCase):
 
     def test_the_embedder_names_crops(self):
         self.run_program(
-            "label", "--boxes", "ground_truth", "--classify-with", MODELS / "embedder", "--classes", self.kinds, "--set", "named",
-            "--floor", 0,
+            "label", "--boxes", "ground_truth", "--classify-with", self.models / "embedder", "--classes", self.kinds,
+            "--set", "named", "--floor", 0,
         )  # fmt: skip
         truth, named = self.exported("ground_truth"), self.exported("named")
         self.assertEqual(set(truth), set(named))

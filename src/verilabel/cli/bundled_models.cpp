@@ -2,12 +2,12 @@
 
 #include <cstdlib>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/program_path.h"
 
 namespace verilabel::cli {
 
@@ -21,9 +21,7 @@ std::vector<fs::path> places() {
   if (const char* named = std::getenv(kVariable); named != nullptr && *named != '\0') {
     return {fs::absolute(named).lexically_normal()};
   }
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  return {(program.parent_path() / ".." / "share" / "verilabel" / "models").lexically_normal(),
+  return {(program_path().parent_path() / ".." / "share" / "verilabel" / "models").lexically_normal(),
           fs::path(VERILABEL_SOURCE_DIR) / "models"};
 }
 

@@ -18,6 +18,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/new_folder.h"
+#include "verilabel/base/program_path.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/cli/bundled_models.h"
 #include "verilabel/cli/commands.h"
@@ -241,7 +242,7 @@ std::optional<RunId> cut_off_run(const Step& step) {
 /// Where the program is, when its name alone does not find it.
 std::optional<fs::path> folder_off_the_path() {
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  const fs::path program = program_path();
   const char* path = std::getenv("PATH");
   std::string_view rest = path == nullptr ? "" : path;
   while (!rest.empty()) {

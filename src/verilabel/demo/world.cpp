@@ -125,15 +125,14 @@ void DemoOptions::validate() const {
                 fmt::format("the longer side is {} to {} pixels, not {}", kLeastLongSidePx, kMostLongSidePx, long_side_px));
   }
   check_share("images in the split val", val_share, 1);
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    if (!colored_kind_from(classes[i])) {
+  for (auto name = classes.begin(); name != classes.end(); ++name) {
+    if (!colored_kind_from(*name)) {
       throw Error(ErrorCode::wrong_use,
-                  fmt::format("\"{}\" is no class of this world; there are {}, each also in a color, as \"red car\"", classes[i],
+                  fmt::format("\"{}\" is no class of this world; there are {}, each also in a color, as \"red car\"", *name,
                               fmt::join(demo_kinds(), ", ")));
     }
-    if (std::find(classes.begin(), classes.begin() + static_cast<std::ptrdiff_t>(i), classes[i]) !=
-        classes.begin() + static_cast<std::ptrdiff_t>(i)) {
-      throw Error(ErrorCode::wrong_use, fmt::format("the class \"{}\" is named twice", classes[i]));
+    if (std::find(classes.begin(), name, *name) != name) {
+      throw Error(ErrorCode::wrong_use, fmt::format("the class \"{}\" is named twice", *name));
     }
   }
   faults.validate();

@@ -287,13 +287,16 @@ std::string truth_json(const std::vector<WorldImage>& images) {
 }
 
 AskedTruth asked_json(const std::vector<WorldImage>& images, const std::vector<std::string>& classes) {
+  std::vector<ColoredKind> asked;
+  for (const std::string& name : classes) {
+    asked.push_back(colored_kind_from(name).value());
+  }
   AskedTruth truth;
   truth.json = coco_json(images, classes, [&](JsonWriter& json) {
     for (std::size_t i = 0; i < images.size(); ++i) {
       for (const SeenObject& object : images[i].objects) {
-        for (std::size_t k = 0; k < classes.size(); ++k) {
-          const ColoredKind asked = colored_kind_from(classes[k]).value();
-          if (asked.kind == object.kind && (!asked.color || *asked.color == object.color)) {
+        for (std::size_t k = 0; k < asked.size(); ++k) {
+          if (asked[k].kind == object.kind && (!asked[k].color || *asked[k].color == object.color)) {
             write_object(json, ++truth.labels, i + 1, k + 1, object, images[i]);
           }
         }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/program_path.h"
 
 namespace verilabel {
 
@@ -75,10 +76,8 @@ OnnxruntimePlaces OnnxruntimePlaces::of_this_process() {
       places.prefixes.emplace_back(prefix);
     }
   }
-  std::error_code ignored;
   // The environment that the program was built with or installed into.
-  for (fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path(); folder.has_relative_path();
-       folder = folder.parent_path()) {
+  for (fs::path folder = program_path().parent_path(); folder.has_relative_path(); folder = folder.parent_path()) {
     places.prefixes.push_back(folder / ".venv");
     places.prefixes.push_back(folder);
   }

@@ -240,22 +240,26 @@ PointNames names_of(const EvaluateSetsOptions& options) {
   return {options.ap_name(), options.right_images_name()};
 }
 
-void write_point_metrics(JsonWriter& json, const PointMetrics& metrics, const PointNames& names) {
+/// Calls `write(name, number)` for each number that is told, in the order of documents.
+template <typename Number, typename Write>
+void for_each_number(const PointNumbers<Number>& numbers, const PointNames& names, const Write& write) {
   if (!names.right_images.empty()) {
-    json.field(names.right_images, metrics.right_images);
+    write(names.right_images, numbers.right_images);
   }
-  json.field(names.ap, metrics.ap).field("precision", metrics.precision).field("recall", metrics.recall).field("f1", metrics.f1);
+  write(names.ap, numbers.ap);
+  write("precision", numbers.precision);
+  write("recall", numbers.recall);
+  write("f1", numbers.f1);
+}
+
+void write_point_metrics(JsonWriter& json, const PointMetrics& metrics, const PointNames& names) {
+  for_each_number(metrics, names, [&](std::string_view name, const std::optional<double>& number) { json.field(name, number); });
 }
 
 void write_point_intervals(JsonWriter& json, const PointMetricIntervals& intervals, const PointNames& names) {
   json.key("intervals").begin_object();
-  if (!names.right_images.empty()) {
-    write_interval(json, names.right_images, intervals.right_images);
-  }
-  write_interval(json, names.ap, intervals.ap);
-  write_interval(json, "precision", intervals.precision);
-  write_interval(json, "recall", intervals.recall);
-  write_interval(json, "f1", intervals.f1);
+  for_each_number(intervals, names,
+                  [&](std::string_view name, const std::optional<Interval>& interval) { write_interval(json, name, interval); });
   json.end_object();
 }
 
@@ -317,13 +321,7 @@ void write_comparison(JsonWriter& json, const SetComparison& comparison, std::st
   if (comparison.own) {
     write_compared(json, own_name, *comparison.own);
   }
-  if (!names.right_images.empty()) {
-    write_compared(json, names.right_images, overall.right_images);
-  }
-  write_compared(json, names.ap, overall.ap);
-  write_compared(json, "precision", overall.precision);
-  write_compared(json, "recall", overall.recall);
-  write_compared(json, "f1", overall.f1);
+  for_each_number(overall, names, [&](std::string_view name, const ComparedNumber& number) { write_compared(json, name, number); });
   json.end_object().key("per_class").begin_object();
   for (std::size_t k = 0; k < per_class.size(); ++k) {
     json.key(class_names[k]).begin_object();

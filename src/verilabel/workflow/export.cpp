@@ -12,6 +12,7 @@
 #include "verilabel/dataset/view.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/workflow/output_file.h"
+#include "verilabel/workflow/row_flags.h"
 #include "verilabel/workflow/thresholds.h"
 
 namespace verilabel {
@@ -130,15 +131,11 @@ class ProjectSource final : public ExportSource {
   /// One flag a sample row: 1 for samples of the view whose labels it hides. Counts the labels.
   std::vector<std::uint8_t> find_hidden(const SelectedRows& rows, const LabelFilter& filter, const Columns& columns,
                                         std::int32_t set) {
-    std::vector<std::uint8_t> is_in_view(columns.samples.size(), 0);
-    for (const std::uint32_t row : rows.samples) {
-      is_in_view[row] = 1;
-    }
+    const std::vector<std::uint8_t> is_in_view = flags_of(rows.samples, columns.samples.size());
     const LabelColumns& labels = columns.labels;
-    std::vector<std::uint8_t> is_label_selected(labels.size(), 0);
+    const std::vector<std::uint8_t> is_label_selected = flags_of(rows.labels, labels.size());
     std::vector<std::uint8_t> has_label(columns.samples.size(), 0);
     for (const std::uint32_t row : rows.labels) {
-      is_label_selected[row] = 1;
       if (labels.set[row] == set && filter.lets_through(labels, row)) {
         has_label[static_cast<std::size_t>(labels.sample[row])] = 1;
       }

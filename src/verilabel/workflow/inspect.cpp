@@ -5,6 +5,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "verilabel/workflow/row_flags.h"
+
 namespace verilabel {
 namespace {
 
@@ -17,14 +19,6 @@ std::map<std::string, std::int64_t> count_tags(const TagColumns& tags, const std
     }
   }
   return counts;
-}
-
-std::vector<std::uint8_t> flags_of(const std::vector<std::uint32_t>& rows, std::size_t size) {
-  std::vector<std::uint8_t> flags(size, 0);
-  for (const std::uint32_t row : rows) {
-    flags[row] = 1;
-  }
-  return flags;
 }
 
 ProjectStats::OfSet stats_of_set(const Columns& columns, std::int32_t set, const std::vector<std::uint32_t>& label_rows,

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "verilabel/text/letter_case.h"
+#include "verilabel/workflow/row_flags.h"
 
 namespace verilabel {
 namespace {
@@ -14,20 +15,12 @@ std::string plain_name(const std::string& name) {
   return plain;
 }
 
-std::vector<std::uint8_t> occurring(const std::vector<std::uint32_t>& categories, std::size_t classes) {
-  std::vector<std::uint8_t> occurs(classes, 0);
-  for (const std::uint32_t category : categories) {
-    occurs[category] = 1;
-  }
-  return occurs;
-}
-
 }  // namespace
 
 std::vector<NamesAlike> names_alike(const EvaluationInput& input) {
   const std::vector<std::string>& names = input.classes.name;
-  const std::vector<std::uint8_t> has_truths = occurring(input.truths.category, names.size());
-  const std::vector<std::uint8_t> has_predictions = occurring(input.predictions.category, names.size());
+  const std::vector<std::uint8_t> has_truths = flags_of(input.truths.category, names.size());
+  const std::vector<std::uint8_t> has_predictions = flags_of(input.predictions.category, names.size());
   std::unordered_map<std::string, std::vector<std::size_t>> by_plain_name;
   for (std::size_t k = 0; k < names.size(); ++k) {
     if (has_truths[k] != 0 || has_predictions[k] != 0) {

@@ -7,6 +7,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/workflow/judged.h"
+#include "verilabel/workflow/row_flags.h"
 
 namespace verilabel {
 
@@ -45,10 +46,7 @@ void count_cut_off_imports(const Project& project, const Columns& columns, std::
 
 std::vector<std::uint8_t> flags_of(std::span<const std::uint32_t> wanted_rows, std::size_t row_count,
                                    std::span<const std::uint32_t> rows) {
-  std::vector<std::uint8_t> is_wanted(row_count, 0);
-  for (const std::uint32_t row : wanted_rows) {
-    is_wanted[row] = 1;
-  }
+  const std::vector<std::uint8_t> is_wanted = flags_of(wanted_rows, row_count);
   std::vector<std::uint8_t> flags;
   for (const std::uint32_t row : rows) {
     flags.push_back(is_wanted[row]);
