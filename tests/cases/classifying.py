@@ -131,6 +131,22 @@ class Compared(ProgramCase):
         labels = self.run_program("labels", "--where", "set:auto outcome:fp").json["labels"]
         self.assertEqual([(row["name"], row["class"]) for row in labels], [("3.bmp", "cat"), ("4.bmp", "cat")])
 
+    def test_a_class_that_is_known_to_be_absent_is_no_truth(self):
+        table = self.scratch / "train-annotations-human-imagelabels.csv"
+        table.write_text("ImageID,LabelName,Confidence\n1,cat,1\n1,dog,0\n2,dog,1\n2,cat,1\n3,cat,0\n")
+        self.run_program("import", "--labels", table, "--format", "open_images", "--set", "verified")
+        sets = ("evaluate", "--predictions", "auto", "--truth", "verified", "--protocol")
+        # By every class at .5: cat of 1 and dog of 2 are right, cat of 3 is wrong and cat of 2 is missed.
+        answer = self.run_program(*sets, "multi_label", "--threshold", "0.5").json
+        self.assertEqual((answer["coverage"]["truths"], answer["coverage"]["labels_of_absence"]), (3, 2))
+        self.assertEqual([answer["per_class"]["cat"][key] for key in ("tp", "fp", "fn")], [1, 1, 1])
+        self.assertEqual([answer["per_class"]["dog"][key] for key in ("tp", "fp", "fn")], [1, 0, 0])
+        answer = self.run_program(*sets, "classification").json
+        self.assertEqual((answer["coverage"]["samples"], answer["coverage"]["without_class_in_truth"]), (2, 1))
+        self.assertEqual(answer["exact_match"], 0.5)
+        told = self.run_program(*sets, "multi_label", as_json=False).out.decode()
+        self.assertIn("2 labels say that their class is absent and are left out", told)
+
     def test_details_and_a_report_of_them(self):
         answer = self.evaluate("classification", "--details")
         # 1 is a cat and called so; 2 is called dog, which it is too; 3 is a dog and called cat.

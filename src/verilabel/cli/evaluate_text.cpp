@@ -346,6 +346,8 @@ void say_coverage(Console& console, const SetClassification& classification) {
   say_count(console, coverage.samples_without_class, "sample has no class of the whole image in the truth and is left out",
             "samples have no class of the whole image in the truth and are left out");
   say_count(console, coverage.labels_of_other_kinds, "label with a box is left out", "labels with a box are left out");
+  say_count(console, coverage.labels_of_absence, "label says that its class is absent and is left out",
+            "labels say that their class is absent and are left out");
 }
 
 void say_classification(Console& console, const SetClassification& classification, const EvaluateSetsOptions& options,

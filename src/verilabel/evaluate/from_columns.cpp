@@ -36,6 +36,20 @@ std::vector<std::uint32_t> choose_samples(const Columns& columns, std::int32_t p
   return chosen;
 }
 
+/// One flag a label: 1 where it says that its class is looked for in vain, as the formats have it: by the attribute `present`.
+std::vector<std::uint8_t> says_absent(const Columns& columns) {
+  const PropertyColumns& attributes = columns.label_attributes;
+  std::vector<std::uint8_t> flags(columns.labels.size(), 0);
+  if (const auto entries = attributes.entries_of("present")) {
+    for (std::size_t i = entries->begin; i < entries->end; ++i) {
+      const std::int32_t text = attributes.text[i];
+      flags[static_cast<std::size_t>(attributes.row[i])] =
+          text >= 0 && attributes.texts[static_cast<std::size_t>(text)] == "false" ? 1 : 0;
+    }
+  }
+  return flags;
+}
+
 /// Evaluated images with truths on every one of which a person has decided.
 std::int64_t count_reviewed(const Columns& columns, const std::vector<std::uint32_t>& truth_label,
                             const std::vector<std::uint32_t>& image_of_truth, std::size_t images) {
@@ -138,9 +152,10 @@ ColumnsInput build_classification_from(const Columns& columns, std::int32_t pred
   const auto set = labels.set.rows();
   const auto status = labels.status.rows();
   const auto sample = labels.sample.rows();
+  const std::vector<std::uint8_t> is_absence = says_absent(columns);
   const auto counts = [&](std::uint32_t row) {
     return status[row] == LabelStatus::active && labels.verdict[row] != Verdict::rejected &&
-           labels.kind[row] == LabelKind::classification;
+           labels.kind[row] == LabelKind::classification && is_absence[row] == 0;
   };
   std::vector<std::uint8_t> has_class(columns.samples.size(), 0);
   for (std::uint32_t row = 0; row < set.size(); ++row) {
@@ -182,7 +197,7 @@ ColumnsInput build_classification_from(const Columns& columns, std::int32_t pred
       continue;
     }
     if (!counts(row)) {
-      ++coverage.labels_of_other_kinds;
+      ++(labels.kind[row] == LabelKind::classification ? coverage.labels_of_absence : coverage.labels_of_other_kinds);
       continue;
     }
     const auto category = static_cast<std::uint32_t>(labels.class_index[row]);

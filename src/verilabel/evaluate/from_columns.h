@@ -25,6 +25,8 @@ struct Coverage {
   /// Active labels of the two sets on evaluated samples that the protocol does not compare: left out. Without a box, or, where
   /// classes of whole images are compared, with one.
   std::int64_t labels_of_other_kinds = 0;
+  /// Likewise, where classes of whole images are compared: those that say that a class is not there (attribute `present` false).
+  std::int64_t labels_of_absence = 0;
   std::int64_t samples_without_class = 0;  ///< labelled in the truth set, but with no class of the whole image: left out
   /// Imports into the two sets that were cut off, which only the caller knows: the sets may lack labels.
   std::int64_t imports_cut_off = 0;

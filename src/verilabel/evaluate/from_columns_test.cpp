@@ -177,6 +177,38 @@ TEST_F(FromColumns, classes_of_whole_images_are_built_from_samples_that_have_one
   EXPECT_EQ(coverage.labels_of_other_kinds, 1);
 }
 
+// As Open Images has it: a person has looked for the class, and it is not there.
+TEST_F(FromColumns, a_label_that_says_that_its_class_is_absent_is_neither_truth_nor_prediction) {
+  constexpr LabelKind kClass = LabelKind::classification;
+  for (const std::int32_t sample : {0, 1}) {
+    labelled(kTruth, sample);
+  }
+  label({.sample = 0, .set = kTruth, .kind = kClass});
+  label({.sample = 0, .set = kTruth, .class_index = 1, .confidence = 0, .kind = kClass});
+  label({.sample = 1, .set = kTruth, .confidence = 0, .kind = kClass});
+  label({.sample = 0, .set = kAuto, .confidence = 0, .kind = kClass});
+  label({.sample = 0, .set = kAuto, .class_index = 1, .confidence = .5, .kind = kClass});
+  PropertyColumns& attributes = columns_.label_attributes;
+  attributes.names = {"present"};
+  attributes.texts.append("false");
+  attributes.texts.append("true");
+  for (const std::int32_t row : {0, 1, 2, 3, 4}) {
+    attributes.name.append(0);
+    attributes.row.append(row);
+    attributes.text.append(row == 0 || row == 4 ? 1 : 0);
+    attributes.number.append(0);
+  }
+  for (const bool is_multi_label : {false, true}) {
+    const ColumnsInput built = build_classification_from(columns_, kAuto, kTruth, std::vector<std::uint32_t>{0, 1}, is_multi_label);
+    EXPECT_THAT(built.truth_label, ElementsAre(0));
+    EXPECT_THAT(built.prediction_label, ElementsAre(4));
+    EXPECT_EQ(built.coverage.samples, is_multi_label ? 2 : 1);
+    EXPECT_EQ(built.coverage.samples_without_class, is_multi_label ? 0 : 1);
+    EXPECT_EQ(built.coverage.labels_of_absence, is_multi_label ? 3 : 2);
+    EXPECT_EQ(built.coverage.labels_of_other_kinds, 0);
+  }
+}
+
 TEST_F(FromColumns, set_may_be_compared_with_itself) {
   labelled(kTruth, 0);
   label({.sample = 0, .set = kTruth});

@@ -449,6 +449,7 @@ std::string classification_json(const SetClassification& classification, const E
   write_common_coverage(json, classification.coverage);
   json.field("without_prediction", result.images_without_prediction);
   json.field("without_class_in_truth", classification.coverage.samples_without_class);
+  json.field("labels_of_absence", classification.coverage.labels_of_absence);
   write_names_alike(json, classification.names_alike);
   json.end_object();
   if (classification.intervals) {

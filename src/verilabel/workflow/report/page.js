@@ -488,8 +488,9 @@ const COVERAGE = new Map([
   ["truths_counted", null],
   ["predictions", null],
   ["not_labelled_in_truth", (n) => `${plural(n, "sample is", "samples are")} not labelled in the truth and left out.`],
-  ["without_class_in_truth", (n) => `${plural(n, "sample has", "samples have")} no class in the truth and left out.`],
-  ["without_prediction", (n) => `${plural(n, "sample has", "samples have")} no prediction and count as wrong.`],
+  ["without_class_in_truth", (n) => `${plural(n, "sample has", "samples have")} no class in the truth: left out.`],
+  ["without_prediction", (n) => `${plural(n, "sample is", "samples are")} not called anything at the threshold.`],
+  ["labels_of_absence", (n) => `${plural(n, "label says", "labels say")} that a class is absent: left out.`],
   [
     "not_labelled_in_predictions",
     (n) => `${plural(n, "sample is", "samples are")} not labelled in the predictions: taken as empty.`,
