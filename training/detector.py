@@ -6,6 +6,7 @@
 et al., 2021), boxes learn by CIoU (Zheng et al., 2020), scores by a binary cross-entropy against what was asked for.
 """
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from world import World, letterbox_of
 
 SIDE = 384
 STRIDES = (8, 16)
-SCHEDULE = Schedule(steps=3000, batch=16, rate=2e-3)
+SCHEDULE = Schedule(steps=5000, batch=16, rate=2e-3, again=3000)
 
 
 class Head(nn.Module):
@@ -41,11 +42,12 @@ class Head(nn.Module):
 
     def forward(self, x):
         """Features [B, places, FEATURES] of length 1, boxes [B, places, 4] as corners in pixels of the input."""
-        rows, columns = x.shape[-2:]
-        features = F.normalize(self.look(x).flatten(2).transpose(1, 2), dim=-1)
+        return F.normalize(self.look(x).flatten(2).transpose(1, 2), dim=-1), self.boxes(x)
+
+    def boxes(self, x):
         edges = F.softplus(self.edges(x)).flatten(2).transpose(1, 2) * self.stride
-        centres = self.centres(rows, columns, x.device)
-        return features, torch.cat([centres - edges[..., :2], centres + edges[..., 2:]], -1)
+        centres = self.centres(*x.shape[-2:], x.device)
+        return torch.cat([centres - edges[..., :2], centres + edges[..., 2:]], -1)
 
     def centres(self, rows, columns, device=None):
         y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
@@ -68,15 +70,19 @@ class Detector(nn.Module):
         self.at_16 = Split(64 + 112, 112, 1)
         self.heads = nn.ModuleList(Head(width, stride) for width, stride in zip((80, 112), STRIDES))
 
-    def pyramid(self, images):
-        x8 = self.to_8(self.to_4(images))
+    def down_and_up(self, x4):
+        """Of what `to_4` gives: the maps at strides 8 and 16."""
+        x8 = self.to_8(x4)
         x16 = self.to_16(x8)
         pooled = [self.squeeze(self.to_32(x16))]
         for _ in range(3):
             pooled.append(F.max_pool2d(pooled[-1], 5, 1, 2))
         x32 = self.around(torch.cat(pooled, 1))
         y16 = self.up_16(torch.cat([doubled(x32), x16], 1))
-        y8 = self.up_8(torch.cat([doubled(y16), x8], 1))
+        return self.up_8(torch.cat([doubled(y16), x8], 1)), y16
+
+    def pyramid(self, images):
+        y8, y16 = self.down_and_up(self.to_4(images))
         return y8, self.at_16(torch.cat([self.down_16(y8), y16], 1))
 
     def look(self, images):
@@ -251,7 +257,7 @@ def main():
     print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
     batches = Batches(world, texts.embedder.text, tokenizer)
     centres = torch.cat([head.centres(SIDE // head.stride, SIDE // head.stride) for head in model.heads])
-    schedule = Schedule(options.steps, options.batch, options.rate)
+    schedule = dataclasses.replace(SCHEDULE, steps=options.steps, batch=options.batch, rate=options.rate)
     facts = {"texts": [saved["settings"], saved["step"]]}
     run = Run(options, schedule, model.to(memory_format=torch.channels_last), facts)
     run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch), centres))

@@ -24,19 +24,27 @@ REPORT_EVERY_S = 20
 
 @dataclasses.dataclass
 class Schedule:
-    """One cycle: a short rise of the learning rate, then half a cosine down to a hundredth."""
+    """A short rise of the learning rate, then half a cosine down to a hundredth. With `again` the same once more from that step on,
+    to 0.6 of the rate (warm restarts: Loshchilov and Hutter, 2017)."""
 
     steps: int
     batch: int
     rate: float
     decay: float = 0.05
     rise: int = 200
+    again: int | None = None
 
     def rate_at(self, step):
-        if step < self.rise:
-            return self.rate * (step + 1) / self.rise
-        share = (step - self.rise) / max(1, self.steps - self.rise)
-        return self.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+        begin, end, rate = 0, self.steps, self.rate
+        if self.again is not None and self.again < self.steps:
+            if step >= self.again:
+                begin, rate = self.again, 0.6 * self.rate
+            else:
+                end = self.again
+        if step - begin < self.rise:
+            return rate * (step - begin + 1) / self.rise
+        share = (step - begin - self.rise) / max(1, end - begin - self.rise)
+        return rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
 def arguments(description, out, schedule):

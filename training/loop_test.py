@@ -58,5 +58,28 @@ class Resume(unittest.TestCase):
             self.assertTrue(torch.equal(one, other))
 
 
+@unittest.skipIf(loop is None, "no PyTorch: see requirements.txt")
+class Rates(unittest.TestCase):
+    def test_rise_and_fall(self):
+        rates = [loop.Schedule(1000, 4, 0.5, rise=100).rate_at(step) for step in range(1000)]
+        self.assertEqual(max(rates), rates[100])
+        self.assertAlmostEqual(rates[99], 0.5)
+        self.assertEqual(rates[100:], sorted(rates[100:], reverse=True))
+        self.assertAlmostEqual(rates[-1], 0.005, places=4)
+
+    def test_again_rises_and_falls_once_more(self):
+        once, twice = loop.Schedule(600, 4, 0.5, rise=100), loop.Schedule(1000, 4, 0.5, rise=100, again=600)
+        for step in range(600):
+            self.assertEqual(twice.rate_at(step), once.rate_at(step))
+        second = [twice.rate_at(step) for step in range(600, 1000)]
+        self.assertAlmostEqual(max(second), 0.3)
+        self.assertAlmostEqual(second[0], 0.003)
+        self.assertAlmostEqual(second[-1], 0.003, places=4)
+
+    def test_again_after_the_end_changes_nothing(self):
+        for step in range(500):
+            self.assertEqual(loop.Schedule(500, 4, 0.5, again=600).rate_at(step), loop.Schedule(500, 4, 0.5).rate_at(step))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,23 +1,27 @@
 """The segmenter, with the interface of SAM: a box or a point prompts a mask. And the recipe that trains it.
 
-    python training/segmenter.py WORLD…
+    python training/segmenter.py WORLD… --detector CHECKPOINT
 
-The encoder gives one map of features at half of the input's resolution. The decoder looks at the map through a window around the
-box, draws there, and puts the drawing back into its place: small objects are drawn as finely as large ones. A point that is given
-instead of a box first becomes one: the map says at each place how far the object reaches.
+The encoder looks with the detector's network, which stays as it is, and gives one map at half of the input's resolution: features,
+and at each place the box of the object there. The decoder looks at the map through a window around the box that is asked for, draws
+there, and puts the drawing back into its place: small objects are drawn as finely as large ones. What the boxes at the places say
+tells the object from those that hide it, and makes a box of a point that is given instead of one.
 """
 
+from pathlib import Path
+
 import cv2
+import detector
 import numpy as np
 import torch
 import torch.nn.functional as F
 from layers import Conv, Split, doubled, parameter_count
-from loop import Run, Schedule, arguments
+from loop import Run, Schedule, arguments, load
 from torch import nn
 from world import World, padded_size
 
 SIDE = 384
-SCHEDULE = Schedule(steps=1100, batch=8, rate=2e-3)
+SCHEDULE = Schedule(steps=6400, batch=4, rate=2e-3)
 WIDTH = 16  # of the map
 MARGIN = 0.15  # of the box's sides, that the window reaches beyond it
 WINDOW = 64  # places that the window looks at, across and down; as many pixels has the drawing
@@ -27,26 +31,32 @@ OUTSIDE = -12.0  # logit of pixels outside of the window
 
 
 class Encoder(nn.Module):
-    """[B, 3, SIDE, SIDE] -> [B, WIDTH, SIDE / 2, SIDE / 2]"""
+    """[B, 3, SIDE, SIDE] -> [B, WIDTH + 4, SIDE / 2, SIDE / 2]. The last four are boxes as corners, in parts of the input from
+    -1 to 1."""
 
     def __init__(self):
         super().__init__()
-        self.to_2 = Conv(3, WIDTH, 3, 2)
-        self.to_4 = nn.Sequential(Conv(WIDTH, 40, 3, 2), Split(40, 40, 1))
-        self.to_8 = nn.Sequential(Conv(40, 72, 3, 2), Split(72, 72, 1))
-        self.to_16 = nn.Sequential(Conv(72, 112, 3, 2), Split(112, 112, 2))
-        self.from_16, self.at_8 = Conv(112, 72), Split(72, 72, 1)
-        self.from_8, self.at_4 = Conv(72, 40), Split(40, 40, 1)
-        self.from_4, self.at_2 = Conv(40, WIDTH), nn.Sequential(Conv(WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, WIDTH, 1))
+        self.detector = detector.Detector().requires_grad_(False)
+        self.from_8, self.from_4 = Conv(80, 48), Conv(32, 48)
+        self.at_4 = Split(48, 48, 1)
+        self.up, self.from_2 = Conv(48, WIDTH), Conv(16, WIDTH, 3)
+        self.at_2 = nn.Sequential(Conv(WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, WIDTH, 1))
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.detector.eval()
+        return self
 
     def forward(self, pixel_values):
-        x2 = self.to_2(pixel_values)
-        x4 = self.to_4(x2)
-        x8 = self.to_8(x4)
-        x16 = self.to_16(x8)
-        x8 = self.at_8(x8 + doubled(self.from_16(x16)))
-        x4 = self.at_4(x4 + doubled(self.from_8(x8)))
-        return self.at_2(x2 + doubled(self.from_4(x4)))
+        x2 = self.detector.to_4[0](pixel_values * self.std + self.mean)
+        x4 = self.detector.to_4[1:](x2)
+        y8, _ = self.detector.down_and_up(x4)
+        boxes = self.detector.heads[0].boxes(y8).transpose(1, 2).unflatten(2, y8.shape[-2:])
+        y4 = self.at_4(doubled(self.from_8(y8)) + self.from_4(x4))
+        features = self.at_2(doubled(self.up(y4)) + self.from_2(x2))
+        return torch.cat([features, doubled(doubled(boxes * (2 / SIDE) - 1))], 1)
 
 
 def windows_of(boxes):
@@ -79,38 +89,48 @@ def shares(centres, halves, count):
     return (1 - (at[..., None] - torch.arange(WINDOW, device=centres.device)).abs()).clamp(min=0), within.abs() <= 1
 
 
+def expected_overlaps(logits):
+    """The IoU that each drawing has if its pixels are as sure as they say: [N, MASKS]."""
+    sure = logits.sigmoid()
+    drawn = (logits > 0).to(sure.dtype)
+    within = (sure * drawn).sum((2, 3))
+    return within / (drawn.sum((2, 3)) + sure.sum((2, 3)) - within).clamp(min=1)
+
+
 class Decoder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.reach = nn.Sequential(nn.Linear(WIDTH, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4))
-        self.enter = Conv(WIDTH + 3, 32, 3, 2)
+        self.enter = Conv(WIDTH + 4 + 3, 32, 3, 2)
         self.body = nn.Sequential(Conv(32, 32, 3), Conv(32, 32, 3, 2), Split(32, 48, 1), Conv(48, 32))
         self.join = Conv(32, 32, 3)
         self.leave = Conv(32, 16)
         self.draw = nn.Sequential(Conv(16 + WIDTH, 16, 3), nn.Conv2d(16, MASKS, 1))
-        self.judge = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, MASKS))
+        self.judge = nn.Sequential(nn.Linear(64 + MASKS, 64), nn.ReLU(), nn.Linear(64, MASKS))
 
     def boxes_of_points(self, image_embeddings, points):
         """Points [B, P, 2] in pixels of the input -> boxes [B, P, 4]."""
         grid = (points * (2 / SIDE) - 1)[:, :, None]
-        seen = F.grid_sample(image_embeddings, grid, padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
-        edges = F.softplus(self.reach(seen)) * (SIDE / 8)
-        return torch.cat([points - edges[..., :2], points + edges[..., 2:]], -1)
+        boxes = F.grid_sample(image_embeddings[:, WIDTH:], grid, mode="nearest", padding_mode="border", align_corners=False)
+        return (boxes[..., 0].transpose(1, 2) + 1) * (SIDE / 2)
 
     def drawings(self, image_embeddings, boxes):
         """Logits in the window [B · P, MASKS, WINDOW, WINDOW], estimated IoU of each [B · P, MASKS]."""
         centres, halves = windows_of(boxes)
-        seen = cut_out(image_embeddings, centres, halves, WINDOW)
+        seen, boxes = cut_out(image_embeddings, centres, halves, WINDOW).split([WIDTH, 4], 1)
+        # How far the box of the object at a place lies from the one that is asked for, in sides.
+        centre, half = (one.reshape(-1, 2, 1, 1).repeat(1, 2, 1, 1) for one in (centres, halves / (1 + 2 * MARGIN)))
+        sign = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=seen.device).view(1, 4, 1, 1)
+        apart = ((boxes - centre - sign * half) / (2 * half)).clamp(-1, 1)
         # Where in the window a place lies, and how large the window is.
         line = (torch.arange(WINDOW, device=seen.device) + 0.5) * (2 / WINDOW) - 1
         y, x = (one[None, None] for one in torch.meshgrid(line, line, indexing="ij"))
         size = halves.mean(-1).view(-1, 1, 1, 1)
         where = torch.cat([one + 0 * size for one in (x.abs(), y.abs(), size + 0 * x)], 1)
-        half = self.enter(torch.cat([seen, where], 1))
+        half = self.enter(torch.cat([seen, apart, where], 1))
         quarter = self.body(half)
         joined = self.join(half + doubled(quarter))
         logits = self.draw(torch.cat([doubled(self.leave(joined)), seen], 1))
-        pooled = torch.cat([quarter.mean((2, 3)), joined.mean((2, 3))], 1)
+        pooled = torch.cat([quarter.mean((2, 3)), joined.mean((2, 3)), expected_overlaps(logits.detach())], 1)
         return logits, self.judge(pooled).sigmoid()
 
     def forward(self, image_embeddings, input_points, input_labels, input_boxes):
@@ -144,11 +164,11 @@ def make(_):
 
 # ---- Training ----
 
-PROMPTS = 8  # of an image, in a batch
+PROMPTS = 12  # of an image, in a batch
 
 
 class Batches:
-    """Draws images, boxes around some of their objects, points in them, and what is in the windows of the boxes."""
+    """Draws images, boxes around some of their objects, and what is in the windows of the boxes."""
 
     def __init__(self, world):
         self.world = world
@@ -156,10 +176,10 @@ class Batches:
         self.rows = [i for i, things in enumerate(world.things_of) if things]
 
     def draw(self, rng, batch):
-        """Images, boxes [B, PROMPTS, 4] as detectors give them, masks in their windows [B · PROMPTS, WINDOW, WINDOW] from 0 to 1,
-        points [B, PROMPTS, 2] and the true boxes [B, PROMPTS, 4]; all in pixels of the input."""
+        """Images, boxes [B, PROMPTS, 4] as detectors give them in pixels of the input, masks in their windows [B · PROMPTS, WINDOW,
+        WINDOW] from 0 to 1."""
         rows = [self.rows[i] for i in rng.integers(len(self.rows), size=batch)]
-        boxes, truths, points, masks = (np.zeros((batch, PROMPTS, n), np.float32) for n in (4, 4, 2, WINDOW * WINDOW))
+        boxes, masks = np.zeros((batch, PROMPTS, 4), np.float32), np.zeros((batch, PROMPTS, WINDOW, WINDOW), np.float32)
         for i, row in enumerate(rows):
             picture = self.world.pictures[row]
             wide, high = padded_size(picture.width, picture.height, SIDE)
@@ -169,17 +189,13 @@ class Batches:
                 thing = self.world.things[thing]
                 mask = thing.mask()
                 x1, y1, x2, y2 = thing.box_xyxy()
-                truths[i, j] = np.array([x1, y1, x2, y2]) * np.tile(scale, 2)
                 # True boxes are asked for, and those of detectors, which are a little off.
                 sides = np.tile([x2 - x1, y2 - y1], 2)
                 off = rng.normal(0, 0.06, 4).clip(-0.15, 0.15) * sides if rng.random() < 0.6 else 0
                 box = np.array([x1, y1, x2, y2]) + off
                 box[2:] = np.maximum(box[2:], box[:2] + 1)
                 boxes[i, j] = box * np.tile(scale, 2)
-                ys, xs = mask[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))].nonzero()
-                at = rng.integers(len(xs))
-                points[i, j] = (np.array([xs[at] + int(x1), ys[at] + int(y1)]) + 0.5) * scale
-                masks[i, j] = in_window(mask, boxes[i, j] / np.tile(scale, 2), 1 / scale).ravel()
+                masks[i, j] = in_window(mask, boxes[i, j] / np.tile(scale, 2), 1 / scale)
         images = self.images.take(rows)
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
         pixels = (pixels / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
@@ -187,7 +203,7 @@ class Batches:
             picture = self.world.pictures[row]
             wide, high = padded_size(picture.width, picture.height, SIDE)
             pixels[i, :, high:], pixels[i, :, :, wide:] = 0, 0
-        return pixels, *(torch.from_numpy(one) for one in (boxes, masks.reshape(-1, WINDOW, WINDOW), points, truths))
+        return pixels, torch.from_numpy(boxes), torch.from_numpy(masks).flatten(0, 1)
 
 
 def in_window(mask, box_xyxy_px, pixel_of_input):
@@ -206,7 +222,7 @@ def in_window(mask, box_xyxy_px, pixel_of_input):
     )  # fmt: skip
 
 
-def losses_of(model, pixels, boxes, masks, points, truths):
+def losses_of(model, pixels, boxes, masks):
     seen = model.encoder(pixels.contiguous(memory_format=torch.channels_last))
     logits, scores = model.decoder.drawings(seen, boxes)
     target = masks[:, None].expand_as(logits)
@@ -217,28 +233,29 @@ def losses_of(model, pixels, boxes, masks, points, truths):
     with torch.no_grad():
         ours, theirs = logits > 0, target > 0.5
         overlap = (ours & theirs).sum((2, 3)) / (ours | theirs).sum((2, 3)).clamp(min=1)
-    # Where a point's object reaches; a point says less than a box, so that large misses count no more than others.
-    reached = model.decoder.boxes_of_points(seen, points)
-    size = (truths[..., 2:] - truths[..., :2]).mean(-1).clamp(min=4)[..., None]
     return {
         # The best of the masks learns most, so that they may differ.
         "masks": 0.7 * each.amin(1).mean() + 0.3 * each.mean(),
-        "scores": 0.5 * F.mse_loss(scores, overlap),
-        "points": 0.1 * F.smooth_l1_loss(reached / size, truths / size, beta=0.1),
+        "scores": F.mse_loss(scores, overlap),
     }
 
 
 def main():
-    options = arguments(__doc__.split("\n")[0], "checkpoints/segmenter", SCHEDULE).parse_args()
+    parser = arguments(__doc__.split("\n")[0], "checkpoints/segmenter", SCHEDULE)
+    parser.add_argument("--detector", type=Path, required=True, help="folder of the detector's checkpoint")
+    options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     world = World(options.worlds)
     torch.manual_seed(options.seed)
     model = make({})
+    sight, saved = load(options.detector, detector.make)
+    model.encoder.detector.load_state_dict(sight.state_dict())
+    facts = {"detector": [saved["settings"], saved["step"]]}
     print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
     batches = Batches(world)
     schedule = Schedule(options.steps, options.batch, options.rate)
-    run = Run(options, schedule, model.to(memory_format=torch.channels_last), {})
+    run = Run(options, schedule, model.to(memory_format=torch.channels_last), facts)
     run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch)))
 
 
