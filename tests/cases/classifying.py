@@ -209,11 +209,47 @@ class Compared(ProgramCase):
         for piece in ("4 samples evaluated", "for f1: threshold 0.8000", "\ncat"):
             self.assertIn(piece, done.out.decode())
         self.assertIn("2 classes have fewer than 30 truths", done.err.decode())
+        done = self.run_program(*words, "classification", as_json=False)
+        self.assertIn("2 predictions are not the best of their image", done.err.decode())
         # The file lets through what reaches it: .9 and .8.
         table = self.scratch / "exported.csv"
         self.run_program("export", "--set", "auto", "--format", "csv", "--output", table, "--thresholds", output)
         with table.open(newline="") as file:
             self.assertEqual([row["label"] for row in csv.DictReader(file) if row["label"]], ["cat", "dog"])
+
+    def test_what_is_counted_once_is_told(self):
+        # A truth that is there twice, an image of two classes that is called by one of them, a class that is proposed twice.
+        self.add_set("twice", "image,class\n1.bmp,cat\n1.bmp,cat\n2.bmp,cat\n2.bmp,dog\n")
+        self.add_set("again", "image,class,confidence\n1.bmp,cat,0.2\n1.bmp,cat,0.9\n2.bmp,dog,0.8\n")
+        words = ("evaluate", "--predictions", "again", "--truth", "twice", "--protocol")
+        for protocol, counted in (("classification", 2), ("multi_label", 3)):
+            coverage = self.run_program(*words, protocol).json["coverage"]
+            self.assertEqual([coverage[key] for key in ("truths", "truths_counted", "truths_repeated", "predictions_repeated")],
+                             [4, counted, 1, 1])  # fmt: skip
+            told = self.run_program(*words, protocol, as_json=False).out.decode()
+            for piece in (f"4 truths ({counted} of them count", "1 truth repeats another of its image"):
+                self.assertIn(piece, told)
+
+    def test_thresholds_say_nothing_of_another_threshold(self):
+        # At the best F1, .8, cats go without a call; the threshold that is recommended here is another one.
+        self.add_set("partial", "image,class,confidence\n1.bmp,cat,0.9\n2.bmp,dog,0.8\n3.bmp,dog,0.1\n")
+        sets = ("--predictions", "partial", "--truth", "ground_truth", "--protocol", "multi_label")
+        told = self.run_program("threshold", *sets, "--recall", "0.7", as_json=False).out.decode()
+        self.assertIn("threshold 0.1000", told)
+        self.assertIn("1 sample is not labelled in the predictions and counts as empty", told)
+        self.assertNotIn("not called anything", told)
+        self.assertIn("not called anything", self.run_program("evaluate", *sets, as_json=False).out.decode())
+
+    def test_what_only_boxes_have_is_refused(self):
+        for command in ("evaluate", "threshold"):
+            for protocol in ("classification", "multi_label"):
+                for name, value in (("--iou", "0.5"), ("--iou-type", "box"), ("--iou-type", "mask"), ("--hierarchy", "h.json")):
+                    words = ("--predictions", "auto", "--truth", "ground_truth", "--protocol", protocol, name, value)
+                    error = self.error(command, *words, status=2)
+                    self.assertEqual(error["code"], "wrong_use")
+                    self.assertIn(f"{name} is for", error["message"])
+        words = ("--predictions", "auto", "--truth", "ground_truth", "--resamples", "50")
+        self.assertIn("--resamples is for", self.error("evaluate", *words, status=2)["message"])
 
     def test_parts_and_comparisons(self):
         self.add_set("before", "image,class,confidence\n1.bmp,dog,0.9\n2.bmp,dog,0.8\n3.bmp,dog,0.7\n")

@@ -8,6 +8,7 @@ from fractions import Fraction
 from harness import ProgramCase, write_bitmap
 
 RESAMPLES = 30
+SHARES = ("accuracy", "top_2", "top_3", "top_4", "top_5")
 MASK = (1 << 64) - 1
 
 
@@ -117,25 +118,39 @@ class World:
             found = right
         return area
 
-    def is_right(self, image, threshold):
-        if self.is_multi:
-            return {name for name, score in self.best[image] if threshold is None or score >= threshold} == self.truths[image]
-        return bool(self.best[image]) and self.best[image][0][0] in self.truths[image]
+    def roc_auc(self, images, name):
+        """How often an image of the class has a higher score than one of none, of level ones every other time."""
+        scores = [(dict(self.best[image]).get(name, float("-inf")), name in self.truths[image]) for image in images]
+        pairs = [(a, b) for a, is_true in scores if is_true for b, other in scores if not other]
+        return ratio(sum((a > b) + (a == b) / 2 for a, b in pairs), len(pairs))
+
+    def is_exact(self, image, threshold):
+        called = {name for name, score in self.called(image) if threshold is None or score >= threshold}
+        return called == self.truths[image]
+
+    def is_right_within(self, image, k):
+        return any(name in self.truths[image] for name, _ in self.best[image][:k])
 
     def numbers(self, images, threshold, classes=None):
         """As the program names them; `images` may repeat."""
         tp, fp, fn = self.counts(images, threshold, classes)
-        areas = [self.average_precision(images, name) for name in (self.classes if classes is None else classes)]
-        areas = [area for area in areas if area is not None]
+
+        def mean(area_of):
+            areas = [area_of(images, name) for name in (self.classes if classes is None else classes)]
+            areas = [area for area in areas if area is not None]
+            return ratio(sum(areas), len(areas))
+
         numbers = {
-            "average_precision": ratio(sum(areas), len(areas)),
+            "average_precision": mean(self.average_precision),
+            "roc_auc": mean(self.roc_auc),
             "precision": ratio(tp, tp + fp),
             "recall": ratio(tp, tp + fn),
             "f1": ratio(2 * tp, 2 * tp + fp + fn),
         }
         if classes is None:
-            name = "exact_match" if self.is_multi else "accuracy"
-            numbers[name] = ratio(sum(self.is_right(image, threshold) for image in images), len(images))
+            numbers["exact_match"] = ratio(sum(self.is_exact(image, threshold) for image in images), len(images))
+            for k, name in enumerate(SHARES, 1):
+                numbers[name] = ratio(sum(self.is_right_within(image, k) for image in images), len(images))
         return numbers
 
     def intervals(self, images, threshold, classes=None):
@@ -271,10 +286,10 @@ class Random(ProgramCase):
                 self.same(overall["intervals"], world.intervals(world.images, threshold), "intervals")
                 self.same(answer["averages"]["micro"]["f1"], numbers["f1"], "micro")
                 self.same(answer["averages"]["macro"]["average_precision"], numbers["average_precision"], "macro")
-                if protocol == "classification":
-                    self.same(answer["metrics"]["accuracy"], numbers["accuracy"], "accuracy")
-                else:
-                    self.same(answer["exact_match"], numbers["exact_match"], "exact match")
+                self.same(answer["averages"]["macro"]["roc_auc"], numbers["roc_auc"], "macro")
+                for name in SHARES:
+                    self.same(answer["metrics"][name], numbers[name], name)
+                self.same(answer["exact_match"], numbers["exact_match"], "exact match")
                 for name in world.classes:
                     of_class = answer["intervals"]["per_class"][name]
                     self.same(of_class["metrics"], world.numbers(world.images, threshold, [name]), name)
@@ -293,7 +308,7 @@ class Random(ProgramCase):
         self.same(scenarios[0]["intervals"], world.intervals(some, threshold), "intervals of some")
         self.assertEqual(set(scenarios[2]["metrics"].values()), {None})
         # The labels of one class alone: its own numbers, and no image is right or wrong as a whole.
-        right = {"exact_match" if world.is_multi else "accuracy": None}
+        right = dict.fromkeys((*SHARES, "exact_match"))
         self.same(scenarios[1]["metrics"], world.numbers(world.images, threshold, ["c1"]) | right, "class")
         self.same(scenarios[1]["intervals"], world.intervals(world.images, threshold, ["c1"]) | right, "intervals of a class")
 
@@ -315,8 +330,8 @@ class Random(ProgramCase):
                 }
                 self.same(number, expected, name)
 
-        self.assertEqual(len(comparison["metrics"]), 5)
+        self.assertEqual(len(comparison["metrics"]), 11)
         expect(comparison["metrics"], None)
         for name in world.classes:
-            self.assertEqual(set(comparison["per_class"][name]), {"average_precision", "f1"})
+            self.assertEqual(set(comparison["per_class"][name]), {"average_precision", "roc_auc", "f1"})
             expect(comparison["per_class"][name], [name])

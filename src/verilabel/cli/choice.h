@@ -18,9 +18,9 @@ template <typename Value, std::size_t Count>
 using Choices = std::array<std::pair<std::string_view, Value>, Count>;
 
 /// An option that takes one of some words. What `target` holds is the default. `choices` has to outlive the option. CLI11's own way
-/// prints the values, which are numbers.
-template <typename Value, std::size_t Count>
-CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& target, const Choices<Value, Count>& choices,
+/// prints the values, which are numbers. A target that may hold nothing has no default to show.
+template <typename Target, typename Value, std::size_t Count>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, Target& target, const Choices<Value, Count>& choices,
                         const std::string& help) {
   std::vector<std::string> words;
   std::string default_word;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "verilabel/base/error.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/evaluate_text.h"
 #include "verilabel/workflow/evaluate.h"
@@ -43,7 +44,8 @@ Action configure_evaluate(CLI::App& app) {
   app.add_flag("--details", words->has_details,
                "Also how predictions go wrong: kinds of error and what they cost, confusions, calibration, curves, worst images");
   app.add_flag("--intervals", options->with_intervals,
-               "Also how sure the numbers at --iou are, in all and by class: 95 % intervals over images drawn anew");
+               "Also how sure the numbers are, of boxes and masks those at --iou, in all and by class: 95 % intervals over images "
+               "drawn anew");
   app.add_option("--report", words->report, "Write all of it, with pictures of the worst images, as one HTML page; or as .json")
       ->type_name("FILE");
   app.add_option("--scenario", words->scenarios,
@@ -51,11 +53,16 @@ Action configure_evaluate(CLI::App& app) {
       ->type_name("VIEW");
   app.add_option("--compare", options->compare, "Other predictions on the same truth: the difference in all and by class")
       ->type_name("SET");
-  app.add_option("--resamples", options->bootstrap.resamples,
-                 "Bootstrap resamples behind --intervals and the intervals of scenarios and comparison")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
-  return [options, words](const Invocation& invocation) {
+  const CLI::Option* const resamples =
+      app.add_option("--resamples", options->bootstrap.resamples,
+                     "Bootstrap resamples behind --intervals and the intervals of scenarios and comparison")
+          ->capture_default_str()
+          ->check(CLI::Range(1, 100'000));
+  return [options, words, resamples](const Invocation& invocation) {
+    if (resamples->count() > 0 && !options->with_intervals && words->scenarios.empty() && options->compare.empty()) {
+      throw Error(ErrorCode::wrong_use,
+                  "--resamples is for --intervals, --scenario and --compare: give one of them, or leave it out");
+    }
     for (const std::string& text : words->scenarios) {
       options->scenarios.push_back(scenario_from(text));
     }

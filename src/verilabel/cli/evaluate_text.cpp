@@ -1,6 +1,7 @@
 #include "verilabel/cli/evaluate_text.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string_view>
@@ -28,12 +29,11 @@ void say_count(Console& console, std::int64_t count, std::string_view one, std::
   }
 }
 
-/// What boxes and classes of whole images have in common. `counting` truths count: nothing, where all do.
-void say_common_coverage(Console& console, const Coverage& coverage, std::optional<std::int64_t> counting = std::nullopt) {
-  const std::string those = counting && *counting != coverage.truths
-                                ? fmt::format(" ({} of them {}; crowds, difficult and ignored ones do not)", *counting,
-                                              *counting == 1 ? "counts" : "count")
-                                : "";
+/// What boxes and classes of whole images have in common. `counting` truths count; `not_counting` says which do not.
+void say_common_coverage(Console& console, const Coverage& coverage, std::int64_t counting, std::string_view not_counting) {
+  const std::string those = counting != coverage.truths ? fmt::format(" ({} of them {}; {} do not)", counting,
+                                                                      counting == 1 ? "counts" : "count", not_counting)
+                                                        : "";
   console.say(fmt::format("{} evaluated, {}{}, {}", counted(coverage.samples, "sample"), counted(coverage.truths, "truth"), those,
                           counted(coverage.predictions, "prediction")));
   console.say(coverage.samples_reviewed == 0
@@ -42,6 +42,8 @@ void say_common_coverage(Console& console, const Coverage& coverage, std::option
                                 coverage.samples_reviewed == 1 ? "was" : "were"));
   say_count(console, coverage.samples_without_truth, "sample is not labelled in the truth and is left out",
             "samples are not labelled in the truth and are left out");
+  say_count(console, coverage.samples_not_predicted, "sample is not labelled in the predictions and counts as empty",
+            "samples are not labelled in the predictions and count as empty");
   say_count(console, coverage.predictions_outside, "prediction on a sample without truth is left out",
             "predictions on samples without truth are left out");
   say_count(console, coverage.predictions_rejected, "prediction was rejected by a person and is left out",
@@ -153,17 +155,35 @@ std::string ap_text(const EvaluateSetsOptions& options) {
   return options.is_classification() ? spaced(options.ap_name()) : options.ap_name();
 }
 
+/// What is told of all classes together only.
+constexpr std::array<std::string_view, 6> kShareNames = {"accuracy", "exact match", "top-2", "top-3", "top-4", "top-5"};
+template <typename Number>
+constexpr std::array<Number PointNumbers<Number>::*, 6> kShares = {
+    &PointNumbers<Number>::accuracy, &PointNumbers<Number>::exact_match, &PointNumbers<Number>::top_2,
+    &PointNumbers<Number>::top_3,    &PointNumbers<Number>::top_4,       &PointNumbers<Number>::top_5};
+
 /// `per_class` has how often each class occurs, the result's are those of the evaluation.
 template <typename OfClass>
 void say_intervals(Console& console, const EvaluationIntervals& of_evaluation, const std::vector<OfClass>& per_class,
                    const std::vector<std::string>& class_names, const std::optional<double>& threshold,
                    const EvaluateSetsOptions& options) {
   const auto& [metrics, intervals] = of_evaluation;
-  Table table({"class", "truths", ap_text(options), "precision", "recall", "F1"});
+  std::vector<std::string> header = {"class", "truths", ap_text(options), "precision", "recall", "F1"};
+  if (options.is_classification()) {
+    header.emplace_back("ROC AUC");
+  }
+  Table table(header);
   const auto add = [&](std::string name, std::int64_t truths, const PointMetrics& numbers, const PointMetricIntervals& of_numbers) {
-    table.add({std::move(name), std::to_string(truths), number_text(numbers.ap, of_numbers.ap),
-               number_text(numbers.precision, of_numbers.precision), number_text(numbers.recall, of_numbers.recall),
-               number_text(numbers.f1, of_numbers.f1)});
+    std::vector<std::string> row = {std::move(name),
+                                    std::to_string(truths),
+                                    number_text(numbers.ap, of_numbers.ap),
+                                    number_text(numbers.precision, of_numbers.precision),
+                                    number_text(numbers.recall, of_numbers.recall),
+                                    number_text(numbers.f1, of_numbers.f1)};
+    if (options.is_classification()) {
+      row.push_back(number_text(numbers.roc_auc, of_numbers.roc_auc));
+    }
+    table.add(std::move(row));
   };
   std::int64_t all_truths = 0;
   for (const OfClass& of_class : per_class) {
@@ -179,8 +199,12 @@ void say_intervals(Console& console, const EvaluationIntervals& of_evaluation, c
                           100 * options.bootstrap.confidence, counted(options.bootstrap.resamples, "draw"),
                           number_text(threshold)) +
               table.text());
-  if (const std::string_view name = options.right_images_name(); !name.empty()) {
-    console.say(fmt::format("{} {}", spaced(name), number_text(metrics.overall.right_images, intervals.overall.right_images)));
+  if (options.is_classification()) {
+    for (std::size_t i = 0; i < kShareNames.size(); ++i) {
+      console.say(fmt::format(
+          "{} {}", kShareNames[i],
+          number_text(metrics.overall.*kShares<std::optional<double>>[i], intervals.overall.*kShares<std::optional<Interval>>[i])));
+    }
   }
 }
 
@@ -191,7 +215,7 @@ void say_scenarios(Console& console, const std::vector<ScenarioEvaluation>& scen
     header.emplace_back("mAP");
   }
   if (options.is_classification()) {
-    header.push_back(spaced(options.right_images_name()));
+    header.insert(header.end(), {"accuracy", "exact match", "ROC AUC"});
   }
   header.insert(header.end(), {ap_text(options), "precision", "recall", "F1"});
   Table table(header);
@@ -202,7 +226,9 @@ void say_scenarios(Console& console, const std::vector<ScenarioEvaluation>& scen
       row.push_back(number_text(one.map));
     }
     if (options.is_classification()) {
-      row.push_back(number_text(one.metrics.right_images, one.intervals.right_images));
+      row.push_back(number_text(one.metrics.accuracy, one.intervals.accuracy));
+      row.push_back(number_text(one.metrics.exact_match, one.intervals.exact_match));
+      row.push_back(number_text(one.metrics.roc_auc, one.intervals.roc_auc));
     }
     row.push_back(number_text(one.metrics.ap, one.intervals.ap));
     row.push_back(number_text(one.metrics.precision, one.intervals.precision));
@@ -237,7 +263,10 @@ void say_comparison(Console& console, const SetComparison& comparison, std::stri
     add(std::string(own_name), *comparison.own);
   }
   if (options.is_classification()) {
-    add(spaced(options.right_images_name()), overall.right_images);
+    for (std::size_t i = 0; i < kShareNames.size(); ++i) {
+      add(std::string(kShareNames[i]), overall.*kShares<ComparedNumber>[i]);
+    }
+    add("ROC AUC", overall.roc_auc);
   }
   add(ap_name, overall.ap);
   add("precision", overall.precision);
@@ -291,8 +320,10 @@ void add_set_options(CLI::App& app, EvaluateSetsOptions& options) {
       ->type_name("NAME");
   app.add_option("--hierarchy", options.hierarchy, "Of the protocol open_images: its file of classes above each other")
       ->type_name("FILE");
-  add_choice(app, "--iou-type", options.iou_type, kIouTypes, "Compare boxes or masks");
-  app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1")->capture_default_str();
+  add_choice(app, "--iou-type", options.iou_type, kIouTypes, "Compare boxes or masks; not of classes of whole images")
+      ->default_str(std::string(kIouTypes.front().first));
+  app.add_option("--iou", options.iou, "Least overlap of a hit, for precision, recall and F1; not of classes of whole images")
+      ->default_str(fmt::format("{}", EvaluateSetsOptions::kDefaultIou));
   app.add_option("--where", options.where, "Only these samples (a view of sample terms)")->type_name("VIEW");
 }
 
@@ -316,9 +347,7 @@ void note_names_alike(Console& console, const std::vector<NamesAlike>& names_ali
 
 void say_coverage(Console& console, const SetEvaluation& result) {
   const Coverage& coverage = result.coverage;
-  say_common_coverage(console, coverage, result.truths_counted());
-  say_count(console, coverage.samples_not_predicted, "sample is not labelled in the predictions and counts as empty",
-            "samples are not labelled in the predictions and count as empty");
+  say_common_coverage(console, coverage, result.truths_counted(), "crowds, difficult and ignored ones");
   say_count(console, coverage.labels_of_other_kinds, "label without a box is left out", "labels without a box are left out");
   say_count(console, result.numbers.left_out.empty() ? result.evaluation.predictions_beyond_limit : 0,
             "prediction is beyond the 100 best of its class on its image and does not count",
@@ -340,9 +369,15 @@ void say_coverage(Console& console, const SetEvaluation& result) {
 
 void say_coverage(Console& console, const SetClassification& classification) {
   const Coverage& coverage = classification.coverage;
-  say_common_coverage(console, coverage);
-  say_count(console, classification.result.images_without_prediction, "sample is not called anything",
-            "samples are not called anything");
+  say_common_coverage(console, coverage, classification.truths_counted(),
+                      "repeated ones, and further classes of an image that is called by one,");
+  say_count(console, classification.result.truths_repeated, "truth repeats another of its image and counts once",
+            "truths repeat another of their image and count once");
+  say_count(console, classification.result.predictions_repeated, "prediction is of a class that its image has with a better one",
+            "predictions are of a class that their image has with a better one");
+  say_count(console, classification.result.predictions_not_best,
+            "prediction is not the best of its image: it counts in top-k and areas under curves only",
+            "predictions are not the best of their image: they count in top-k and areas under curves only");
   say_count(console, coverage.samples_without_class, "sample has no class of the whole image in the truth and is left out",
             "samples have no class of the whole image in the truth and are left out");
   say_count(console, coverage.labels_of_other_kinds, "label with a box is left out", "labels with a box are left out");
@@ -355,6 +390,7 @@ void say_classification(Console& console, const SetClassification& classificatio
   const ClassificationResult& result = classification.result;
   const std::optional<double>& threshold = result.at_threshold.threshold;
   say_coverage(console, classification);
+  say_count(console, result.images_without_prediction, "sample is not called anything", "samples are not called anything");
   Table numbers({"metric", "value"});
   numbers.add({"accuracy", number_text(result.accuracy())});
   numbers.add({"exact match", number_text(result.exact_match())});
@@ -417,7 +453,7 @@ void say_evaluation(Console& console, const SetEvaluation& result, const Evaluat
     console.say(
         fmt::format("{} below is COCO's average precision at IoU {}, by the matching that precision, recall and F1 follow; the "
                     "other average precisions are those of {}",
-                    ap_name, options.iou, options.protocol));
+                    ap_name, options.least_iou(), options.protocol));
   }
   const std::vector<std::optional<double>>& ap_50_per_class = result.numbers.ap_50_per_class;
   std::vector<std::string> header = {"class",  "truths", "predictions",    "AP",     "precision",

@@ -135,6 +135,18 @@ void note_few_truths(Console& console, const ThresholdRecommendation& recommenda
                            names));
 }
 
+/// Where an image is called by its best class alone, a file of thresholds lets more through.
+void note_several_classes(Console& console, const ThresholdRecommendation& recommendation) {
+  const auto* const classes = std::get_if<SetClassification>(&recommendation.sets);
+  if (classes != nullptr && classes->result.predictions_not_best > 0) {
+    console.note(
+        fmt::format("{} not the best of {} image: export and review take every label that reaches its threshold, so that "
+                    "they let more through than is said here; label with --max-detections 1",
+                    counted(classes->result.predictions_not_best, "prediction is", "predictions are"),
+                    classes->result.predictions_not_best == 1 ? "its" : "their"));
+  }
+}
+
 Action configure(CLI::App& app) {
   auto options = std::make_shared<ThresholdOptions>();
   add_set_options(app, options->recommend.sets);
@@ -179,6 +191,7 @@ Action configure(CLI::App& app) {
       say_classes(console, recommendation);
     }
     note_few_truths(console, recommendation);
+    note_several_classes(console, recommendation);
     if (recommendation.categories_of_shared_name > 0) {
       console.note(fmt::format("{} a name with another: those of one name have one threshold, as they are one class of a project",
                                counted(recommendation.categories_of_shared_name, "category shares", "categories share")));

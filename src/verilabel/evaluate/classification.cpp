@@ -122,7 +122,8 @@ class Evaluator {
     } else {
       call(result_.of_every_score.calls, truths, std::span(ranked_).first(std::min<std::size_t>(ranked_.size(), 1)));
     }
-    result_.is_image_right.push_back(first_right == 0 && !ranked_.empty() ? 1 : 0);
+    const std::size_t place = first_right < ranked_.size() ? first_right + 1 : 0;
+    result_.of_images.right_place.push_back(static_cast<std::uint8_t>(place <= ClassificationResult::kLargestK ? place : 0));
     for (const std::uint32_t i : truths) {
       truth_of_[input_.truths.category[i]] = kNoPartner;
     }
@@ -189,19 +190,22 @@ class Evaluator {
     for (std::size_t i = 0; i < input_.truths.size(); ++i) {
       const bool is_repeated = result_.of_every_score.one_against_all.truths[i].outcome == Outcome::ignored;
       images[input_.truths.image[i]].truths += is_repeated ? 0 : 1;
+      result_.truths_repeated += is_repeated ? 1 : 0;
     }
     for (std::size_t i = 0; i < input_.predictions.size(); ++i) {
       const Outcome outcome = result_.outcomes.predictions[i].outcome;
       images[input_.predictions.image[i]].called += outcome == Outcome::ignored ? 0 : 1;
       images[input_.predictions.image[i]].right += outcome == Outcome::tp ? 1 : 0;
+      const bool is_repeated = result_.of_every_score.one_against_all.predictions[i].outcome == Outcome::ignored;
+      result_.predictions_repeated += is_repeated ? 1 : 0;
+      const bool is_called = result_.of_every_score.calls.predictions[i].outcome != Outcome::ignored;
+      result_.predictions_not_best += is_called || is_repeated ? 0 : 1;
     }
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      const bool is_exact = images[i].right == images[i].called && images[i].right == images[i].truths;
-      result_.images_without_prediction += images[i].called == 0 ? 1 : 0;
+    for (const OfImage& image : images) {
+      const bool is_exact = image.right == image.called && image.right == image.truths;
+      result_.images_without_prediction += image.called == 0 ? 1 : 0;
       result_.images_exactly_right += is_exact ? 1 : 0;
-      if (options_.is_multi_label) {
-        result_.is_image_right[i] = is_exact ? 1 : 0;
-      }
+      result_.of_images.is_exact.push_back(is_exact ? 1 : 0);
     }
   }
 

@@ -58,12 +58,22 @@ struct ClassificationAverage {
   std::optional<double> average_precision;
 };
 
+/// How each image fares: one row an image.
+struct ClassifiedImages {
+  std::vector<std::uint8_t>
+      right_place;  ///< place, from 1, of its best right class, of every score; 0 where it is not among the best 5
+  std::vector<std::uint8_t> is_exact;  ///< flags: called by all of its truths and nothing else, at the threshold
+};
+
 struct ClassificationResult {
   static constexpr std::size_t kLargestK = 5;
 
   std::int64_t images = 0;
-  std::int64_t images_without_prediction = 0;          ///< that are called nothing, at the threshold
-  std::int64_t images_exactly_right = 0;               ///< that are called by all of their truths and nothing else, likewise
+  std::int64_t images_without_prediction = 0;  ///< that are called nothing, at the threshold
+  std::int64_t images_exactly_right = 0;       ///< that are called by all of their truths and nothing else, likewise
+  std::int64_t truths_repeated = 0;            ///< of a class that the image has already: they count once
+  std::int64_t predictions_repeated = 0;       ///< of a class that the image has with a better score: they do not count
+  std::int64_t predictions_not_best = 0;  ///< that no threshold calls their image by: in top-k and areas only; one class an image
   std::array<std::int64_t, kLargestK> right_within{};  ///< images with a truth among their best 1, 2, … 5 classes, of every score
   OperatingPoint at_threshold;                         ///< counts summed over the classes, at the threshold asked for or by default
   OperatingPoint best_f1;                              ///< likewise, at the one of greatest F1; see `best_f1_points`
@@ -73,8 +83,7 @@ struct ClassificationResult {
   ClassificationAverage weighted;  ///< likewise, each class weighing as much as it has truths; nothing where all weigh nothing
   ClassificationOutcomes of_every_score;
   Outcomes outcomes;  ///< `of_every_score.calls` at the threshold: what is below it is ignored, and a truth called by it fn
-  /// Of each image 1 or 0. Where an image may be of several classes: it is exactly right; else its best prediction is.
-  std::vector<std::uint8_t> is_image_right;
+  ClassifiedImages of_images;
 
   /// Share of the images with a truth among their `k` best classes, k from 1 to 5; nothing without images. Classes without a stored
   /// prediction are never among the best.

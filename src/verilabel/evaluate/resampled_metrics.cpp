@@ -14,25 +14,17 @@
 namespace verilabel {
 namespace {
 
-using NumberOf = std::optional<double> PointMetrics::*;
-using IntervalOf = std::optional<Interval> PointMetricIntervals::*;
-constexpr std::pair<NumberOf, IntervalOf> kNumbers[] = {{&PointMetrics::ap, &PointMetricIntervals::ap},
-                                                        {&PointMetrics::precision, &PointMetricIntervals::precision},
-                                                        {&PointMetrics::recall, &PointMetricIntervals::recall},
-                                                        {&PointMetrics::f1, &PointMetricIntervals::f1},
-                                                        {&PointMetrics::right_images, &PointMetricIntervals::right_images}};
-
 template <typename Metrics>
 PointMetricIntervals intervals_of(std::size_t resamples, double confidence, const Metrics& metrics_of) {
   PointMetricIntervals intervals;
-  for (const auto& [number, interval] : kNumbers) {
+  for (std::size_t number = 0; number < kPointNumbers<std::optional<double>>.size(); ++number) {
     std::vector<double> values;
     for (std::size_t i = 0; i < resamples; ++i) {
-      if (const std::optional<double>& value = metrics_of(i).*number) {
+      if (const std::optional<double>& value = metrics_of(i).*kPointNumbers<std::optional<double>>[number]) {
         values.push_back(*value);
       }
     }
-    intervals.*interval = percentile_interval(std::move(values), confidence);
+    intervals.*kPointNumbers<std::optional<Interval>>[number] = percentile_interval(std::move(values), confidence);
   }
   return intervals;
 }
@@ -64,11 +56,23 @@ PointMetricIntervalsByClass intervals_by_class(std::size_t classes, const Bootst
 
 /// Undefined where one of the two is.
 void subtract(PointMetrics& metrics, const PointMetrics& subtracted) {
-  for (const auto& [number, interval] : kNumbers) {
+  for (const auto number : kPointNumbers<std::optional<double>>) {
     std::optional<double>& value = metrics.*number;
     value = value && subtracted.*number ? std::optional(*value - *(subtracted.*number)) : std::nullopt;
   }
 }
+
+/// Over those that are defined.
+struct Mean {
+  double sum = 0;
+  int count = 0;
+
+  void add(const std::optional<double>& value) {
+    sum += value.value_or(0);
+    count += value ? 1 : 0;
+  }
+  std::optional<double> value() const { return count == 0 ? std::nullopt : std::optional(sum / count); }
+};
 
 }  // namespace
 
@@ -76,12 +80,12 @@ ResampledMetrics::ResampledMetrics(const EvaluationInput& input, const Outcomes&
     : images_(input.images.size()), threshold_(threshold), classes_(rows_of(input, outcomes)) {}
 
 ResampledMetrics::ResampledMetrics(const ClassificationInput& input, const ClassificationOutcomes& outcomes,
-                                   std::optional<double> threshold, std::span<const std::uint8_t> is_image_right)
+                                   std::optional<double> threshold, ClassifiedImages of_images)
     : images_(input.images.size()),
       threshold_(threshold),
       classes_(rows_of(input, outcomes.calls)),
       one_against_all_(rows_of(input, outcomes.one_against_all)),
-      is_image_right_(is_image_right.begin(), is_image_right.end()) {}
+      of_images_(std::move(of_images)) {}
 
 std::vector<ResampledMetrics::Rows> ResampledMetrics::rows_of(const EvaluationInput& input, const Outcomes& outcomes) {
   check_outcomes(input, outcomes);
@@ -106,8 +110,8 @@ std::vector<ResampledMetrics::Rows> ResampledMetrics::rows_of(const EvaluationIn
   return classes;
 }
 
-/// Average precision of a class against all others.
-std::optional<double> ResampledMetrics::one_against_all(const Rows& rows, std::span<const std::uint32_t> times_of_image) {
+/// Of a class against all others.
+ResampledMetrics::Areas ResampledMetrics::one_against_all(const Rows& rows, std::span<const std::uint32_t> times_of_image) {
   RankingAreas areas;
   for (std::size_t i = 0; i < rows.predictions.size();) {
     const double score = rows.predictions[i].score;
@@ -123,7 +127,30 @@ std::optional<double> ResampledMetrics::one_against_all(const Rows& rows, std::s
     truths += times_of_image[image];
   }
   areas.add_rest(truths, std::accumulate(times_of_image.begin(), times_of_image.end(), std::int64_t{0}));
-  return areas.average_precision();
+  return {areas.roc_auc(), areas.average_precision()};
+}
+
+void ResampledMetrics::add_shares(std::span<const std::uint32_t> times_of_image, PointMetrics& overall) const {
+  std::array<std::int64_t, ClassificationResult::kLargestK + 1> at_place{};
+  std::int64_t exact = 0;
+  std::int64_t images = 0;
+  for (std::size_t image = 0; image < of_images_.is_exact.size(); ++image) {
+    at_place[of_images_.right_place[image]] += times_of_image[image];
+    exact += of_images_.is_exact[image] != 0 ? times_of_image[image] : 0;
+    images += times_of_image[image];
+  }
+  if (images == 0) {
+    return;
+  }
+  const auto share = [&](std::int64_t part) { return static_cast<double>(part) / static_cast<double>(images); };
+  std::int64_t within = 0;
+  std::size_t place = 0;
+  for (const auto number :
+       {&PointMetrics::accuracy, &PointMetrics::top_2, &PointMetrics::top_3, &PointMetrics::top_4, &PointMetrics::top_5}) {
+    within += at_place[++place];
+    overall.*number = share(within);
+  }
+  overall.exact_match = share(exact);
 }
 
 PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_of_image) const {
@@ -135,8 +162,8 @@ PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_
   PointMetricsByClass metrics;
   metrics.per_class.resize(classes_.size());
   Counts all;
-  double sum = 0;
-  std::int64_t classes_with_truth = 0;
+  Mean ap_mean;
+  Mean roc_auc_mean;
   std::vector<double> precision_at_hit;
   for (std::size_t k = 0; k < classes_.size(); ++k) {
     std::int64_t truths = 0;
@@ -169,30 +196,21 @@ PointMetricsByClass ResampledMetrics::over(std::span<const std::uint32_t> times_
     counts.false_negatives = truths - counts.true_positives;
     set_ratios(counts, metrics.per_class[k]);
     all += counts;
-    std::optional<double>& ap = metrics.per_class[k].ap;
+    PointMetrics& of_class = metrics.per_class[k];
     if (!one_against_all_.empty()) {
-      ap = one_against_all(one_against_all_[k], times_of_image);
+      const Areas areas = one_against_all(one_against_all_[k], times_of_image);
+      of_class.ap = areas.average_precision;
+      of_class.roc_auc = areas.roc_auc;
     } else if (truths > 0) {
-      ap = average_precision_of(precision_at_hit, truths);
+      of_class.ap = average_precision_of(precision_at_hit, truths);
     }
-    if (ap) {
-      sum += *ap;
-      ++classes_with_truth;
-    }
+    ap_mean.add(of_class.ap);
+    roc_auc_mean.add(of_class.roc_auc);
   }
   set_ratios(all, metrics.overall);
-  if (classes_with_truth > 0) {
-    metrics.overall.ap = sum / static_cast<double>(classes_with_truth);
-  }
-  std::int64_t right_images = 0;
-  std::int64_t all_images = 0;
-  for (std::size_t image = 0; image < is_image_right_.size(); ++image) {
-    right_images += is_image_right_[image] != 0 ? times_of_image[image] : 0;
-    all_images += times_of_image[image];
-  }
-  if (all_images > 0) {
-    metrics.overall.right_images = static_cast<double>(right_images) / static_cast<double>(all_images);
-  }
+  metrics.overall.ap = ap_mean.value();
+  metrics.overall.roc_auc = roc_auc_mean.value();
+  add_shares(times_of_image, metrics.overall);
   return metrics;
 }
 

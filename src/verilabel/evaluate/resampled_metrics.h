@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -21,7 +22,23 @@ struct PointNumbers {
   Number precision{};
   Number recall{};
   Number f1{};
-  Number right_images{};  ///< share of the images; of classes of whole images, all classes together, only
+  // Of classes of whole images only.
+  Number roc_auc{};  ///< as of `ClassificationOfClass`; of all classes together the mean over those that have one
+  // Shares of the images; of all classes together only.
+  Number accuracy{};
+  Number top_2{};
+  Number top_3{};
+  Number top_4{};
+  Number top_5{};
+  Number exact_match{};
+};
+/// Every number, in an order that does not depend on its type.
+template <typename Number>
+inline constexpr std::array<Number PointNumbers<Number>::*, 11> kPointNumbers = {
+    &PointNumbers<Number>::ap,    &PointNumbers<Number>::precision,   &PointNumbers<Number>::recall,
+    &PointNumbers<Number>::f1,    &PointNumbers<Number>::roc_auc,     &PointNumbers<Number>::accuracy,
+    &PointNumbers<Number>::top_2, &PointNumbers<Number>::top_3,       &PointNumbers<Number>::top_4,
+    &PointNumbers<Number>::top_5, &PointNumbers<Number>::exact_match,
 };
 using PointMetrics = PointNumbers<std::optional<double>>;
 using PointMetricIntervals = PointNumbers<std::optional<Interval>>;
@@ -40,9 +57,9 @@ class ResampledMetrics {
  public:
   /// `outcomes` are those of predictions of every score; precision, recall and F1 count those of at least `threshold`.
   ResampledMetrics(const EvaluationInput& input, const Outcomes& outcomes, std::optional<double> threshold);
-  /// Of classes of whole images. `is_image_right` has one flag an image, or is empty: then no share of them is told.
+  /// Of classes of whole images. `of_images` has a row an image, or none: then no share of the images is told.
   ResampledMetrics(const ClassificationInput& input, const ClassificationOutcomes& outcomes, std::optional<double> threshold,
-                   std::span<const std::uint8_t> is_image_right);
+                   ClassifiedImages of_images);
 
   std::size_t images() const { return images_; }
   std::size_t classes() const { return classes_.size(); }
@@ -62,13 +79,18 @@ class ResampledMetrics {
     std::vector<std::uint32_t> truth_images;
   };
   static std::vector<Rows> rows_of(const EvaluationInput& input, const Outcomes& outcomes);
-  static std::optional<double> one_against_all(const Rows& rows, std::span<const std::uint32_t> times_of_image);
+  struct Areas {
+    std::optional<double> roc_auc;
+    std::optional<double> average_precision;
+  };
+  static Areas one_against_all(const Rows& rows, std::span<const std::uint32_t> times_of_image);
+  void add_shares(std::span<const std::uint32_t> times_of_image, PointMetrics& overall) const;
 
   std::size_t images_;
   std::optional<double> threshold_;
   std::vector<Rows> classes_;
   std::vector<Rows> one_against_all_;  ///< empty where overlaps are compared
-  std::vector<std::uint8_t> is_image_right_;
+  ClassifiedImages of_images_;
 };
 
 /// Where each number falls when the images are drawn anew. Nothing where it is undefined on every resample, and for one image,

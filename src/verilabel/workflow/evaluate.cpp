@@ -54,8 +54,10 @@ std::string json_from(const EvaluateSetsOptions& options, const SetEvaluation& r
   const Evaluation& evaluation = result.evaluation;
   std::string out;
   JsonWriter json(out);
-  json.begin_object().field("protocol", options.protocol).field("iou_type", options.iou_type == IouType::mask ? "mask" : "box");
-  json.field("iou", options.iou).field("where", options.where).field("threshold", evaluation.at_threshold.threshold);
+  json.begin_object()
+      .field("protocol", options.protocol)
+      .field("iou_type", options.overlap_type() == IouType::mask ? "mask" : "box");
+  json.field("iou", options.least_iou()).field("where", options.where).field("threshold", evaluation.at_threshold.threshold);
   for (const auto& [name, value] : result.numbers.metrics) {
     json.field(name, value);
   }
@@ -324,11 +326,7 @@ bool EvaluateSetsOptions::is_classification() const {
   return rules == Protocol::classification || rules == Protocol::multi_label;
 }
 std::string EvaluateSetsOptions::ap_name() const {
-  return is_classification() ? "average_precision" : ap_name_at(protocol_from(protocol), iou);
-}
-std::string_view EvaluateSetsOptions::right_images_name() const {
-  const Protocol rules = protocol_from(protocol);
-  return rules == Protocol::classification ? "accuracy" : rules == Protocol::multi_label ? "exact_match" : "";
+  return is_classification() ? "average_precision" : ap_name_at(protocol_from(protocol), least_iou());
 }
 bool EvaluateSetsOptions::predictions_are_file() const {
   return means_file(predictions);
@@ -341,6 +339,13 @@ void EvaluateSetsOptions::validate() const {
   const Protocol rules = protocol_from(protocol);
   if (!hierarchy.empty() && rules != Protocol::open_images) {
     throw Error(ErrorCode::wrong_use, "--hierarchy is for the protocol open_images");
+  }
+  if ((iou || iou_type) && is_classification()) {
+    throw Error(
+        ErrorCode::wrong_use,
+        fmt::format("{} is for boxes and masks, and the protocol {} compares classes of whole images, which do not overlap; "
+                    "leave it out",
+                    iou ? "--iou" : "--iou-type", protocol));
   }
   if (iou_type == IouType::mask && rules != Protocol::coco && rules != Protocol::lvis) {
     throw Error(ErrorCode::wrong_use, fmt::format("the protocol {} does not compare masks", protocol));

@@ -28,14 +28,16 @@ struct Scenario {
 Scenario scenario_from(std::string_view text);
 
 struct EvaluateSetsOptions {
+  static constexpr double kDefaultIou = 0.5;
+
   /// A label set of the project; or a file, when it contains `/` or ends in `.json`: COCO truth, or (predictions only) a results
   /// list.
   std::string predictions;
   std::string truth;
-  std::string protocol = "coco";  ///< one of `protocol_names()`
-  std::string hierarchy;          ///< file with the classes of Open Images above each other; empty for none. That protocol only.
-  IouType iou_type = IouType::box;
-  double iou = 0.5;                 ///< for precision, recall, F1 and the outcome of each label
+  std::string protocol = "coco";    ///< one of `protocol_names()`
+  std::string hierarchy;            ///< file with the classes of Open Images above each other; empty for none. That protocol only.
+  std::optional<IouType> iou_type;  ///< by default boxes; not of classes of whole images
+  std::optional<double> iou;        ///< for precision, recall, F1 and the outcome of each label; by default 0.5; likewise
   std::optional<double> threshold;  ///< lowest score that counts there; by default the one of greatest F1, of classification every
   std::string where;                ///< a view of sample terms; empty for all samples. Not with files.
   std::optional<std::string> name;  ///< key under which a project keeps the evaluation, in place of an earlier one; not with files
@@ -54,8 +56,8 @@ struct EvaluateSetsOptions {
   /// What the numbers of `PointNumbers` are called that have no name of their own. Average precision: by `ap_name_at` of the
   /// protocol and the IoU, or `average_precision`.
   std::string ap_name() const;
-  /// "accuracy", "exact_match"; empty where overlaps are compared.
-  std::string_view right_images_name() const;
+  IouType overlap_type() const { return iou_type.value_or(IouType::box); }
+  double least_iou() const { return iou.value_or(kDefaultIou); }
   /// Throws `wrong_use`.
   void validate() const;
 };
@@ -148,6 +150,8 @@ struct SetClassification {
   std::vector<std::string> class_names;  ///< in the order of `result.per_class`
   std::vector<NamesAlike> names_alike;
   Coverage coverage;
+  /// Truths that are asked for: tp and fn together. Repeated ones are none, nor those that `ClassificationOfClass` leaves out.
+  std::int64_t truths_counted() const;
   std::string reason_not_kept;
 
   std::optional<ClassificationDetails> details;

@@ -49,9 +49,7 @@ struct ClassesOfProject {
   ColumnsInput built;
   ClassificationResult result;
 
-  ResampledMetrics metrics() const {
-    return {built.input, result.of_every_score, result.at_threshold.threshold, result.is_image_right};
-  }
+  ResampledMetrics metrics() const { return {built.input, result.of_every_score, result.at_threshold.threshold, result.of_images}; }
 };
 
 ClassesOfProject classes_of(const Project& project, const Columns& columns, const std::string& predictions,
@@ -81,7 +79,7 @@ ScenarioEvaluation evaluate_scenario(const ScenarioPart& part, const ClassesOfPr
     const ClassificationResult result = evaluate_classification(
         images,
         {.is_multi_label = is_multi_label(options), .threshold = threshold.value_or(-std::numeric_limits<double>::infinity())});
-    measure({images, result.of_every_score, threshold, result.is_image_right});
+    measure({images, result.of_every_score, threshold, result.of_images});
   } else {
     const ClassificationOutcomes labels = labels_of(classes.result.of_every_score, part.truths, part.predictions);
     measure({classes.built.input, labels, threshold, {}});
@@ -99,6 +97,11 @@ SetClassification named(const ClassesOfProject& classes) {
 }
 
 }  // namespace
+
+std::int64_t SetClassification::truths_counted() const {
+  const Counts& counts = result.at_threshold.counts;
+  return counts.true_positives + counts.false_negatives;
+}
 
 JudgedClasses judge_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   validate_for_classes(options);

@@ -311,7 +311,7 @@ ProtocolContext context_of(const CocoTruth& truth, const EvaluateSetsOptions& op
 }
 
 FileInput input_of(const std::string& predictions, const EvaluateSetsOptions& options) {
-  const bool with_masks = options.iou_type == IouType::mask;
+  const bool with_masks = options.overlap_type() == IouType::mask;
   const CocoMasks masks = with_masks ? CocoMasks::read : CocoMasks::skip;
   // The two files are read side by side.
   auto reading = std::async(std::launch::async, [&] {

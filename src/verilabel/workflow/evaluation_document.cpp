@@ -230,23 +230,36 @@ void write_distribution(JsonWriter& json, std::string_view name, const Distribut
   json.field("outside", distribution.outside).end_object();
 }
 
-/// What numbers are called. `right_images` is empty where they are not told.
+/// What numbers are called, and which are told.
 struct PointNames {
   std::string ap;
-  std::string_view right_images;
+  bool are_of_images = false;  ///< classes of whole images
+  bool has_shares = false;     ///< of the images
 };
 
 PointNames names_of(const EvaluateSetsOptions& options) {
-  return {options.ap_name(), options.right_images_name()};
+  return {options.ap_name(), options.is_classification(), options.is_classification()};
+}
+
+PointNames names_of_class(const EvaluateSetsOptions& options) {
+  return {options.ap_name(), options.is_classification(), false};
 }
 
 /// Calls `write(name, number)` for each number that is told, in the order of documents.
 template <typename Number, typename Write>
 void for_each_number(const PointNumbers<Number>& numbers, const PointNames& names, const Write& write) {
-  if (!names.right_images.empty()) {
-    write(names.right_images, numbers.right_images);
+  if (names.has_shares) {
+    write("accuracy", numbers.accuracy);
+    write("top_2", numbers.top_2);
+    write("top_3", numbers.top_3);
+    write("top_4", numbers.top_4);
+    write("top_5", numbers.top_5);
+    write("exact_match", numbers.exact_match);
   }
   write(names.ap, numbers.ap);
+  if (names.are_of_images) {
+    write("roc_auc", numbers.roc_auc);
+  }
   write("precision", numbers.precision);
   write("recall", numbers.recall);
   write("f1", numbers.f1);
@@ -275,12 +288,12 @@ void write_intervals(JsonWriter& json, const EvaluationIntervals& of_evaluation,
     json.end_object();
   };
   json.key("intervals").begin_object();
-  json.field("iou", options.is_classification() ? std::nullopt : std::optional(options.iou)).field("threshold", threshold);
+  json.field("iou", options.is_classification() ? std::nullopt : std::optional(options.least_iou())).field("threshold", threshold);
   json.field("confidence", options.bootstrap.confidence).field("resamples", options.bootstrap.resamples);
   write("overall", metrics.overall, intervals.overall, names_of(options));
   json.key("per_class").begin_object();
   for (std::size_t k = 0; k < class_names.size(); ++k) {
-    write(class_names[k], metrics.per_class[k], intervals.per_class[k], {options.ap_name(), ""});
+    write(class_names[k], metrics.per_class[k], intervals.per_class[k], names_of_class(options));
   }
   json.end_object().end_object();
 }
@@ -313,7 +326,8 @@ void write_compared(JsonWriter& json, std::string_view name, const ComparedNumbe
 
 /// `own_name` is that of the protocol's first number, where the comparison has it.
 void write_comparison(JsonWriter& json, const SetComparison& comparison, std::string_view own_name,
-                      const std::vector<std::string>& class_names, const PointNames& names) {
+                      const std::vector<std::string>& class_names, const EvaluateSetsOptions& options) {
+  const PointNames names = names_of(options);
   const auto& [overall, per_class] = comparison.numbers;
   json.key("comparison").begin_object().field("predictions", comparison.other_predictions);
   json.field("threshold", comparison.other_threshold);
@@ -329,6 +343,9 @@ void write_comparison(JsonWriter& json, const SetComparison& comparison, std::st
       write_compared(json, "AP", comparison.own_ap_per_class[k]);
     }
     write_compared(json, names.ap, per_class[k].ap);
+    if (names.are_of_images) {
+      write_compared(json, "roc_auc", per_class[k].roc_auc);
+    }
     write_compared(json, "f1", per_class[k].f1);
     json.end_object();
   }
@@ -385,7 +402,7 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
   JsonWriter json(out);
   json.begin_object().key("evaluation").begin_object();
   json.field("predictions", options.predictions).field("truth", options.truth).field("protocol", options.protocol);
-  json.field("iou_type", options.iou_type == IouType::mask ? "mask" : "box").field("iou", options.iou);
+  json.field("iou_type", options.overlap_type() == IouType::mask ? "mask" : "box").field("iou", options.least_iou());
   json.field("max_detections", max_detections_of(protocol_from(options.protocol)));
   json.field("where", options.where).field("name", options.truth_is_file() ? std::nullopt : std::optional(options.key()));
   json.end_object();
@@ -399,12 +416,12 @@ std::string evaluation_json(const SetEvaluation& result, const EvaluateSetsOptio
     write_scenarios(json, result.scenarios, options);
   }
   if (result.comparison) {
-    write_comparison(json, *result.comparison, result.numbers.metrics.front().first, result.class_names, names_of(options));
+    write_comparison(json, *result.comparison, result.numbers.metrics.front().first, result.class_names, options);
   }
   if (result.details) {
     write_errors(json, *result.details, options.ap_name());
     write_confusion(json, result.details->confusion, result.evaluation.per_class, result.class_names, result.details->threshold,
-                    options.iou);
+                    options.least_iou());
     write_calibration(json, result.details->calibration);
     write_curves(json, result.details->curves, result.class_names, result.details->threshold);
     json.key("distributions").begin_object();
@@ -447,6 +464,9 @@ std::string classification_json(const SetClassification& classification, const E
   }
   json.end_object().key("coverage").begin_object();
   write_common_coverage(json, classification.coverage);
+  json.field("truths_counted", classification.truths_counted());
+  json.field("truths_repeated", result.truths_repeated).field("predictions_repeated", result.predictions_repeated);
+  json.field("predictions_not_best", result.predictions_not_best);
   json.field("without_prediction", result.images_without_prediction);
   json.field("without_class_in_truth", classification.coverage.samples_without_class);
   json.field("labels_of_absence", classification.coverage.labels_of_absence);
@@ -459,7 +479,7 @@ std::string classification_json(const SetClassification& classification, const E
     write_scenarios(json, classification.scenarios, options);
   }
   if (classification.comparison) {
-    write_comparison(json, *classification.comparison, "", classification.class_names, names_of(options));
+    write_comparison(json, *classification.comparison, "", classification.class_names, options);
   }
   if (const std::optional<ClassificationDetails>& details = classification.details) {
     write_confusion(json, details->confusion, result.per_class, classification.class_names, threshold, std::nullopt);

@@ -20,8 +20,8 @@ bool is_shown(const LabelOutcome& outcome) {
 EvaluateOptions evaluate_options_of(const EvaluateSetsOptions& options) {
   const Protocol protocol = protocol_from(options.protocol);
   const std::uint32_t limit = max_detections_of(protocol).value_or(std::numeric_limits<std::uint32_t>::max());
-  return {.iou_type = options.iou_type,
-          .iou = options.iou,
+  return {.iou_type = options.overlap_type(),
+          .iou = options.least_iou(),
           .threshold = options.threshold,
           .max_detections = limit,
           .max_detections_of_image = protocol == Protocol::lvis ? limit : 0};
@@ -121,11 +121,12 @@ SetComparison compare_predictions(const ComparedPredictions& first, const Compar
 PointNumbersByClass<ComparedNumber> compared_numbers(const ResampledMetrics& first, const ResampledMetrics& other,
                                                      const BootstrapOptions& bootstrap) {
   const auto compare = [](const PointMetrics& a, const PointMetrics& b, const PointMetricIntervals& difference) {
-    return PointNumbers<ComparedNumber>{{a.ap, b.ap, difference.ap},
-                                        {a.precision, b.precision, difference.precision},
-                                        {a.recall, b.recall, difference.recall},
-                                        {a.f1, b.f1, difference.f1},
-                                        {a.right_images, b.right_images, difference.right_images}};
+    PointNumbers<ComparedNumber> numbers;
+    for (std::size_t i = 0; i < kPointNumbers<ComparedNumber>.size(); ++i) {
+      const auto number = kPointNumbers<std::optional<double>>[i];
+      numbers.*kPointNumbers<ComparedNumber>[i] = {a.*number, b.*number, difference.*kPointNumbers<std::optional<Interval>>[i]};
+    }
+    return numbers;
   };
   const PointMetricsByClass a = first.once();
   const PointMetricsByClass b = other.once();

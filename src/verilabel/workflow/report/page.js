@@ -16,7 +16,7 @@
 //   distributions  confidence and iou: from, to, tp [counts], fp [counts]
 //   intervals      threshold, confidence, resamples, overall {metrics, intervals {name: [low, high]}}, per_class by name likewise
 //                  (average precision at the IoU is called AP_50, AP_75, …, by COCO's rules beside others coco_AP_50; of classes of
-//                  whole images average_precision, beside accuracy or exact_match of all classes together)
+//                  whole images average_precision, beside roc_auc, and of all classes together accuracy, top_2 to top_5, exact_match)
 //   scenarios      [{name, where, samples, truths, predictions, metrics, intervals {name: [low, high]}}]
 //   comparison     predictions, metrics {name: {this, other, difference, interval}}, per_class {name: {AP, AP_50, f1}} likewise
 //   worst          [{sample, name, width, height, tp, fp, fn, f1, thumbnail, labels [{role, class, box, score, outcome, error, iou}]}]
@@ -489,6 +489,12 @@ const COVERAGE = new Map([
   ["predictions", null],
   ["not_labelled_in_truth", (n) => `${plural(n, "sample is", "samples are")} not labelled in the truth and left out.`],
   ["without_class_in_truth", (n) => `${plural(n, "sample has", "samples have")} no class in the truth: left out.`],
+  ["truths_repeated", (n) => `${plural(n, "truth repeats", "truths repeat")} another of the same sample: counted once.`],
+  ["predictions_not_best", (n) => `${plural(n, "prediction is", "predictions are")} not the best of the sample: in top-k and areas only.`],
+  [
+    "predictions_repeated",
+    (n) => `${plural(n, "prediction is", "predictions are")} of a class that the sample has with a better score: not counted.`,
+  ],
   ["without_prediction", (n) => `${plural(n, "sample is", "samples are")} not called anything at the threshold.`],
   ["labels_of_absence", (n) => `${plural(n, "label says", "labels say")} that a class is absent: left out.`],
   [
@@ -516,7 +522,11 @@ function coverageText(coverage) {
   const counting = of("truths_counted");
   const those =
     isNumber(counting) && counting !== of("truths")
-      ? ` (${count(counting)} of them ${counting === 1 ? "counts" : "count"}; crowds, difficult and ignored ones do not)`
+      ? ` (${count(counting)} of them ${counting === 1 ? "counts" : "count"}; ${
+          coverage.has("truths_repeated")
+            ? "repeated ones, and further classes of a sample that is called by one,"
+            : "crowds, difficult and ignored ones"
+        } do not)`
       : "";
   const parts = [];
   if (of("samples") === 0) {
@@ -664,6 +674,7 @@ const METRICS = new Map([
   ["AP", "Average precision, mean over IoU 0.50 to 0.95"],
   ["accuracy", "Share of samples whose best prediction is right"],
   ["exact_match", "Share of samples that are called by all their classes and no other"],
+  ...[2, 3, 4, 5].map((k) => [`top_${k}`, `Share of samples with a right class among their best ${k}`]),
   ["roc_auc", "Area under the ROC curve: how often a sample of the class has the higher score of two"],
   ["average_precision", "Mean precision over the samples of the class, by falling score"],
   ["precision", "Share of the predictions that are right"],
@@ -688,9 +699,10 @@ function meaningOf(report, name) {
 }
 
 const HEADLINES = ["mAP", "mAP_50", "accuracy", "precision", "recall", "f1"];
-const CAPITALS = new Map(
-  ["precision", "recall", "f1", "threshold", "accuracy"].map((name) => [name, name[0].toUpperCase() + name.slice(1)]),
-);
+const CAPITALS = new Map([
+  ["roc_auc", "ROC AUC"],
+  ...["precision", "recall", "f1", "threshold", "accuracy"].map((name) => [name, name[0].toUpperCase() + name.slice(1)]),
+]);
 const metricTitle = (name) => CAPITALS.get(name) ?? words(name);
 
 const AVERAGES = new Map([
@@ -1444,11 +1456,28 @@ function whiskerCell(value, interval, kind) {
   );
 }
 
+/** The share of the samples that says most. */
+const mainShare = (report) => (report.evaluation.protocol === "multi_label" ? "exact_match" : "accuracy");
+
+/** The other shares of the samples, with their intervals. */
+function sharesText(report, { metrics, intervals }) {
+  const others = ["accuracy", "exact_match", "top_2", "top_3", "top_4", "top_5"].filter(
+    (name) => name !== mainShare(report) && isNumber(metrics?.[name]),
+  );
+  const text = (name) => {
+    const interval = intervals?.[name];
+    const ends = interval ? ` (${decimal(interval[0])} to ${decimal(interval[1])})` : "";
+    return `${metricTitle(name)} ${decimal(metrics[name])}${ends}`;
+  };
+  return others.length > 0 ? h("p", {}, `All classes together: ${others.map(text).join(", ")}.`) : null;
+}
+
 /** Columns of rows that have `metrics` and `intervals`, called as in `numbers`. */
 function pointColumns(report, numbers, metricOf) {
   const ap = apNameIn(numbers) ?? "AP_50";
-  const ofImages = ["accuracy", "exact_match"].filter((name) => name in (numbers ?? {}));
-  return [...ofImages, ap, "precision", "recall", "f1"].map((key) => ({
+  const ofImages = [mainShare(report)].filter((name) => name in (numbers ?? {}));
+  const ofRanking = ["roc_auc"].filter((name) => name in (numbers ?? {}));
+  return [...ofImages, ap, ...ofRanking, "precision", "recall", "f1"].map((key) => ({
     title: metricTitle(key),
     tip: meaningOf(report, key),
     value: (row) => metricOf(row)?.metrics?.[key],
@@ -1456,7 +1485,7 @@ function pointColumns(report, numbers, metricOf) {
       whiskerCell(
         metricOf(row)?.metrics?.[key],
         metricOf(row)?.intervals?.[key],
-        key === ap || ofImages.includes(key) ? "ap" : key,
+        ["precision", "recall", "f1"].includes(key) ? key : "ap",
       ),
   }));
 }
@@ -1493,7 +1522,8 @@ function drawIntervals(report) {
         "single image one without width, since nothing else can be drawn: their numbers say little yet.",
     ),
     table.element,
-  ];
+    sharesText(report, intervals.overall ?? {}),
+  ].filter((node) => node !== null);
 }
 
 function drawScenarios(report) {
