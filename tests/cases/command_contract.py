@@ -41,6 +41,21 @@ class CommandContract(ProgramCase):
             self.assertEqual(error["code"], "wrong_use", words)
             self.assertTrue(error["message"])
 
+    def test_an_empty_name_is_not_taken_for_none(self):
+        # What `--thresholds "$UNSET"` comes to: all labels would be accepted.
+        self.init()
+        evaluated = ("--predictions", "auto", "--truth", "ground_truth")
+        for words in (
+            ["review", "accept", "--where", "", "--thresholds"],
+            ["export", "--set", "auto", "--format", "coco", "--output", "x.json", "--thresholds"],
+            ["import", "--classes-map"],
+            ["threshold", *evaluated, "--output"],
+            ["evaluate", *evaluated, "--report"],
+            ["evaluate", *evaluated, "--compare"],
+        ):
+            error = self.error(*words, "", status=2)
+            self.assertIn(f"{words[-1]}: needs a name", error["message"])
+
     def test_unknown_command_runs_a_program_of_that_name(self):
         self.init()
         tool = self.scratch / "verilabel-shout"

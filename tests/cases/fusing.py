@@ -81,6 +81,7 @@ class Fusing(ProgramCase):
             (["a", "b", "--into", "a"], "named twice"),
             (["a", "b", "--into", "c", "--iou", "2"], "IoU from 0 to 1"),
             (["a", "b", "--into", "c", "--weights", "1"], "1 weights for 2 sets"),
+            (["a", "b", "--into", "c", "--floor", "0.1"], "--floor is for --method soft_nms"),
             (["a", "b", "--into", "c", "--weights", "1,-1"], "above 0"),
         ]:
             self.assertIn(reason, self.error("fuse", *words, status=2)["message"])

@@ -159,6 +159,17 @@ int answer(Console& console, std::string_view what, std::string text) {
   return 0;
 }
 
+/// Commands take an empty text for an option that was not given, and a script's unset variable would pass for that.
+void refuse_empty_names(CLI::App& app) {
+  constexpr std::array kinds = {"DIR", "FILE", "FOLDER", "MODEL", "PATH", "SET"};
+  for (CLI::Option* option : app.get_options()) {
+    if (std::ranges::find(kinds, option->get_type_name()) != kinds.end()) {
+      option->check(CLI::Validator(
+          [](const std::string& name) { return std::string(name.empty() ? "needs a name, and this one is empty" : ""); }, ""));
+    }
+  }
+}
+
 int run(Line line, Console& console) {
   CLI::App app("Turns a folder of unlabelled images into a verified, training-ready dataset.", "verilabel");
   std::string project_dir = ".";
@@ -183,6 +194,10 @@ int run(Line line, Console& console) {
     CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->summary));
     sub->footer(footer_of(*command));
     configured.push_back({command, sub, command->configure(*sub)});
+    refuse_empty_names(*sub);
+    for (CLI::App* inner : sub->get_subcommands({})) {
+      refuse_empty_names(*inner);
+    }
   }
 
   const std::size_t word = index_of_command_word(line);

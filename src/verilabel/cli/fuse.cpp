@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/workflow/fuse.h"
@@ -55,9 +56,14 @@ Action configure(CLI::App& app) {
   app.add_option("--weights", options->fusion.weights_of_model, "How much each set counts, in their order (default: alike)")
       ->type_name("N,N,…")
       ->delimiter(',');
-  app.add_option("--floor", options->fusion.floor, "With soft_nms: lowest confidence kept")->capture_default_str();
+  const CLI::Option* const floor =
+      app.add_option("--floor", options->fusion.floor, "With soft_nms: lowest confidence kept")->capture_default_str();
   app.add_option("--where", options->where, "Only these samples (default: all that a set has labelled)")->type_name("VIEW");
-  return [options, method](const Invocation& invocation) {
+  return [options, method, floor](const Invocation& invocation) {
+    if (floor->count() > 0 && *method != "soft_nms") {
+      throw Error(ErrorCode::wrong_use,
+                  fmt::format("--floor is for --method soft_nms and has no part in {}: leave it out", *method));
+    }
     options->fusion.method = *method == "nms" ? FusionMethod::nms : (*method == "wbf" ? FusionMethod::wbf : FusionMethod::soft_nms);
     options->validate();
     Project project = Project::open(invocation.project_dir);

@@ -1,7 +1,6 @@
 #include "verilabel/evaluate/score_curve.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 
 #include <fmt/format.h>
@@ -105,10 +104,11 @@ ScoreCurve sum_of(const std::vector<const ScoreCurve*>& curves) {
 }
 
 void ThresholdGoal::validate() const {
-  const bool is_good = kind == Kind::f_beta ? value > 0 && std::isfinite(value) : value > 0 && value <= 1;
+  constexpr double greatest_beta = 1000;  // far beyond use, and far from where its square takes the rest of a sum with it
+  const bool is_good = value > 0 && value <= (kind == Kind::f_beta ? greatest_beta : 1);
   if (!is_good) {
     throw Error(ErrorCode::wrong_use,
-                kind == Kind::f_beta ? fmt::format("beta must be above 0, not {}", value)
+                kind == Kind::f_beta ? fmt::format("beta must be above 0 and at most {}, not {}", greatest_beta, value)
                                      : fmt::format("a wanted precision or recall must be above 0 and at most 1, not {}", value));
   }
 }

@@ -52,7 +52,7 @@ struct ThresholdGoal {
   Kind kind = Kind::f_beta;
   double value = 1;
 
-  /// Throws `wrong_use` for a beta that is not positive, a precision or recall outside (0, 1].
+  /// Throws `wrong_use` for a beta outside (0, 1000], a precision or recall outside (0, 1].
   void validate() const;
 };
 

@@ -131,8 +131,8 @@ TEST(ScoreCurve, SaysNothingWhereNothingCanBeAchieved) {
   EXPECT_FALSE(point_for(wrong, {Kind::f_beta, 1}));
   EXPECT_FALSE(point_for(wrong, {Kind::precision, 0.1}));
   for (const ThresholdGoal& goal :
-       {ThresholdGoal{Kind::f_beta, 0}, ThresholdGoal{Kind::precision, 1.5}, ThresholdGoal{Kind::recall, 0},
-        ThresholdGoal{Kind::recall, std::numeric_limits<double>::quiet_NaN()}}) {
+       {ThresholdGoal{Kind::f_beta, 0}, ThresholdGoal{Kind::f_beta, 1e200}, ThresholdGoal{Kind::precision, 1.5},
+        ThresholdGoal{Kind::recall, 0}, ThresholdGoal{Kind::recall, std::numeric_limits<double>::quiet_NaN()}}) {
     EXPECT_THROW(point_for(wrong, goal), Error);
   }
 }
