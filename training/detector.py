@@ -6,7 +6,6 @@
 et al., 2021), boxes learn by CIoU (Zheng et al., 2020), scores by a binary cross-entropy against what was asked for.
 """
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -257,9 +256,8 @@ def main():
     print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
     batches = Batches(world, texts.embedder.text, tokenizer)
     centres = torch.cat([head.centres(SIDE // head.stride, SIDE // head.stride) for head in model.heads])
-    schedule = dataclasses.replace(SCHEDULE, steps=options.steps, batch=options.batch, rate=options.rate)
     facts = {"texts": [saved["settings"], saved["step"]]}
-    run = Run(options, schedule, model.to(memory_format=torch.channels_last), facts)
+    run = Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts)
     run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch), centres))
 
 

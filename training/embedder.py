@@ -219,8 +219,7 @@ def main():
             "reading": 0.1 * sum(F.cross_entropy(read[name], said[name]) for name in said),
         }
 
-    schedule = Schedule(options.steps, options.batch, options.rate)
-    Run(options, schedule, model.to(memory_format=torch.channels_last), facts).go(losses_of)
+    Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts).go(losses_of)
 
 
 if __name__ == "__main__":

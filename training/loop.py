@@ -106,9 +106,11 @@ class Average:
 
 
 class Run:
-    """`facts`: what the model is made with, kept in the checkpoint, so that export and evaluation need nothing else."""
+    """`schedule`: the recipe's own; steps, batch and rate are those of `options`. `facts`: what the model is made with, kept in the
+    checkpoint, so that export and evaluation need nothing else."""
 
     def __init__(self, options, schedule, model, facts):
+        schedule = dataclasses.replace(schedule, steps=options.steps, batch=options.batch, rate=options.rate)
         self.options, self.schedule, self.model, self.facts = options, schedule, model, facts
         self.path = options.out / "checkpoint.pt"
         self.average = Average(model, schedule.steps)

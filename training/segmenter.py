@@ -118,9 +118,9 @@ class Decoder(nn.Module):
         centres, halves = windows_of(boxes)
         seen, boxes = cut_out(image_embeddings, centres, halves, WINDOW).split([WIDTH, 4], 1)
         # How far the box of the object at a place lies from the one that is asked for, in sides.
-        centre, half = (one.reshape(-1, 2, 1, 1).repeat(1, 2, 1, 1) for one in (centres, halves / (1 + 2 * MARGIN)))
-        sign = torch.tensor([-1.0, -1.0, 1.0, 1.0], device=seen.device).view(1, 4, 1, 1)
-        apart = ((boxes - centre - sign * half) / (2 * half)).clamp(-1, 1)
+        inner = halves / (1 + 2 * MARGIN)
+        asked = torch.cat([centres - inner, centres + inner], -1).view(-1, 4, 1, 1)
+        apart = ((boxes - asked) / (2 * inner).repeat(1, 1, 2).view(-1, 4, 1, 1)).clamp(-1, 1)
         # Where in the window a place lies, and how large the window is.
         line = (torch.arange(WINDOW, device=seen.device) + 0.5) * (2 / WINDOW) - 1
         y, x = (one[None, None] for one in torch.meshgrid(line, line, indexing="ij"))
@@ -254,8 +254,7 @@ def main():
     facts = {"detector": [saved["settings"], saved["step"]]}
     print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
     batches = Batches(world)
-    schedule = Schedule(options.steps, options.batch, options.rate)
-    run = Run(options, schedule, model.to(memory_format=torch.channels_last), facts)
+    run = Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts)
     run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch)))
 
 

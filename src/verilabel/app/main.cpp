@@ -168,6 +168,9 @@ void refuse_empty_names(CLI::App& app) {
           [](const std::string& name) { return std::string(name.empty() ? "needs a name, and this one is empty" : ""); }, ""));
     }
   }
+  for (CLI::App* inner : app.get_subcommands({})) {
+    refuse_empty_names(*inner);
+  }
 }
 
 int run(Line line, Console& console) {
@@ -195,9 +198,6 @@ int run(Line line, Console& console) {
     sub->footer(footer_of(*command));
     configured.push_back({command, sub, command->configure(*sub)});
     refuse_empty_names(*sub);
-    for (CLI::App* inner : sub->get_subcommands({})) {
-      refuse_empty_names(*inner);
-    }
   }
 
   const std::size_t word = index_of_command_word(line);

@@ -1,8 +1,12 @@
 #include "verilabel/evaluate/from_columns.h"
 
 #include <cmath>
+#include <optional>
+#include <string_view>
 
 #include "verilabel/dataset/lifecycle.h"
+#include "verilabel/dataset/property_rows.h"
+#include "verilabel/dataset/row_flags.h"
 
 namespace verilabel {
 namespace {
@@ -15,10 +19,7 @@ std::vector<std::uint32_t> choose_samples(const Columns& columns, std::int32_t p
                                           Coverage& coverage) {
   const std::vector<std::uint8_t> has_truth = columns.labelled_in(truth_set);
   const std::vector<std::uint8_t> has_predictions = columns.labelled_in(prediction_set);
-  is_asked.assign(columns.samples.size(), 0);
-  for (const std::uint32_t row : sample_rows) {
-    is_asked[row] = 1;
-  }
+  is_asked = flags_of(sample_rows, columns.samples.size());
   std::vector<std::uint32_t> chosen;
   for (std::uint32_t row = 0; row < is_asked.size(); ++row) {
     if (is_asked[row] == 0) {
@@ -38,16 +39,8 @@ std::vector<std::uint32_t> choose_samples(const Columns& columns, std::int32_t p
 
 /// One flag a label: 1 where it says that its class is looked for in vain, as the formats have it: by the attribute `present`.
 std::vector<std::uint8_t> says_absent(const Columns& columns) {
-  const PropertyColumns& attributes = columns.label_attributes;
-  std::vector<std::uint8_t> flags(columns.labels.size(), 0);
-  if (const auto entries = attributes.entries_of("present")) {
-    for (std::size_t i = entries->begin; i < entries->end; ++i) {
-      const std::int32_t text = attributes.text[i];
-      flags[static_cast<std::size_t>(attributes.row[i])] =
-          text >= 0 && attributes.texts[static_cast<std::size_t>(text)] == "false" ? 1 : 0;
-    }
-  }
-  return flags;
+  const auto is_false = [](std::optional<std::string_view> text, double) { return text == "false"; };
+  return flags_of(rows_where(columns.label_attributes, "present", is_false), columns.labels.size());
 }
 
 /// Evaluated images with truths on every one of which a person has decided.

@@ -14,6 +14,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
+#include "verilabel/dataset/property_rows.h"
 #include "verilabel/evaluate/subset.h"
 #include "verilabel/formats/import.h"
 #include "verilabel/geometry/mask.h"
@@ -139,17 +140,8 @@ SetsOfProject input_of(const Project& project, const Columns& columns, const std
 
 /// Labels whose attribute `difficult` says so.
 std::vector<std::uint32_t> difficult_labels(const Columns& columns) {
-  const PropertyColumns& attributes = columns.label_attributes;
-  std::vector<std::uint32_t> rows;
-  if (const auto entries = attributes.entries_of("difficult")) {
-    for (std::size_t i = entries->begin; i < entries->end; ++i) {
-      const std::int32_t text = attributes.text[i];
-      if (text < 0 ? attributes.number[i] != 0 : attributes.texts[static_cast<std::size_t>(text)] == "true") {
-        rows.push_back(static_cast<std::uint32_t>(attributes.row[i]));
-      }
-    }
-  }
-  return rows;
+  return rows_where(columns.label_attributes, "difficult",
+                    [](std::optional<std::string_view> text, double number) { return text ? *text == "true" : number != 0; });
 }
 
 /// Classes of whole images in the truth set, as Open Images states them: of confidence 1, or none, a person has seen the class; of

@@ -9,10 +9,10 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/dataset/row_flags.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/workflow/output_file.h"
-#include "verilabel/workflow/row_flags.h"
 #include "verilabel/workflow/thresholds.h"
 
 namespace verilabel {

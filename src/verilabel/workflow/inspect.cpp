@@ -5,7 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "verilabel/workflow/row_flags.h"
+#include "verilabel/dataset/row_flags.h"
 
 namespace verilabel {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <unordered_map>
 
+#include "verilabel/dataset/row_flags.h"
 #include "verilabel/text/letter_case.h"
-#include "verilabel/workflow/row_flags.h"
 
 namespace verilabel {
 namespace {

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/dataset/row_flags.h"
 #include "verilabel/workflow/judged.h"
-#include "verilabel/workflow/row_flags.h"
 
 namespace verilabel {
 
