@@ -56,6 +56,14 @@ class CommandContract(ProgramCase):
             error = self.error(*words, "", status=2)
             self.assertIn(f"{words[-1]}: needs a name", error["message"])
 
+    def test_a_name_that_is_not_utf_8_is_refused(self):
+        self.init()
+        name = os.fsdecode(b"a\xff")
+        for words in (["tag", "add", name], ["views", "save", name, ""], ["import", "--images", ".", "--split", name]):
+            error = self.error(*words, status=2)
+            self.assertIn("a\\xff is not UTF-8", error["message"], words)
+        self.assertEqual(self.run_program("stats").json["samples"], 0)
+
     def test_unknown_command_runs_a_program_of_that_name(self):
         self.init()
         tool = self.scratch / "verilabel-shout"

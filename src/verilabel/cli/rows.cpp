@@ -29,6 +29,11 @@ std::optional<double> defined(double number) {
   return std::isnan(number) ? std::nullopt : std::optional(number);
 }
 
+/// A side of an image in pixels; nothing when nobody has seen the image.
+std::optional<std::int32_t> known(std::int32_t pixels) {
+  return pixels > 0 ? std::optional(pixels) : std::nullopt;
+}
+
 /// One JSON document with the rows under `name`, written in pieces. `write_row` adds one object.
 template <typename WriteRow>
 void write_rows(Console& console, std::string_view name, const std::vector<std::uint32_t>& rows, const WriteRow& write_row) {
@@ -91,7 +96,9 @@ std::optional<std::string> time_text(double seconds) {
 void write_sample(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   const SampleColumns& samples = columns.samples;
   json.begin_object().field("sample", samples.id[row]).field("name", samples.name[row]).field("path", samples.path[row]);
-  json.field("width", samples.width[row]).field("height", samples.height[row]).field("missing", samples.is_missing[row] != 0);
+  json.field("width", known(samples.width[row]))
+      .field("height", known(samples.height[row]))
+      .field("missing", samples.is_missing[row] != 0);
   const std::string& split = columns.splits[static_cast<std::size_t>(samples.split[row])];
   json.field("split", split.empty() ? std::nullopt : std::optional(split)).field("modified", time_text(samples.modified[row]));
 }
@@ -106,8 +113,13 @@ void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   json.field("set", columns.sets[static_cast<std::size_t>(labels.set[row])].name);
   json.field("class", columns.classes[static_cast<std::size_t>(labels.class_index[row])].name)
       .field("kind", name_of(labels.kind[row]));
-  json.key("bbox").begin_array().value(labels.x[row]).value(labels.y[row]).value(labels.w[row]).value(labels.h[row]).end_array();
-  json.field("area", labels.area[row])
+  const bool has_box = labels.kind[row] != LabelKind::classification;
+  if (has_box) {
+    json.key("bbox").begin_array().value(labels.x[row]).value(labels.y[row]).value(labels.w[row]).value(labels.h[row]).end_array();
+  } else {
+    json.field("bbox", std::optional<double>());
+  }
+  json.field("area", has_box ? std::optional(labels.area[row]) : std::nullopt)
       .field("confidence", defined(labels.confidence[row]))
       .field("crowd", labels.is_crowd[row] != 0);
   json.field("verdict", name_of(labels.verdict[row]))
@@ -136,6 +148,10 @@ void write_judgement_of_sample(JsonWriter& json, const Columns& columns, std::ui
   }
 }
 
+std::string pixels_text(std::int32_t pixels) {
+  return known(pixels) ? std::to_string(pixels) : "-";
+}
+
 std::string count_text(double count) {
   return std::isnan(count) ? "-" : fmt::format("{:.0f}", count);
 }
@@ -155,8 +171,8 @@ void say_samples(Console& console, const Columns& columns, const std::vector<std
     const std::uint32_t row = rows[i];
     const bool is_missing = columns.samples.is_missing[row] != 0;
     std::vector<std::string> cells = {printable(columns.samples.name[row]) + (is_missing ? " (missing)" : ""),
-                                      std::to_string(columns.samples.id[row]), std::to_string(columns.samples.width[row]),
-                                      std::to_string(columns.samples.height[row])};
+                                      std::to_string(columns.samples.id[row]), pixels_text(columns.samples.width[row]),
+                                      pixels_text(columns.samples.height[row])};
     if (const auto& evaluation = columns.evaluation) {
       cells.insert(cells.end(), {count_text(evaluation->tp[row]), count_text(evaluation->fp[row]), count_text(evaluation->fn[row]),
                                  number_text(defined(evaluation->f1[row]))});
@@ -179,16 +195,19 @@ void say_labels(Console& console, const Columns& columns, const std::vector<std:
   for (std::size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
     const std::uint32_t row = rows[i];
     const Box box = labels.box_xywh_px(row);
+    const auto side = [&](double pixels) {
+      return labels.kind[row] == LabelKind::classification ? std::string("-") : fmt::format("{:.1f}", pixels);
+    };
     std::vector<std::string> cells = {printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]),
                                       std::to_string(labels.id[row]),
-                                      columns.sets[static_cast<std::size_t>(labels.set[row])].name,
+                                      printable(columns.sets[static_cast<std::size_t>(labels.set[row])].name),
                                       printable(columns.classes[static_cast<std::size_t>(labels.class_index[row])].name),
                                       number_text(defined(labels.confidence[row])),
                                       std::string(name_of(labels.verdict[row])),
-                                      fmt::format("{:.1f}", box.x),
-                                      fmt::format("{:.1f}", box.y),
-                                      fmt::format("{:.1f}", box.w),
-                                      fmt::format("{:.1f}", box.h)};
+                                      side(box.x),
+                                      side(box.y),
+                                      side(box.w),
+                                      side(box.h)};
     if (const auto& evaluation = columns.evaluation) {
       const std::uint8_t outcome = evaluation->outcome[row];
       const bool is_judged = outcome != EvaluationColumns::kNoOutcome;

@@ -93,8 +93,8 @@ int show(const Invocation& invocation, RunId id) {
   json.end_array().end_object();
   Console& console = invocation.console;
   console.write_json(out + "\n");
-  console.say(
-      fmt::format("run {} ({}): {} into set {}", run.id.value, state_of(run, live), printable(run.request.model), run.request.set));
+  console.say(fmt::format("run {} ({}): {} into set {}", run.id.value, state_of(run, live), printable(run.request.model),
+                          printable(run.request.set)));
   console.say(fmt::format("  {} of {} images done, {} failed, {} left", run.done, run.samples, run.failed,
                           run.samples - run.done - run.failed));
   console.say(fmt::format("  {} labels, {} of them repeat what a person has decided on", run.labels, run.superseded));

@@ -101,6 +101,18 @@ std::string bar(std::int64_t count, std::int64_t largest) {
   return std::string(static_cast<std::size_t>(length), '#');
 }
 
+/// As few as tell neighbours apart, and not less than five.
+int digits_that_tell_apart(const std::vector<double>& edges) {
+  int digits = 5;
+  const auto look_alike = [&](double a, double b) {
+    return a != b && fmt::format("{:.{}g}", a, digits) == fmt::format("{:.{}g}", b, digits);
+  };
+  while (digits < 17 && std::ranges::adjacent_find(edges, look_alike) != edges.end()) {
+    ++digits;
+  }
+  return digits;
+}
+
 void say_histogram(Console& console, std::string_view name, const Histogram& histogram) {
   if (histogram.counts.empty()) {
     return;
@@ -108,9 +120,10 @@ void say_histogram(Console& console, std::string_view name, const Histogram& his
   console.say(fmt::format("\n{}: {} values{}", name, histogram.values,
                           histogram.absent > 0 ? fmt::format(", {} without one", histogram.absent) : ""));
   const std::int64_t largest = *std::ranges::max_element(histogram.counts);
+  const int digits = digits_that_tell_apart(histogram.edges);
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
-    console.say(fmt::format("  {:>10.5g} – {:<10.5g} {:>9} {}", histogram.edges[i], histogram.edges[i + 1], histogram.counts[i],
-                            bar(histogram.counts[i], largest)));
+    console.say(fmt::format("  {:>10.{}g} – {:<10.{}g} {:>9} {}", histogram.edges[i], digits, histogram.edges[i + 1], digits,
+                            histogram.counts[i], bar(histogram.counts[i], largest)));
   }
 }
 
@@ -137,8 +150,8 @@ void say_stats(Console& console, const ProjectStats& stats, bool is_of_all) {
     console.say(is_of_all ? "Nothing here yet. Take images in with: verilabel import --images DIR" : "Nothing fits the view.");
   }
   for (const auto& set : stats.sets) {
-    console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty{}", set.name, set.labels, set.samples_labelled,
-                            set.samples_empty,
+    console.say(fmt::format("\nset {}: {} labels on {} samples, {} of them empty{}", printable(set.name), set.labels,
+                            set.samples_labelled, set.samples_empty,
                             set.samples_hidden > 0 ? fmt::format(", {} with labels that the view hides", set.samples_hidden) : ""));
     say_counts(console, "verdict", set.by_verdict);
     say_counts(console, "class", set.by_class);

@@ -1,7 +1,9 @@
 #include "verilabel/dataset/time.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 namespace verilabel {
 namespace {
@@ -138,7 +140,9 @@ std::optional<TimeSpan> time_span_from(std::string_view text) {
   if (!zone || !scanner.at_end()) {
     return std::nullopt;
   }
-  return TimeSpan{begin - *zone, begin - *zone + length};
+  // Far from today a microsecond is less than a double tells apart: a moment is still equal to itself.
+  const double from = begin - *zone;
+  return TimeSpan{from, std::max(from + length, std::nextafter(from, std::numeric_limits<double>::infinity()))};
 }
 
 }  // namespace verilabel

@@ -25,6 +25,14 @@ TEST(TimeSpan, IsOfWhatWasNamed) {
   }
 }
 
+TEST(TimeSpan, IsNeverEmpty) {
+  for (const char* text : {"9999-12-31T23:59:59.999999", "9999-12-31T23:59:59.9999999Z", "0001-01-01T00:00:00.000001"}) {
+    const auto time = time_span_from(text);
+    ASSERT_TRUE(time) << text;
+    EXPECT_LT(time->begin, time->end) << text;
+  }
+}
+
 TEST(TimeSpan, OfOtherTextsThereIsNone) {
   for (const char* text : {"", "2024", "2024-05", "2024-5-1", "2024-02-30", "2023-02-29", "2024-13-01", "2024-05-01T",
                            "2024-05-01T24:00", "2024-05-01T10:60", "2024-05-01T10:30:15.", "2024-05-01T10:30:15+2",

@@ -178,9 +178,7 @@ class Parser {
     if (definition == nullptr) {
       fail(name_offset, unknown_term(name));
     }
-    if (++term_count_ > kMaxTerms) {
-      fail(begin, fmt::format("more than {} terms; join values of one term with commas, as in class:car,bus", kMaxTerms));
-    }
+    count_term(begin);
     if (definition->about.subject == TermSubject::whole) {
       whole_term(*definition, begin, depth, is_negated);
       return std::nullopt;
@@ -200,6 +198,12 @@ class Parser {
     return node;
   }
 
+  void count_term(std::size_t offset) {
+    if (++term_count_ > kMaxTerms) {
+      fail(offset, fmt::format("more than {} terms; join values of one term with commas, as in class:car,bus", kMaxTerms));
+    }
+  }
+
   /// Each view that is named, as a parenthesis with its text would be.
   ExpressionNode saved_views(const TermDefinition& definition, int depth) {
     expect_colon(definition);
@@ -213,6 +217,7 @@ class Parser {
   }
 
   ExpressionNode saved_view(const TermValue& name, int depth) {
+    count_term(name.offset);
     const auto found = std::ranges::find(saved_, name.text, &SavedView::name);
     if (found == saved_.end()) {
       std::vector<std::string_view> names;

@@ -243,10 +243,14 @@ Question random_label_term(Random& random) {
       q.holds = [a](const Columns& c, std::size_t row) { return static_cast<int>(c.labels.kind[row]) == a; };
       break;
     case 5:
-      compare("area", below(random, 9), [](const LabelColumns& l, std::size_t row) { return l.w[row] * l.h[row]; });
+      compare("area", below(random, 9), [](const LabelColumns& l, std::size_t row) {
+        return l.kind[row] == LabelKind::classification ? std::nan("") : l.w[row] * l.h[row];
+      });
       break;
     case 6:
-      compare("box_height", below(random, 4), [](const LabelColumns& l, std::size_t row) { return l.h[row]; });
+      compare("box_height", below(random, 4), [](const LabelColumns& l, std::size_t row) {
+        return l.kind[row] == LabelKind::classification ? std::nan("") : l.h[row];
+      });
       break;
     case 7:
       q.text = "run:" + std::to_string(a) + "," + std::to_string(b);
@@ -324,7 +328,9 @@ Question random_sample_term(Random& random) {
       break;
     case 3:
       q.text = std::string("width") + op.text + std::to_string(number);
-      q.holds = [=](const Columns& c, std::size_t row) { return op.holds(c.samples.width[row], number); };
+      q.holds = [=](const Columns& c, std::size_t row) {
+        return c.samples.width[row] > 0 && op.holds(c.samples.width[row], number);
+      };
       break;
     case 4:
       q.text = "missing:yes";

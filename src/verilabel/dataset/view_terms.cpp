@@ -445,6 +445,26 @@ RowTest is_of_split(const BoundTerm& bound) {
   return is_one_of(columns.samples.split.rows(), std::move(is_wanted));
 }
 
+/// Labels of whole images have no box: it never holds for them.
+RowTest compares_of_box(const BoundTerm& bound, const Column<double>& column) {
+  return [test = compares(column.rows(), bound.term), kinds = bound.columns.labels.kind.rows()](RowRange rows, std::uint8_t* mask) {
+    test(rows, mask);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      mask[i] &= static_cast<std::uint8_t>(kinds[rows.begin + i] != LabelKind::classification);
+    }
+  };
+}
+
+/// Of an image that nobody has seen the size is not known: it never holds.
+RowTest compares_of_image(const BoundTerm& bound, const Column<std::int32_t>& pixels) {
+  return [test = compares(pixels.rows(), bound.term), sizes = pixels.rows()](RowRange rows, std::uint8_t* mask) {
+    test(rows, mask);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      mask[i] &= static_cast<std::uint8_t>(sizes[rows.begin + i] > 0);
+    }
+  };
+}
+
 using EvaluationNumbers = std::vector<double> EvaluationColumns::*;
 
 template <EvaluationNumbers Numbers>
@@ -503,15 +523,17 @@ constexpr TermDefinition kTerms[] = {
      TermForm::choices,
      [](const BoundTerm& b) { return is_choice(b.columns.labels.kind, b.term); },
      [] { return names_of_all({LabelKind::classification, LabelKind::box, LabelKind::mask}); }},
-    {{"area", kLabel, "area<X", "area of the label in square pixels, as its source states it, else of its box", "area<1024"},
+    {{"area", kLabel, "area<X",
+      "area of the label in square pixels, as its source states it, else of its box; never holds for a label without a box",
+      "area<1024"},
      TermForm::comparison,
-     [](const BoundTerm& b) { return compares(b.columns.labels.area.rows(), b.term); }},
-    {{"box_width", kLabel, "box_width>=X", "width of the label's box in pixels", "box_width>=8"},
+     [](const BoundTerm& b) { return compares_of_box(b, b.columns.labels.area); }},
+    {{"box_width", kLabel, "box_width>=X", "width of the label's box in pixels, likewise", "box_width>=8"},
      TermForm::comparison,
-     [](const BoundTerm& b) { return compares(b.columns.labels.w.rows(), b.term); }},
-    {{"box_height", kLabel, "box_height>=X", "height of the label's box in pixels", "box_height>=8"},
+     [](const BoundTerm& b) { return compares_of_box(b, b.columns.labels.w); }},
+    {{"box_height", kLabel, "box_height>=X", "height of the label's box in pixels, likewise", "box_height>=8"},
      TermForm::comparison,
-     [](const BoundTerm& b) { return compares(b.columns.labels.h.rows(), b.term); }},
+     [](const BoundTerm& b) { return compares_of_box(b, b.columns.labels.h); }},
     {{"label_tag", kLabel, "label_tag:NAME,…", "the label has one of these tags", "label_tag:ask"},
      TermForm::names,
      [](const BoundTerm& b) {
@@ -577,12 +599,12 @@ constexpr TermDefinition kTerms[] = {
       "modified<2024-01-01"},
      TermForm::date,
      [](const BoundTerm& b) { return is_at(b.columns.samples.modified.rows(), b.term); }},
-    {{"width", kSample, "width>=X", "width of the upright image in pixels", "width>=640"},
+    {{"width", kSample, "width>=X", "width of the upright image in pixels; never holds where it is not known", "width>=640"},
      TermForm::comparison,
-     [](const BoundTerm& b) { return compares(b.columns.samples.width.rows(), b.term); }},
-    {{"height", kSample, "height>=X", "height of the upright image in pixels", "height>=480"},
+     [](const BoundTerm& b) { return compares_of_image(b, b.columns.samples.width); }},
+    {{"height", kSample, "height>=X", "height of the upright image in pixels, likewise", "height>=480"},
      TermForm::comparison,
-     [](const BoundTerm& b) { return compares(b.columns.samples.height.rows(), b.term); }},
+     [](const BoundTerm& b) { return compares_of_image(b, b.columns.samples.height); }},
     {{"brightness", kSample, "brightness<X",
       "how bright the image is on average, 0 to 255, as `import --brightness` measures it; never holds where it is not known",
       "brightness<40"},
@@ -648,6 +670,18 @@ RowValue value_of(const Column<T>& column) {
   return [rows = column.rows()](std::uint32_t row) { return static_cast<double>(rows[row]); };
 }
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+RowValue value_of_box(const Columns& columns, const Column<double>& column) {
+  return [rows = column.rows(), kinds = columns.labels.kind.rows()](std::uint32_t row) {
+    return kinds[row] == LabelKind::classification ? kNone : rows[row];
+  };
+}
+
+RowValue value_of_image(const Column<std::int32_t>& pixels) {
+  return [rows = pixels.rows()](std::uint32_t row) { return rows[row] > 0 ? rows[row] : kNone; };
+}
+
 /// Equal texts have equal ranks.
 template <typename Texts>
 RowValue rank_of(const Texts& column) {
@@ -662,8 +696,6 @@ RowValue rank_of(const Texts& column) {
   }
   return [ranks = std::move(ranks)](std::uint32_t row) { return static_cast<double>(ranks[row]); };
 }
-
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 RowValue rank_of_split(const Columns& columns) {
   return [rank = rank_of(columns.splits), splits = columns.samples.split.rows(), &columns](std::uint32_t row) {
@@ -699,16 +731,16 @@ RowValue rank_of_property(const PropertyColumns& properties, std::size_t row_cou
 std::span<const SortColumn> sort_columns() {
   static constexpr SortColumn table[] = {
       {"confidence", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.confidence); }},
-      {"area", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.area); }},
-      {"box_width", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.w); }},
-      {"box_height", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.h); }},
+      {"area", kLabel, [](const Columns& c, const Sort&) { return value_of_box(c, c.labels.area); }},
+      {"box_width", kLabel, [](const Columns& c, const Sort&) { return value_of_box(c, c.labels.w); }},
+      {"box_height", kLabel, [](const Columns& c, const Sort&) { return value_of_box(c, c.labels.h); }},
       {"decided", kLabel, [](const Columns& c, const Sort&) { return value_of(c.labels.decided); }},
       {"attribute", kLabel,
        [](const Columns& c, const Sort& sort) { return rank_of_property(c.label_attributes, c.labels.size(), sort, kAttributes); },
        true},
       {"iou", kLabel, evaluated_value<&EvaluationColumns::iou>, false, true},
-      {"width", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.width); }},
-      {"height", kSample, [](const Columns& c, const Sort&) { return value_of(c.samples.height); }},
+      {"width", kSample, [](const Columns& c, const Sort&) { return value_of_image(c.samples.width); }},
+      {"height", kSample, [](const Columns& c, const Sort&) { return value_of_image(c.samples.height); }},
       {"brightness", kSample,
        [](const Columns& c, const Sort&) -> RowValue {
          return [values = brightness_of(c)](std::uint32_t row) { return values[row]; };

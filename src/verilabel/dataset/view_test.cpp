@@ -217,6 +217,9 @@ const std::vector<Case> kLabelTerms = {
     {"box_width>=64", {5, 8}, {1, 2}},
     {"box_height=30", {2, 3}, {0}},
     {"box_width=0", {10}, {3}},
+    {"area>=0 kind:classification status:undone", {}, {}},  // what has no box has no area of 0
+    {"box_width!=5 kind:classification status:undone", {}, {}},
+    {"-area<100 kind:classification status:undone", {9}, {3}},
     {"label_tag:ask", {2, 8}, {0, 2}},
     {"run:1", {1, 2, 3, 4}, {0, 1}},
     {"run:2,1 class:car", {1, 5}, {0, 1}},
@@ -484,6 +487,19 @@ void expect_mistake(const Mistake& mistake, const std::function<void()>& action)
   }
 }
 
+TEST(View, TheSizeOfAnImageThatNobodyHasSeenIsNotKnown) {
+  Columns columns;
+  columns.splits = {""};
+  append(columns.samples, {.id = 1, .path = "/a", .name = "a", .width = 640, .height = 480});
+  append(columns.samples, {.id = 2, .path = "/b", .name = "b", .width = 0, .height = 0, .is_missing = true});
+  append(columns.samples, {.id = 3, .path = "/c", .name = "c", .width = 320, .height = 500});
+  for (const auto& [text, rows] :
+       {std::pair{"width<640", Rows{2}}, std::pair{"height!=480", Rows{2}}, std::pair{"-width<640", Rows{0, 1}},
+        std::pair{"sort:width", Rows{2, 0, 1}}, std::pair{"-sort:height", Rows{2, 0, 1}}}) {
+    EXPECT_EQ(select_samples(View::parse(text), columns), rows) << text;
+  }
+}
+
 TEST(ViewMistakes, BrightnessThatWasNeverMeasuredIsAnErrorThatSaysHow) {
   Columns columns;
   for (const char* text : {"brightness<40", "sort:brightness"}) {
@@ -687,6 +703,12 @@ TEST(ViewSize, SavedViewsAreBoundedAsOneTextIs) {
   EXPECT_EQ(select_samples(View::parse("view:v99", chain), columns), select_samples(View::parse("tag:night"), columns));
   expect_mistake({"view:v100", "6", "more than 100 saved views and parentheses"}, [&] { View::parse("view:v100", chain); });
   expect_mistake({"view:v90", "6", "more than 10000 terms"}, [&] { View::parse("view:v90", doubling); });
+  std::string many = "view:all";
+  for (int i = 0; i < 150; ++i) {
+    many += ",all";
+  }
+  const SavedViews listing = {{"all", "", ""}, {"list", many, ""}, {"lists", "view:" + repeated("list,", 100) + "list", ""}};
+  expect_mistake({"view:lists", "6", "more than 10000 terms"}, [&] { View::parse("view:lists", listing); });
 }
 
 TEST(ViewSize, LongTextsAreAnswered) {

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -93,13 +95,22 @@ class Reader {
                                                fmt::join(quoted_names(), ", ")));
     }
     image_ = *image;
+    std::unordered_map<std::string_view, std::size_t> of_name;
+    std::map<MetadataRole, std::size_t> of_role;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      for (std::size_t earlier = 0; earlier < i; ++earlier) {
-        const bool is_same_role = columns_[i].role == columns_[earlier].role && columns_[i].role != MetadataRole::field;
-        if (is_same_role || (!columns_[i].name.empty() && columns_[i].name == columns_[earlier].name)) {
-          stream_.fail(stream_.line(), fmt::format("the columns {} and {} are both called `{}`; rename one of them", earlier + 1,
-                                                   i + 1, printable(columns_[i].name)));
+      const Column& column = columns_[i];
+      std::optional<std::size_t> earlier;
+      if (column.role != MetadataRole::field) {
+        if (const auto [found, is_first] = of_role.try_emplace(column.role, i); !is_first) {
+          earlier = found->second;
         }
+      }
+      if (const auto [found, is_first] = of_name.try_emplace(column.name, i); !is_first && !column.name.empty()) {
+        earlier = found->second;
+      }
+      if (earlier) {
+        stream_.fail(stream_.line(), fmt::format("the columns {} and {} are both called `{}`; rename one of them", *earlier + 1,
+                                                 i + 1, printable(column.name)));
       }
     }
   }

@@ -1,3 +1,4 @@
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,7 @@ class Reader {
   void read_line(std::string_view line) {
     std::string image;
     rejected_.clear();
+    keys_of_roles_.clear();
     try {
       if (!is_utf8(line)) {
         throw ElementFault{RejectionReason::malformed, "", "the line is not UTF-8; save the file in that encoding"};
@@ -115,6 +117,12 @@ class Reader {
     const std::string key = key_of(field);
     const MetadataRole role = metadata_role(key);
     try {
+      if (role == MetadataRole::tags || role == MetadataRole::split) {
+        if (const auto [earlier, is_first] = keys_of_roles_.try_emplace(role, key); !is_first) {
+          throw ElementFault{RejectionReason::malformed, key,
+                             fmt::format("the row has both `{}` and `{}`; leave one out", earlier->second, key)};
+        }
+      }
       if (role == MetadataRole::tags) {
         row.image.tags = tags_from(value);
       } else if (role == MetadataRole::split) {
@@ -182,7 +190,8 @@ class Reader {
   LineStream stream_;
   std::string image_key_;
   bool has_met_line_ = false;
-  std::vector<ElementFault> rejected_;  ///< of the row
+  std::vector<ElementFault> rejected_;                 ///< of the row
+  std::map<MetadataRole, std::string> keys_of_roles_;  ///< in the row, of roles that are there once
 };
 
 }  // namespace

@@ -143,6 +143,7 @@ TEST(Metadata, AHeaderThatCannotBeMeantIsAnError) {
   EXPECT_THAT(error_of("a.csv", "path,file_name\na,1\n"), HasSubstr("--metadata-key"));
   EXPECT_THAT(error_of("a.csv", "path,iso,scene, iso\na,1,,2\n"), HasSubstr("columns 2 and 4 are both called `iso`"));
   EXPECT_THAT(error_of("a.csv", "path,tags,Tags\na,1,2\n"), HasSubstr("columns 2 and 3"));
+  EXPECT_THAT(error_of("a.csv", "path" + std::string(300'000, ',') + ",b,,b\na\n"), HasSubstr("columns 300002 and 300004"));
   EXPECT_THAT(error_of("a.csv", "path,iso\n1.jpg,\"open\n"), HasSubstr("never closed"));
   EXPECT_THAT(error_of("a.csv", "\xFF\xFEp\0"s), HasSubstr("UTF-16"));
   EXPECT_THAT(error_of("a.csv", "path,iso\na,1\n", "uid", ErrorCode::wrong_use), HasSubstr("`path`, `iso`"));
@@ -206,14 +207,16 @@ TEST(Metadata, BadValuesCostThemselvesAndBrokenLinesTheirRow) {
                                  "{\"path\":\"14\"} more\n"
                                  "{\"path\":\"\"}\n"
                                  "[]\n" +
-                                     deep + "\n");
-  EXPECT_THAT(recorded.faults(),
-              ElementsAre("row malformed 1 ", "field not_finite 2 a", "field unsupported 3 a", "field unsupported 3 in.l",
-                          "field out_of_range 4 a", "field out_of_range 4 b", "row malformed 5 a", "row malformed 6 ",
-                          "row malformed 7 a", "row malformed 8 g.a", "row malformed 9 ", "row malformed 10 a",
-                          "row missing_field 11 path", "row malformed 12 path", "field unsupported 13 tags[0]",
-                          "field unsupported 13 split", "field unsupported 13 ", "row malformed 14 ", "row missing_field 15 path",
-                          "row malformed 16 ", testing::StartsWith("field unsupported 17 a.a.a")));
+                                     deep + "\n{\"path\":\"18\",\"TAGS\":[\"a\"],\"tags\":[\"b\"]}\n" +
+                                     "{\"path\":\"19\",\"split\":\"val\",\"Split\":\"train\"}\n");
+  EXPECT_THAT(
+      recorded.faults(),
+      ElementsAre("row malformed 1 ", "field not_finite 2 a", "field unsupported 3 a", "field unsupported 3 in.l",
+                  "field out_of_range 4 a", "field out_of_range 4 b", "row malformed 5 a", "row malformed 6 ", "row malformed 7 a",
+                  "row malformed 8 g.a", "row malformed 9 ", "row malformed 10 a", "row missing_field 11 path",
+                  "row malformed 12 path", "field unsupported 13 tags[0]", "field unsupported 13 split", "field unsupported 13 ",
+                  "row malformed 14 ", "row missing_field 15 path", "row malformed 16 ",
+                  testing::StartsWith("field unsupported 17 a.a.a"), "row malformed 18 tags", "row malformed 19 Split"));
   std::vector<std::string> names;
   for (const MetadataRow& row : recorded.rows) {
     names.push_back(row.image.name + row.image.fields_json);

@@ -31,7 +31,8 @@ std::vector<double> logarithmic_edges(double least, double largest, int bins) {
   std::vector<double> edges = {0};
   for (int i = 1; i < bins; ++i) {
     const double part = static_cast<double>(i) / bins;
-    edges.push_back(std::exp(std::log(least) * (1 - part) + std::log(largest) * part));
+    const double edge = std::exp(std::log(least) * (1 - part) + std::log(largest) * part);
+    edges.push_back(std::clamp(edge, std::max(edges.back(), least), largest));  // rounding must not turn them around
   }
   edges.push_back(largest);
   return edges;

@@ -46,6 +46,17 @@ TEST(Histogram, OfDecadesHasEdgesOfOneRatio) {
   EXPECT_EQ(h.counts[0] + h.counts[1] + h.counts[2], 6);
 }
 
+TEST(Histogram, OfValuesThatDifferByRoundingHasEdgesInOrder) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 500; ++round) {
+    const double value = std::exp(std::uniform_real_distribution<double>(-5, 12)(random));
+    const double next = std::nextafter(value, 0);
+    const Histogram h = histogram_of({next, value, std::nextafter(next, 0)}, HistogramScale::logarithmic, 10);
+    EXPECT_TRUE(std::ranges::is_sorted(h.edges)) << value;
+    EXPECT_EQ(std::accumulate(h.counts.begin(), h.counts.end(), std::int64_t{0}), 3);
+  }
+}
+
 TEST(Histogram, OfOneValueOrNoneHasOneBinOrNone) {
   EXPECT_THAT(histogram_of({7, 7}, HistogramScale::linear, 5).counts, ElementsAre(2));
   EXPECT_THAT(histogram_of({0, 0}, HistogramScale::logarithmic, 5).counts, ElementsAre(2));

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include <sys/stat.h>
@@ -77,7 +78,10 @@ ScannedFile scan_image(const fs::path& path, std::string name) {
     sample.height = header.height;
     sample.format = name_of(header.format);
     sample.file_bytes = static_cast<std::uint64_t>(status.st_size);
-    sample.modified_ns = status.st_mtim.tv_sec * kNanosecondsOfASecond + status.st_mtim.tv_nsec;
+    // As nanoseconds, moments end in 1677 and in 2262.
+    constexpr std::int64_t latest = std::numeric_limits<std::int64_t>::max() / kNanosecondsOfASecond - 1;
+    const std::int64_t seconds = std::clamp<std::int64_t>(status.st_mtim.tv_sec, -latest, latest);
+    sample.modified_ns = seconds * kNanosecondsOfASecond + status.st_mtim.tv_nsec;
     return {std::move(sample), std::nullopt};
   } catch (const Error& error) {
     return failed(error);

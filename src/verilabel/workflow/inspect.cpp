@@ -114,6 +114,16 @@ std::vector<ProjectStats::NamedHistogram> histograms_of(const Columns& columns, 
     }
     return values;
   };
+  // Labels of whole images have no box.
+  const auto of_boxes = [&](const Column<double>& column) {
+    std::vector<double> values = of_labels(column);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (columns.labels.kind[label_rows[i]] == LabelKind::classification) {
+        values[i] = std::numeric_limits<double>::quiet_NaN();
+      }
+    }
+    return values;
+  };
   const auto of_samples = [&](const auto& value_of) {
     std::vector<double> values;
     for (std::size_t row = 0; row < is_sample_selected.size(); ++row) {
@@ -133,9 +143,9 @@ std::vector<ProjectStats::NamedHistogram> histograms_of(const Columns& columns, 
   const LabelColumns& labels = columns.labels;
   return {
       {"confidence", histogram_of(of_labels(labels.confidence), HistogramScale::unit, bins)},
-      {"area", histogram_of(of_labels(labels.area), HistogramScale::logarithmic, bins)},
-      {"box_width", histogram_of(of_labels(labels.w), HistogramScale::from_zero, bins)},
-      {"box_height", histogram_of(of_labels(labels.h), HistogramScale::from_zero, bins)},
+      {"area", histogram_of(of_boxes(labels.area), HistogramScale::logarithmic, bins)},
+      {"box_width", histogram_of(of_boxes(labels.w), HistogramScale::from_zero, bins)},
+      {"box_height", histogram_of(of_boxes(labels.h), HistogramScale::from_zero, bins)},
       {"labels_per_image", histogram_of(of_samples([&](std::size_t row) { return static_cast<double>(labels_of_sample[row]); }),
                                         HistogramScale::whole, bins)},
       {"image_width",
