@@ -109,6 +109,21 @@ class Exporting(ProgramCase):
         text = self.run_program("stats", "--where", "set:auto class:cat", as_json=False).out.decode()
         self.assertIn("set ground_truth: 0 labels on 3 samples, 1 of them empty, 2 with labels that the view hides", text)
 
+    def test_options_that_mean_nothing_in_the_format_are_refused(self):
+        for format_name, words in (
+            ("coco", ["--with-confidence"]),
+            ("voc", ["--with-confidence"]),
+            ("kitti", ["--default-split", "val"]),
+        ):
+            path = self.scratch / "refused"
+            error = self.error("export", "--set", "auto", "--format", format_name, "--output", path, *words, status=2)
+            self.assertEqual((error["code"], error["context"]["format"]), ("wrong_use", format_name))
+            self.assertIn(f"leave {words[0]} out", error["message"])
+            self.assertFalse(path.exists())
+        words = ("--set", "auto", "--format", "yolo", "--output", self.scratch / "yolo", "--default-split", "val")
+        self.run_program("export", *words, "--with-confidence")
+        self.assertTrue((self.scratch / "yolo" / "val.txt").is_file())
+
     def test_a_label_without_confidence_counts_as_1_everywhere(self):
         self.import_set("mixed", [annotation(1, 1, 1), annotation(2, 1, 2, score=0.4)])
         words = ("evaluate", "--predictions", "mixed", "--truth", "ground_truth")

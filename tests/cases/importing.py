@@ -164,6 +164,11 @@ class Importing(ProgramCase):
         self.assertEqual([names[a["category_id"]] for a in document["annotations"]], ["dog", "dog"])
         self.assertEqual(list(names.values()).count("dog"), 1)
 
+    def test_a_set_without_labels_is_refused(self):
+        error = self.error("import", "--images", self.images, "--set", "mine", status=2)
+        self.assertEqual(error["code"], "wrong_use")
+        self.assertIn("--labels", error["message"])
+
     def test_a_map_of_classes_that_is_broken_changes_nothing(self):
         write_bitmap(self.images / "1.bmp")
         labels = write_json(self.scratch / "labels.json", coco([image(1)], [annotation(1, 1)]))
@@ -280,6 +285,22 @@ class Importing(ProgramCase):
         self.error("import", "--labels", self.scratch / "none.json", "--format", "coco", status=3)
         error = self.error("import", "--labels", path, "--format", "cocoa", status=2)
         self.assertIn("coco", json.dumps(error))
+
+    def test_a_file_that_breaks_off_late_takes_its_labels_back_and_says_so(self):
+        write_bitmap(self.images / "1.bmp")
+        path = write_json(self.scratch / "labels.json", coco([image(1)], [annotation(n + 1, 1) for n in range(30_000)]))
+        path.write_bytes(
+            path.read_bytes()
+            .replace(b'"categories"', b'"later"')
+            .replace(b'"annotations"', b'"categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}], "annotations"')[:-100]
+        )
+        error = self.error("import", "--images", self.images, "--labels", path, "--format", "coco", status=4)
+        (row,) = self.run_program("imports").json["imports"]
+        self.assertEqual((int(error["context"]["import"]), row["state"]), (row["import"], "undone"))
+        self.assertEqual(int(error["context"]["labels_undone"]), row["labels"])
+        self.assertGreater(row["labels"], 0)
+        self.assertEqual(int(error["context"]["images_listed"]), 1)
+        self.assertEqual(self.exported("ground_truth"), [])
 
     def test_ids_and_unknown_fields_come_back(self):
         write_bitmap(self.images / "1.bmp")

@@ -201,9 +201,9 @@ Action configure(CLI::App& app) {
   auto options = std::make_shared<ImportOptions>();
   auto words = std::make_shared<Words>();
   app.add_option("--images", words->images, "A folder of images, walked whole; the images stay where they are")->type_name("DIR");
-  app.add_option("--labels", words->labels, "Labels for images of the project")->type_name("PATH");
+  auto* labels = app.add_option("--labels", words->labels, "Labels for images of the project")->type_name("PATH");
   app.add_option("--format", options->format, "Format of the labels. " + format_names())->type_name("NAME");
-  app.add_option("--set", options->set, "Label set that the labels go into")->capture_default_str();
+  app.add_option("--set", options->set, "Label set that the labels go into")->needs(labels)->capture_default_str();
   app.add_option("--field", options->field,
                  "Field of labels to read, where a format has several; by default the one called like the set, else the only one")
       ->type_name("NAME");

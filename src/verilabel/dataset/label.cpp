@@ -63,6 +63,9 @@ std::optional<std::string> fault_of(const Box& box) {
   if (box.w < 0 || box.h < 0) {
     return fmt::format("the box has a negative side: {} × {}", box.w, box.h);
   }
+  if (!std::isfinite(box.x + box.w) || !std::isfinite(box.y + box.h) || !std::isfinite(box.w * box.h)) {
+    return fmt::format("the far corner or the area of the box is no finite number: {}, {}, {} × {}", box.x, box.y, box.w, box.h);
+  }
   return std::nullopt;
 }
 

@@ -78,6 +78,8 @@ TEST(LabelFault, NamesWhatIsWrong) {
   add("y", a_box(), "y of the box is inf", [](Label& l) { l.box_xywh_px.y = kInfinity; });
   add("w", a_box(), "negative side: -1 × 4", [](Label& l) { l.box_xywh_px.w = -1; });
   add("h", a_box(), "negative side: 3 × -0.5", [](Label& l) { l.box_xywh_px.h = -0.5; });
+  add("corner", a_box(), "far corner", [](Label& l) { l.box_xywh_px = {1e308, 0, 1e308, 1}; });
+  add("box area", a_box(), "far corner", [](Label& l) { l.box_xywh_px = {0, 0, 1e200, 1e200}; });
   add("classification", a_box(), "classification has a box", [](Label& l) { l.kind = LabelKind::classification; });
   add("confidence", a_box(), "confidence is nan", [](Label& l) { l.confidence = kNan; });
   add("area", a_box(), "area is -1", [](Label& l) { l.area_px = -1; });

@@ -236,12 +236,16 @@ std::vector<Polygon> polygons_of(std::string_view text, const RowField& field) {
 }
 
 /// COCO's character string, or `[n,n,…]`.
+/// As opposed to a string of COCO's: none ends with this character, which would announce another.
+bool is_list_of_runs(std::string_view text) {
+  return text.starts_with('[') && text.ends_with(']');
+}
+
 Mask runs_from(std::string_view text, std::int32_t width, std::int32_t height, const RowField& field) {
   const auto rows = static_cast<std::uint32_t>(height);
   const auto columns = static_cast<std::uint32_t>(width);
   try {
-    // No string of COCO's ends with this character, which would announce another.
-    if (!text.starts_with('[') || !text.ends_with(']')) {
+    if (!is_list_of_runs(text)) {
       return Mask{rle_from_coco_string(text, rows, columns), true};
     }
     std::vector<std::uint32_t> counts;
@@ -249,9 +253,10 @@ Mask runs_from(std::string_view text, std::int32_t width, std::int32_t height, c
     for (std::size_t begin = 0; begin <= list.size();) {
       const std::size_t end = std::min(list.find(',', begin), list.size());
       std::uint32_t count = 0;
-      const auto [parsed, error] = std::from_chars(list.data() + begin, list.data() + end, count);
-      if (error != std::errc() || parsed != list.data() + end) {
-        throw Error(ErrorCode::bad_data, fmt::format("`{}` is not a run length", shown(list.substr(begin, end - begin))));
+      const std::string_view number = trimmed(list.substr(begin, end - begin));
+      const auto [parsed, error] = std::from_chars(number.data(), number.data() + number.size(), count);
+      if (error != std::errc() || parsed != number.data() + number.size()) {
+        throw Error(ErrorCode::bad_data, fmt::format("`{}` is not a run length", shown(number)));
       }
       counts.push_back(count);
       begin = end + 1;
@@ -491,7 +496,7 @@ class CsvReader {
     }
     if (const std::string_view segmentation = trimmed(text(CsvRole::segmentation)); !segmentation.empty()) {
       label.kind = LabelKind::mask;
-      if (segmentation.find(' ') != std::string_view::npos) {
+      if (!is_list_of_runs(segmentation) && segmentation.find(' ') != std::string_view::npos) {
         label.mask = Mask{polygons_of(segmentation, place(CsvRole::segmentation))};
         label.box_xywh_px = pending.has_box ? label.box_xywh_px : mask_box(*label.mask);
       } else {

@@ -28,15 +28,15 @@ bool is_ascii(std::string_view text) {
 
 }  // namespace
 
-CsvStream::CsvStream(const std::filesystem::path& path) : file_(path) {
-  read_header();
+CsvStream::CsvStream(const std::filesystem::path& path, std::optional<char> separator) : file_(path) {
+  read_header(separator);
 }
 
 void CsvStream::fail(std::uint64_t line, std::string message) const {
   throw Error(ErrorCode::bad_data, std::move(message), {{"file", file_.path().native()}, {"line", fmt::to_string(line)}});
 }
 
-void CsvStream::read_header() {
+void CsvStream::read_header(std::optional<char> separator) {
   if (!refill()) {
     throw Error(ErrorCode::bad_data, "the file is empty", {{"file", file_.path().native()}});
   }
@@ -61,10 +61,10 @@ void CsvStream::read_header() {
     }
   }
   const auto most = std::max_element(counts.begin(), counts.end());
-  if (*most > 0 && std::count(counts.begin(), counts.end(), *most) > 1) {
+  if (!separator && *most > 0 && std::count(counts.begin(), counts.end(), *most) > 1) {
     fail(1, "the header has as many of one separator as of another, so that its columns cannot be told; use commas");
   }
-  separator_ = kSeparators[static_cast<std::size_t>(most - counts.begin())];
+  separator_ = separator.value_or(kSeparators[static_cast<std::size_t>(most - counts.begin())]);
   for (const char c : {separator_, '\n', '\r', '"'}) {
     ends_run_[static_cast<unsigned char>(c)] = true;
   }

@@ -25,7 +25,8 @@ class CsvStream {
 
   /// Opens the file and reads the header. Throws `not_found`, `io`, and `bad_data` for an empty file, for UTF-16 and for a header
   /// that is no row of UTF-8 text or has as many of one separator as of another.
-  explicit CsvStream(const std::filesystem::path& path);
+  /// With `separator` nothing is told from the header.
+  explicit CsvStream(const std::filesystem::path& path, std::optional<char> separator = std::nullopt);
 
   const std::vector<std::string>& header() const { return header_; }
   char separator() const { return separator_; }
@@ -63,7 +64,7 @@ class CsvStream {
   void set_fault(RejectionReason reason, std::string message);
   void take_fields();
   void check_text();
-  void read_header();
+  void read_header(std::optional<char> separator);
   RowField current_field() const;
 
   InputFile file_;

@@ -239,6 +239,14 @@ TEST(CsvReader, RejectsLabelsOfImagesThatCannotBeTold) {
   EXPECT_EQ(sink.rejections[2].line, 4U);
 }
 
+TEST(CsvReader, TakesRunsAsProgramsWriteLists) {
+  const RecordingSink sink =
+      read("image,label,image_width,image_height,segmentation\na.jpg,cat,3,3,\"[0, 4, 5]\"\nb.jpg,cat,3,3,\"[0,4,5]\"\n");
+  ASSERT_EQ(sink.labels.size(), 2U);
+  EXPECT_EQ(sink.labels[0].label.mask, sink.labels[1].label.mask);
+  EXPECT_EQ(std::get<Rle>(sink.labels[0].label.mask->shape).counts, (std::vector<std::uint32_t>{0, 4, 5}));
+}
+
 TEST(CsvReader, HandsRowsOverInBatches) {
   std::string text = "image,label,xmin,ymin,xmax,ymax\n";
   for (int i = 0; i < 10'000; ++i) {

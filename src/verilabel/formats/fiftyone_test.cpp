@@ -312,6 +312,26 @@ TEST(FiftyOne, GivesBackRandomDatasets) {
   }
 }
 
+TEST(FiftyOne, CountsTagsThatPassForSplits) {
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  for (const auto& [split, tags] :
+       {std::pair{"", std::vector<std::string>{"train"}}, std::pair{"val", std::vector<std::string>{"test", "x"}},
+        std::pair{"val", std::vector<std::string>{"val", "y"}}, std::pair{"", std::vector<std::string>{"z"}}}) {
+    MemorySource::Sample sample;
+    sample.image.name = fmt::format("{}.jpg", source.samples.size());
+    sample.image.path = "/n/" + sample.image.name;
+    sample.image.width = sample.image.height = 10;
+    sample.image.split = split;
+    sample.image.tags = tags;
+    source.samples.push_back(sample);
+  }
+  const std::vector<Loss> losses = losses_of_fiftyone(source, {});
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses[0].count, 2);
+  EXPECT_THAT(losses[0].what, HasSubstr("takes for a split"));
+}
+
 TEST(FiftyOne, CountsItsLossesBeforeItWritesAndSaysItsSchema) {
   MemorySource source;
   source.class_list = {{"cat", R"({"id":1})"}};

@@ -17,7 +17,9 @@ struct Format {
   std::string_view summary;
   std::string_view path;  ///< what PATH means: "a .json file", "data.yaml or its folder"
   FormatHolds holds;
-  bool has_label_fields = false;  ///< samples may have several fields of labels, of which an import reads one
+  bool confidence_is_asked_for = false;  ///< it is written with `WriteOptions::with_confidence` only
+  bool needs_splits = false;             ///< an image without one is written under `WriteOptions::default_split`
+  bool has_label_fields = false;         ///< samples may have several fields of labels, of which an import reads one
 
   /// Reads `path` into the sink in memory that does not grow with the number of labels. One bad item is a rejection; throws
   /// `not_found`, `io`, `bad_data` when the file as a whole cannot be read, and `interrupted`. What the sink got before stays

@@ -49,6 +49,16 @@ bool has_column(const CsvStream& stream, std::string_view name) {
   return std::find(stream.header().begin(), stream.header().end(), name) != stream.header().end();
 }
 
+/// The names of the classes as Open Images publishes them.
+bool has_no_header(const fs::path& file) {
+  return file.filename().native().find("class-descriptions") != std::string::npos;
+}
+
+/// A first row that is no header says nothing of the separator: names hold any.
+std::optional<char> separator_of(const fs::path& file) {
+  return has_no_header(file) ? std::optional(',') : std::nullopt;
+}
+
 TableKind kind_of(const CsvStream& stream, const fs::path& file) {
   if (has_column(stream, "MaskPath")) {
     return TableKind::masks;
@@ -58,8 +68,8 @@ TableKind kind_of(const CsvStream& stream, const fs::path& file) {
     const bool is_boxes = std::all_of(corners.begin(), corners.end(), [&](const char* name) { return has_column(stream, name); });
     return is_boxes ? TableKind::boxes : TableKind::labels;
   }
-  const bool is_named = file.filename().native().find("class-descriptions") != std::string::npos;
-  return is_named || (has_column(stream, "LabelName") && has_column(stream, "DisplayName")) ? TableKind::classes : TableKind::other;
+  return has_no_header(file) || (has_column(stream, "LabelName") && has_column(stream, "DisplayName")) ? TableKind::classes
+                                                                                                       : TableKind::other;
 }
 
 /// What stands before the table's own name, as in `train-annotations-bbox.csv`; else a word of the name that is a split.
@@ -171,7 +181,7 @@ class OpenImagesReader {
 
  private:
   static Table table_of(const fs::path& file) {
-    const CsvStream stream(file);
+    const CsvStream stream(file, separator_of(file));
     return {file, kind_of(stream, file), split_of_file(file)};
   }
 
@@ -208,10 +218,9 @@ class OpenImagesReader {
     const Table named = table_of(own);
     tables_.push_back(named);
     for (const fs::path& file : entries_of(own.parent_path())) {
-      const bool may_belong =
-          file.filename().native().find("class-descriptions") != std::string::npos ||
-          (named.kind == TableKind::boxes && file.filename().native().find("imagelabels") != std::string::npos &&
-           split_of_file(file) == named.split);
+      const bool may_belong = has_no_header(file) || (named.kind == TableKind::boxes &&
+                                                      file.filename().native().find("imagelabels") != std::string::npos &&
+                                                      split_of_file(file) == named.split);
       if (file != own && file.extension() == ".csv" && may_belong && fs::is_regular_file(file)) {
         const Table table = table_of(file);
         if (table.kind == TableKind::classes || table.kind == TableKind::labels) {
@@ -264,7 +273,7 @@ class OpenImagesReader {
 
   /// Two columns, the name of the label and what people call it; mostly without a header.
   void read_classes(const fs::path& file) {
-    CsvStream stream(file);
+    CsvStream stream(file, separator_of(file));
     if (stream.header().size() != 2) {
       stream.fail(1, "names of classes are two columns: the name of the label (/m/…) and the name of the class");
     }

@@ -179,6 +179,18 @@ TEST(OpenImagesReader, TellsDoubtfulNamesOfClasses) {
   EXPECT_EQ(sink.labels.size(), 1U);
 }
 
+TEST(OpenImagesReader, NamesOfClassesMayHoldAnySeparator) {
+  for (const char* first : {"/m/1,a;b\n", "/m/1,a;b;c\n", "/m/1,\ta\n"}) {
+    const TemporaryFolder folder;
+    folder.write("train-annotations-bbox.csv", std::string(kHeader) + "000a,,/m/2,1,0,1,0,1,0,0,0,0,0\n");
+    folder.write("class-descriptions.csv", std::string(first) + "/m/2,Dog\n");
+    ReadCounts counts;
+    const RecordingSink sink = read(folder.path(), &counts);
+    EXPECT_EQ(counts.others_rejected, 0) << first;
+    EXPECT_EQ(sink.labels.size(), 1U) << first;
+  }
+}
+
 TEST(OpenImagesReader, NeedsTheImageAndItsSize) {
   const TemporaryFolder folder;
   const fs::path file =

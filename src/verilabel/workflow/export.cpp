@@ -219,7 +219,17 @@ class ProjectSource final : public ExportSource {
 }  // namespace
 
 void ExportOptions::validate() const {
-  static_cast<void>(verilabel::format(format));
+  const Format& form = verilabel::format(format);
+  if (write.with_confidence && !form.confidence_is_asked_for) {
+    throw Error(
+        ErrorCode::wrong_use,
+        fmt::format("{}: leave --with-confidence out, it is for formats that leave the choice",
+                    form.holds.confidence ? "the format always has confidences" : "the format has no place for confidences"),
+        {{"format", format}});
+  }
+  if (default_split && !form.needs_splits) {
+    throw Error(ErrorCode::wrong_use, "images need no split in the format: leave --default-split out", {{"format", format}});
+  }
   if (threshold && !std::isfinite(*threshold)) {
     throw Error(ErrorCode::wrong_use, "--threshold must be a number");
   }
@@ -235,9 +245,11 @@ ExportReport export_set(Project& project, const ExportOptions& options) {
   }
   ProjectSource source(project, options, columns, *set);
   const Format& format = verilabel::format(options.format);
+  WriteOptions write = options.write;
+  write.default_split = options.default_split.value_or(write.default_split);
   ExportReport report{{}, source.hidden()};
   if (options.before_writing || options.is_dry_run) {
-    report.written.losses = format.losses(source, options.write);
+    report.written.losses = format.losses(source, write);
     if (options.before_writing) {
       options.before_writing(report);
     }
@@ -245,7 +257,7 @@ ExportReport export_set(Project& project, const ExportOptions& options) {
       return report;
     }
   }
-  report.written = format.write(options.output, source, options.write);
+  report.written = format.write(options.output, source, write);
   return report;
 }
 

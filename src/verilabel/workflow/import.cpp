@@ -431,11 +431,15 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
     try {
       std::rethrow_exception(reading_failure);
     } catch (const Error& error) {
-      // Half of a broken file is worse than nothing of it; what a person stopped is kept, to be completed.
-      if (report.import && error.code() != ErrorCode::interrupted) {
-        project.undo_import(*report.import);
+      // Half of a broken file is worse than nothing of it; what a person stopped is kept, to be completed. Images belong to no
+      // import: those that were read before the fault stay as the file has them.
+      if (!report.import || error.code() == ErrorCode::interrupted) {
+        throw;
       }
-      throw;
+      const std::int64_t undone = project.undo_import(*report.import);
+      throw error.with("images_listed", fmt::to_string(report.images_listed))
+          .with("labels_undone", fmt::to_string(undone))
+          .with("import", fmt::to_string(report.import->value));
     }
   }
   report.labels_rejected = counts.labels_rejected;
