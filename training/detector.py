@@ -214,11 +214,16 @@ class Batches:
                 torch.from_numpy(self.matching.fits(facts, asked)).float(),
                 torch.from_numpy(self.matching.may_judge(facts, asked)).float(),
             ))  # fmt: skip
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        # Light that varies, and of every other image its color: a red thing is red in warm and in cold light.
-        gains = rng.uniform(0.8, 1.15, (batch, 1)) * np.exp(rng.normal(0, 0.12, (batch, 3)) * (rng.random((batch, 1)) < 0.5))
-        pixels = (pixels * torch.from_numpy(gains)[..., None, None].float()).clamp(max=1)
-        return pixels, torch.stack([self.feature(text) for text in texts])[None], truths
+        return in_some_light(images, rng), torch.stack([self.feature(text) for text in texts])[None], truths
+
+
+def in_some_light(images, rng):
+    """[B, side, side, 3] of bytes -> [B, 3, side, side] from 0 to 1, brighter or darker, and every other one in warmer or colder
+    light: a red thing is red in any."""
+    count = len(images)
+    gains = rng.uniform(0.8, 1.15, (count, 1)) * np.exp(rng.normal(0, 0.12, (count, 3)) * (rng.random((count, 1)) < 0.5))
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    return (pixels * torch.from_numpy(gains)[..., None, None].float()).clamp(max=1)
 
 
 def losses_of(model, pixels, texts, truths, centres):
@@ -253,12 +258,12 @@ def main():
     tokenizer = Tokenizer(saved["facts"]["words"])
     torch.manual_seed(options.seed)
     model = make({})
-    print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
     batches = Batches(world, texts.embedder.text, tokenizer)
     centres = torch.cat([head.centres(SIDE // head.stride, SIDE // head.stride) for head in model.heads])
     facts = {"texts": [saved["settings"], saved["step"]]}
     run = Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts)
-    run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch), centres))
+    run.say(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights")
+    run.go(lambda rng: losses_of(model, *batches.draw(rng, run.batch), centres))
 
 
 if __name__ == "__main__":

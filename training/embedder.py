@@ -206,11 +206,10 @@ def main():
     tokenizer = Tokenizer(facts["words"])
     torch.manual_seed(options.seed)
     model = make(facts)
-    print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model.embedder):,} weights", flush=True)
     batches = Batches(world, tokenizer, choices)
 
     def losses_of(rng):
-        pixels, tokens, fits, counts, said = batches.draw(rng, options.batch)
+        pixels, tokens, fits, counts, said = batches.draw(rng, run.batch)
         logits, _, texts, _ = model.embedder(tokens, pixels.contiguous(memory_format=torch.channels_last))
         read = model.readings(texts * 8)
         return {
@@ -219,7 +218,9 @@ def main():
             "reading": 0.1 * sum(F.cross_entropy(read[name], said[name]) for name in said),
         }
 
-    Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts).go(losses_of)
+    run = Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts)
+    run.say(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model.embedder):,} weights")
+    run.go(losses_of)
 
 
 if __name__ == "__main__":

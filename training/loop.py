@@ -8,6 +8,7 @@ import argparse
 import copy
 import ctypes
 import dataclasses
+import functools
 import math
 import os
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed
 
 SAVE_EVERY_S = 120
 REPORT_EVERY_S = 20
@@ -86,6 +88,9 @@ def parameter_groups(model, decay):
     return [{"params": wide, "weight_decay": decay}, {"params": narrow, "weight_decay": 0.0}]
 
 
+Adam = functools.partial(torch.optim.AdamW, betas=(0.9, 0.99))
+
+
 class Average:
     """The moving average of weights, which is what is exported."""
 
@@ -105,19 +110,82 @@ class Average:
                 ours.copy_(theirs)
 
 
+def nearly_orthogonal(matrix):
+    """[M, N] whose singular values are brought near 1, by five steps of a polynomial of Newton and Schulz's kind."""
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Weights of matrices and convolutions go along the mean of their gradients made orthogonal (Jordan et al., 2024), as far as
+    Adam would go (Liu et al., 2025); biases, factors and means by Adam."""
+
+    def __init__(self, groups, lr, momentum=0.95, betas=(0.9, 0.99)):
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for one in group["params"]:
+                if one.grad is not None:
+                    one.mul_(1 - group["lr"] * group["weight_decay"])
+                    one.add_((self.orthogonal if one.ndim > 1 else self.adam)(one, group), alpha=-group["lr"])
+
+    def orthogonal(self, one, group):
+        state = self.state[one]
+        mean = state.setdefault("mean", torch.zeros_like(one)).lerp_(one.grad, 1 - group["momentum"])
+        matrix = one.grad.lerp(mean, group["momentum"]).reshape(len(one), -1)
+        return (nearly_orthogonal(matrix) * (0.2 * math.sqrt(max(matrix.shape)))).view(one.shape)
+
+    def adam(self, one, group):
+        state = self.state[one]
+        state["step"] = state.get("step", 0) + 1
+        keep, keep_square = group["betas"]
+        mean = state.setdefault("mean", torch.zeros_like(one)).lerp_(one.grad, 1 - keep)
+        square = state.setdefault("square", torch.zeros_like(one)).lerp_(one.grad.square(), 1 - keep_square)
+        size = (square / (1 - keep_square ** state["step"])).sqrt() + 1e-8
+        return mean / (1 - keep ** state["step"]) / size
+
+
+class Team:
+    """The processes among which `torch.distributed.run` divides a run, or this one alone. Each draws its share of the batch, and
+    all go the same step. Means and variances of normalisation are those of each process's share; kept are the first one's."""
+
+    def __init__(self):
+        self.size, self.number = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        if self.size > 1 and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("gloo")
+
+    def mean(self, tensors):
+        """Puts the mean over the processes into each of the tensors."""
+        if self.size == 1:
+            return
+        flat = torch.cat([one.reshape(-1) for one in tensors])
+        torch.distributed.all_reduce(flat)
+        for one, part in zip(tensors, flat.div_(self.size).split([one.numel() for one in tensors])):
+            one.copy_(part.view_as(one))
+
+
 class Run:
     """`schedule`: the recipe's own; steps, batch and rate are those of `options`. `facts`: what the model is made with, kept in the
     checkpoint, so that export and evaluation need nothing else."""
 
-    def __init__(self, options, schedule, model, facts):
+    def __init__(self, options, schedule, model, facts, optimiser=Adam):
         schedule = dataclasses.replace(schedule, steps=options.steps, batch=options.batch, rate=options.rate)
         self.options, self.schedule, self.model, self.facts = options, schedule, model, facts
         self.path = options.out / "checkpoint.pt"
         self.average = Average(model, schedule.steps)
-        self.optimiser = torch.optim.AdamW(parameter_groups(model, schedule.decay), lr=schedule.rate, betas=(0.9, 0.99))
+        self.optimiser = optimiser(parameter_groups(model, schedule.decay), lr=schedule.rate)
         self.settings = {"seed": options.seed, "steps": options.steps, "batch": options.batch, "rate": options.rate}
+        self.team = Team()
+        if options.batch % self.team.size:
+            raise SystemExit(f"{self.team.size} processes cannot share a batch of {options.batch} evenly")
         self.step = 0
-        self.earlier_cpu_s = 0.0
+        self.earlier_cpu_s = self.cpu_s = 0.0
         self.is_asked_to_stop = False
         options.out.mkdir(parents=True, exist_ok=True)
         if self.path.is_file():
@@ -133,13 +201,21 @@ class Run:
         self.average.model.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.earlier_cpu_s = saved["step"], saved["cpu_s"]
-        print(f"goes on from {self.path}: step {self.step:,}, {self.cpu_s / 60:.1f} processor minutes so far", flush=True)
+        self.cpu_s = self.earlier_cpu_s
+        self.say(f"goes on from {self.path}: step {self.step:,}, {self.cpu_s / 60:.1f} processor minutes so far")
+
+    def say(self, line):
+        if self.team.number == 0:
+            print(line, flush=True)
 
     @property
-    def cpu_s(self):
-        return self.earlier_cpu_s + time.process_time()
+    def batch(self):
+        """Images that this process draws for a step."""
+        return self.options.batch // self.team.size
 
     def save(self):
+        if self.team.number != 0:
+            return
         content = {
             "weights": self.model.state_dict(), "average": self.average.model.state_dict(),
             "optimiser": self.optimiser.state_dict(), "step": self.step, "cpu_s": self.cpu_s, "settings": self.settings,
@@ -156,16 +232,22 @@ class Run:
         began, began_at, reported, saved = time.monotonic(), self.step, time.monotonic(), time.monotonic()
         sums, count = {}, 0
         self.model.train()
-        while self.step < last and not self.is_asked_to_stop:
+        is_last = self.step >= last
+        draws = [self.options.seed] if self.team.size == 1 else [self.options.seed, self.team.number]
+        while not is_last:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.schedule.rate_at(self.step)
             torch.manual_seed(self.options.seed * 1_000_003 + self.step)
-            losses = losses_of(np.random.default_rng([self.options.seed, self.step]))
+            losses = losses_of(np.random.default_rng([*draws, self.step]))
             total = sum(losses.values())
             if not torch.isfinite(total):
                 raise SystemExit(f"step {self.step}: the loss is {total.item()}: {losses}")
             self.optimiser.zero_grad(set_to_none=True)
             total.backward()
+            # What all processes must agree on goes with the gradients.
+            told = torch.tensor([time.process_time(), float(self.is_asked_to_stop)])
+            self.team.mean([one.grad for one in self.model.parameters() if one.grad is not None] + [told])
+            self.cpu_s = self.earlier_cpu_s + self.team.size * told[0].item()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
             self.optimiser.step()
             self.average.update(self.model, self.step)
@@ -177,18 +259,18 @@ class Run:
             if now - reported >= REPORT_EVERY_S or self.step == last:
                 rate = (self.step - began_at) / (now - began)
                 words = ", ".join(f"{name} {value / count:.4f}" for name, value in sums.items())
-                print(
+                self.say(
                     f"step {self.step:,} of {self.schedule.steps:,}: {words}; {rate * self.schedule.batch:.1f} images/s,"
-                    f" {(self.schedule.steps - self.step) / rate / 60:.0f} min left, {self.cpu_s / 60:.1f} processor minutes",
-                    flush=True,
+                    f" {(self.schedule.steps - self.step) / rate / 60:.0f} min left, {self.cpu_s / 60:.1f} processor minutes"
                 )
                 sums, count, reported = {}, 0, now
             if now - saved >= SAVE_EVERY_S:
                 self.save()
                 saved = time.monotonic()
+            is_last = self.step >= last or told[1] > 0
             if self.cpu_s > 60 * self.options.minutes:
-                print(f"stops: {self.options.minutes:g} processor minutes are spent", flush=True)
-                break
+                self.say(f"stops: {self.options.minutes:g} processor minutes are spent")
+                is_last = True
         self.save()
 
     def ask_to_stop(self, *_):

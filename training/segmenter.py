@@ -2,10 +2,11 @@
 
     python training/segmenter.py WORLD… --detector CHECKPOINT
 
-The encoder looks with the detector's network, which stays as it is, and gives one map at half of the input's resolution: features,
-and at each place the box of the object there. The decoder looks at the map through a window around the box that is asked for, draws
-there, and puts the drawing back into its place: small objects are drawn as finely as large ones. What the boxes at the places say
-tells the object from those that hide it, and makes a box of a point that is given instead of one.
+The encoder looks with the detector's network, which stays as it is, and gives one map of all that a drawing needs, from pixels to
+the box of the object at each place. The decoder looks at it through a window around the box that is asked for, finds there what
+belongs to the object, draws that over the finer features, and puts the drawing back into its place: small objects are drawn as
+finely as large ones. What the boxes at the places say tells the object from those that hide it, and makes a box of a point that is
+given instead of one.
 """
 
 from pathlib import Path
@@ -16,13 +17,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from layers import Conv, Split, doubled, parameter_count
-from loop import Run, Schedule, arguments, load
+from loop import Muon, Run, Schedule, arguments, load
 from torch import nn
 from world import World, padded_size
 
 SIDE = 384
-SCHEDULE = Schedule(steps=6400, batch=4, rate=2e-3)
-WIDTH = 16  # of the map
+SCHEDULE = Schedule(steps=4200, batch=8, rate=1.5e-2)
+FINE, COARSE = 16, 40  # features of the map's quarter places and of its places
+# What the map tells of each place, 4 pixels across and down: the pixels, features of its quarters, its own, and the box of the
+# object there, which the detector sees, as corners in parts of the input from -1 to 1.
+PARTS = (3 * 16, FINE * 4, COARSE, 4)
 MARGIN = 0.15  # of the box's sides, that the window reaches beyond it
 WINDOW = 64  # places that the window looks at, across and down; as many pixels has the drawing
 MASKS = 3
@@ -31,16 +35,16 @@ OUTSIDE = -12.0  # logit of pixels outside of the window
 
 
 class Encoder(nn.Module):
-    """[B, 3, SIDE, SIDE] -> [B, WIDTH + 4, SIDE / 2, SIDE / 2]. The last four are boxes as corners, in parts of the input from
-    -1 to 1."""
+    """[B, 3, SIDE, SIDE] -> [B, sum(PARTS), SIDE / 4, SIDE / 4]."""
 
     def __init__(self):
         super().__init__()
         self.detector = detector.Detector().requires_grad_(False)
         self.from_8, self.from_4 = Conv(80, 48), Conv(32, 48)
         self.at_4 = Split(48, 48, 1)
-        self.up, self.from_2 = Conv(48, WIDTH), Conv(16, WIDTH, 3)
-        self.at_2 = nn.Sequential(Conv(WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, WIDTH, 1))
+        self.coarse = nn.Conv2d(48, COARSE, 1)
+        self.up, self.from_2 = Conv(48, FINE), Conv(16 + 12, FINE, 3)
+        self.at_2 = nn.Sequential(Conv(FINE, FINE, 3), nn.Conv2d(FINE, FINE, 1))
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
 
@@ -49,14 +53,20 @@ class Encoder(nn.Module):
         self.detector.eval()
         return self
 
-    def forward(self, pixel_values):
+    @torch.no_grad()
+    def seen_by_detector(self, pixel_values):
+        """The detector's maps at strides 2, 4 and 8, and the boxes that it sees at places 8 pixels apart: [B, 4, …]."""
         x2 = self.detector.to_4[0](pixel_values * self.std + self.mean)
         x4 = self.detector.to_4[1:](x2)
         y8, _ = self.detector.down_and_up(x4)
-        boxes = self.detector.heads[0].boxes(y8).transpose(1, 2).unflatten(2, y8.shape[-2:])
+        return x2, x4, y8, self.detector.heads[0].boxes(y8).transpose(1, 2).unflatten(2, y8.shape[-2:])
+
+    def forward(self, pixel_values):
+        x2, x4, y8, boxes = self.seen_by_detector(pixel_values)
         y4 = self.at_4(doubled(self.from_8(y8)) + self.from_4(x4))
-        features = self.at_2(doubled(self.up(y4)) + self.from_2(x2))
-        return torch.cat([features, doubled(doubled(boxes * (2 / SIDE) - 1))], 1)
+        y2 = self.at_2(doubled(self.up(y4)) + self.from_2(torch.cat([x2, F.pixel_unshuffle(pixel_values, 2)], 1)))
+        boxes = doubled(boxes * (2 / SIDE) - 1)
+        return torch.cat([F.pixel_unshuffle(pixel_values, 4), F.pixel_unshuffle(y2, 2), self.coarse(y4), boxes], 1)
 
 
 def windows_of(boxes):
@@ -98,39 +108,48 @@ def expected_overlaps(logits):
 
 
 class Decoder(nn.Module):
+    """What belongs to the object is found in half of the window's places, where all of it is in view; the drawing has them all."""
+
     def __init__(self):
         super().__init__()
-        self.enter = Conv(WIDTH + 4 + 3, 32, 3, 2)
-        self.body = nn.Sequential(Conv(32, 32, 3), Conv(32, 32, 3, 2), Split(32, 48, 1), Conv(48, 32))
-        self.join = Conv(32, 32, 3)
-        self.leave = Conv(32, 16)
-        self.draw = nn.Sequential(Conv(16 + WIDTH, 16, 3), nn.Conv2d(16, MASKS, 1))
-        self.judge = nn.Sequential(nn.Linear(64 + MASKS, 64), nn.ReLU(), nn.Linear(64, MASKS))
+        self.enter = Conv(COARSE + 4 + 3, 32, 3)
+        self.at_half = nn.Sequential(Conv(32, 48, 3, 2), Split(48, 48, 1))
+        self.at_quarter = nn.Sequential(Conv(48, 64, 3, 2), Split(64, 64, 2), Conv(64, 48))
+        self.join_half = nn.Sequential(Conv(48, 48, 3), Conv(48, 32))
+        self.join = nn.Sequential(Conv(32, 32, 3), Conv(32, 16))
+        self.draw = nn.Sequential(Conv(16 + FINE + 3, 16, 3), nn.Conv2d(16, MASKS, 1))
+        self.judge = nn.Sequential(nn.Linear(48 + 16 + MASKS, 64), nn.ReLU(), nn.Linear(64, MASKS))
 
     def boxes_of_points(self, image_embeddings, points):
         """Points [B, P, 2] in pixels of the input -> boxes [B, P, 4]."""
         grid = (points * (2 / SIDE) - 1)[:, :, None]
-        boxes = F.grid_sample(image_embeddings[:, WIDTH:], grid, mode="nearest", padding_mode="border", align_corners=False)
+        boxes = image_embeddings.split(PARTS, 1)[-1]
+        boxes = F.grid_sample(boxes, grid, mode="nearest", padding_mode="border", align_corners=False)
         return (boxes[..., 0].transpose(1, 2) + 1) * (SIDE / 2)
 
     def drawings(self, image_embeddings, boxes):
         """Logits in the window [B · P, MASKS, WINDOW, WINDOW], estimated IoU of each [B · P, MASKS]."""
         centres, halves = windows_of(boxes)
-        seen, boxes = cut_out(image_embeddings, centres, halves, WINDOW).split([WIDTH, 4], 1)
+        pixels, fine, *coarse = image_embeddings.split(PARTS, 1)
+        pixels = cut_out(F.pixel_shuffle(pixels, 4), centres, halves, WINDOW)
+        fine = cut_out(F.pixel_shuffle(fine, 2), centres, halves, WINDOW)
+        seen, boxes = cut_out(torch.cat(coarse, 1), centres, halves, WINDOW // 2).split(PARTS[2:], 1)
         # How far the box of the object at a place lies from the one that is asked for, in sides.
         inner = halves / (1 + 2 * MARGIN)
         asked = torch.cat([centres - inner, centres + inner], -1).view(-1, 4, 1, 1)
         apart = ((boxes - asked) / (2 * inner).repeat(1, 1, 2).view(-1, 4, 1, 1)).clamp(-1, 1)
         # Where in the window a place lies, and how large the window is.
-        line = (torch.arange(WINDOW, device=seen.device) + 0.5) * (2 / WINDOW) - 1
+        line = (torch.arange(WINDOW // 2, device=seen.device) + 0.5) * (4 / WINDOW) - 1
         y, x = (one[None, None] for one in torch.meshgrid(line, line, indexing="ij"))
         size = halves.mean(-1).view(-1, 1, 1, 1)
         where = torch.cat([one + 0 * size for one in (x.abs(), y.abs(), size + 0 * x)], 1)
-        half = self.enter(torch.cat([seen, apart, where], 1))
-        quarter = self.body(half)
-        joined = self.join(half + doubled(quarter))
-        logits = self.draw(torch.cat([doubled(self.leave(joined)), seen], 1))
-        pooled = torch.cat([quarter.mean((2, 3)), joined.mean((2, 3)), expected_overlaps(logits.detach())], 1)
+        whole = self.enter(torch.cat([seen, apart, where], 1))
+        half = self.at_half(whole)
+        quarter = self.at_quarter(half)
+        half = self.join_half(half + doubled(quarter))
+        whole = self.join(whole + doubled(half))
+        logits = self.draw(torch.cat([doubled(whole), fine, pixels], 1))
+        pooled = torch.cat([quarter.mean((2, 3)), whole.mean((2, 3)), expected_overlaps(logits.detach())], 1)
         return logits, self.judge(pooled).sigmoid()
 
     def forward(self, image_embeddings, input_points, input_labels, input_boxes):
@@ -165,6 +184,7 @@ def make(_):
 # ---- Training ----
 
 PROMPTS = 12  # of an image, in a batch
+JITTER = 0.25  # share of the boxes that are a little off
 
 
 class Batches:
@@ -191,14 +211,13 @@ class Batches:
                 x1, y1, x2, y2 = thing.box_xyxy()
                 # True boxes are asked for, and those of detectors, which are a little off.
                 sides = np.tile([x2 - x1, y2 - y1], 2)
-                off = rng.normal(0, 0.06, 4).clip(-0.15, 0.15) * sides if rng.random() < 0.6 else 0
+                off = rng.normal(0, 0.06, 4).clip(-0.15, 0.15) * sides if rng.random() < JITTER else 0
                 box = np.array([x1, y1, x2, y2]) + off
                 box[2:] = np.maximum(box[2:], box[:2] + 1)
                 boxes[i, j] = box * np.tile(scale, 2)
                 masks[i, j] = in_window(mask, boxes[i, j] / np.tile(scale, 2), 1 / scale)
         images = self.images.take(rows)
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-        pixels = (pixels / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+        pixels = (detector.in_some_light(images, rng) - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
         for i, row in enumerate(rows):
             picture = self.world.pictures[row]
             wide, high = padded_size(picture.width, picture.height, SIDE)
@@ -252,10 +271,10 @@ def main():
     sight, saved = load(options.detector, detector.make)
     model.encoder.detector.load_state_dict(sight.state_dict())
     facts = {"detector": [saved["settings"], saved["step"]]}
-    print(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights", flush=True)
     batches = Batches(world)
-    run = Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts)
-    run.go(lambda rng: losses_of(model, *batches.draw(rng, options.batch)))
+    run = Run(options, SCHEDULE, model.to(memory_format=torch.channels_last), facts, Muon)
+    run.say(f"{len(world.pictures):,} images, {len(world.things):,} things; {parameter_count(model):,} weights")
+    run.go(lambda rng: losses_of(model, *batches.draw(rng, run.batch)))
 
 
 if __name__ == "__main__":
