@@ -1,7 +1,8 @@
 """What every recipe shares: a run of a number of steps that may be killed at any moment and goes on where its last checkpoint was.
 
 A checkpoint holds weights, their moving average, the optimiser, the step and the processor time spent so far. It is written beside
-its name and renamed, so that a kill leaves either the old one or the new one. What a step draws depends on seed and step alone.
+its name and renamed, so that a kill leaves either the old one or the new one. What a step draws depends on seed and step, and
+of several processes on which one draws.
 """
 
 import argparse
@@ -180,8 +181,9 @@ class Run:
         self.path = options.out / "checkpoint.pt"
         self.average = Average(model, schedule.steps)
         self.optimiser = optimiser(parameter_groups(model, schedule.decay), lr=schedule.rate)
-        self.settings = {"seed": options.seed, "steps": options.steps, "batch": options.batch, "rate": options.rate}
         self.team = Team()
+        self.settings = {"seed": options.seed, "steps": options.steps, "batch": options.batch, "rate": options.rate}
+        self.settings["processes"] = self.team.size
         if options.batch % self.team.size:
             raise SystemExit(f"{self.team.size} processes cannot share a batch of {options.batch} evenly")
         self.step = 0
@@ -194,7 +196,7 @@ class Run:
     def resume(self):
         saved = torch.load(self.path, weights_only=True)
         for name, value in (self.settings | {"facts": self.facts}).items():
-            there = saved["facts"] if name == "facts" else saved["settings"][name]
+            there = saved["facts"] if name == "facts" else saved["settings"].get(name, value)
             if there != value:
                 raise SystemExit(f"{self.path} was made with other {name}: give the same ones, or another --out")
         self.model.load_state_dict(saved["weights"])

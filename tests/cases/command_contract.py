@@ -59,9 +59,14 @@ class CommandContract(ProgramCase):
     def test_a_name_that_is_not_utf_8_is_refused(self):
         self.init()
         name = os.fsdecode(b"a\xff")
-        for words in (["tag", "add", name], ["views", "save", name, ""], ["import", "--images", ".", "--split", name]):
+        for words in (
+            ["tag", "add", name, "--where", ""],
+            ["views", "save", name, ""],
+            ["import", "--images", ".", "--split", name],
+            ["label", "--model", "m", "--set", name],
+        ):
             error = self.error(*words, status=2)
-            self.assertIn("a\\xff is not UTF-8", error["message"], words)
+            self.assertIn("must be UTF-8: a\\xff", error["message"], words)
         self.assertEqual(self.run_program("stats").json["samples"], 0)
 
     def test_unknown_command_runs_a_program_of_that_name(self):

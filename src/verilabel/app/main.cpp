@@ -20,7 +20,6 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/new_folder.h"
 #include "verilabel/base/progress.h"
-#include "verilabel/base/utf8.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/console.h"
 
@@ -160,26 +159,17 @@ int answer(Console& console, std::string_view what, std::string text) {
   return 0;
 }
 
-/// Commands take an empty text for an option that was not given, and a script's unset variable would pass for that. What is no path
-/// is text, which no view could ask for and no JSON tell if it were not UTF-8.
-void check_words(CLI::App& app) {
-  constexpr std::array paths = {"DIR", "FILE", "FOLDER", "MODEL", "PATH"};
+/// Commands take an empty text for an option that was not given, and a script's unset variable would pass for that.
+void refuse_empty_names(CLI::App& app) {
+  constexpr std::array kinds = {"DIR", "FILE", "FOLDER", "MODEL", "PATH", "SET"};
   for (CLI::Option* option : app.get_options()) {
-    const bool is_path = std::ranges::find(paths, option->get_type_name()) != paths.end();
-    if (is_path || option->get_type_name() == "SET") {
+    if (std::ranges::find(kinds, option->get_type_name()) != kinds.end()) {
       option->check(CLI::Validator(
           [](const std::string& name) { return std::string(name.empty() ? "needs a name, and this one is empty" : ""); }, ""));
     }
-    if (!is_path) {
-      option->check(CLI::Validator(
-          [](const std::string& text) {
-            return verilabel::is_utf8(text) ? std::string() : fmt::format("{} is not UTF-8", verilabel::printable(text));
-          },
-          ""));
-    }
   }
   for (CLI::App* inner : app.get_subcommands({})) {
-    check_words(*inner);
+    refuse_empty_names(*inner);
   }
 }
 
@@ -207,7 +197,7 @@ int run(Line line, Console& console) {
     CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->summary));
     sub->footer(footer_of(*command));
     configured.push_back({command, sub, command->configure(*sub)});
-    check_words(*sub);
+    refuse_empty_names(*sub);
   }
 
   const std::size_t word = index_of_command_word(line);

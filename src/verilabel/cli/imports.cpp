@@ -34,7 +34,7 @@ int list(const Invocation& invocation) {
     json.field("finished_at", row.finished_at.empty() ? std::nullopt : std::optional(row.finished_at))
         .field("source", row.source)
         .end_object();
-    table.add({std::to_string(row.id.value), std::string(state_of(row)), row.set, row.format, std::to_string(row.labels),
+    table.add({std::to_string(row.id.value), std::string(state_of(row)), printable(row.set), row.format, std::to_string(row.labels),
                row.started_at.substr(0, 19), printable(row.source)});
   }
   json.end_array().end_object();

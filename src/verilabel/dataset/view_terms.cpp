@@ -449,8 +449,9 @@ RowTest is_of_split(const BoundTerm& bound) {
 RowTest compares_of_box(const BoundTerm& bound, const Column<double>& column) {
   return [test = compares(column.rows(), bound.term), kinds = bound.columns.labels.kind.rows()](RowRange rows, std::uint8_t* mask) {
     test(rows, mask);
+    const LabelKind* kind = kinds.data() + rows.begin;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      mask[i] &= static_cast<std::uint8_t>(kinds[rows.begin + i] != LabelKind::classification);
+      mask[i] &= static_cast<std::uint8_t>(kind[i] != LabelKind::classification);
     }
   };
 }
@@ -459,8 +460,9 @@ RowTest compares_of_box(const BoundTerm& bound, const Column<double>& column) {
 RowTest compares_of_image(const BoundTerm& bound, const Column<std::int32_t>& pixels) {
   return [test = compares(pixels.rows(), bound.term), sizes = pixels.rows()](RowRange rows, std::uint8_t* mask) {
     test(rows, mask);
+    const std::int32_t* size = sizes.data() + rows.begin;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      mask[i] &= static_cast<std::uint8_t>(sizes[rows.begin + i] > 0);
+      mask[i] &= static_cast<std::uint8_t>(size[i] > 0);
     }
   };
 }

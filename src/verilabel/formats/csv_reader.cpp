@@ -213,7 +213,7 @@ std::int32_t size_of(std::string_view text, const RowField& field) {
   return static_cast<std::int32_t>(size);
 }
 
-/// `x y x y …; x y …`, as opposed to run lengths, which hold no space.
+/// `x y x y …; x y …`.
 std::vector<Polygon> polygons_of(std::string_view text, const RowField& field) {
   std::vector<Polygon> polygons;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -235,12 +235,12 @@ std::vector<Polygon> polygons_of(std::string_view text, const RowField& field) {
   return polygons;
 }
 
-/// COCO's character string, or `[n,n,…]`.
-/// As opposed to a string of COCO's: none ends with this character, which would announce another.
+/// `[n,n,…]`, as opposed to a string of COCO's: none ends with this character, which would announce another.
 bool is_list_of_runs(std::string_view text) {
   return text.starts_with('[') && text.ends_with(']');
 }
 
+/// COCO's character string, or `[n,n,…]`.
 Mask runs_from(std::string_view text, std::int32_t width, std::int32_t height, const RowField& field) {
   const auto rows = static_cast<std::uint32_t>(height);
   const auto columns = static_cast<std::uint32_t>(width);

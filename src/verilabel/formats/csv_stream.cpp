@@ -28,15 +28,15 @@ bool is_ascii(std::string_view text) {
 
 }  // namespace
 
-CsvStream::CsvStream(const std::filesystem::path& path, std::optional<char> separator) : file_(path) {
-  read_header(separator);
+CsvStream::CsvStream(const std::filesystem::path& path, Separator rule) : file_(path) {
+  read_header(rule);
 }
 
 void CsvStream::fail(std::uint64_t line, std::string message) const {
   throw Error(ErrorCode::bad_data, std::move(message), {{"file", file_.path().native()}, {"line", fmt::to_string(line)}});
 }
 
-void CsvStream::read_header(std::optional<char> separator) {
+void CsvStream::read_header(Separator rule) {
   if (!refill()) {
     throw Error(ErrorCode::bad_data, "the file is empty", {{"file", file_.path().native()}});
   }
@@ -50,6 +50,7 @@ void CsvStream::read_header(std::optional<char> separator) {
   // The separator is whichever the first line that is not blank has most of, outside quotes.
   constexpr std::string_view kSeparators = ",;\t";
   std::array<std::size_t, kSeparators.size()> counts{};
+  std::optional<std::size_t> first;
   bool is_quoted = false;
   for (std::size_t i = std::min(text.find_first_not_of("\r\n", at_), end_); i < end_; ++i) {
     if (!is_quoted && (text[i] == '\n' || text[i] == '\r')) {
@@ -58,13 +59,15 @@ void CsvStream::read_header(std::optional<char> separator) {
     is_quoted ^= text[i] == '"';
     if (const std::size_t kind = kSeparators.find(text[i]); !is_quoted && kind != std::string_view::npos) {
       ++counts[kind];
+      first = first.value_or(kind);
     }
   }
   const auto most = std::max_element(counts.begin(), counts.end());
-  if (!separator && *most > 0 && std::count(counts.begin(), counts.end(), *most) > 1) {
+  const bool is_first = rule == Separator::first && first;
+  if (!is_first && *most > 0 && std::count(counts.begin(), counts.end(), *most) > 1) {
     fail(1, "the header has as many of one separator as of another, so that its columns cannot be told; use commas");
   }
-  separator_ = separator.value_or(kSeparators[static_cast<std::size_t>(most - counts.begin())]);
+  separator_ = kSeparators[is_first ? *first : static_cast<std::size_t>(most - counts.begin())];
   for (const char c : {separator_, '\n', '\r', '"'}) {
     ends_run_[static_cast<unsigned char>(c)] = true;
   }

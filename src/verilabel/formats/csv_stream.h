@@ -25,8 +25,12 @@ class CsvStream {
 
   /// Opens the file and reads the header. Throws `not_found`, `io`, and `bad_data` for an empty file, for UTF-16 and for a header
   /// that is no row of UTF-8 text or has as many of one separator as of another.
-  /// With `separator` nothing is told from the header.
-  explicit CsvStream(const std::filesystem::path& path, std::optional<char> separator = std::nullopt);
+  /// Which character of the first row separates its fields.
+  enum class Separator : std::uint8_t {
+    most_frequent,
+    first,  ///< where the first field cannot hold one
+  };
+  explicit CsvStream(const std::filesystem::path& path, Separator rule = Separator::most_frequent);
 
   const std::vector<std::string>& header() const { return header_; }
   char separator() const { return separator_; }
@@ -64,7 +68,7 @@ class CsvStream {
   void set_fault(RejectionReason reason, std::string message);
   void take_fields();
   void check_text();
-  void read_header(std::optional<char> separator);
+  void read_header(Separator rule);
   RowField current_field() const;
 
   InputFile file_;

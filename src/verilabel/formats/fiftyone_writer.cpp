@@ -43,7 +43,7 @@ constexpr std::string_view kMixed =
 constexpr std::string_view kOutlines = "outlines become pixels, since detections of FiftyOne have those";
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: in FiftyOne a mask fills its box";
 constexpr std::string_view kSplits = "images have their split as a tag that does not name one to FiftyOne";
-constexpr std::string_view kSplitTags = "images have a tag that FiftyOne takes for a split, and are read back otherwise";
+constexpr std::string_view kSplitTags = "images have a tag like a split, and come back with another split or none";
 constexpr std::string_view kAttributes = "attributes are lost whose value is no scalar, or whose name FiftyOne cannot use";
 constexpr std::string_view kFields = "fields of images are lost whose name FiftyOne cannot use";
 constexpr std::string_view kIds = "images or labels get a new id, because theirs occurs twice";
@@ -175,8 +175,9 @@ class FiftyOneWriter {
       }
       count_image_losses(holds_of(image.source_json), image, options_, losses_);
       losses_.add(kSplits, !image.split.empty() && !is_fiftyone_split(image.split) ? 1 : 0);
-      const auto passes_for_split = [&](const std::string& tag) { return is_fiftyone_split(tag) && tag != image.split; };
-      losses_.add(kSplitTags, std::ranges::any_of(image.tags, passes_for_split) ? 1 : 0);
+      // A reader takes the one tag that names a split for it; of several, none.
+      const auto like_splits = std::ranges::count_if(image.tags, is_fiftyone_split);
+      losses_.add(kSplitTags, (is_fiftyone_split(image.split) ? like_splits > 0 : like_splits == 1) ? 1 : 0);
       if (has_shapes_ || image.state != SampleState::labelled) {
         continue;
       }

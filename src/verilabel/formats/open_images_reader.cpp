@@ -49,14 +49,14 @@ bool has_column(const CsvStream& stream, std::string_view name) {
   return std::find(stream.header().begin(), stream.header().end(), name) != stream.header().end();
 }
 
-/// The names of the classes as Open Images publishes them.
-bool has_no_header(const fs::path& file) {
+/// The names of the classes, mostly without a header.
+bool is_of_class_names(const fs::path& file) {
   return file.filename().native().find("class-descriptions") != std::string::npos;
 }
 
-/// A first row that is no header says nothing of the separator: names hold any.
-std::optional<char> separator_of(const fs::path& file) {
-  return has_no_header(file) ? std::optional(',') : std::nullopt;
+/// In a first row that is no header the name of the class may hold any separator, the label's own name (/m/…) before it none.
+CsvStream::Separator separator_of(const fs::path& file) {
+  return is_of_class_names(file) ? CsvStream::Separator::first : CsvStream::Separator::most_frequent;
 }
 
 TableKind kind_of(const CsvStream& stream, const fs::path& file) {
@@ -68,8 +68,8 @@ TableKind kind_of(const CsvStream& stream, const fs::path& file) {
     const bool is_boxes = std::all_of(corners.begin(), corners.end(), [&](const char* name) { return has_column(stream, name); });
     return is_boxes ? TableKind::boxes : TableKind::labels;
   }
-  return has_no_header(file) || (has_column(stream, "LabelName") && has_column(stream, "DisplayName")) ? TableKind::classes
-                                                                                                       : TableKind::other;
+  return is_of_class_names(file) || (has_column(stream, "LabelName") && has_column(stream, "DisplayName")) ? TableKind::classes
+                                                                                                           : TableKind::other;
 }
 
 /// What stands before the table's own name, as in `train-annotations-bbox.csv`; else a word of the name that is a split.
@@ -218,9 +218,9 @@ class OpenImagesReader {
     const Table named = table_of(own);
     tables_.push_back(named);
     for (const fs::path& file : entries_of(own.parent_path())) {
-      const bool may_belong = has_no_header(file) || (named.kind == TableKind::boxes &&
-                                                      file.filename().native().find("imagelabels") != std::string::npos &&
-                                                      split_of_file(file) == named.split);
+      const bool may_belong = is_of_class_names(file) || (named.kind == TableKind::boxes &&
+                                                          file.filename().native().find("imagelabels") != std::string::npos &&
+                                                          split_of_file(file) == named.split);
       if (file != own && file.extension() == ".csv" && may_belong && fs::is_regular_file(file)) {
         const Table table = table_of(file);
         if (table.kind == TableKind::classes || table.kind == TableKind::labels) {

@@ -180,14 +180,14 @@ TEST(OpenImagesReader, TellsDoubtfulNamesOfClasses) {
 }
 
 TEST(OpenImagesReader, NamesOfClassesMayHoldAnySeparator) {
-  for (const char* first : {"/m/1,a;b\n", "/m/1,a;b;c\n", "/m/1,\ta\n"}) {
+  for (const char* names : {"/m/1,a;b\n/m/2,Dog\n", "/m/1,a;b;c\n/m/2,Dog\n", "/m/1,\ta\n/m/2,Dog\n", "/m/1;a,b\n/m/2;Dog\n"}) {
     const TemporaryFolder folder;
     folder.write("train-annotations-bbox.csv", std::string(kHeader) + "000a,,/m/2,1,0,1,0,1,0,0,0,0,0\n");
-    folder.write("class-descriptions.csv", std::string(first) + "/m/2,Dog\n");
+    folder.write("class-descriptions.csv", names);
     ReadCounts counts;
     const RecordingSink sink = read(folder.path(), &counts);
-    EXPECT_EQ(counts.others_rejected, 0) << first;
-    EXPECT_EQ(sink.labels.size(), 1U) << first;
+    EXPECT_EQ(counts.others_rejected, 0) << names;
+    EXPECT_EQ(sink.labels.size(), 1U) << names;
   }
 }
 

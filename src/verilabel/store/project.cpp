@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/utf8.h"
 #include "verilabel/dataset/properties.h"
 #include "verilabel/store/changes.h"
 #include "verilabel/store/columns_reader.h"
@@ -324,6 +325,13 @@ std::int64_t Project::undo_import(ImportId import) {
 
 namespace {
 
+/// Names are asked for in views, which are text. Throws `wrong_use`.
+void require_utf8(std::string_view what, std::string_view name) {
+  if (!is_utf8(name)) {
+    throw Error(ErrorCode::wrong_use, fmt::format("the name of {} must be UTF-8: {}", what, printable(name)));
+  }
+}
+
 /// Runs `sql`, of a tag and an id, for each thing; how many rows that changed.
 template <typename Ids>
 std::int64_t change_tags(Database& database, std::string_view sql, const Ids& ids, std::string_view tag) {
@@ -342,12 +350,14 @@ std::int64_t change_tags(Database& database, std::string_view sql, const Ids& id
 }  // namespace
 
 std::int64_t Project::tag_samples(std::span<const SampleId> samples, std::string_view tag) {
+  require_utf8("a tag", tag);
   return change_tags(database(), "INSERT INTO sample_tags (tag, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING", samples, tag);
 }
 std::int64_t Project::untag_samples(std::span<const SampleId> samples, std::string_view tag) {
   return change_tags(database(), "DELETE FROM sample_tags WHERE tag = ? AND sample_id = ?", samples, tag);
 }
 std::int64_t Project::tag_labels(std::span<const LabelId> labels, std::string_view tag) {
+  require_utf8("a tag", tag);
   return change_tags(database(), "INSERT INTO label_tags (tag, label_id) VALUES (?, ?) ON CONFLICT DO NOTHING", labels, tag);
 }
 std::int64_t Project::untag_labels(std::span<const LabelId> labels, std::string_view tag) {
@@ -399,6 +409,7 @@ void Project::save_view(std::string_view name, std::string_view text) {
   if (name.empty()) {
     throw Error(ErrorCode::wrong_use, "a saved view needs a name of at least one character");
   }
+  require_utf8("a saved view", name);
   Transaction transaction(database(), Transaction::Kind::write);
   SavedViews views = saved_views();
   std::erase_if(views, [&](const SavedView& view) { return view.name == name; });
