@@ -42,7 +42,7 @@ class EngineCase(ProgramCase):
         return [(row["sample"], row["class"], row["confidence"], self.edges(row)) for row in rows]
 
     def edges(self, row):
-        x, y, w, h = row["bbox"]
+        x, y, w, h = row["bbox"] or (0, 0, 0, 0)  # a class of the whole image has none
         return x, y, x + w, y + h
 
     def without_partner(self, labels, others):
