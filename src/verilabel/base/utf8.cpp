@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/error.h"
+
 namespace verilabel {
 namespace {
 
@@ -51,6 +53,12 @@ std::size_t utf8_prefix_size(std::string_view bytes) {
 
 bool is_utf8(std::string_view bytes) {
   return utf8_prefix_size(bytes) == bytes.size();
+}
+
+void require_utf8(std::string_view what, std::string_view name) {
+  if (!is_utf8(name)) {
+    throw Error(ErrorCode::wrong_use, fmt::format("the name of {} must be UTF-8: {}", what, printable(name)));
+  }
 }
 
 std::string printable(std::string_view bytes) {

@@ -11,6 +11,8 @@ namespace verilabel {
 std::size_t utf8_prefix_size(std::string_view bytes);
 /// Whether all bytes are.
 bool is_utf8(std::string_view bytes);
+/// Throws `wrong_use` when the name of `what` is not: names are asked for in views, which are text.
+void require_utf8(std::string_view what, std::string_view name);
 
 /// The bytes as UTF-8 that is safe to print on one line and to put into JSON: well-formed text stays, every other byte and every
 /// control character becomes `\xNN`. For paths, which on Linux are bytes; not reversible when the name itself holds `\x`.

@@ -120,8 +120,8 @@ Action configure(CLI::App& app) {
   app.add_flag("--with-unlabelled", options->write.with_unlabelled, "Also list images that are not labelled");
   app.add_flag("--with-confidence", options->write.with_confidence,
                "Write confidences where the format leaves the choice (yolo, kitti), which trainers do not expect");
-  app.add_option("--default-split", options->default_split, "Split of images without one, where the format needs it")
-      ->default_str(options->write.default_split);
+  app.add_option("--default-split", options->write.default_split, "Split of images without one, where the format needs it")
+      ->default_str(std::string(kDefaultSplit));
   return [options, words](const Invocation& invocation) {
     if (words->output.empty()) {
       throw Error(ErrorCode::wrong_use, "--output needs the name of a file or folder");

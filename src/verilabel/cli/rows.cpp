@@ -29,9 +29,9 @@ std::optional<double> defined(double number) {
   return std::isnan(number) ? std::nullopt : std::optional(number);
 }
 
-/// A side of an image in pixels; nothing when nobody has seen the image.
+/// A side of an image in pixels, if it is known.
 std::optional<std::int32_t> known(std::int32_t pixels) {
-  return pixels > 0 ? std::optional(pixels) : std::nullopt;
+  return is_known_side(pixels) ? std::optional(pixels) : std::nullopt;
 }
 
 /// One JSON document with the rows under `name`, written in pieces. `write_row` adds one object.
@@ -113,13 +113,13 @@ void write_label(JsonWriter& json, const Columns& columns, std::uint32_t row) {
   json.field("set", columns.sets[static_cast<std::size_t>(labels.set[row])].name);
   json.field("class", columns.classes[static_cast<std::size_t>(labels.class_index[row])].name)
       .field("kind", name_of(labels.kind[row]));
-  const bool has_box = labels.kind[row] != LabelKind::classification;
-  if (has_box) {
+  const bool is_boxed = has_box(labels.kind[row]);
+  if (is_boxed) {
     json.key("bbox").begin_array().value(labels.x[row]).value(labels.y[row]).value(labels.w[row]).value(labels.h[row]).end_array();
   } else {
     json.field("bbox", std::optional<double>());
   }
-  json.field("area", has_box ? std::optional(labels.area[row]) : std::nullopt)
+  json.field("area", is_boxed ? std::optional(labels.area[row]) : std::nullopt)
       .field("confidence", defined(labels.confidence[row]))
       .field("crowd", labels.is_crowd[row] != 0);
   json.field("verdict", name_of(labels.verdict[row]))
@@ -195,9 +195,7 @@ void say_labels(Console& console, const Columns& columns, const std::vector<std:
   for (std::size_t i = 0; i < std::min(rows.size(), kRowsShown); ++i) {
     const std::uint32_t row = rows[i];
     const Box box = labels.box_xywh_px(row);
-    const auto side = [&](double pixels) {
-      return labels.kind[row] == LabelKind::classification ? std::string("-") : fmt::format("{:.1f}", pixels);
-    };
+    const auto side = [&](double pixels) { return has_box(labels.kind[row]) ? fmt::format("{:.1f}", pixels) : std::string("-"); };
     std::vector<std::string> cells = {printable(columns.samples.name[static_cast<std::size_t>(labels.sample[row])]),
                                       std::to_string(labels.id[row]),
                                       printable(columns.sets[static_cast<std::size_t>(labels.set[row])].name),

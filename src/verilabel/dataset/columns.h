@@ -94,12 +94,17 @@ class TextColumn {
   Column<char> bytes_;
 };
 
+/// Whether a side of a sample is known: it is 0 for an image that nobody has seen.
+constexpr bool is_known_side(std::int32_t pixels) {
+  return pixels > 0;
+}
+
 /// Samples in the order of their ids. A row is an index into each column.
 struct SampleColumns {
   Column<std::int64_t> id;
   TextColumn path;             ///< absolute, the bytes of the file system
   TextColumn name;             ///< as the dataset calls it: relative to the folder it was imported from
-  Column<std::int32_t> width;  ///< pixels of the upright image
+  Column<std::int32_t> width;  ///< pixels of the upright image; see `is_known_side`
   Column<std::int32_t> height;
   Column<std::uint8_t> is_missing;  ///< 1 when labels named it and no file was there at import
   Column<std::int32_t> split;       ///< index into `Columns::splits`
@@ -118,7 +123,7 @@ struct LabelColumns {
   Column<Verdict> verdict;
   Column<LabelStatus> status;
   Column<std::uint8_t> is_crowd;
-  Column<double> x;  ///< of `box_xywh_px`
+  Column<double> x;  ///< of `box_xywh_px`; like the others of the box and like `area` 0 where the kind has none
   Column<double> y;
   Column<double> w;
   Column<double> h;

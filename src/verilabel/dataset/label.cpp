@@ -53,22 +53,6 @@ constexpr std::optional<Enum> value_in(const NameTable<Enum, Count>& table, std:
   return std::nullopt;
 }
 
-std::optional<std::string> fault_of(const Box& box) {
-  const std::pair<const char*, double> numbers[] = {{"x", box.x}, {"y", box.y}, {"w", box.w}, {"h", box.h}};
-  for (const auto& [name, value] : numbers) {
-    if (!std::isfinite(value)) {
-      return fmt::format("{} of the box is {}, not a finite number", name, value);
-    }
-  }
-  if (box.w < 0 || box.h < 0) {
-    return fmt::format("the box has a negative side: {} × {}", box.w, box.h);
-  }
-  if (!std::isfinite(box.x + box.w) || !std::isfinite(box.y + box.h) || !std::isfinite(box.w * box.h)) {
-    return fmt::format("the far corner or the area of the box is no finite number: {}, {}, {} × {}", box.x, box.y, box.w, box.h);
-  }
-  return std::nullopt;
-}
-
 std::optional<std::string> fault_of(const std::vector<Polygon>& polygons) {
   if (polygons.empty()) {
     return "the mask has no polygon";
@@ -122,6 +106,22 @@ std::optional<Verdict> verdict_from(std::string_view name) {
 }
 std::optional<LabelStatus> label_status_from(std::string_view name) {
   return value_in(kLabelStatuses, name);
+}
+
+std::optional<std::string> fault_of(const Box& box) {
+  const std::pair<const char*, double> numbers[] = {{"x", box.x}, {"y", box.y}, {"w", box.w}, {"h", box.h}};
+  for (const auto& [name, value] : numbers) {
+    if (!std::isfinite(value)) {
+      return fmt::format("{} of the box is {}, not a finite number", name, value);
+    }
+  }
+  if (box.w < 0 || box.h < 0) {
+    return fmt::format("the box has a negative side: {} × {}", box.w, box.h);
+  }
+  if (!std::isfinite(box.x + box.w) || !std::isfinite(box.y + box.h) || !std::isfinite(box.w * box.h)) {
+    return fmt::format("the far corner or the area of the box is no finite number: {}, {}, {} × {}", box.x, box.y, box.w, box.h);
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> fault_of(const Label& label) {

@@ -27,6 +27,11 @@ enum class LabelStatus : std::uint8_t {
 /// Three different things, everywhere.
 enum class SampleState : std::uint8_t { not_labelled, labelled_empty, labelled };
 
+/// Whether a label of this kind says where the object is. A classification is of the whole image: it has no box and no area.
+constexpr bool has_box(LabelKind kind) {
+  return kind != LabelKind::classification;
+}
+
 std::string_view name_of(LabelKind kind);
 std::string_view name_of(Verdict verdict);
 std::string_view name_of(LabelStatus status);
@@ -50,6 +55,10 @@ struct Label {
 
   friend bool operator==(const Label&, const Label&) = default;
 };
+
+/// Nothing when all numbers of the box, those of its far corner and its area are finite and no side is negative, otherwise what is
+/// wrong, to be completed by where.
+std::optional<std::string> fault_of(const Box& box_xywh_px);
 
 /// Nothing when the label keeps its invariants, otherwise what is wrong, to be completed by where. The invariants: all numbers are
 /// finite; sides and area are not negative (a side of zero is legal: real datasets hold such boxes); the box of a classification is

@@ -359,8 +359,13 @@ bool View::asks_evaluation() const {
   return expression_->asks_evaluation;
 }
 
-const std::optional<std::string>& View::evaluation_key() const {
-  return expression_->evaluation;
+std::optional<std::string> View::evaluation_key() const {
+  return expression_->evaluation ? std::optional(expression_->evaluation->key) : std::nullopt;
+}
+
+Error View::unknown_evaluation(const std::vector<std::string_view>& existing) const {
+  const NamedEvaluation& wanted = *expression_->evaluation;
+  return view_error(*wanted.source, wanted.offset, unknown_name_message("evaluation", "the evaluations", wanted.key, existing));
 }
 
 std::vector<std::uint32_t> select_labels(const View& view, const Columns& columns) {

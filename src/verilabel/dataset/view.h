@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "verilabel/base/error.h"
 #include "verilabel/dataset/columns.h"
 
 namespace verilabel {
@@ -65,7 +66,9 @@ class View {
   /// Whether any term is about a stored evaluation, which `select_labels` and `select_samples` then expect in the columns.
   bool asks_evaluation() const;
   /// The key of that evaluation; nothing for the newest.
-  const std::optional<std::string>& evaluation_key() const;
+  std::optional<std::string> evaluation_key() const;
+  /// `wrong_use` with the position of that key, for when it is none of `existing`, which the message lists. There must be one.
+  Error unknown_evaluation(const std::vector<std::string_view>& existing) const;
 
   struct Expression;  // private to the module
   const Expression* expression() const { return expression_.get(); }

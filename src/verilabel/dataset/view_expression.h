@@ -42,6 +42,7 @@ using ViewSourcePointer = std::shared_ptr<const ViewSource>;
 struct Term {
   const TermDefinition* definition = nullptr;
   ViewSourcePointer source;
+  std::size_t offset = 0;         ///< of its first byte in the source, a `-` before it included
   std::vector<TermValue> values;  ///< of names, choices, patterns; of count: the set, then the classes; of a property: its values
   std::vector<std::int64_t> ids;  ///< sorted
   TermValue property;             ///< name of a field or attribute
@@ -101,7 +102,8 @@ struct SortColumn;
 struct Sort {
   const SortColumn* column = nullptr;
   ViewSourcePointer source;
-  TermValue property;  ///< name of the field or attribute, for the columns that take one
+  std::size_t offset = 0;  ///< of the column's name in the source
+  TermValue property;      ///< name of the field or attribute, for the columns that take one
   bool is_descending = false;
 };
 
@@ -125,6 +127,13 @@ struct ExpressionNode {
   std::vector<ExpressionNode> children;  ///< of the other kinds; one of a negation
 };
 
+/// The evaluation that a text asks for.
+struct NamedEvaluation {
+  std::string key;
+  ViewSourcePointer source;
+  std::size_t offset = 0;  ///< of the key in the source
+};
+
 struct View::Expression {
   std::string text;
   ExpressionNode root;  ///< all of nothing, which holds, when the text has no term
@@ -132,7 +141,7 @@ struct View::Expression {
   std::optional<Sort> sort;
   std::optional<std::uint64_t> limit;
   bool asks_evaluation = false;
-  std::optional<std::string> evaluation;  ///< key of the one that is asked; the newest when none is named
+  std::optional<NamedEvaluation> evaluation;  ///< the newest when none is named
 };
 
 /// `wrong_use` at a byte of a view's text; the position in its context is counted in characters from 1. A mistake in a saved view

@@ -178,13 +178,13 @@ class Parser {
     if (definition == nullptr) {
       fail(name_offset, unknown_term(name));
     }
+    if (definition->about.subject == TermSubject::saved) {
+      return saved_views(*definition, depth);
+    }
     count_term(begin);
     if (definition->about.subject == TermSubject::whole) {
       whole_term(*definition, begin, depth, is_negated);
       return std::nullopt;
-    }
-    if (definition->about.subject == TermSubject::saved) {
-      return saved_views(*definition, depth);
     }
     ExpressionNode node;
     node.kind = ExpressionNode::Kind::term;
@@ -192,6 +192,7 @@ class Parser {
     node.asks_samples = definition->about.subject == TermSubject::sample;
     node.term.definition = definition;
     node.term.source = source_;
+    node.term.offset = begin;
     read_operand(node.term);
     result_.sees_every_status |= definition->about.name == "status";
     result_.asks_evaluation |= definition->asks_evaluation;
@@ -204,7 +205,7 @@ class Parser {
     }
   }
 
-  /// Each view that is named, as a parenthesis with its text would be.
+  /// Each view that is named, as a parenthesis with its text would be. Each counts as a term.
   ExpressionNode saved_views(const TermDefinition& definition, int depth) {
     expect_colon(definition);
     ExpressionNode node;
@@ -240,7 +241,9 @@ class Parser {
     View::Expression saved = Parser(std::move(source), saved_, outer_depth_ + depth + 1, term_count_).parse();
     result_.sees_every_status |= saved.sees_every_status;
     result_.asks_evaluation |= saved.asks_evaluation;
-    use_evaluation(name.offset, std::move(saved.evaluation));
+    if (saved.evaluation) {
+      use_evaluation(name.offset, *std::move(saved.evaluation));
+    }
     named_.push_back({name.offset, std::move(saved.sort), saved.limit});
     return std::move(saved.root);
   }
@@ -319,14 +322,12 @@ class Parser {
   }
 
   /// All terms of a view, and of the saved views in it, ask the same evaluation.
-  void use_evaluation(std::size_t offset, std::optional<std::string> key) {
-    if (key && result_.evaluation && *key != *result_.evaluation) {
-      fail(offset, fmt::format("a second evaluation, \"{}\" beside \"{}\"; expected one at most", printable(*key),
-                               printable(*result_.evaluation)));
+  void use_evaluation(std::size_t offset, NamedEvaluation evaluation) {
+    if (result_.evaluation && evaluation.key != result_.evaluation->key) {
+      fail(offset, fmt::format("a second evaluation, \"{}\" beside \"{}\"; expected one at most", printable(evaluation.key),
+                               printable(result_.evaluation->key)));
     }
-    if (key) {
-      result_.evaluation = std::move(key);
-    }
+    result_.evaluation = std::move(evaluation);
   }
 
   void whole_term(const TermDefinition& definition, std::size_t begin, int depth, bool is_negated) {
@@ -341,7 +342,7 @@ class Parser {
       }
       expect_colon(definition);
       const TermValue key = value("the key of an evaluation");
-      use_evaluation(key.offset, key.text);
+      use_evaluation(key.offset, {key.text, source_, key.offset});
       result_.asks_evaluation = true;
       return;
     }
@@ -369,7 +370,7 @@ class Parser {
     if (found == sort_columns().end()) {
       fail(wanted.offset, unknown_name_message("sort column", "expected one of", wanted.text, names));
     }
-    Sort sort{&*found, source_, {}, is_negated};
+    Sort sort{&*found, source_, wanted.offset, {}, is_negated};
     if (found->takes_property) {
       if (!take(':')) {
         fail_expecting(fmt::format("\":\" and a name directly after {0}, as in sort:{0}:NAME", found->name));

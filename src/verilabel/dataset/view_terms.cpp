@@ -445,24 +445,24 @@ RowTest is_of_split(const BoundTerm& bound) {
   return is_one_of(columns.samples.split.rows(), std::move(is_wanted));
 }
 
-/// Labels of whole images have no box: it never holds for them.
+/// Never holds for a label without a box.
 RowTest compares_of_box(const BoundTerm& bound, const Column<double>& column) {
   return [test = compares(column.rows(), bound.term), kinds = bound.columns.labels.kind.rows()](RowRange rows, std::uint8_t* mask) {
     test(rows, mask);
     const LabelKind* kind = kinds.data() + rows.begin;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      mask[i] &= static_cast<std::uint8_t>(kind[i] != LabelKind::classification);
+      mask[i] &= static_cast<std::uint8_t>(has_box(kind[i]));
     }
   };
 }
 
-/// Of an image that nobody has seen the size is not known: it never holds.
+/// Never holds where the size is not known.
 RowTest compares_of_image(const BoundTerm& bound, const Column<std::int32_t>& pixels) {
   return [test = compares(pixels.rows(), bound.term), sizes = pixels.rows()](RowRange rows, std::uint8_t* mask) {
     test(rows, mask);
     const std::int32_t* size = sizes.data() + rows.begin;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      mask[i] &= static_cast<std::uint8_t>(size[i] > 0);
+      mask[i] &= static_cast<std::uint8_t>(is_known_side(size[i]));
     }
   };
 }
@@ -475,11 +475,12 @@ RowTest compares_evaluated(const BoundTerm& bound) {
 }
 
 /// Of samples; NaN where it is not known. Throws `wrong_use` where it is known of none.
-std::vector<double> brightness_of(const Columns& columns) {
+/// `offset` is where the source asks for it.
+std::vector<double> brightness_of(const Columns& columns, const ViewSource& source, std::size_t offset) {
   const PropertyColumns& fields = columns.sample_fields;
   const auto entries = fields.entries_of(kBrightnessField);
   if (!entries) {
-    throw Error(ErrorCode::wrong_use, "how bright the images are is not known yet; measure it with: verilabel import --brightness");
+    throw view_error(source, offset, "how bright the images are is not known yet; measure it with: verilabel import --brightness");
   }
   std::vector<double> brightness(columns.samples.size(), std::numeric_limits<double>::quiet_NaN());
   for (std::size_t i = entries->begin; i < entries->end; ++i) {
@@ -491,7 +492,7 @@ std::vector<double> brightness_of(const Columns& columns) {
 }
 
 RowTest is_as_bright(const BoundTerm& bound) {
-  const std::vector<double> brightness = brightness_of(bound.columns);
+  const std::vector<double> brightness = brightness_of(bound.columns, *bound.term.source, bound.term.offset);
   std::vector<std::uint8_t> flags(brightness.size(), 1);
   compares(std::span<const double>(brightness), bound.term)({0, flags.size()}, flags.data());
   return has_flag(std::move(flags));
@@ -676,12 +677,12 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 RowValue value_of_box(const Columns& columns, const Column<double>& column) {
   return [rows = column.rows(), kinds = columns.labels.kind.rows()](std::uint32_t row) {
-    return kinds[row] == LabelKind::classification ? kNone : rows[row];
+    return has_box(kinds[row]) ? rows[row] : kNone;
   };
 }
 
 RowValue value_of_image(const Column<std::int32_t>& pixels) {
-  return [rows = pixels.rows()](std::uint32_t row) { return rows[row] > 0 ? rows[row] : kNone; };
+  return [rows = pixels.rows()](std::uint32_t row) { return is_known_side(rows[row]) ? rows[row] : kNone; };
 }
 
 /// Equal texts have equal ranks.
@@ -744,8 +745,8 @@ std::span<const SortColumn> sort_columns() {
       {"width", kSample, [](const Columns& c, const Sort&) { return value_of_image(c.samples.width); }},
       {"height", kSample, [](const Columns& c, const Sort&) { return value_of_image(c.samples.height); }},
       {"brightness", kSample,
-       [](const Columns& c, const Sort&) -> RowValue {
-         return [values = brightness_of(c)](std::uint32_t row) { return values[row]; };
+       [](const Columns& c, const Sort& sort) -> RowValue {
+         return [values = brightness_of(c, *sort.source, sort.offset)](std::uint32_t row) { return values[row]; };
        }},
       {"path", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.path); }},
       {"name", kSample, [](const Columns& c, const Sort&) { return rank_of(c.samples.name); }},

@@ -502,15 +502,28 @@ TEST(View, TheSizeOfAnImageThatNobodyHasSeenIsNotKnown) {
 
 TEST(ViewMistakes, BrightnessThatWasNeverMeasuredIsAnErrorThatSaysHow) {
   Columns columns;
-  for (const char* text : {"brightness<40", "sort:brightness"}) {
-    try {
-      select_samples(View::parse(text), columns);
-      FAIL() << text;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::wrong_use);
-      EXPECT_THAT(error.message(), HasSubstr("verilabel import --brightness"));
-    }
+  const SavedViews saved = {{"dark", "name:a* -brightness>40", ""}};
+  const std::vector<Mistake> mistakes = {
+      {"brightness<40", "1", "verilabel import --brightness"},
+      {"name:a sort:brightness", "13", "verilabel import --brightness"},
+      {"name:a view:dark", "13", "in the saved view \"dark\", at 9: how bright the images are is not known yet"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    expect_mistake(mistake, [&] { select_samples(View::parse(mistake.text, saved), columns); });
   }
+}
+
+TEST(ViewMistakes, AnEvaluationThatIsNotThereIsNamedWhereItIsAskedFor) {
+  const SavedViews saved = {{"old", "outcome:fp eval:befor", ""}};
+  const auto ask = [&](const char* text, const std::vector<std::string_view>& existing) {
+    throw View::parse(text, saved).unknown_evaluation(existing);
+  };
+  expect_mistake(
+      {"outcome:fp eval:befor", "17", "unknown evaluation \"befor\"; did you mean \"before\"?; the evaluations: before, now"},
+      [&] { ask("outcome:fp eval:befor", {"before", "now"}); });
+  expect_mistake(
+      {"fn>0 view:old", "11", "in the saved view \"old\", at 17: unknown evaluation \"befor\"; the evaluations: none exists yet"},
+      [&] { ask("fn>0 view:old", {}); });
 }
 
 TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {
@@ -726,6 +739,14 @@ TEST(ViewSize, LongTextsAreAnswered) {
   EXPECT_THAT(select_samples(View::parse(terms), columns), ElementsAre(0, 1, 2, 3));
   expect_mistake({terms + " | id:1", std::to_string(terms.size() + 4), "more than 10000 terms"},
                  [&] { View::parse(terms + " | id:1"); });
+  const SavedViews saved = {{"all", "", ""}};
+  std::string names = "view:all";
+  for (int i = 1; i < 10'000; ++i) {
+    names += i % 2 == 0 ? " view:all" : ",all";
+  }
+  EXPECT_EQ(select_samples(View::parse(names, saved), columns).size(), 5U);
+  expect_mistake({names + ",all", std::to_string(names.size() + 2), "more than 10000 terms"},
+                 [&] { View::parse(names + ",all", saved); });
   EXPECT_THAT(select_samples(View::parse(fmt::format("name:{}", repeated("*a", 50'000))), columns), IsEmpty());
   EXPECT_EQ(select_samples(View::parse(fmt::format("name:{}", repeated("*", 200'000))), columns).size(), 5U);
   EXPECT_EQ(select_labels(View::parse(repeated(" ", 200'000)), columns).size(), 9U);

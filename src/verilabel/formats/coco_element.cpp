@@ -641,10 +641,8 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
       label.box_xywh_px = mask_box(*label.mask);
     }
   }
-  const Box& box = label.box_xywh_px;
-  if (!std::isfinite(box.x + box.w) || !std::isfinite(box.y + box.h) || !std::isfinite(box.w * box.h)) {
-    fail(RejectionReason::out_of_range, annotation.has_box ? "bbox" : "segmentation",
-         "the far corner or the area of the box is no finite number");
+  if (std::optional<std::string> fault = fault_of(label.box_xywh_px)) {
+    fail(RejectionReason::out_of_range, annotation.has_box ? "bbox" : "segmentation", *std::move(fault));
   }
 }
 

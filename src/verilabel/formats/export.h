@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,10 +63,12 @@ struct WriteOptions {
   ImageTransfer images = ImageTransfer::reference;
   bool with_unlabelled = false;  ///< also list images that are not labelled, which most trainers take for empty ones
   bool with_confidence = false;  ///< where it is one more column (YOLO, KITTI), which trainers do not read; others always keep it
-  std::string default_split = "train";  ///< of images without a split, for formats that need one
+  std::optional<std::string> default_split =
+      {};                               ///< of images without a split, for formats that need one; nothing: `kDefaultSplit`
   ProgressSink progress;                ///< of images
   const CancelToken* cancel = nullptr;  ///< polled; ends the writing with `interrupted`, and nothing is left behind
 };
+inline constexpr std::string_view kDefaultSplit = "train";
 
 /// One kind of thing that the format cannot hold, and how often it occurs.
 struct Loss {

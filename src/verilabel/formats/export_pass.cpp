@@ -91,6 +91,10 @@ void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, c
   lose("labels lose their tags", !exported.tags.empty(), holds.label_tags);
 }
 
+std::string split_of(const ExportImage& image, const WriteOptions& options) {
+  return image.split.empty() ? options.default_split.value_or(std::string(kDefaultSplit)) : image.split;
+}
+
 void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total) {
   constexpr std::int64_t kImagesBetweenReports = 256;
   if (options.cancel != nullptr && options.cancel->is_requested()) {

@@ -39,6 +39,9 @@ inline bool is_left_out(const ExportImage& image, const WriteOptions& options) {
   return image.state == SampleState::not_labelled && !options.with_unlabelled;
 }
 
+/// The split under which a format that needs one has the image.
+std::string split_of(const ExportImage& image, const WriteOptions& options);
+
 /// Tells progress and throws `interrupted` when the user asked to stop; cheap enough for every image.
 void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total);
 

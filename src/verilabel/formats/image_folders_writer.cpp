@@ -101,7 +101,7 @@ class ImageFoldersWriter {
         if (place.class_index >= 0) {
           check_class(classes_[static_cast<std::size_t>(place.class_index)].name);
           is_used[static_cast<std::size_t>(place.class_index)] = true;
-          place.split = split_of(image);
+          place.split = checked_split_of(image);
           place.name = safe_relative_name(image);
           count_image_losses(holds_, image, options_, losses_);
         } else {
@@ -156,8 +156,8 @@ class ImageFoldersWriter {
     return chosen == nullptr ? -1 : chosen->class_index;
   }
 
-  std::string split_of(const ExportImage& image) const {
-    const std::string& split = image.split.empty() ? options_.default_split : image.split;
+  std::string checked_split_of(const ExportImage& image) const {
+    std::string split = split_of(image, options_);
     if (split_of_folder(split).empty()) {
       throw Error(ErrorCode::wrong_use,
                   fmt::format("the folder of the split `{}` would be taken for a class; the splits of class folders are train, val "

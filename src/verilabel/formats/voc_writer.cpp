@@ -125,7 +125,7 @@ class VocWriter {
         report_.failures.push_back({image.name, *failure});
         continue;
       }
-      lists[split_of(image)].append(fs::path(name).replace_extension().native()).push_back('\n');
+      lists[split_of(image, options_)].append(fs::path(name).replace_extension().native()).push_back('\n');
       if (image.state == SampleState::not_labelled) {
         ++report_.images_unlabelled;
       } else {
@@ -149,8 +149,6 @@ class VocWriter {
   }
 
  private:
-  std::string split_of(const ExportImage& image) const { return image.split.empty() ? options_.default_split : image.split; }
-
   bool is_written(const ExportImage& image) const {
     return !is_left_out(image, options_) && can_be_listed(image.name) &&
            !(image.is_missing && options_.images != ImageTransfer::reference);

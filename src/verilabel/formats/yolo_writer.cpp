@@ -111,7 +111,7 @@ class YoloWriter {
         continue;
       }
       const fs::path& name = names_[static_cast<std::size_t>(index)];
-      const std::string split = split_of(image);
+      const std::string split = split_of(image, options_);
       if (const std::optional<std::string> failure =
               bring(image, folder / "images" / split / name, place / "images" / split / name)) {
         report_.failures.push_back({image.name, *failure});
@@ -136,9 +136,10 @@ class YoloWriter {
     }
     if (lists.empty()) {
       // A data.yaml that names no place for images is none, and the classes are still worth having.
-      lists.emplace(options_.default_split, "");
+      const std::string split = split_of({}, options_);
+      lists.emplace(split, "");
       if (options_.images != ImageTransfer::reference) {
-        make_folder(folder / "images" / options_.default_split);
+        make_folder(folder / "images" / split);
       }
     }
     for (const auto& [split, list] : lists) {
@@ -153,8 +154,6 @@ class YoloWriter {
   }
 
  private:
-  std::string split_of(const ExportImage& image) const { return image.split.empty() ? options_.default_split : image.split; }
-
   /// Where each image goes under `images/<split>`, and what is lost with images. Throws when two would share a label file.
   void plan() {
     std::unordered_map<std::string, std::string> taken;
@@ -192,7 +191,7 @@ class YoloWriter {
   }
 
   void check_split(const ExportImage& image) const {
-    const std::string split = split_of(image);
+    const std::string split = split_of(image, options_);
     const bool is_folder_name = !split.empty() && split != "." && split != ".." &&
                                 std::none_of(split.begin(), split.end(), [](char c) { return c == '/' || (c >= 0 && c < ' '); });
     if (!is_folder_name) {
@@ -204,7 +203,7 @@ class YoloWriter {
   /// Below `labels`. Images that are only referred to are told apart by their whole paths, since a list gives nothing else.
   fs::path label_file_of(const ExportImage& image, const fs::path& name) const {
     const bool is_listed = options_.images == ImageTransfer::reference;
-    fs::path file = fs::path(split_of(image)) / (is_listed ? image.path.lexically_normal().relative_path() : name);
+    fs::path file = fs::path(split_of(image, options_)) / (is_listed ? image.path.lexically_normal().relative_path() : name);
     return file.replace_extension(".txt");
   }
 

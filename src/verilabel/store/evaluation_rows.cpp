@@ -168,10 +168,7 @@ std::optional<EvaluationColumns> read_evaluation(Database& database, const std::
     find.bind(std::optional<std::int64_t>());
   }
   if (!find.step()) {
-    if (!key) {
-      return std::nullopt;
-    }
-    throw no_evaluation(database, *key);
+    return std::nullopt;
   }
   const std::int64_t id = find.integer(0);
   EvaluationColumns evaluation;

@@ -21,8 +21,8 @@ std::vector<EvaluationSummary> read_evaluations(Database& database);
 EvaluationTotals read_evaluation_totals(Database& database, std::string_view key);
 void remove_evaluation(Database& database, std::string_view key);
 
-/// The evaluation of that key, or the newest, by the rows of `columns`; nothing when there is none at all. What it says of labels
-/// and samples that the columns do not have yet is left out. Throws `wrong_use` for a key that does not exist.
+/// The evaluation of that key, or the newest, by the rows of `columns`; nothing when there is none. What it says of labels and
+/// samples that the columns do not have yet is left out.
 std::optional<EvaluationColumns> read_evaluation(Database& database, const std::optional<std::string>& key, const Columns& columns);
 
 }  // namespace verilabel::store

@@ -271,7 +271,19 @@ Columns Project::columns_for(const View& view) const {
   return columns;
 }
 void Project::take_evaluation(const View& view, Columns& columns) const {
-  columns.evaluation = view.asks_evaluation() ? store::read_evaluation(database(), view.evaluation_key(), columns) : std::nullopt;
+  columns.evaluation.reset();
+  if (!view.asks_evaluation()) {
+    return;
+  }
+  columns.evaluation = store::read_evaluation(database(), view.evaluation_key(), columns);
+  if (!columns.evaluation && view.evaluation_key()) {
+    const std::vector<EvaluationSummary> evaluations = store::read_evaluations(database());
+    std::vector<std::string_view> keys;
+    for (const EvaluationSummary& evaluation : evaluations) {
+      keys.emplace_back(evaluation.key);
+    }
+    throw view.unknown_evaluation(keys);
+  }
 }
 void Project::refresh(Columns& columns) const {
   columns.evaluation.reset();
@@ -324,13 +336,6 @@ std::int64_t Project::undo_import(ImportId import) {
 }
 
 namespace {
-
-/// Names are asked for in views, which are text. Throws `wrong_use`.
-void require_utf8(std::string_view what, std::string_view name) {
-  if (!is_utf8(name)) {
-    throw Error(ErrorCode::wrong_use, fmt::format("the name of {} must be UTF-8: {}", what, printable(name)));
-  }
-}
 
 /// Runs `sql`, of a tag and an id, for each thing; how many rows that changed.
 template <typename Ids>

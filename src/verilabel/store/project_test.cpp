@@ -22,7 +22,10 @@
 namespace verilabel {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 using ProjectTest = StoreTest;
 
@@ -474,7 +477,14 @@ TEST_F(ProjectTest, ViewsAskTheStoredEvaluations) {
   EXPECT_EQ(samples_where("fn=0 eval:first"), (Rows{0})) << "a sample that was not evaluated has no count";
   EXPECT_EQ(samples_where("-sort:f1 eval:first"), (Rows{0, 1, 2}));
   EXPECT_EQ(samples_where("-sort:fp limit:1"), (Rows{1}));
-  EXPECT_EQ(code_of([&] { labels_where("outcome:fp eval:third"); }), ErrorCode::wrong_use);
+  try {
+    labels_where("outcome:fp eval:third");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+    EXPECT_THAT(error.message(), HasSubstr("unknown evaluation \"third\""));
+    EXPECT_THAT(error.context(), Contains(Pair("position", "17")));
+  }
 
   Columns columns = project.columns_for(View::parse("outcome:fp"));
   project.refresh(columns);

@@ -227,7 +227,7 @@ void ExportOptions::validate() const {
                     form.holds.confidence ? "the format always has confidences" : "the format has no place for confidences"),
         {{"format", format}});
   }
-  if (default_split && !form.needs_splits) {
+  if (write.default_split && !form.needs_splits) {
     throw Error(ErrorCode::wrong_use, "images need no split in the format: leave --default-split out", {{"format", format}});
   }
   if (threshold && !std::isfinite(*threshold)) {
@@ -245,11 +245,9 @@ ExportReport export_set(Project& project, const ExportOptions& options) {
   }
   ProjectSource source(project, options, columns, *set);
   const Format& format = verilabel::format(options.format);
-  WriteOptions write = options.write;
-  write.default_split = options.default_split.value_or(write.default_split);
   ExportReport report{{}, source.hidden()};
   if (options.before_writing || options.is_dry_run) {
-    report.written.losses = format.losses(source, write);
+    report.written.losses = format.losses(source, options.write);
     if (options.before_writing) {
       options.before_writing(report);
     }
@@ -257,7 +255,7 @@ ExportReport export_set(Project& project, const ExportOptions& options) {
       return report;
     }
   }
-  report.written = format.write(options.output, source, write);
+  report.written = format.write(options.output, source, options.write);
   return report;
 }
 

@@ -36,8 +36,7 @@ struct ExportOptions {
   ClassMap class_map;  ///< from names of the project to names in the export
   /// Told what will be lost and what the view hides before anything is written.
   std::function<void(const ExportReport&)> before_writing;
-  bool is_dry_run = false;                   ///< ends there
-  std::optional<std::string> default_split;  ///< of images without a split, for formats that need one; else that of `write`
+  bool is_dry_run = false;  ///< ends there
   WriteOptions write;
 
   /// Throws `wrong_use`.

@@ -464,9 +464,7 @@ void ImportOptions::validate() const {
   if (!labels && !format.empty()) {
     throw Error(ErrorCode::wrong_use, "a format without labels: pass --labels PATH");
   }
-  if (!is_utf8(split)) {
-    throw Error(ErrorCode::wrong_use, fmt::format("the name of a split must be UTF-8: {}", printable(split)));
-  }
+  require_utf8("a split", split);
   if (!split.empty() && !images && !labels) {
     throw Error(ErrorCode::wrong_use, "a split without images and labels: metadata names splits in a column of its own");
   }

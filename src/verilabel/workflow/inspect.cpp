@@ -114,11 +114,10 @@ std::vector<ProjectStats::NamedHistogram> histograms_of(const Columns& columns, 
     }
     return values;
   };
-  // Labels of whole images have no box.
   const auto of_boxes = [&](const Column<double>& column) {
     std::vector<double> values = of_labels(column);
     for (std::size_t i = 0; i < values.size(); ++i) {
-      if (columns.labels.kind[label_rows[i]] == LabelKind::classification) {
+      if (!has_box(columns.labels.kind[label_rows[i]])) {
         values[i] = std::numeric_limits<double>::quiet_NaN();
       }
     }
@@ -137,8 +136,7 @@ std::vector<ProjectStats::NamedHistogram> histograms_of(const Columns& columns, 
   for (const std::uint32_t row : label_rows) {
     ++labels_of_sample[static_cast<std::size_t>(columns.labels.sample[row])];
   }
-  // The size of an image that nobody has seen is not 0 but unknown.
-  const auto size = [](std::int32_t pixels) { return pixels > 0 ? pixels : std::numeric_limits<double>::quiet_NaN(); };
+  const auto size = [](std::int32_t pixels) { return is_known_side(pixels) ? pixels : std::numeric_limits<double>::quiet_NaN(); };
   const SampleColumns& samples = columns.samples;
   const LabelColumns& labels = columns.labels;
   return {

@@ -15,9 +15,7 @@ void check_set_name(std::string_view set) {
   if (set.empty()) {
     throw Error(ErrorCode::wrong_use, "the label set needs a name");
   }
-  if (!is_utf8(set)) {
-    throw Error(ErrorCode::wrong_use, fmt::format("the name of a label set must be UTF-8: {}", printable(set)));
-  }
+  require_utf8("a label set", set);
   if (means_file(set)) {
     throw Error(ErrorCode::wrong_use,
                 fmt::format("a label set cannot be called `{}`: a name with / or .json at its end means a file", printable(set)));
