@@ -22,7 +22,7 @@ class Resume(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
 
-    def run_to(self, name, stop_at, seed=1):
+    def run_to(self, name, stop_at, seed=1, **words):
         settings = {"seed": seed, "steps": 12, "batch": 4, "rate": 0.01, "minutes": 10, "stop_at": stop_at}
         options = types.SimpleNamespace(out=self.folder / name, **settings)
         torch.manual_seed(seed)
@@ -32,18 +32,19 @@ class Resume(unittest.TestCase):
             x = torch.from_numpy(rng.normal(size=(4, 3))).float()
             return {"fit": (model(x)[:, 0] - x.sum(1)).square().mean()}
 
-        run = loop.Run(options, loop.Schedule(12, 4, 0.01, rise=2), model, {"of": "a test"})
+        run = loop.Run(options, loop.Schedule(12, 4, 0.01, rise=2), model, {"of": "a test"}, **words)
         run.go(losses_of)
         return run
 
     def test_goes_on_as_if_nothing_had_happened(self):
-        whole = self.run_to("whole", None)
-        self.run_to("parts", 5)
-        again = self.run_to("parts", None)
-        self.assertEqual(again.step, 12)
-        self.assertGreater(again.earlier_cpu_s, 0)
-        for one, other in zip(whole.average.model.state_dict().values(), again.average.model.state_dict().values()):
-            self.assertTrue(torch.equal(one, other))
+        for optimiser in (loop.Adam, loop.Muon):
+            whole = self.run_to(f"{optimiser} whole", None, optimiser=optimiser)
+            self.run_to(f"{optimiser} parts", 5, optimiser=optimiser)
+            again = self.run_to(f"{optimiser} parts", None, optimiser=optimiser)
+            self.assertEqual(again.step, 12)
+            self.assertGreater(again.earlier_cpu_s, 0)
+            for one, other in zip(whole.average.model.state_dict().values(), again.average.model.state_dict().values()):
+                self.assertTrue(torch.equal(one, other))
 
     def test_refuses_a_checkpoint_of_other_settings(self):
         self.run_to("parts", 5)
@@ -66,13 +67,15 @@ class Resume(unittest.TestCase):
 # What each process of a team runs: it draws four numbers of its own and writes its weights.
 MEMBER = """
 import sys, types, pathlib, torch, loop
-out, number = pathlib.Path(sys.argv[1]), sys.argv[2]
+out, number, asked_at = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 options = types.SimpleNamespace(out=out / "run", seed=1, steps=6, batch=8, rate=0.01, minutes=10, stop_at=None)
 torch.manual_seed(1)
 model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1))
 run = loop.Run(options, loop.Schedule(6, 8, 0.01, rise=2), model, {})
 
 def losses_of(rng):
+    if (number, run.step) == ("1", asked_at):
+        run.ask_to_stop()
     x = torch.from_numpy(rng.normal(size=(run.batch, 3))).float()
     return {"fit": (model(x)[:, 0] - x.sum(1)).square().mean()}
 
@@ -86,7 +89,8 @@ class Teams(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
 
-    def test_two_processes_go_the_steps_of_one_with_both_batches(self):
+    def run_members(self, asked_at=-1):
+        """What the two processes of a team wrote; the second of them is asked to stop in that step."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -94,9 +98,22 @@ class Teams(unittest.TestCase):
         members = []
         for number in ("0", "1"):
             environment = os.environ | settings | {"RANK": number}
-            members.append(subprocess.Popen([sys.executable, "-c", MEMBER, self.folder, number], env=environment))
+            members.append(subprocess.Popen([sys.executable, "-c", MEMBER, self.folder, number, str(asked_at)], env=environment))
         self.assertEqual([member.wait(100) for member in members], [0, 0])
-        found = [torch.load(self.folder / str(number), weights_only=True) for number in range(2)]
+        return [torch.load(self.folder / str(number), weights_only=True) for number in range(2)]
+
+    def test_all_stop_when_one_is_asked_to_and_go_on_together(self):
+        for _, _, step, _ in self.run_members(asked_at=2):
+            self.assertEqual(step, 3)
+        parts = self.run_members()
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        for (one, _, step, _), (other, _, _, _) in zip(parts, self.run_members()):
+            self.assertEqual(step, 6)
+            for name, values in one.items():
+                self.assertTrue(torch.equal(values, other[name]))
+
+    def test_two_processes_go_the_steps_of_one_with_both_batches(self):
+        found = self.run_members()
         torch.manual_seed(1)
         model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1))
         options = types.SimpleNamespace(out=self.folder / "one", seed=1, steps=6, batch=8, rate=0.01, minutes=10, stop_at=None)
@@ -118,7 +135,7 @@ class Teams(unittest.TestCase):
 
     def test_a_batch_that_does_not_divide_is_refused(self):
         code = "import os, loop; loop.Team = type('T', (), {'size': 3, 'number': 0});" + MEMBER
-        done = subprocess.run([sys.executable, "-c", code, self.folder, "0"], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", code, self.folder, "0", "-1"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("3 processes cannot share a batch of 8 evenly", done.stderr)
 

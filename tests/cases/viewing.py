@@ -195,6 +195,18 @@ class Viewing(ProgramCase):
         self.assertIn("field scene", text)
         self.error("stats", "--bins", "0", status=2)
 
+    def test_edges_of_a_histogram_have_the_digits_that_tell_them_apart(self):
+        for values, wanted in (
+            ((1, 2), ("1.25", "1.5", "1.75")),
+            ((1700000000, 1700000001), ("1700000000.2", "1700000000.5", "1700000000.8")),
+        ):
+            images = [{"id": n, "file_name": f"{n}.bmp", "fields": {"at": value}} for n, value in enumerate(values, 1)]
+            self.import_labels(write_json(self.scratch / "at.json", {"images": images, "categories": [], "annotations": []}))
+            lines = self.run_program("stats", "--bins", "4", as_json=False).out.decode().split("field at: 2 values")[1].splitlines()
+            edges = [line.split()[0::2][:2] for line in lines[1:5]]
+            self.assertEqual([low for low, _ in edges[1:]], list(wanted))
+            self.assertEqual([high for _, high in edges[:-1]], list(wanted))
+
     def test_many_values_of_a_field_are_counted_but_not_all_listed(self):
         for number in range(5, 65):
             write_bitmap(self.images / f"{number}.bmp", 100, 50)
