@@ -434,7 +434,8 @@ def read_fiftyone(path, _images):
 
     importer = FiftyOneDatasetImporter(str(path))
     importer.setup()
-    fields = fiftyone.core.odm.DatasetDocument.from_dict(dict(importer._dataset_dict)).sample_fields
+    dataset = fiftyone.core.odm.DatasetDocument.from_dict(dict(importer._dataset_dict))
+    fields = dataset.sample_fields
     kinds = {field.name: field.embedded_doc_type for field in fields}
     documents, _ = fiftyone.core.odm.import_collection(importer._samples_path, key="samples")
     images = {}
@@ -462,7 +463,7 @@ def read_fiftyone(path, _images):
                     label["mask"] = counts_of(whole)
                 labels.append(label)
         images[str(pathlib.Path(sample.filepath).relative_to(path / "data"))] = {"size": [width, height], "labels": labels}
-    return {"classes": None, "images": images}
+    return {"classes": list(dataset.classes["ground_truth"]), "images": images}
 
 
 READERS = {

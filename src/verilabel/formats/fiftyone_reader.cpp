@@ -25,6 +25,7 @@
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/json_stream.h"
 #include "verilabel/formats/numpy_mask.h"
+#include "verilabel/formats/source_fields.h"
 #include "verilabel/image/header.h"
 #include "verilabel/image/png.h"
 
@@ -183,6 +184,7 @@ class FiftyOneReader {
       find_label_fields();
     }
     choose_field();
+    announce_classes();
     JsonStream stream(file_);
     for_each_sample(stream, [&](const JsonValue& json) { batch_.add(sample_of(json)); });
     const ReadCounts counts = batch_.finish(file_);
@@ -298,6 +300,48 @@ class FiftyOneReader {
       std::string name;
       JsonWriter(name).begin_object().field(kFiftyOneFieldKey, field_).end_object();
       dataset_json_ = dataset_json_.empty() ? name : dataset_json_.substr(0, dataset_json_.size() - 1) + "," + name.substr(1);
+    }
+  }
+
+  /// The list of the field's classes, else that of all fields; else what older datasets have in `info`, where a user may keep
+  /// anything.
+  void announce_classes() {
+    const auto stated = [&](std::string_view object, std::string_view key, std::string name) -> std::optional<JsonValue> {
+      const std::string_view json = source_field(object, key);
+      return json.empty() || json == "null" ? std::nullopt : std::optional(JsonValue(json, std::move(name)));
+    };
+    const auto reject = [&](RejectionReason reason, std::string field, std::string message) {
+      batch_.reject(RejectedKind::label_class, {(root_ / "metadata.json").native()}, {},
+                    {reason, std::move(field), std::move(message)});
+    };
+    std::optional<JsonValue> names;
+    if (const auto by_field = stated(dataset_json_, "classes", "classes")) {
+      if (by_field->kind() == JsonKind::object) {
+        names = stated(by_field->raw(), field_, "classes." + field_);
+      } else {
+        reject(RejectionReason::malformed, "classes", fmt::format("{} is no object of lists, one a field", by_field->shown()));
+      }
+    }
+    if (!names) {
+      names = stated(dataset_json_, "default_classes", "default_classes");
+    }
+    if (!names) {
+      const std::string_view older = source_field(source_field(dataset_json_, "info"), "classes");
+      names = list_of_texts(older) ? std::optional(JsonValue(older, "info.classes")) : std::nullopt;
+    }
+    if (names && names->kind() != JsonKind::array) {
+      reject(RejectionReason::malformed, names->field(), fmt::format("{} is no list of the names of classes", names->shown()));
+      return;
+    }
+    for (const JsonValue& name : names ? names->elements() : std::vector<JsonValue>()) {
+      try {
+        if (name.text().empty()) {
+          name.fail(RejectionReason::missing_field, "the class has no name");
+        }
+        batch_.class_index(name.text());
+      } catch (const ElementFault& fault) {
+        reject(fault.reason, fault.field, fault.message);
+      }
     }
   }
 

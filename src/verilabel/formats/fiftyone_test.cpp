@@ -333,6 +333,79 @@ TEST(FiftyOne, CountsTagsThatPassForSplits) {
   EXPECT_THAT(losses[0].what, HasSubstr("a tag like a split"));
 }
 
+std::vector<std::string> names_of(const RecordingSink& sink) {
+  std::vector<std::string> names;
+  for (const SourceClass& item : sink.classes) {
+    names.push_back(item.name);
+  }
+  return names;
+}
+
+TEST(FiftyOne, ReadsTheListsOfClasses) {
+  const TemporaryFolder folder;
+  write_dataset(folder, R"({"_cls":"Classification","label":"sun"})");
+  const auto names_with = [&](std::string_view metadata) {
+    folder.write("metadata.json", metadata);
+    const RecordingSink sink = read(folder.path());
+    EXPECT_THAT(sink.rejections, IsEmpty()) << metadata;
+    return names_of(sink);
+  };
+  EXPECT_THAT(names_with(R"({"classes":{"other":["x"],"ground_truth":["rain","sun","rain"]},"default_classes":["y"]})"),
+              ElementsAre("rain", "sun"));
+  EXPECT_THAT(names_with(R"({"classes":{"ground_truth":[]},"default_classes":["y"]})"), ElementsAre("sun"));
+  EXPECT_THAT(names_with(R"({"classes":{"other":["x"]},"default_classes":["y"],"info":{"classes":["z"]}})"),
+              ElementsAre("y", "sun"));
+  EXPECT_THAT(names_with(R"({"classes":null,"default_classes":null,"info":{"classes":["z"]}})"), ElementsAre("z", "sun"));
+  EXPECT_THAT(names_with(R"({"info":{"classes":{"z":1}}})"), ElementsAre("sun"));
+  EXPECT_THAT(names_with("{}"), ElementsAre("sun"));
+}
+
+TEST(FiftyOne, RejectsMalformedListsOfClassesByTheirField) {
+  const TemporaryFolder folder;
+  write_dataset(folder, R"({"_cls":"Classification","label":"sun"})");
+  const std::tuple<const char*, std::vector<std::string>, std::vector<std::string>> cases[] = {
+      {R"({"classes":["rain"]})", {"classes"}, {"sun"}},
+      {R"({"classes":{"ground_truth":"rain"}})", {"classes.ground_truth"}, {"sun"}},
+      {R"({"classes":{"ground_truth":["rain",3,"",null,"fog"]}})",
+       {"classes.ground_truth[1]", "classes.ground_truth[2]", "classes.ground_truth[3]"},
+       {"rain", "fog", "sun"}},
+      {R"({"default_classes":{"a":1}})", {"default_classes"}, {"sun"}},
+  };
+  for (const auto& [metadata, fields, names] : cases) {
+    folder.write("metadata.json", metadata);
+    const RecordingSink sink = read(folder.path());
+    EXPECT_EQ(names_of(sink), names) << metadata;
+    EXPECT_EQ(sink.labels.size(), 1U);
+    std::vector<std::string> told;
+    for (const Rejection& rejection : sink.rejections) {
+      EXPECT_EQ(rejection.kind, RejectedKind::label_class);
+      EXPECT_THAT(rejection.file, testing::EndsWith("/metadata.json"));
+      told.push_back(rejection.field);
+    }
+    EXPECT_EQ(told, fields) << metadata;
+  }
+}
+
+TEST(FiftyOne, KeepsClassesWithoutLabels) {
+  const TemporaryFolder folder;
+  write_dataset(folder, R"({"_cls":"Classification","label":"sun"})");
+  folder.write("metadata.json",
+               R"({"classes":{"ground_truth":["rain","sun","a \"b\""],"other":["x"]},"default_classes":["y"],"mask_targets":{}})");
+  MemorySource source(read(folder.path()));
+  EXPECT_THAT(losses_of_fiftyone(source, {}), IsEmpty());
+  EXPECT_THAT(write_fiftyone(folder.path() / "again", source, {}).losses, IsEmpty());
+  const RecordingSink again = read(folder.path() / "again");
+  EXPECT_THAT(names_of(again), ElementsAre("rain", "sun", "a \"b\""));
+  const std::string metadata = read_file(folder.path() / "again/metadata.json");
+  EXPECT_THAT(metadata, HasSubstr(R"("classes":{"ground_truth":["rain","sun","a \"b\""],"other":["x"]})"));
+  EXPECT_THAT(metadata, HasSubstr(R"("default_classes":["y"])"));
+  EXPECT_THAT(metadata, HasSubstr(R"("mask_targets":{})"));
+  // Those of another format, whose set may have any name.
+  source.dataset = R"({"info":{},"classes":["no"]})";
+  write_fiftyone(folder.path() / "other", source, {});
+  EXPECT_THAT(names_of(read(folder.path() / "other")), ElementsAre("rain", "sun", "a \"b\""));
+}
+
 TEST(FiftyOne, CountsItsLossesBeforeItWritesAndSaysItsSchema) {
   MemorySource source;
   source.class_list = {{"cat", R"({"id":1})"}};

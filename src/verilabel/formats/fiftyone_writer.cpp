@@ -418,8 +418,22 @@ class FiftyOneWriter {
       }
     }
     json.end_array();
+    // All classes of the field, with and without labels. Those of other fields, and of all fields, stay as they came.
+    std::string lists;
+    JsonWriter classes(lists);
+    classes.begin_object().key(field_).begin_array();
+    for (const ExportClass& item : classes_) {
+      classes.value(item.name);
+    }
+    classes.end_array();
     if (is_ours) {
-      static constexpr std::string_view kOurs[] = {"media_type", "sample_fields", kFiftyOneFieldKey};
+      const std::string_view our_list[] = {field_};
+      add_source_fields(lists, stated("classes"), our_list);
+    }
+    classes.end_object();
+    json.key("classes").raw(lists);
+    if (is_ours) {
+      static constexpr std::string_view kOurs[] = {"media_type", "sample_fields", "classes", kFiftyOneFieldKey};
       add_source_fields(out, dataset_json_, kOurs);
     }
     json.end_object();

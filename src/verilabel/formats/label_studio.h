@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -9,6 +10,7 @@
 
 #include "verilabel/formats/export.h"
 #include "verilabel/formats/import.h"
+#include "verilabel/geometry/box.h"
 #include "verilabel/geometry/mask.h"
 
 namespace verilabel {
@@ -19,6 +21,23 @@ namespace verilabel {
 ReadCounts read_label_studio(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
 std::vector<Loss> losses_of_label_studio(ExportSource& source, const WriteOptions& options);
 WriteReport write_label_studio(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
+
+/// Percent of a side of the image. What is beyond all numbers is infinite.
+inline double percent_from_pixels(double pixels, std::int64_t side) {
+  const double percent = 100 * pixels / static_cast<double>(side);
+  return std::isfinite(percent) ? percent : pixels / static_cast<double>(side) * 100;
+}
+inline double pixels_from_percent(double percent, std::int64_t side) {
+  return percent * (static_cast<double>(side) / 100.0);
+}
+inline Box percent_from_box(const Box& box_xywh_px, std::int64_t width, std::int64_t height) {
+  return {percent_from_pixels(box_xywh_px.x, width), percent_from_pixels(box_xywh_px.y, height),
+          percent_from_pixels(box_xywh_px.w, width), percent_from_pixels(box_xywh_px.h, height)};
+}
+inline Box box_from_percent(const Box& percent, std::int64_t width, std::int64_t height) {
+  return {pixels_from_percent(percent.x, width), pixels_from_percent(percent.y, height), pixels_from_percent(percent.w, width),
+          pixels_from_percent(percent.h, height)};
+}
 
 /// The pixels of a brush: runs and single values, packed by bits, of red, green, blue and alpha in turn, row by row; inside is
 /// where alpha is not 0. The form is that of `rle-pack` of thi.ng/umbrella, which Label Studio uses. Throws `bad_data` for what

@@ -461,7 +461,7 @@ class LabelStudioReader {
       label.place = [points = std::move(points), size](Label& to, std::int32_t width, std::int32_t height) {
         Polygon polygon = points;
         for (std::size_t i = 0; i < polygon.size(); ++i) {
-          polygon[i] *= (i % 2 == 0 ? size.width.value_or(width) : size.height.value_or(height)) / 100.0;
+          polygon[i] = pixels_from_percent(polygon[i], i % 2 == 0 ? size.width.value_or(width) : size.height.value_or(height));
         }
         to.mask = Mask{std::vector<Polygon>{std::move(polygon)}};
         to.box_xywh_px = mask_box(*to.mask);
@@ -473,9 +473,7 @@ class LabelStudioReader {
                            fmt::format("width {} and height {} must not be negative", percent.w, percent.h)};
       }
       label.place = [percent, size](Label& to, std::int32_t width, std::int32_t height) {
-        const double across = size.width.value_or(width) / 100.0;
-        const double down = size.height.value_or(height) / 100.0;
-        to.box_xywh_px = {percent.x * across, percent.y * down, percent.w * across, percent.h * down};
+        to.box_xywh_px = box_from_percent(percent, size.width.value_or(width), size.height.value_or(height));
       };
     }
     if (label.place && size.width && size.height) {

@@ -453,6 +453,72 @@ TEST(LabelStudio, CountsItsLossesBeforeItWrites) {
   EXPECT_EQ(std::get<Rle>(sink.labels[1].label.mask->shape), rasterised(*parts.mask, 10, 10));
 }
 
+TEST(LabelStudio, CountsClassesThatNoWrittenLabelHas) {
+  MemorySource source;
+  source.class_list = {{"cat", ""}, {"dog", ""}, {"bird", ""}};
+  MemorySource::Sample sample;
+  sample.image.name = "a.jpg";
+  sample.image.path = "/n/a.jpg";
+  sample.image.width = sample.image.height = 10;
+  Label box;
+  box.box_xywh_px = {1, 1, 2, 2};
+  Label crowd = box;
+  crowd.is_crowd = true;
+  sample.labels = {{1, box, {}}, {2, crowd, {}}};
+  source.samples = {sample};
+  const TemporaryFolder folder;
+  const std::vector<Loss> losses = losses_of_label_studio(source, {});
+  const WriteReport report = write_label_studio(folder.path() / "e.json", source, {});
+  for (const std::vector<Loss>& told : {losses, report.losses}) {
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_THAT(told[1].what, HasSubstr("classes without a label are lost"));
+    EXPECT_EQ(told[1].count, 2);
+  }
+}
+
+TEST(LabelStudio, LeavesOutWhatIsBeyondAllNumbersAsPercent) {
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  MemorySource::Sample sample;
+  sample.image.name = "a.jpg";
+  sample.image.path = "/n/a.jpg";
+  sample.image.width = 1000;
+  sample.image.height = 10;
+  const auto box = [](Box box_xywh_px) {
+    Label label;
+    label.box_xywh_px = box_xywh_px;
+    return ExportLabel{0, label, {}};
+  };
+  Label outline;
+  outline.kind = LabelKind::mask;
+  outline.mask = Mask{std::vector<Polygon>{{0, 0, 1e308, 0, 0, 1}}};
+  outline.box_xywh_px = mask_box(*outline.mask);
+  Label far_down = outline;
+  far_down.mask = Mask{std::vector<Polygon>{{0, 0, 1, 0, 0, 1e308}}};
+  far_down.box_xywh_px = mask_box(*far_down.mask);
+  // 1e308 px are 1e307 % of a side of 1000 px, and 1e309 % of one of 10 px. 0.1 + 0.2 shows the order of operations.
+  sample.labels = {
+      box({1e308, 0, 1, 1}), box({0, -1e308, 1, 1}), {0, outline, {}}, {0, far_down, {}}, box({1.1, 0.1 + 0.2, 7, 0.7})};
+  source.samples = {sample};
+  const TemporaryFolder folder;
+  const std::vector<Loss> losses = losses_of_label_studio(source, {});
+  const WriteReport report = write_label_studio(folder.path() / "e.json", source, {});
+  for (const std::vector<Loss>& told : {losses, report.losses}) {
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_THAT(told[0].what, HasSubstr("beyond all numbers"));
+    EXPECT_EQ(told[0].count, 2);
+  }
+  EXPECT_EQ(report.labels_left_out, 2);
+  const RecordingSink sink = read(folder.path() / "e.json");
+  EXPECT_THAT(sink.rejections, IsEmpty());
+  ASSERT_EQ(sink.labels.size(), 3U);
+  EXPECT_NEAR(sink.labels[0].label.box_xywh_px.x / 1e308, 1, 1e-12);
+  EXPECT_NEAR(sink.labels[1].label.box_xywh_px.w / 1e308, 1, 1e-12);
+  EXPECT_THAT(read_file(folder.path() / "e.json"),
+              HasSubstr(fmt::format(R"("x":{},"y":{},"width":{},"height":{})", 100 * 1.1 / 1000, 100 * (0.1 + 0.2) / 10,
+                                    100.0 * 7 / 1000, 100 * 0.7 / 10)));
+}
+
 TEST(LabelStudio, RefusesFoldersAndCopiesAndKeepsTheOldFile) {
   const TemporaryFolder folder;
   MemorySource source;

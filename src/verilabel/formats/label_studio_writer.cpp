@@ -41,6 +41,9 @@ constexpr std::string_view kBoxesOfMasks =
 constexpr std::string_view kTaskIds = "images lose their id, because it is not that of a task or occurs twice";
 constexpr std::string_view kLabelIds = "labels get a new id, because theirs is not a text or occurs twice on their image";
 constexpr std::string_view kAnnotations = "images lose what was said about their annotation, since their labels are predictions";
+constexpr std::string_view kUnusedClasses =
+    "classes without a label are lost, since a list of tasks has no list of classes; the labelling interface beside it names them";
+constexpr std::string_view kFarAway = "labels whose coordinates are beyond all numbers as percent of their image are left out";
 constexpr std::string_view kNames = "image names and paths that are not UTF-8 are written with \\xNN for a byte";
 
 constexpr std::string_view kTaskFields[] = {"id", "data", "annotations", "predictions", "meta", "annotation", "prediction"};
@@ -121,7 +124,11 @@ std::optional<SourceField> image_field(std::string_view data) {
 class LabelStudioWriter {
  public:
   LabelStudioWriter(ExportSource& source, const WriteOptions& options)
-      : source_(source), options_(options), holds_(format("label_studio").holds), classes_(source.classes()) {}
+      : source_(source),
+        options_(options),
+        holds_(format("label_studio").holds),
+        classes_(source.classes()),
+        is_used_(classes_.size()) {}
 
   std::vector<Loss> losses() {
     std::string unused;
@@ -187,6 +194,7 @@ class LabelStudioWriter {
       ++report_.images;
       report_.images_unlabelled += image.state == SampleState::not_labelled ? 1 : 0;
     }
+    losses_.add(kUnusedClasses, std::count(is_used_.begin(), is_used_.end(), false));
     report_image(options_, stage, count, count);
   }
 
@@ -369,8 +377,12 @@ class LabelStudioWriter {
     if (has_parts && static_cast<std::uint64_t>(width * height) >= kMaxBrushPixels) {
       return leave_out(kNoPixels);
     }
+    if (!is_classification && rle == nullptr && !has_parts && !comes_back(label, width, height)) {
+      return leave_out(kFarAway);
+    }
     for (const ExportLabel& item : group) {
       count_label_losses(holds_, item, image, losses_);
+      is_used_[static_cast<std::size_t>(item.class_index)] = true;
     }
     losses_.add(kParts, has_parts ? 1 : 0);
     losses_.add(kBoxesOfMasks, label.mask && mask_box(*label.mask) != label.box_xywh_px ? 1 : 0);
@@ -387,17 +399,15 @@ class LabelStudioWriter {
     json.key("value").begin_object();
     std::vector<std::string_view> value_fields = {"rotation", kControls[index].type};
     if (index == rectangle) {
-      const Box& box = label.box_xywh_px;
-      const auto across = static_cast<double>(width);
-      const auto down = static_cast<double>(height);
-      json.field("x", 100 * box.x / across).field("y", 100 * box.y / down);
-      json.field("width", 100 * box.w / across).field("height", 100 * box.h / down).field("rotation", 0);
+      const Box percent = percent_from_box(label.box_xywh_px, width, height);
+      json.field("x", percent.x).field("y", percent.y);
+      json.field("width", percent.w).field("height", percent.h).field("rotation", 0);
       value_fields.insert(value_fields.end(), {"x", "y", "width", "height"});
     } else if (index == polygon) {
       json.key("points").begin_array();
       for (std::size_t i = 0; i < parts->front().size(); i += 2) {
-        json.begin_array().value(100 * parts->front()[i] / static_cast<double>(width));
-        json.value(100 * parts->front()[i + 1] / static_cast<double>(height)).end_array();
+        json.begin_array().value(percent_from_pixels(parts->front()[i], width));
+        json.value(percent_from_pixels(parts->front()[i + 1], height)).end_array();
       }
       json.end_array().field("closed", true);
       value_fields.insert(value_fields.end(), {"points", "closed"});
@@ -427,6 +437,25 @@ class LabelStudioWriter {
     add_source_fields(out, label.source_json, ours);
     json.end_object();
     return true;
+  }
+
+  /// Whether a reader makes a label of the percent that stand for the box, or for the outline of one part: they, and what they
+  /// become, may be beyond all numbers.
+  static bool comes_back(const Label& label, std::int64_t width, std::int64_t height) {
+    Label read;
+    if (!label.mask) {
+      read.box_xywh_px = box_from_percent(percent_from_box(label.box_xywh_px, width, height), width, height);
+      return !fault_of(read);
+    }
+    Polygon outline = std::get<std::vector<Polygon>>(label.mask->shape).front();
+    for (std::size_t i = 0; i < outline.size(); ++i) {
+      const std::int64_t side = i % 2 == 0 ? width : height;
+      outline[i] = pixels_from_percent(percent_from_pixels(outline[i], side), side);
+    }
+    read.kind = LabelKind::mask;
+    read.mask = Mask{std::vector<Polygon>{std::move(outline)}};
+    read.box_xywh_px = mask_box(*read.mask);
+    return !fault_of(read);
   }
 
   void add_names(const Label& label, ControlIndex index, JsonWriter& json) {
@@ -482,6 +511,7 @@ class LabelStudioWriter {
   const WriteOptions& options_;
   FormatHolds holds_;
   std::vector<ExportClass> classes_;
+  std::vector<bool> is_used_;
   LossCounts losses_;
   WriteReport report_;
   std::unordered_set<std::string> task_ids_;

@@ -383,9 +383,50 @@ TEST(OpenImagesWriter, GivesImagesOfOneNameTheirFolders) {
   write_open_images(folder.path() / "out", source, {});
   EXPECT_EQ(read_file(folder.path() / "out/annotations-human-imagelabels.csv"),
             "ImageID,Source,LabelName,Confidence\na/1,,cat,1\nb/1,,cat,1\n2,,cat,1\n");
-  source.samples[1].image.name = "a/1.png";
-  EXPECT_THROW(write_open_images(folder.path() / "out2", source, {}), Error);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(OpenImagesWriter, TellsAnImageFromAllOthersOfTheSource) {
+  Label label;
+  label.kind = LabelKind::classification;
+  label.confidence = 1;
+  const auto source_of = [&](const std::vector<std::pair<const char*, SampleState>>& images) {
+    MemorySource source;
+    source.class_list = {{"cat", ""}};
+    for (const auto& [name, state] : images) {
+      MemorySource::Sample sample;
+      sample.image.name = name;
+      sample.image.state = state;
+      if (state == SampleState::labelled) {
+        sample.labels = {{0, label, {}}};
+      }
+      source.samples.push_back(std::move(sample));
+    }
+    return source;
+  };
+  const SampleState labelled = SampleState::labelled;
+  const auto ids_of = [&](MemorySource source) {
+    const TemporaryFolder folder;
+    EXPECT_THAT(losses_of_open_images(source, {}), testing::IsEmpty());
+    write_open_images(folder.path() / "out", source, {});
+    std::vector<std::string> ids;
+    for (const SourceImage& image : read(folder.path() / "out").images) {
+      ids.push_back(image.name + (image.is_stem ? " without extension" : ""));
+    }
+    return ids;
+  };
+  // Nothing is written of the namesakes, which an import finds all the same.
+  EXPECT_THAT(ids_of(source_of({{"a/1.jpg", labelled}, {"b/1.jpg", SampleState::not_labelled}, {"b/2.jpg", labelled}})),
+              ElementsAre("a/1 without extension", "2 without extension"));
+  EXPECT_THAT(ids_of(source_of({{"a/1.jpg", labelled}, {"a/1.png", SampleState::not_labelled}})), ElementsAre("a/1.jpg"));
+  EXPECT_THAT(ids_of(source_of({{"a/1.jpg", labelled}, {"a/1.png", labelled}, {"1.jpg", labelled}})),
+              ElementsAre("a/1.jpg", "a/1.png", "1 without extension"));
+  // Without its extension, the name would be that of another file.
+  EXPECT_THAT(ids_of(source_of({{"a/1.tif.jpg", labelled}})), ElementsAre("a/1.tif.jpg"));
+  MemorySource untold = source_of({{"a/1", labelled}, {"a/1.png", SampleState::not_labelled}});
+  const TemporaryFolder folder;
+  EXPECT_THROW(losses_of_open_images(untold, {}), Error);
+  EXPECT_THROW(write_open_images(folder.path() / "out", untold, {}), Error);
+  EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 TEST(OpenImagesWriter, RefusesWhatCannotBeTold) {

@@ -26,6 +26,7 @@
 #include "verilabel/formats/export_folder.h"
 #include "verilabel/formats/export_pass.h"
 #include "verilabel/formats/format.h"
+#include "verilabel/formats/image_files.h"
 #include "verilabel/formats/open_images.h"
 #include "verilabel/formats/source_fields.h"
 
@@ -95,11 +96,14 @@ class OpenImagesWriter {
   /// Names of images and classes, the columns that are needed, and all that is lost, before anything is written.
   void plan() {
     name_classes();
-    std::unordered_map<std::string, int> uses;
+    std::vector<std::int64_t> written;
     const std::int64_t count = source_.image_count();
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
       const ExportImage image = source_.image(index);
+      // Those that are left out too: a reader looks for ids among all images of a project.
+      ++uses_of_short_id_[short_id(image)];
+      ++uses_of_long_id_[long_id(image)];
       if (is_left_out(image, options_)) {
         continue;
       }
@@ -111,17 +115,15 @@ class OpenImagesWriter {
       check_split(image);
       count_image_losses(holds_, image, options_, losses_);
       losses_.add(kNames, is_utf8(image.name) ? 0 : 1);
-      ++uses[short_id(image)];
+      written.push_back(index);
       for (const Row& row : rows) {
         for (const auto& [name, value] : row.more) {
           (row.is_box ? box_columns_ : label_columns_).insert(name);
         }
       }
     }
-    for (auto& [id, times] : uses) {
-      if (times > 1) {
-        shared_ids_.insert(id);
-      }
+    for (const std::int64_t index : written) {
+      id_of(source_.image(index));  // throws when there is none
     }
     count_dataset_losses(holds_, source_, losses_);
   }
@@ -134,7 +136,6 @@ class OpenImagesWriter {
   WriteReport write(const fs::path& folder) {
     write_classes(folder);
     LossCounts counted_already;
-    std::set<std::string> taken;  // of the ids that are not short
     const std::int64_t count = source_.image_count();
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "writing", index, count);
@@ -145,16 +146,7 @@ class OpenImagesWriter {
         ++report_.images_left_out;
         continue;
       }
-      std::string id = short_id(image);
-      if (shared_ids_.contains(id)) {
-        id = long_id(image);
-        if (!taken.insert(id).second) {
-          throw Error(
-              ErrorCode::wrong_use,
-              fmt::format("two images would have the id `{}`; leave one of them out, or export to another format", printable(id)),
-              {{"image", printable(image.name)}});
-        }
-      }
+      const std::string id = id_of(image);
       for (const Row& row : rows) {
         write_row(table(folder, image.split, row.is_box), id, row);
       }
@@ -204,12 +196,31 @@ class OpenImagesWriter {
     }
   }
 
-  /// Ids have no extension; images of one name keep the folders that tell them apart.
+  /// Without its extension.
   static std::string long_id(const ExportImage& image) {
     const std::string id = fs::path(image.name).replace_extension().native();
     return is_utf8(id) ? id : printable(id);
   }
   static std::string short_id(const ExportImage& image) { return fs::path(long_id(image)).filename().native(); }
+
+  /// Ids have no extension; images of one name keep the folders that tell them apart, and where those do not, or the name ends like
+  /// that of an image without its extension too, the extension. Throws when that is none of an image's, so that a reader would take
+  /// it for a name without one.
+  std::string id_of(const ExportImage& image) const {
+    if (std::string id = short_id(image); uses_of_short_id_.at(id) == 1 && !is_image_name(id)) {
+      return id;
+    }
+    if (std::string id = long_id(image); uses_of_long_id_.at(id) == 1 && !is_image_name(id)) {
+      return id;
+    }
+    if (!is_image_name(image.name)) {
+      throw Error(ErrorCode::wrong_use,
+                  fmt::format("the id `{}` would fit several images; give the image another name, or export to another format",
+                              printable(long_id(image))),
+                  {{"image", printable(image.name)}});
+    }
+    return is_utf8(image.name) ? image.name : printable(image.name);
+  }
 
   std::vector<Row> rows_of(std::int64_t index, const ExportImage& image, LossCounts& losses, WriteReport* report = nullptr) {
     std::vector<Row> rows;
@@ -385,7 +396,8 @@ class OpenImagesWriter {
   FormatHolds holds_;
   std::vector<ExportClass> classes_;
   std::vector<std::string> label_names_;
-  std::set<std::string> shared_ids_;
+  std::unordered_map<std::string, int> uses_of_short_id_;
+  std::unordered_map<std::string, int> uses_of_long_id_;
   std::set<std::string> box_columns_;  ///< beside those of Open Images
   std::set<std::string> label_columns_;
   std::map<std::string, std::unique_ptr<OpenTable>> tables_;

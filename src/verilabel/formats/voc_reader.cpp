@@ -240,7 +240,10 @@ class VocReader {
       throw Error(ErrorCode::wrong_use, "VOC labels are a folder of .xml files or one .xml file, and this is neither",
                   {{"path", path_.native()}});
     }
-    for (fs::path& file : is_single_ ? std::vector<fs::path>{path_} : files_under(path_, is_xml)) {
+    std::vector<fs::path> files = is_single_ ? std::vector<fs::path>{path_} : files_under(path_);
+    find_unlabelled(files);
+    std::erase_if(files, [](const fs::path& file) { return !is_xml(file); });
+    for (fs::path& file : files) {
       // The last folder called Annotations is where names begin, wherever in the path it stands.
       std::vector<fs::path> parts(file.begin(), file.end());
       const auto last = std::find(parts.rbegin(), parts.rend(), "Annotations");
@@ -257,8 +260,27 @@ class VocReader {
       folder.annotated.insert(stem);
       files_.push_back({std::move(file), std::move(stem), &folder});
     }
-    if (files_.empty()) {
-      throw Error(ErrorCode::bad_data, "there is no .xml file in this folder", {{"path", path_.native()}});
+    if (files_.empty() && folders_.empty()) {
+      throw Error(ErrorCode::bad_data, "there is no .xml file in this folder, and no Annotations beside lists in ImageSets/Main",
+                  {{"path", path_.native()}});
+    }
+  }
+
+  /// Folders with lists of images, none of which may be labelled: their Annotations is there, and may be empty.
+  void find_unlabelled(const std::vector<fs::path>& files) {
+    const auto add = [&](const fs::path& root) {
+      if (fs::is_directory(root / "Annotations")) {
+        folder_at(root, true);
+      }
+    };
+    if (!is_single_ && path_.filename() == "Annotations" && fs::is_directory(path_.parent_path() / "ImageSets" / "Main")) {
+      add(path_.parent_path());
+    }
+    for (const fs::path& file : files) {
+      const fs::path lists = file.parent_path();
+      if (has_extension(file, ".txt") && lists.filename() == "Main" && lists.parent_path().filename() == "ImageSets") {
+        add(lists.parent_path().parent_path());
+      }
     }
   }
 

@@ -282,6 +282,63 @@ TEST(VocReader, ReadsTheDevkitsFolders) {
   EXPECT_EQ(single.images.at(0).path, (folder.path() / root / "JPEGImages/sub/3.jpg").native());
 }
 
+TEST(VocReader, ReadsADatasetOfUnlabelledImages) {
+  const TemporaryFolder folder;
+  for (const char* const root : {"devkit/VOC2007", "devkit/VOC2012"}) {
+    fs::create_directories(folder.path() / root / "Annotations");
+  }
+  folder.write("devkit/VOC2007/JPEGImages/s/1.jpg", "");
+  folder.write("devkit/VOC2007/ImageSets/Main/train.txt", "s/1\n");
+  folder.write("devkit/VOC2007/labelmap.txt", "cat:::\n");
+  folder.write("devkit/VOC2012/ImageSets/Main/val.txt", "2\n");
+  const auto told = [&](const fs::path& path) {
+    const RecordingSink sink = read(folder.path() / path);
+    EXPECT_EQ(sink.rejections.size(), 0U);
+    std::vector<std::string> lines;
+    for (const SourceImage& image : sink.images) {
+      EXPECT_FALSE(image.is_labelled);
+      lines.push_back(fmt::format("{} {}", image.name, image.split));
+    }
+    return lines;
+  };
+  EXPECT_THAT(told("devkit"), ElementsAre("s/1.jpg train", "2 val"));
+  EXPECT_THAT(told("devkit/VOC2007/Annotations"), ElementsAre("s/1.jpg train"));
+  EXPECT_EQ(read(folder.path() / "devkit").classes.at(0).name, "cat");
+  // Beside annotated ones.
+  folder.write("devkit/VOC2007/Annotations/s/1.xml", annotation("", "1.jpg"));
+  const RecordingSink both = read(folder.path() / "devkit");
+  ASSERT_EQ(both.images.size(), 2U);
+  EXPECT_TRUE(both.images[0].is_labelled);
+  EXPECT_EQ(both.images[1].name, "2");
+  // Lists alone may be those of anything.
+  fs::remove(folder.path() / "devkit/VOC2012/Annotations");
+  EXPECT_THROW(told("devkit/VOC2012"), Error);
+}
+
+TEST(VocWriter, UnlabelledImagesAloneComeBack) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  MemorySource::Sample sample;
+  sample.image.name = "d/1.jpg";
+  sample.image.path = folder.write("1.jpg", "x");
+  sample.image.state = SampleState::not_labelled;
+  source.samples = {sample};
+  for (const ImageTransfer images : {ImageTransfer::reference, ImageTransfer::copy}) {
+    WriteOptions options;
+    options.with_unlabelled = true;
+    options.images = images;
+    const fs::path out = folder.path() / name_of(images);
+    EXPECT_EQ(write_voc(out, source, options).images_unlabelled, 1);
+    const RecordingSink sink = read(out);
+    ASSERT_EQ(sink.images.size(), 1U);
+    EXPECT_EQ(sink.images[0].name, images == ImageTransfer::copy ? "d/1.jpg" : "d/1");
+    EXPECT_FALSE(sink.images[0].is_labelled);
+    EXPECT_EQ(sink.images[0].split, "train");
+    EXPECT_EQ(sink.classes.at(0).name, "cat");
+  }
+}
+
 TEST(VocReader, FindsNoImageOutsideItsFolder) {
   const TemporaryFolder folder;
   folder.write("secret.jpg", "");
