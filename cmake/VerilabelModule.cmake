@@ -11,7 +11,8 @@ function(verilabel_configure_target target)
     if(NOT "thread" IN_LIST VERILABEL_SANITIZE)
       target_compile_options(${target} PRIVATE -fno-sanitize-recover=all)
     endif()
-    target_link_options(${target} PRIVATE -fsanitize=${sanitizers})
+    # Old tags: OpenCV too gets the TBB of OpenVINO's wheel, because that of Debian 12 ends the process under a sanitizer.
+    target_link_options(${target} PRIVATE -fsanitize=${sanitizers} -Wl,--disable-new-dtags)
   endif()
   if(VERILABEL_FUZZERS)
     # What libFuzzer steers by, and the library's own checks of indices.
