@@ -425,6 +425,10 @@ class CvatWriter {
     Box box;
     if (polygons != nullptr && polygons->size() == 1) {
       box = mask_box(*label.mask);
+      if (fault_of(box)) {
+        reason = kBeyondNumbers;
+        return std::nullopt;
+      }
       shape = Shape{"polygon", {{"points", points_of(polygons->front())}}};
     } else {
       if (image.width <= 0 || image.height <= 0) {

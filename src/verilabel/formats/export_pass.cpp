@@ -56,6 +56,11 @@ std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, co
              : std::optional<std::string_view>("labels that are boxes or masks, which the format cannot hold, are left out");
 }
 
+bool has_sound_corners(const Box& box_xywh_px) {
+  const Box& box = box_xywh_px;
+  return !fault_of(Box{box.x, box.y, box.x + box.w - box.x, box.y + box.h - box.y});
+}
+
 void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses) {
   losses.add("fields about the dataset as a whole (info, licenses) are lost",
              holds.ids_and_unknown_fields || source.dataset_json().empty() ? 0 : 1);

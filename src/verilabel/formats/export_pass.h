@@ -26,6 +26,11 @@ class LossCounts {
 /// is then at least a box.
 std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, const Label& label);
 
+/// Why a label is left out whose box a reader would not take: see `fault_of(Box)`.
+inline constexpr std::string_view kBeyondNumbers = "labels whose corners or area would be beyond all numbers are left out";
+/// Whether a reader that knows two corners of the box takes it.
+bool has_sound_corners(const Box& box_xywh_px);
+
 /// What the dataset as a whole, an image, a label (that is not left out) have and the format has no room for, in the same words for
 /// every format.
 void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses);

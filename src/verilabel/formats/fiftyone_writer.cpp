@@ -60,6 +60,16 @@ bool is_same_box(const Box& a, const Box& b) {
          std::abs(a.h - b.h) <= kTolerance;
 }
 
+Box fractions_of(const Box& box_xywh_px, const ExportImage& image) {
+  const Box& box = box_xywh_px;
+  return {box.x / image.width, box.y / image.height, box.w / image.width, box.h / image.height};
+}
+
+/// As a reader has it.
+Box box_from(const Box& fractions, const ExportImage& image) {
+  return {fractions.x * image.width, fractions.y * image.height, fractions.w * image.width, fractions.h * image.height};
+}
+
 bool is_scalar(std::string_view json) {
   return JsonValue(json, "").is_scalar();
 }
@@ -347,6 +357,9 @@ class FiftyOneWriter {
         losses_.add(kOutlines, rle == nullptr ? 1 : 0);
         losses_.add(kBoxesOfMasks, is_same_box(box, label.box_xywh_px) ? 0 : 1);
       }
+      if (fault_of(box_from(fractions_of(box, image), image))) {
+        return leave_out(kBeyondNumbers);
+      }
     }
     const FormatHolds holds = holds_of(label.source_json);
     count_label_losses(holds, exported, image, losses_);
@@ -366,8 +379,9 @@ class FiftyOneWriter {
     }
     json.end_array().field("label", classes_[static_cast<std::size_t>(exported.class_index)].name);
     if (!is_classification) {
-      json.key("bounding_box").begin_array().value(box.x / image.width).value(box.y / image.height);
-      json.value(box.w / image.width).value(box.h / image.height).end_array();
+      const Box fractions = fractions_of(box, image);
+      json.key("bounding_box").begin_array().value(fractions.x).value(fractions.y);
+      json.value(fractions.w).value(fractions.h).end_array();
     }
     if (crop) {
       json.key("mask").begin_object().key("$binary").begin_object();

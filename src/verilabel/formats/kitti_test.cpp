@@ -328,6 +328,29 @@ TEST(KittiWriter, CountsWhatItCannotHoldBeforeWriting) {
             "DontCare -1 1 1 0 0 0 0 -1 -1 -1 -1000 -1000 -1000 -10\nCar -1 -1 -10 0 0 0 0 -1 -1 -1 -1000 -1000 -1000 -10\n");
 }
 
+TEST(KittiWriter, CountsImagesThatAnImportCannotTellApart) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  for (const auto& [name, state] :
+       {std::pair("d/1.jpg", SampleState::labelled_empty), std::pair("d/1.png", SampleState::not_labelled),
+        std::pair("d/2.jpg", SampleState::labelled_empty), std::pair("2.png", SampleState::not_labelled)}) {
+    MemorySource::Sample& sample = source.samples.emplace_back();
+    sample.image.name = name;
+    sample.image.path = folder.write(fs::path("images") / name, "x");
+    sample.image.state = state;
+  }
+  WriteOptions options;
+  for (const std::vector<Loss>& losses :
+       {losses_of_kitti(source, options), write_kitti(folder.path() / "out", source, options).losses}) {
+    ASSERT_EQ(losses.size(), 1U);
+    EXPECT_THAT(losses[0].what, HasSubstr("share their name without extension"));
+    EXPECT_EQ(losses[0].count, 1);
+  }
+  // With the images there is nothing to look for.
+  options.images = ImageTransfer::copy;
+  EXPECT_EQ(losses_of_kitti(source, options).size(), 0U);
+}
+
 TEST(KittiWriter, LinesHaveNoScoreUnlessItIsAskedFor) {
   const TemporaryFolder folder;
   MemorySource source = source_with(folder);

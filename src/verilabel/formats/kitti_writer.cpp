@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,8 @@ constexpr std::string_view kConfidence = "labels lose their confidence; --with-c
 constexpr std::string_view kFlags = "labels get KITTI's degree 1 or 0 for an `occluded` or `truncated` that is true or false";
 constexpr std::string_view kUnlabelledWithoutFile =
     "images that are not labelled are left out: only label files are written; copy or link the images to keep them";
+constexpr std::string_view kNamesakes =
+    "images share their name without extension with one of which nothing is written, so that an import cannot tell which is meant";
 constexpr std::string_view kUnusedClasses = "classes without a label are lost, since KITTI has no list of classes";
 
 std::optional<double> number_from(std::string_view json) {
@@ -174,17 +177,16 @@ class KittiWriter {
   /// What is lost with images and what cannot be told at all, before anything is written.
   void plan() {
     std::unordered_map<std::string, std::string> taken;
+    std::unordered_set<std::string> not_written;
     const bool has_unusable_class =
         std::any_of(classes_.begin(), classes_.end(), [](const ExportClass& item) { return !is_one_word(item.name); });
     const std::int64_t count = source_.image_count();
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
       const ExportImage image = source_.image(index);
-      if (is_left_out(image, options_)) {
-        continue;
-      }
       if (!is_written(image)) {
-        losses_.add(kUnlabelledWithoutFile);
+        losses_.add(kUnlabelledWithoutFile, is_left_out(image, options_) ? 0 : 1);
+        not_written.insert(relative_name(image).replace_extension().native());
         continue;
       }
       check_split(image);
@@ -200,6 +202,10 @@ class KittiWriter {
         check_classes(index, image);
       }
       count_image_losses(holds_, image, options_, losses_);
+    }
+    if (options_.images == ImageTransfer::reference) {
+      losses_.add(kNamesakes,
+                  std::ranges::count_if(taken, [&](const auto& written) { return not_written.contains(written.first); }));
     }
     count_dataset_losses(holds_, source_, losses_);
     count_class_losses(classes_, losses_);
@@ -262,7 +268,11 @@ class KittiWriter {
       return;
     }
     for (const ExportLabel& exported : source_.labels(index)) {
-      if (const auto reason = reason_to_leave_out(holds_, exported.label)) {
+      std::optional<std::string_view> reason = reason_to_leave_out(holds_, exported.label);
+      if (!reason && !has_sound_corners(exported.label.box_xywh_px)) {
+        reason = kBeyondNumbers;
+      }
+      if (reason) {
         losses_.add(*reason);
         ++report_.labels_left_out;
         continue;

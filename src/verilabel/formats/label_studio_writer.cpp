@@ -43,7 +43,6 @@ constexpr std::string_view kLabelIds = "labels get a new id, because theirs is n
 constexpr std::string_view kAnnotations = "images lose what was said about their annotation, since their labels are predictions";
 constexpr std::string_view kUnusedClasses =
     "classes without a label are lost, since a list of tasks has no list of classes; the labelling interface beside it names them";
-constexpr std::string_view kFarAway = "labels whose coordinates are beyond all numbers as percent of their image are left out";
 constexpr std::string_view kNames = "image names and paths that are not UTF-8 are written with \\xNN for a byte";
 
 constexpr std::string_view kTaskFields[] = {"id", "data", "annotations", "predictions", "meta", "annotation", "prediction"};
@@ -378,7 +377,7 @@ class LabelStudioWriter {
       return leave_out(kNoPixels);
     }
     if (!is_classification && rle == nullptr && !has_parts && !comes_back(label, width, height)) {
-      return leave_out(kFarAway);
+      return leave_out(kBeyondNumbers);
     }
     for (const ExportLabel& item : group) {
       count_label_losses(holds_, item, image, losses_);

@@ -156,7 +156,7 @@ class LabelmeReader {
       for (std::size_t begin = 0; begin < text.size();) {
         const std::size_t end = std::min(text.find('\n', begin), text.size());
         const std::string name(trimmed(std::string_view(text).substr(begin, end - begin)));
-        if (!name.empty() && name != "__ignore__" && name != "_background_") {
+        if (is_labelme_class_line(name)) {
           batch_.class_index(name);
         }
         begin = end + 1;

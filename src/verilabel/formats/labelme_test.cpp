@@ -375,7 +375,7 @@ TEST(Labelme, CountsItsLossesBeforeItWrites) {
     told.push_back(fmt::format("{} {}", losses[i].count, losses[i].what.substr(0, 28)));
   }
   EXPECT_THAT(told,
-              ElementsAre("1 fields about the dataset as ", "1 classes lose the id and the ", "1 classes whose name has sever",
+              ElementsAre("1 fields about the dataset as ", "1 classes lose the id and the ", "1 classes whose name a line of",
                           "1 labels lose the area that wa", "1 crowd labels, which the form", "1 labels that are classificati",
                           "2 masks lose the box that was ", "1 labels get a new group, beca", "1 labels whose mask is of anot"));
   const RecordingSink sink = read(folder.path() / "out");

@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kBoxesOfMasks = "masks lose the box that was stated for them: labelme knows their points only";
 constexpr std::string_view kGroups = "labels get a new group, because another label of their class is in theirs";
 constexpr std::string_view kMaskSizes = "labels whose mask is of another size than their image are left out";
-constexpr std::string_view kNames = "classes whose name has several lines are not in labels.txt";
+constexpr std::string_view kNames = "classes whose name a line of labels.txt cannot hold are named by their labels only";
 
 constexpr std::string_view kImageFields[] = {"version",    "flags",  "shapes", "imagePath", "imageData", "imageHeight",
                                              "imageWidth", "fields", "tags",   "split",     "labelled"};
@@ -162,15 +162,13 @@ class LabelmeWriter {
     of_dataset.ids_and_unknown_fields = false;  // there is no file about the whole
     count_dataset_losses(of_dataset, source_, losses_);
     count_class_losses(classes_, losses_);
-    losses_.add(kNames, std::count_if(classes_.begin(), classes_.end(), has_several_lines));
+    losses_.add(kNames, std::ranges::count_if(classes_, [](const ExportClass& item) { return !is_labelme_class_line(item.name); }));
   }
-
-  static bool has_several_lines(const ExportClass& item) { return item.name.find_first_of("\r\n") != std::string::npos; }
 
   std::string class_list() const {
     std::string text;
     for (const ExportClass& item : classes_) {
-      if (!has_several_lines(item)) {
+      if (is_labelme_class_line(item.name)) {
         text.append(item.name).push_back('\n');
       }
     }
@@ -236,6 +234,10 @@ class LabelmeWriter {
     if (rle != nullptr &&
         (static_cast<std::int64_t>(rle->width) != image.width || static_cast<std::int64_t>(rle->height) != image.height)) {
       losses_.add(kMaskSizes);
+      return false;
+    }
+    if (label.mask ? fault_of(mask_box(*label.mask)).has_value() : !has_sound_corners(label.box_xywh_px)) {
+      losses_.add(kBeyondNumbers);
       return false;
     }
     count_label_losses(holds_, exported, image, losses_);

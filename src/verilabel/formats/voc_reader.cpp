@@ -273,8 +273,9 @@ class VocReader {
         folder_at(root, true);
       }
     };
-    if (!is_single_ && path_.filename() == "Annotations" && fs::is_directory(path_.parent_path() / "ImageSets" / "Main")) {
-      add(path_.parent_path());
+    const fs::path own = path_.filename() == "Annotations" ? path_.parent_path() : path_;
+    if (!is_single_ && fs::is_directory(own / "ImageSets" / "Main")) {
+      add(own);
     }
     for (const fs::path& file : files) {
       const fs::path lists = file.parent_path();
