@@ -11,6 +11,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/formats/json_scan.h"
 #include "verilabel/formats/json_stream.h"
+#include "verilabel/formats/number_text.h"
 #include "verilabel/formats/source_fields.h"
 
 namespace verilabel {
@@ -53,18 +54,20 @@ std::string shown(ondemand::value value) {
   if (digits.starts_with("NaN") || digits.starts_with("nan") || digits.starts_with("Inf") || digits.starts_with("inf")) {
     fail(RejectionReason::not_finite, field, fmt::format("{} is not a finite number", token));
   }
-  if (!digits.empty() && digits.front() >= '0' && digits.front() <= '9') {
+  if (is_json_number(trimmed(value.raw_json_token()))) {
     fail(RejectionReason::out_of_range, field, fmt::format("{} is not a number that can be represented", token));
   }
   fail(RejectionReason::malformed, field, fmt::format("{} is not a number", token));
 }
 
+/// Not by `get_double`: that of simdjson 3.0 gives a wrong number for more than 19 digits behind a leading zero.
 double number(ondemand::value value, std::string_view field) {
-  double result = 0;
-  if (value.get_double().get(result) != simdjson::SUCCESS) {
+  const std::string_view token = trimmed(value.raw_json_token());
+  const NumberText result = read_number(token);
+  if (!is_json_number(token) || result.is_too_large) {
     fail_number(value, field);
   }
-  return result;
+  return result.value;
 }
 
 bool is_null(ondemand::value& value) {
@@ -293,7 +296,13 @@ struct CocoElementParser::Implementation {
           check(array.raw_json().get(raw), field);
         }
         raw = trimmed(raw);
-        check(tree_parser.parse(raw.data(), raw.size()).error(), field);
+        if (const auto error = tree_parser.parse(raw.data(), raw.size()).error(); error != simdjson::SUCCESS) {
+          if (const std::string_view too_large = first_too_large(raw); error == simdjson::NUMBER_ERROR && !too_large.empty()) {
+            fail(RejectionReason::out_of_range, field,
+                 fmt::format("{} is not a number that can be represented", JsonValue(too_large, {}).shown()));
+          }
+          fail_json(error, field);
+        }
         return raw;
       }
       case ondemand::json_type::string: {
@@ -303,16 +312,8 @@ struct CocoElementParser::Implementation {
         return trimmed(raw);
       }
       case ondemand::json_type::number: {
-        raw = value.raw_json_token();
-        ondemand::number parsed;
-        // A number beyond 64 bits is valid JSON and is kept as it stands.
-        if (value.get_number().get(parsed) != simdjson::SUCCESS) {
-          // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is given, without the space at the end
-          check(tree_parser.parse(raw.data(), trimmed(raw).size()).error() == simdjson::SUCCESS ? simdjson::SUCCESS
-                                                                                                : simdjson::NUMBER_ERROR,
-                field);
-        }
-        return trimmed(raw);
+        number(value, field);
+        return trimmed(value.raw_json_token());
       }
       case ondemand::json_type::boolean: {
         bool parsed = false;
@@ -613,6 +614,7 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
       }
       seen.add(attributes, key);
       label.attributes_json = parse.verbatim(value, key);
+      JsonObject(JsonValue(label.attributes_json, "attributes"));  // throws for an attribute that stands twice
     } else if (key == "tags" && parse.keep == Keep::everything) {
       seen.add(tags_field, key);
       parse.take_tags(value, key, annotation.tags, unknown);
@@ -651,7 +653,7 @@ void CocoElementParser::parse_image(std::string_view element, CocoId& id, Source
   image = {};
   std::string fields;
   VerbatimFields unknown(fields);
-  enum : unsigned { image_id_field, file_name, width, height, tags_of_image, fields_of_image };
+  enum : unsigned { image_id_field, file_name, width, height, split, labelled, tags_of_image, fields_of_image };
   SeenFields seen;
   parse.for_each_field(element, unknown, [&](std::string_view key, ondemand::value& value) {
     ondemand::json_type type;
@@ -669,8 +671,10 @@ void CocoElementParser::parse_image(std::string_view element, CocoId& id, Source
         (is_width ? image.width : image.height) = parse.size(value, key);
       }
     } else if (key == "split" && type == ondemand::json_type::string) {
+      seen.add(split, key);
       image.split = parse.text(value, key);
     } else if (key == "labelled" && type == ondemand::json_type::boolean) {
+      seen.add(labelled, key);
       image.is_labelled = parse.flag(value, key);
     } else if (key == "tags") {
       seen.add(tags_of_image, key);

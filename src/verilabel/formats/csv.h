@@ -61,7 +61,8 @@ std::string_view trimmed(std::string_view text);
 std::vector<std::string> parts_from_csv(std::string_view text);
 
 /// The JSON of a value in a table: `true`, `false` (also `True`, `TRUE` and so on), `null`, JSON's numbers and texts in quotes are
-/// what they are in JSON, lists and objects too when `may_nest`, and anything else is a text.
+/// what they are in JSON, lists and objects too when `may_nest`, and anything else is a text. Numbers may be too large for a
+/// double.
 std::string json_from_csv(std::string_view text, bool may_nest);
 /// What `json_from_csv` makes the value of: texts bare unless they would be taken for something else.
 std::string csv_from_json(std::string_view json, bool may_nest);

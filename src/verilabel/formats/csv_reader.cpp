@@ -21,6 +21,7 @@
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/csv.h"
 #include "verilabel/formats/csv_stream.h"
+#include "verilabel/formats/number_text.h"
 #include "verilabel/formats/row_fault.h"
 #include "verilabel/formats/row_names.h"
 
@@ -439,20 +440,35 @@ class CsvReader {
         image.is_labelled = flag_of(text(CsvRole::labelled), place(CsvRole::labelled));
       }
     });
-    image.fields_json = object_of(header_.fields, [](std::string_view value) { return json_from_csv(value, false); });
+    image.fields_json = object_of(header_.fields, [&](std::string_view value, std::size_t column) {
+      std::optional<std::string> json;
+      optional_part([&] { json = value_of(value, column, false); });
+      return json;
+    });
   }
 
-  /// The columns that are not empty as a JSON object, or an empty text.
+  /// The JSON of a value. Throws `RowFault` when no double holds a number in it.
+  std::string value_of(std::string_view text, std::size_t column, bool may_nest) const {
+    std::string json = json_from_csv(text, may_nest);
+    if (const std::string_view number = first_too_large(json); !number.empty()) {
+      throw RowFault{RejectionReason::out_of_range, name_of(place(column)),
+                     fmt::format("`{}` is not a number that can be represented; a text stands in JSON's quotes", shown(number))};
+    }
+    return json;
+  }
+
+  /// The columns that are not empty, and have a value, as a JSON object, or an empty text.
   template <typename ToJson>
   std::string object_of(const std::vector<NamedColumn>& columns, ToJson&& to_json) const {
     std::string out;
     JsonWriter json(out);
     for (const NamedColumn& column : columns) {
-      if (const std::string_view value = stream_.fields()[column.column]; !value.empty()) {
+      const std::string_view text = stream_.fields()[column.column];
+      if (const std::optional<std::string> value = text.empty() ? std::nullopt : to_json(text, column.column)) {
         if (out.empty()) {
           json.begin_object();
         }
-        json.key(column.name).raw(to_json(value));
+        json.key(column.name).raw(*value);
       }
     }
     if (!out.empty()) {
@@ -462,10 +478,10 @@ class CsvReader {
   }
 
   std::string unknown_columns() const {
-    return object_of(header_.unknown, [](std::string_view value) {
+    return object_of(header_.unknown, [](std::string_view value, std::size_t) {
       std::string out;
       JsonWriter(out).value(value);
-      return out;
+      return std::optional(std::move(out));
     });
   }
 
@@ -517,7 +533,9 @@ class CsvReader {
                        fmt::format("the area {} is negative", *label.area_px)};
       }
     }
-    label.attributes_json = object_of(header_.attributes, [](std::string_view value) { return json_from_csv(value, true); });
+    label.attributes_json = object_of(header_.attributes, [&](std::string_view value, std::size_t column) {
+      return std::optional(value_of(value, column, true));
+    });
     label.source_json = unknown_columns();
     pending.imported.tags = parts_from_csv(text(CsvRole::label_tags));
     return pending;

@@ -188,6 +188,48 @@ TEST(CsvReader, RejectsRowsOneByOne) {
   EXPECT_EQ(read("image,label,crowd,area\na.jpg,cat,maybe,\na.jpg,cat,,-1\n").rejections.size(), 2U);
 }
 
+TEST(CsvReader, RejectsValuesThatNoDoubleHolds) {
+  const std::string many = "1" + std::string(400, '0');
+  for (const std::string& value : {std::string("1e999"), "-" + many, std::string("\"{\"\"a\"\":1e999}\""), std::string("[1e999]"),
+                                   "\"[1,{\"\"b\"\":[" + many + "]}]\""}) {
+    const RecordingSink sink = read("image,label,attribute.v,field.f\na.jpg,cat,1,\nb.jpg,cat," + value + ",\n");
+    EXPECT_EQ(sink.labels.size(), 1U) << value;
+    ASSERT_EQ(sink.rejections.size(), 1U) << value;
+    EXPECT_EQ(sink.rejections[0].kind, RejectedKind::label);
+    EXPECT_EQ(sink.rejections[0].reason, RejectionReason::out_of_range);
+    EXPECT_EQ(sink.rejections[0].field, "column 3 (attribute.v)");
+    EXPECT_EQ(sink.rejections[0].line, 3U);
+  }
+  // A field is not what the label hangs on.
+  const RecordingSink sink = read("image,label,field.f,field.g\na.jpg,cat,1e999,2\n");
+  EXPECT_EQ(sink.labels.size(), 1U);
+  EXPECT_EQ(sink.images.at(0).fields_json, R"({"g":2})");
+  ASSERT_EQ(sink.rejections.size(), 1U);
+  EXPECT_EQ(sink.rejections[0].kind, RejectedKind::field);
+  EXPECT_EQ(sink.rejections[0].field, "column 3 (field.f)");
+  // What only looks like JSON is a text, and what is too small is 0.
+  for (const auto& [value, json] :
+       {std::pair("{hello}", R"({"v":"{hello}"})"), std::pair("[draft] x", R"({"v":"[draft] x"})"),
+        std::pair("[1e999 x]", R"({"v":"[1e999 x]"})"), std::pair("{1e999}", R"({"v":"{1e999}"})"),
+        std::pair("\"\"\"1e999\"\"\"", R"({"v":"1e999"})"), std::pair("\"[\"\"1e999\"\"]\"", R"({"v":["1e999"]})"),
+        std::pair("[1e-999]", R"({"v":[1e-999]})"), std::pair("x1e999", R"({"v":"x1e999"})")}) {
+    const RecordingSink taken = read("image,label,attribute.v\na.jpg,cat," + std::string(value) + "\n");
+    ASSERT_EQ(taken.labels.size(), 1U) << value;
+    EXPECT_EQ(taken.labels[0].label.attributes_json, json);
+  }
+  // A text that would be taken for such a value stands in quotes.
+  for (const char* const quoted : {R"("[1e999]")", R"("1e999")", R"("{\"a\":1e999}")"}) {
+    EXPECT_EQ(csv_from_json(quoted, true), quoted);
+    EXPECT_EQ(json_from_csv(quoted, true), quoted);
+  }
+  // As many as a cell may hold, in no more than linear time.
+  std::string long_list = "[1e999";
+  while (long_list.size() < 1'000'000) {
+    long_list += " ,1e999";
+  }
+  EXPECT_EQ(read("image;label;attribute.v\na.jpg;cat;" + long_list + "]\n").rejections.size(), 1U);
+}
+
 TEST(CsvReader, KeepsWhatTheFirstRowOfAnImageSays) {
   ReadCounts counts;
   const RecordingSink sink = read(

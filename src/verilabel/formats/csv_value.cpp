@@ -8,6 +8,7 @@
 
 #include "verilabel/base/json_writer.h"
 #include "verilabel/formats/csv.h"
+#include "verilabel/formats/number_text.h"
 
 namespace verilabel {
 namespace {
@@ -56,41 +57,6 @@ constexpr std::pair<std::string_view, CsvRole> kRoles[] = {
     {"label_tags", CsvRole::label_tags},
 };
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-/// RFC 8259, section 6.
-bool is_json_number(std::string_view text) {
-  std::size_t at = text.starts_with('-') ? 1 : 0;
-  const auto digits = [&] {
-    const std::size_t begin = at;
-    while (at < text.size() && is_digit(text[at])) {
-      ++at;
-    }
-    return at - begin;
-  };
-  const bool begins_with_zero = at < text.size() && text[at] == '0';
-  const std::size_t whole = digits();
-  if (whole == 0 || (begins_with_zero && whole > 1)) {
-    return false;
-  }
-  if (at < text.size() && text[at] == '.') {
-    ++at;
-    if (digits() == 0) {
-      return false;
-    }
-  }
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    ++at;
-    at += at < text.size() && (text[at] == '+' || text[at] == '-') ? 1 : 0;
-    if (digits() == 0) {
-      return false;
-    }
-  }
-  return at == text.size();
-}
-
 /// As other programs write what JSON has in small letters.
 constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"True", "true"}, {"TRUE", "true"}, {"False", "false"}, {"FALSE", "false"}};
@@ -108,7 +74,18 @@ bool is_json_value(std::string_view text, bool may_nest) {
   const bool is_closed =
       text.size() >= 2 && ((text.front() == '"' && text.back() == '"') || (may_nest && text.front() == '{' && text.back() == '}') ||
                            (may_nest && text.front() == '[' && text.back() == ']'));
-  return is_closed && nlohmann::json::accept(text);
+  if (!is_closed || first_too_large(text).empty()) {
+    return is_closed && nlohmann::json::accept(text);
+  }
+  // The parser takes a number that no double holds for a fault of the text.
+  std::string within_bounds;
+  std::string_view rest = text;
+  for (std::string_view number = first_too_large(rest); !number.empty(); number = first_too_large(rest)) {
+    const auto before = static_cast<std::size_t>(number.data() - rest.data());
+    within_bounds.append(rest.substr(0, before)).append("0");
+    rest.remove_prefix(before + number.size());
+  }
+  return nlohmann::json::accept(within_bounds.append(rest));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/cvat.h"
 #include "verilabel/formats/image_files.h"
+#include "verilabel/formats/number_text.h"
 #include "verilabel/formats/xml_json.h"
 #include "verilabel/formats/xml_label.h"
 #include "verilabel/formats/xml_stream.h"
@@ -242,17 +243,20 @@ class CvatReader {
   void open_zip(const fs::path& file) {
     const ZipArchive archive(file);
     std::vector<std::size_t> found;
+    std::optional<std::size_t> at_top;
     for (std::size_t index = 0; index < archive.names().size(); ++index) {
       const std::string& name = archive.names()[index];
       if (!is_safe_entry_name(name)) {
         reject(RejectedKind::field, {}, printable(name), {},
                {RejectionReason::malformed, "", "the name leads outside the archive; nothing is unpacked, and it is not read"});
       } else if (name == kAnnotations) {
-        found = {index};
-        break;
+        at_top = at_top.value_or(index);
       } else if (name.ends_with("/" + std::string(kAnnotations))) {
         found.push_back(index);
       }
+    }
+    if (at_top) {
+      found = {*at_top};
     }
     if (found.size() != 1) {
       throw Error(ErrorCode::bad_data,
@@ -293,6 +297,11 @@ class CvatReader {
 
   /// The classes, and the rest of what the file says about itself.
   void take_meta(XmlElement& meta) {
+    if (std::exchange(has_meta_, true)) {
+      reject(RejectedKind::field, meta.line, "meta", {},
+             {RejectionReason::malformed, "", "the element stands twice; the first is taken"});
+      return;
+    }
     if (meta.is_too_large) {
       throw fault(meta.line, "<meta> is larger than 64 MB, which no labels file needs");
     }
@@ -318,7 +327,11 @@ class CvatReader {
     for (const XmlElement& child : element.children) {
       if (child.name == "labels") {
         for (const XmlElement& label : child.children) {
-          take_label(label);
+          try {
+            take_label(label);
+          } catch (const XmlFault& fault) {
+            reject(RejectedKind::label_class, label.line, "meta.labels.label", {}, fault);
+          }
         }
       }
     }
@@ -329,11 +342,9 @@ class CvatReader {
   }
 
   void take_label(const XmlElement& label) {
-    const XmlElement* const name = child_of(label, "name");
+    const XmlElement* const name = single_child(label, "name");
     if (label.name != "label" || name == nullptr || trimmed_xml(name->text).empty()) {
-      reject(RejectedKind::label_class, label.line, "meta.labels.label", {},
-             {RejectionReason::missing_field, "name", "a label of the task has no name"});
-      return;
+      throw XmlFault{RejectionReason::missing_field, "name", "a label of the task has no name"};
     }
     const std::string class_name = name->text;
     if (child_of(label, "parent") != nullptr) {
@@ -363,13 +374,20 @@ class CvatReader {
 
   void take_types(const std::string& class_name, const XmlElement& attributes) {
     for (const XmlElement& attribute : attributes.children) {
-      const XmlElement* const name = child_of(attribute, "name");
-      const XmlElement* const type = child_of(attribute, "input_type");
-      if (name != nullptr && type != nullptr) {
-        const std::string_view text = trimmed_xml(type->text);
-        types_[class_name][name->text] = text == "checkbox" ? InputType::checkbox
-                                         : text == "number" ? InputType::number
-                                                            : InputType::text;
+      try {
+        const XmlElement* const name = single_child(attribute, "name");
+        const XmlElement* const type = single_child(attribute, "input_type");
+        if (name != nullptr && type != nullptr) {
+          const std::string_view text = trimmed_xml(type->text);
+          const InputType input = text == "checkbox" ? InputType::checkbox : text == "number" ? InputType::number : InputType::text;
+          if (!types_[class_name].try_emplace(name->text, input).second) {
+            throw XmlFault{
+                RejectionReason::duplicate_name, "name",
+                fmt::format("the label has two attributes called `{}`; the type of the first is taken", shown_xml(name->text))};
+          }
+        }
+      } catch (const XmlFault& fault) {
+        reject(RejectedKind::field, attribute.line, "meta.labels.label.attributes.attribute", {}, fault);
       }
     }
   }
@@ -417,7 +435,7 @@ class CvatReader {
                   fmt::format("`{}` is not a size in pixels; the size is taken from the image", shown_xml(value))});
         }
       } else if (name == "id") {
-        image.source_id = is_json_number(value) ? value : std::string();
+        image.source_id = is_json_number(value) && !read_number(value).is_too_large ? value : std::string();
         if (image.source_id.empty()) {
           JsonWriter(image.source_id).value(value);
         }
@@ -593,7 +611,7 @@ class CvatReader {
     if (type == InputType::checkbox && (text == "true" || text == "True" || text == "false" || text == "False")) {
       return attributes.add_json(name, text == "true" || text == "True" ? "true" : "false");
     }
-    if (type == InputType::number && is_json_number(text)) {
+    if (type == InputType::number && is_json_number(text) && !read_number(text).is_too_large) {
       return attributes.add_json(name, text);
     }
     return attributes.add_text(name, value);
@@ -652,6 +670,7 @@ class CvatReader {
   std::unique_ptr<XmlStream> stream_;
   std::int64_t total_bytes_ = 0;
   std::int64_t next_image_ = 0;
+  bool has_meta_ = false;
   std::string dataset_json_;
   std::unordered_map<std::string, std::int32_t> class_index_;
   std::unordered_map<std::string, std::unordered_map<std::string, InputType>> types_;

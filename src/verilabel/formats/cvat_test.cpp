@@ -235,6 +235,36 @@ TEST(CvatReader, CountsWhatItDoesNotKnow) {
   EXPECT_EQ(counts.images_rejected, 2);
 }
 
+TEST(CvatReader, NamesWhatStandsTwice) {
+  const TemporaryFolder folder;
+  const std::string meta =
+      "<meta><task><labels><label><name>cat</name><name>dog</name></label><label><name>car</name><attributes>"
+      "<attribute><name>a</name><input_type>number</input_type></attribute>"
+      "<attribute><name>a</name><input_type>text</input_type></attribute>"
+      "<attribute><name>b</name><input_type>number</input_type><input_type>text</input_type></attribute>"
+      "</attributes></label></labels></task></meta>\n<meta><task><labels><label><name>bus</name></label></labels></task></meta>";
+  const std::string box =
+      R"(<box label="car" xtl="1" ytl="2" xbr="3" ybr="4"><attribute name="a">7</attribute><attribute name="b">7</attribute></box>)";
+  const RecordingSink sink = read(folder.write("a.xml", document(image(box), meta)));
+  ASSERT_EQ(sink.labels.size(), 1U);
+  EXPECT_EQ(sink.labels[0].label.attributes_json, R"({"a":7,"b":"7"})");
+  ASSERT_EQ(sink.classes.size(), 1U);
+  std::vector<std::string> told;
+  for (const Rejection& rejection : sink.rejections) {
+    told.push_back(fmt::format("{} {} {}", name_of(rejection.kind), name_of(rejection.reason), rejection.field));
+  }
+  EXPECT_THAT(told, ElementsAre("class malformed meta.labels.label.name",
+                                "field duplicate_name meta.labels.label.attributes.attribute.name",
+                                "field malformed meta.labels.label.attributes.attribute.input_type", "field malformed meta"));
+
+  // XML itself forbids an attribute twice.
+  const Error error =
+      error_of(folder.write("b.xml", document(image(R"(<box label="car" xtl="1" xtl="2" ytl="2" xbr="3" ybr="4"/>)"))));
+  EXPECT_EQ(error.code(), ErrorCode::bad_data);
+  EXPECT_THAT(error.message(), HasSubstr("duplicate attribute"));
+  EXPECT_THAT(error.context(), testing::Contains(testing::Key("line")));
+}
+
 TEST(CvatReader, RefusesWhatIsNoSetOfLabelledImages) {
   const TemporaryFolder folder;
   const auto code_of = [&](const std::string& text) { return error_of(folder.write("a.xml", text)).code(); };
@@ -295,6 +325,11 @@ TEST(CvatReader, ReadsArchivesAndUnpacksNothing) {
   EXPECT_EQ(sink.labels.size(), 1U);
   EXPECT_EQ(counts.others_rejected, 4);
   EXPECT_THAT(sink.rejections.at(0).message, HasSubstr("outside the archive"));
+  // Wherever in the archive they stand.
+  const RecordingSink behind = read(archive("h.zip", {"annotations.xml", "../../up.sh", "x\\..\\..\\y.jpg", "images/b.jpg"}));
+  EXPECT_EQ(behind.labels.size(), 1U);
+  ASSERT_EQ(behind.rejections.size(), 2U);
+  EXPECT_EQ(behind.rejections[0].field, "../../up.sh");
   EXPECT_EQ(error_of(archive("f.zip", {"../annotations.xml"})).code(), ErrorCode::bad_data);
   EXPECT_FALSE(fs::exists(folder.path().parent_path() / "annotations.xml"));
 

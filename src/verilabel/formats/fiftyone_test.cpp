@@ -186,6 +186,8 @@ TEST(FiftyOne, RejectsWhatItCannotTakeByByteAndField) {
       {R"("label":"a")", RejectionReason::missing_field, ".bounding_box"},
       {R"("bounding_box":[0,0,1,1])", RejectionReason::missing_field, ".label"},
       {R"("label":null,"bounding_box":[0,0,1,1])", RejectionReason::missing_field, ".label"},
+      {R"("label":"a","bounding_box":[0,0,1,1],"label":"b")", RejectionReason::malformed, ".label"},
+      {R"("label":"a","bounding_box":[0,0,1,1],"bounding_box":[0,0,1,1])", RejectionReason::malformed, ".bounding_box"},
       {R"("label":"a","bounding_box":[0,0,1])", RejectionReason::malformed, ".bounding_box"},
       {R"("label":"a","bounding_box":[0,0,-1,1])", RejectionReason::out_of_range, ".bounding_box"},
       {R"("label":"a","bounding_box":[0,NaN,1,1])", RejectionReason::not_finite, ".bounding_box[1]"},

@@ -125,7 +125,8 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
         sink_.on_labels(std::exchange(labels, {}));
       }
     } catch (ElementFault& fault) {
-      reject(RejectedKind::label, pending.place, pending.image.name, std::move(fault));
+      reject(RejectedKind::label, {pending.place.file, item.byte_offset ? item.byte_offset : pending.place.byte_offset},
+             pending.image.name, std::move(fault));
     }
   }
 }

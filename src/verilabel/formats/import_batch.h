@@ -26,7 +26,8 @@ struct PendingLabel {
   std::int32_t class_index = 0;
   Label label;
   std::vector<std::string> tags = {};
-  std::string field = {};  ///< what a rejection names
+  std::string field = {};                         ///< what a rejection names
+  std::optional<std::uint64_t> byte_offset = {};  ///< likewise, where it is not that of its image
   /// Completes the label once the size of the upright image is known, for formats of relative coordinates. Throws `ElementFault`.
   std::function<void(Label& label, std::int32_t width, std::int32_t height)> place = {};
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <deque>
 #include <system_error>
 #include <unordered_set>
 
@@ -12,6 +13,7 @@
 #include "verilabel/base/utf8.h"
 #include "verilabel/dataset/properties.h"
 #include "verilabel/formats/json_scan.h"
+#include "verilabel/formats/number_text.h"
 
 namespace verilabel {
 namespace {
@@ -21,39 +23,6 @@ constexpr double kMaxExactInteger = 9007199254740992.0;  // 2^53
 bool is_valid_json(std::string_view json) {
   static thread_local simdjson::dom::parser parser;
   return parser.parse(json.data(), json.size()).error() == simdjson::SUCCESS;
-}
-
-/// Whether a number has the form of JSON: no sign `+`, no zero in front, digits on both sides of a point.
-bool has_form_of_number(std::string_view token) {
-  const char* at = token.data();
-  const char* const end = at + token.size();
-  const auto digits = [&] {
-    const char* const begin = at;
-    while (at != end && *at >= '0' && *at <= '9') {
-      ++at;
-    }
-    return at - begin;
-  };
-  at += at != end && *at == '-' ? 1 : 0;
-  const char* const first = at;
-  const std::ptrdiff_t whole = digits();
-  if (whole == 0 || (whole > 1 && *first == '0')) {
-    return false;
-  }
-  if (at != end && *at == '.') {
-    ++at;
-    if (digits() == 0) {
-      return false;
-    }
-  }
-  if (at != end && (*at == 'e' || *at == 'E')) {
-    ++at;
-    at += at != end && (*at == '+' || *at == '-') ? 1 : 0;
-    if (digits() == 0) {
-      return false;
-    }
-  }
-  return at == end;
 }
 
 /// Steps over the brackets, commas and, in objects, keys of a value, by quotes and brackets alone.
@@ -68,7 +37,7 @@ class Walk {
     if (at_ != end_ && *at_ == closing_) {
       ++at_;
       if (skip_json_space(at_, end_) != end_) {
-        value_.fail(RejectionReason::malformed, "this is not valid JSON: something follows the closing bracket");
+        fail("something follows the closing bracket");
       }
       return false;
     }
@@ -79,18 +48,25 @@ class Walk {
     return true;
   }
   std::string_view key() {
+    at_ = skip_json_space(at_, end_);
+    const char* const begin = at_;
     const std::string_view key = element();
     if (key.size() < 2 || key.front() != '"') {
-      value_.fail(RejectionReason::malformed, "this is not valid JSON: a key in quotes is needed");
+      at_ = begin;
+      fail("a key in quotes is needed");
     }
     step(':');
     return key.substr(1, key.size() - 2);
   }
   std::string_view element() {
-    const char* const begin = skip_json_space(at_, end_);
+    at_ = skip_json_space(at_, end_);
+    const char* const begin = at_;
     const char* const element_end = JsonValueScan().run(begin, end_);
-    if (element_end == nullptr || element_end == begin) {
-      value_.fail(RejectionReason::malformed, "this is not valid JSON: a value is needed");
+    if (element_end == begin || begin == end_) {
+      fail("a value is needed");
+    }
+    if (element_end == nullptr) {
+      fail("the value that begins here has no end: a bracket or quote is missing, or the rest of it");
     }
     at_ = element_end;
     return {begin, static_cast<std::size_t>(element_end - begin)};
@@ -100,9 +76,13 @@ class Walk {
   void step(char wanted) {
     at_ = skip_json_space(at_, end_);
     if (at_ == end_ || *at_ != wanted) {
-      value_.fail(RejectionReason::malformed, fmt::format("this is not valid JSON: `{}` is needed", wanted));
+      fail(fmt::format("`{}` is needed", wanted));
     }
     ++at_;
+  }
+  [[noreturn]] void fail(std::string_view what) const {
+    value_.fail_at({at_, static_cast<std::size_t>(end_ - at_)}, RejectionReason::malformed,
+                   fmt::format("this is not valid JSON: {}", what));
   }
 
   const JsonValue& value_;
@@ -132,8 +112,8 @@ JsonKind JsonValue::kind() const {
   }
 }
 
-void JsonValue::fail(RejectionReason reason, std::string message) const {
-  throw ElementFault{reason, field_, std::move(message)};
+void JsonValue::fail_at(std::string_view at, RejectionReason reason, std::string message) const {
+  throw ElementFault{reason, field_, std::move(message), at};
 }
 
 std::string JsonValue::shown() const {
@@ -146,24 +126,20 @@ double JsonValue::number() const {
   if (digits.starts_with("NaN") || digits.starts_with("nan") || digits.starts_with("Inf") || digits.starts_with("inf")) {
     fail(RejectionReason::not_finite, fmt::format("{} is not a finite number", shown()));
   }
-  double result = 0;
-  if (!has_form_of_number(json_)) {
+  if (!is_json_number(json_)) {
     fail(RejectionReason::malformed, fmt::format("{} is not a number", shown()));
   }
-  const auto [end, error] = std::from_chars(json_.data(), json_.data() + json_.size(), result);
-  // A number too small for a double is zero, as every reader of JSON has it; from_chars tells it from one that is too large by
-  // nothing but the exponent's sign.
-  if (error == std::errc::result_out_of_range && json_.find("e-") == std::string_view::npos &&
-      json_.find("E-") == std::string_view::npos) {
+  const NumberText number = read_number(json_);
+  if (number.is_too_large) {
     fail(RejectionReason::out_of_range, fmt::format("{} is not a number that can be represented", shown()));
   }
-  return error == std::errc() ? result : 0;
+  return number.value;
 }
 
 std::int64_t JsonValue::integer(std::int64_t lowest, std::int64_t highest) const {
   std::int64_t result = 0;
   const auto [end, error] = std::from_chars(json_.data(), json_.data() + json_.size(), result);
-  if (error != std::errc() || end != json_.data() + json_.size() || !has_form_of_number(json_)) {
+  if (error != std::errc() || end != json_.data() + json_.size() || !is_json_number(json_)) {
     const double real = number();
     if (real != std::floor(real)) {
       fail(RejectionReason::malformed, fmt::format("{} is not an integer", shown()));
@@ -271,6 +247,10 @@ std::vector<std::uint8_t> JsonValue::bytes() const {
 
 std::string_view JsonValue::verbatim() const {
   if (!is_valid_json(json_)) {
+    if (const std::string_view too_large = first_too_large(json_); !too_large.empty()) {
+      fail_at(too_large, RejectionReason::out_of_range,
+              fmt::format("{} is not a number that can be represented", JsonValue(too_large, {}).shown()));
+    }
     fail(RejectionReason::malformed, fmt::format("{} is not valid JSON", shown()));
   }
   return json_;
@@ -281,11 +261,16 @@ JsonObject::JsonObject(const JsonValue& value) {
     value.fail(RejectionReason::malformed, fmt::format("an object in braces is needed, not {}", value.shown()));
   }
   std::unordered_set<std::string_view> keys;
+  std::deque<std::string> unescaped;
   const std::string prefix = value.field().empty() ? "" : value.field() + ".";
   for (Walk walk(value, value.raw()); walk.next();) {
     const std::string_view key = walk.key();
-    if (!keys.insert(key).second) {
-      JsonValue({}, prefix + printable(key)).fail(RejectionReason::malformed, "the field stands twice in this element");
+    const std::string_view in_quotes(key.data() - 1, key.size() + 2);
+    const std::string_view name = key.find('\\') == std::string_view::npos
+                                      ? key
+                                      : unescaped.emplace_back(JsonValue(in_quotes, prefix + printable(key)).text());
+    if (!keys.insert(name).second) {
+      JsonValue(in_quotes, prefix + printable(key)).fail(RejectionReason::malformed, "the field stands twice in this element");
     }
     fields_.push_back({key, JsonValue(walk.element(), prefix + printable(key))});
   }

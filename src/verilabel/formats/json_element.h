@@ -19,6 +19,8 @@ struct ElementFault {
   RejectionReason reason = RejectionReason::malformed;
   std::string field;  ///< inside the element, or empty for the element itself
   std::string message;
+  /// What is at fault, where it is known, from its first byte on. Its place is what counts: the text may be gone.
+  std::string_view at = {};
 };
 
 /// Collects unknown fields as one JSON object, byte for byte.
@@ -76,7 +78,9 @@ class JsonValue {
   std::string_view verbatim() const;
 
   /// A fault of this value; `shown()` is its text, cut short.
-  [[noreturn]] void fail(RejectionReason reason, std::string message) const;
+  [[noreturn]] void fail(RejectionReason reason, std::string message) const { fail_at(json_, reason, std::move(message)); }
+  /// A fault of a part of it.
+  [[noreturn]] void fail_at(std::string_view at, RejectionReason reason, std::string message) const;
   std::string shown() const;
 
  private:

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -166,14 +167,17 @@ class LabelmeReader {
   }
 
   void read_file_of_image(const fs::path& file) {
+    std::string text;
     try {
-      const std::string text = read_file(file, kMaxFileBytes);
-      batch_.add(image_of(file, trimmed(text)));
+      text = read_file(file, kMaxFileBytes);
+      batch_.add(image_of(file, text));
     } catch (ElementFault& fault) {
+      const SourcePlace place = place_of(fault.at, file, text);
       if (is_one_file_) {
-        throw Error(ErrorCode::bad_data, fault.message, {{"file", file.native()}, {"field", fault.field}});
+        throw Error(ErrorCode::bad_data, fault.message,
+                    {{"file", file.native()}, {"byte", fmt::to_string(*place.byte_offset)}, {"field", fault.field}});
       }
-      batch_.reject(RejectedKind::image, {file.native()}, {}, std::move(fault));
+      batch_.reject(RejectedKind::image, place, {}, std::move(fault));
     } catch (const Error& error) {
       if (is_one_file_) {
         throw;
@@ -182,9 +186,18 @@ class LabelmeReader {
     }
   }
 
+  /// Of a part of the text, or of all of it.
+  static SourcePlace place_of(std::string_view part, const fs::path& file, std::string_view text) {
+    const char* const at = part.data();
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const bool is_inside = !std::less<>()(at, begin) && !std::less<>()(end, at);
+    return {file.native(), static_cast<std::uint64_t>(is_inside ? at - begin : 0)};
+  }
+
   PendingImage image_of(const fs::path& file, std::string_view text) {
-    JsonObject object{JsonValue(text, "")};
-    PendingImage pending{.image = {}, .place = {file.native()}, .key = {}};
+    JsonObject object{JsonValue(trimmed(text), "")};
+    PendingImage pending{.image = {}, .place = {file.native(), 0}, .key = {}};
     SourceImage& image = pending.image;
     const std::optional<JsonValue> shapes = object.take("shapes");
     if (!shapes) {
@@ -210,10 +223,13 @@ class LabelmeReader {
     }
     image.source_json = object.rest();
     for (const JsonValue& shape : shapes->elements()) {
+      const SourcePlace place = place_of(shape.raw(), file, text);
       try {
-        take_in(shape_of(shape), pending);
+        Shape taken = shape_of(shape);
+        taken.label.byte_offset = place.byte_offset;
+        take_in(std::move(taken), pending);
       } catch (ElementFault& fault) {
-        batch_.reject(RejectedKind::label, pending.place, image.name, std::move(fault));
+        batch_.reject(RejectedKind::label, place, image.name, std::move(fault));
       }
     }
     group_places_.clear();
@@ -377,7 +393,7 @@ class LabelmeReader {
     whole.label.box_xywh_px = mask_box(*whole.label.mask);
     if (shape.label.label.attributes_json != whole.label.attributes_json || shape.label.tags != whole.tags ||
         shape.label.label.confidence != whole.label.confidence || shape.label.label.source_json != whole.label.source_json) {
-      batch_.reject(RejectedKind::field, pending.place, pending.image.name,
+      batch_.reject(RejectedKind::field, {pending.place.file, shape.label.byte_offset}, pending.image.name,
                     {RejectionReason::duplicate_id, shape.label.field,
                      fmt::format("the polygons of group {} are one object and differ in more than their points; what stands at the "
                                  "first of them is kept",

@@ -113,6 +113,14 @@ TEST(Labelme, NamesWhatItCannotTakeByFileAndField) {
       {"{\"label\":\"\xFF\",\"points\":[[1,1],[2,2]],\"shape_type\":\"rectangle\"}", RejectionReason::malformed, "shapes[0].label"},
       {R"({"label":"a","label":"b","points":[[1,1],[2,2]],"shape_type":"rectangle"})", RejectionReason::malformed,
        "shapes[0].label"},
+      {R"({"label":"a","points":[[1,1],[2,2]],"points":[[3,3],[4,4]],"shape_type":"rectangle"})", RejectionReason::malformed,
+       "shapes[0].points"},
+      {R"({"label":"a","points":[[1,1],[2,2]],"p\u006fints":[[3,3],[4,4]],"shape_type":"rectangle"})", RejectionReason::malformed,
+       "shapes[0].p\\u006fints"},
+      {R"({"label":"a","points":[[1,1],[2,2]],"shape_type":"rectangle","attributes":{"b":1,"b":2}})", RejectionReason::malformed,
+       "shapes[0].attributes.b"},
+      {R"({"label":"a","points":[[1,1],[2,2]],"shape_type":"rectangle","flags":{"b":true,"b":false}})", RejectionReason::malformed,
+       "shapes[0].flags.b"},
       {R"({"label":"a","points":[[1,1],[3,2]],"shape_type":"mask"})", RejectionReason::missing_field, "shapes[0].mask"},
       {R"({"label":"a","points":[[1,1],[3,2]],"shape_type":"mask","mask":"!"})", RejectionReason::malformed, "shapes[0].mask"},
       {R"({"label":"a","points":[[1,1],[3,2]],"shape_type":"mask","mask":"aGVsbG8="})", RejectionReason::malformed,
@@ -132,7 +140,8 @@ TEST(Labelme, NamesWhatItCannotTakeByFileAndField) {
     if (const auto at = shape.find('%'); at != std::string::npos) {
       shape.replace(at, 1, kMask);
     }
-    const auto file = folder.write("a.json", file_of(shape + "," + ok));
+    const std::string content = file_of(shape + "," + ok);
+    const auto file = folder.write("a.json", content);
     RecordingSink sink;
     sink.size_wh.reset();
     const ReadCounts counts = read_labelme(folder.path(), {}, sink);
@@ -142,7 +151,43 @@ TEST(Labelme, NamesWhatItCannotTakeByFileAndField) {
     EXPECT_EQ(sink.rejections[0].reason, item.reason) << shape << sink.rejections[0].message;
     EXPECT_EQ(sink.rejections[0].field, item.field) << shape;
     EXPECT_EQ(sink.rejections[0].file, file.native());
+    EXPECT_EQ(sink.rejections[0].byte_offset, content.find(shape));
     EXPECT_EQ(sink.rejections[0].image, "a.jpg");
+  }
+}
+
+TEST(Labelme, NamesTheByteAtWhichAFileIsBroken) {
+  // The byte is that of the `%`, which is taken out.
+  for (std::string marked : {
+           "%",
+           "\xEF\xBB\xBF %[]",
+           "{%",
+           "{\"shapes\": %[{\"label\": \"a\"",
+           "{\"shapes\": [],\n \"imagePath\": %\"a.jpg",
+           "{\"shapes\": [] %\"imagePath\": \"a.jpg\"}",
+           "{\"shapes\": [],\n  %imagePath: \"a.jpg\"}",
+           "{\"shapes\" %[]}",
+           "{\"shapes\": [], %}",
+           "{\"shapes\": []}% {}",
+           "{\"shapes\": [%,], \"imagePath\": \"a.jpg\"}",
+           "{\"shapes\": [], \"imagePath\": \"a.jpg\", \"other\": %nope}",
+           "{\"shapes\": [], \"imagePath\": %7}",
+           "{\"shapes\": [], %\"shapes\": [], \"imagePath\": \"a.jpg\"}",
+       }) {
+    const std::size_t byte = marked.find('%');
+    marked.erase(byte, 1);
+    const TemporaryFolder folder;
+    const auto file = folder.write("a.json", marked);
+    const RecordingSink sink = read(folder.path());
+    ASSERT_EQ(sink.rejections.size(), 1U) << marked;
+    EXPECT_EQ(sink.rejections[0].file, file.native());
+    EXPECT_EQ(sink.rejections[0].byte_offset, byte) << marked << ": " << sink.rejections[0].message;
+    try {
+      read(file);
+      ADD_FAILURE() << marked;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.context(), testing::Contains(testing::Pair("byte", fmt::to_string(byte)))) << marked;
+    }
   }
 }
 

@@ -124,12 +124,20 @@ TEST(Metadata, BadCellsCostThemselvesAndBadRowsTheirRow) {
                                  "5.jpg,\"a\"b,2,\n"
                                  "6.jpg,\xFF,2,\n"
                                  ",1,2,\n"
-                                 "8.jpg,\"\"\"nan\"\"\",nano,\n");
+                                 "8.jpg,\"\"\"nan\"\"\",nano,\n"
+                                 "9.jpg,\"{\"\"n\"\":1,\"\"x\"\":{\"\"y\"\":1e999}}\",[1e999],\n"
+                                 "10.jpg,{1e999},[1e999] x,\n"
+                                 "11.jpg,1e-999,\"{\"\"n\"\":0." +
+                                     std::string(350, '0') + "1}\",\n");
   EXPECT_THAT(recorded.faults(),
               ElementsAre("field not_finite 2 column 2 (a)", "field not_finite 3 column 2 (a)", "field out_of_range 3 column 3 (b)",
                           "field out_of_range 4 column 2 (a)", "field unsupported 4 column 4", "row malformed 5 ",
-                          "row malformed 6 column 2 (a)", "row malformed 7 column 2 (a)", "row missing_field 8 column 1 (image)"));
-  ASSERT_EQ(recorded.rows.size(), 4U);
+                          "row malformed 6 column 2 (a)", "row malformed 7 column 2 (a)", "row missing_field 8 column 1 (image)",
+                          "field out_of_range 10 column 2 (a), x.y", "field unsupported 10 column 3 (b)"));
+  ASSERT_EQ(recorded.rows.size(), 7U);
+  EXPECT_EQ(recorded.rows[4].image.fields_json, R"({"a.n":1})");
+  EXPECT_EQ(recorded.rows[5].image.fields_json, R"({"a":"{1e999}","b":"[1e999] x"})");
+  EXPECT_EQ(recorded.rows[6].image.fields_json, R"({"a":1e-999,"b.n":0.)" + std::string(350, '0') + "1}");
   EXPECT_EQ(recorded.rows[0].image.fields_json, R"({"b":1})");
   EXPECT_EQ(recorded.rows[1].image.fields_json, "");
   EXPECT_EQ(recorded.rows[2].image.fields_json, R"({"b":18446744073709551615})");

@@ -1,13 +1,12 @@
 #include "verilabel/formats/row_fault.h"
 
-#include <charconv>
 #include <cmath>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "verilabel/base/utf8.h"
+#include "verilabel/formats/number_text.h"
 
 namespace verilabel {
 
@@ -45,25 +44,23 @@ std::string shown(std::string_view text) {
 }
 
 double finite_number(std::string_view text, const RowField& field) {
-  double value = 0;
-  const char* const begin = text.data() + (text.starts_with('+') ? 1 : 0);
-  const char* const end = text.data() + text.size();
-  const auto [parsed, error] = std::from_chars(begin, end, value);
-  if (error == std::errc::result_out_of_range && parsed == end) {
-    throw RowFault{RejectionReason::out_of_range, name_of(field),
-                   fmt::format("`{}` is not a number that can be represented", shown(text))};
-  }
-  if (error != std::errc() || parsed != end) {
+  const std::string_view unsigned_text = text.substr(text.starts_with('+') ? 1 : 0);
+  const NumberText number = read_number(unsigned_text);
+  if (number.size == 0 || number.size != unsigned_text.size()) {
     const bool has_comma = text.find(',') != std::string_view::npos;
     throw RowFault{RejectionReason::malformed, name_of(field),
                    text.empty() ? "a number is missing here"
                                 : fmt::format("`{}` is not a number{}", shown(text),
                                               has_comma ? "; numbers need a point before their decimals" : "")};
   }
-  if (!std::isfinite(value)) {
+  if (number.is_too_large) {
+    throw RowFault{RejectionReason::out_of_range, name_of(field),
+                   fmt::format("`{}` is not a number that can be represented", shown(text))};
+  }
+  if (!std::isfinite(number.value)) {
     throw RowFault{RejectionReason::not_finite, name_of(field), fmt::format("`{}` is not a finite number", shown(text))};
   }
-  return value;
+  return number.value;
 }
 
 Box box_from_corners(double left, double top, double right, double bottom, const RowField& right_field,

@@ -21,6 +21,8 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/image_files.h"
+#include "verilabel/formats/label_files.h"
+#include "verilabel/formats/number_text.h"
 #include "verilabel/formats/voc.h"
 #include "verilabel/formats/xml_json.h"
 #include "verilabel/formats/xml_label.h"
@@ -49,17 +51,31 @@ std::string without_extension(const fs::path& path) {
   return (path.parent_path() / path.stem()).native();
 }
 
+/// The image of a line that says whether one shows a class, by 1, 0 or -1 at its end; empty for other lines.
+std::string_view before_mark(std::string_view line) {
+  const std::size_t space = std::min(line.find_last_of(" \t"), line.size());
+  const std::string_view mark = line.substr(std::min(space + 1, line.size()));
+  return mark == "1" || mark == "0" || mark == "-1" ? trimmed_xml(line.substr(0, space)) : std::string_view();
+}
+
 /// What annotations call the file.
 std::string stem_in(const fs::path& folder, const fs::path& file) {
   return without_extension(file.lexically_relative(folder));
 }
+
+/// A line of a file of `ImageSets/Main`.
+struct ListedImage {
+  std::string split;
+  fs::path list;
+  std::uint64_t line = 0;
+};
 
 /// A folder with `Annotations/`, or one of annotations only.
 struct VocFolder {
   fs::path images;                                     ///< JPEGImages; empty when there is none
   std::vector<fs::path> image_files;                   ///< all in it
   std::unordered_map<std::string, fs::path> image_of;  ///< the first of each stem
-  std::map<std::string, std::string> split_of;         ///< by stem
+  std::map<std::string, ListedImage> listed;           ///< by stem, where it is listed first
   std::unordered_set<std::string> annotated;           ///< stems
   std::vector<std::string> labelmap;
 };
@@ -76,21 +92,9 @@ struct Document {
   SourceImage image;
   std::vector<XmlElement> objects;
   bool is_duplicate = false;
+  fs::path named_in = {};  ///< of an image without annotations: itself, or the list with its line
+  std::optional<std::uint64_t> line = {};
 };
-
-/// A child that may stand once. Throws when it stands more often.
-const XmlElement* single_child(const XmlElement& element, std::string_view name) {
-  const XmlElement* found = nullptr;
-  for (const XmlElement& child : element.children) {
-    if (child.name == name) {
-      if (found != nullptr) {
-        throw XmlFault{RejectionReason::malformed, std::string(name), "the element stands twice"};
-      }
-      found = &child;
-    }
-  }
-  return found;
-}
 
 std::string source_json_of(const XmlElement& element, std::span<const XmlElement* const> unknown) {
   std::string out;
@@ -122,13 +126,7 @@ Box box_of(const XmlElement& bndbox) {
   std::array<std::string_view, 4> corners;
   for (std::size_t i = 0; i < corners.size(); ++i) {
     const std::string field = fmt::format("bndbox.{}", kCorners[i]);
-    const XmlElement* corner = nullptr;
-    try {
-      corner = single_child(bndbox, kCorners[i]);
-    } catch (XmlFault& fault) {
-      fault.field = field;
-      throw;
-    }
+    const XmlElement* const corner = single_child(bndbox, kCorners[i], "bndbox.");
     if (corner == nullptr) {
       throw XmlFault{RejectionReason::missing_field, field, "the box lacks this corner"};
     }
@@ -169,8 +167,8 @@ Polygon polygon_of(const XmlElement& element) {
 
 /// What CVAT, Datumaro and FiftyOne write: a list of names and values. Gives false for a name that was there before.
 bool add_listed_attribute(const XmlElement& element, AttributeObject& attributes) {
-  const XmlElement* const name = child_of(element, "name");
-  const XmlElement* const value = child_of(element, "value");
+  const XmlElement* const name = single_child(element, "name", "attributes.attribute.");
+  const XmlElement* const value = single_child(element, "value", "attributes.attribute.");
   if (name == nullptr || value == nullptr || trimmed_xml(name->text).empty()) {
     throw XmlFault{RejectionReason::missing_field, "attributes.attribute", "an attribute has a name and a value"};
   }
@@ -182,6 +180,9 @@ bool add_listed_attribute(const XmlElement& element, AttributeObject& attributes
   const std::string_view text = trimmed_xml(value->text);
   if (type == "json") {
     if (!nlohmann::json::accept(text)) {
+      if (const std::string_view number = first_too_large(text); !number.empty()) {
+        xml_number(number, "attributes.attribute.value");
+      }
       throw XmlFault{RejectionReason::malformed, "attributes.attribute.value", fmt::format("`{}` is no JSON", shown_xml(text))};
     }
     return attributes.add_json(key, text);
@@ -192,7 +193,11 @@ bool add_listed_attribute(const XmlElement& element, AttributeObject& attributes
   if (text == "false" || text == "False") {
     return attributes.add_json(key, "false");
   }
-  return is_json_number(text) ? attributes.add_json(key, text) : attributes.add_text(key, text);
+  if (!is_json_number(text)) {
+    return attributes.add_text(key, text);
+  }
+  xml_number(text, "attributes.attribute.value");
+  return attributes.add_json(key, text);
 }
 
 class VocReader {
@@ -316,40 +321,42 @@ class VocReader {
     }
     for (const auto& [rank_and_name, file] : ordered) {
       const std::string& split = rank_and_name.second;
-      const std::vector<std::string> stems = listed_stems(file, split);
+      const std::vector<std::pair<std::uint64_t, std::string>> stems = listed_stems(file, split);
       if (stems.empty() && split.find('_') != std::string::npos) {
         continue;  // which images show a class, not which belong to a set
       }
       splits_.insert(split);
-      for (const std::string& stem : stems) {
-        const auto [at, is_new] = folder.split_of.emplace(stem, split);
-        if (!is_new && split != kLastSplit) {
-          reject_field(file, split,
-                       {RejectionReason::duplicate_id, "",
-                        fmt::format("the image `{}` is in the list `{}` too, where it stays", printable(stem), at->second)});
+      for (const auto& [line, stem] : stems) {
+        const auto [at, is_new] = folder.listed.try_emplace(stem, ListedImage{split, file, line});
+        const ListedImage& first = at->second;
+        if (!is_new && first.list == file) {
+          reject(RejectedKind::field, file, line, {},
+                 {RejectionReason::duplicate_id, split,
+                  fmt::format("the image `{}` is in this list twice, first on line {}", printable(stem), first.line)});
+        } else if (!is_new && split != kLastSplit) {
+          reject(RejectedKind::field, file, line, {},
+                 {RejectionReason::duplicate_id, split,
+                  fmt::format("the image `{}` is in the list `{}` too (line {}), where it stays", printable(stem), first.split,
+                              first.line)});
         }
       }
     }
   }
 
-  /// The lines of a list; none for the lists of one class, whose lines end with 1, 0 or -1.
-  static std::vector<std::string> listed_stems(const fs::path& file, const std::string& split) {
+  /// The lines of a list with their numbers; none for the lists of one class, whose lines end with 1, 0 or -1.
+  static std::vector<std::pair<std::uint64_t, std::string>> listed_stems(const fs::path& file, const std::string& split) {
     const std::string text = verilabel::read_file(file, kMaxListBytes);
-    std::vector<std::string> stems;
+    std::vector<std::pair<std::uint64_t, std::string>> stems;
     bool is_of_class = split.find('_') != std::string::npos;
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find('\n', begin), text.size());
-      const std::string_view line = trimmed_xml(std::string_view(text).substr(begin, end - begin));
-      begin = end + 1;
-      if (line.empty()) {
-        continue;
+    for_each_line(text, [&](std::uint64_t number, std::string_view line) {
+      const std::string_view stem = trimmed_xml(line);
+      if (stem.empty()) {
+        return;
       }
-      const auto space = line.find_last_of(" \t");
-      const std::string_view mark = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
-      is_of_class = is_of_class && (mark == "1" || mark == "0" || mark == "-1");
-      stems.emplace_back(line);
-    }
-    return is_of_class ? std::vector<std::string>() : stems;
+      is_of_class = is_of_class && !before_mark(stem).empty();
+      stems.emplace_back(number, stem);
+    });
+    return is_of_class ? std::vector<std::pair<std::uint64_t, std::string>>() : stems;
   }
 
   /// Names of classes before the first colon of a line, as Datumaro and CVAT write them.
@@ -379,8 +386,8 @@ class VocReader {
   }
 
   static std::string split_of(const VocFolder& folder, const std::string& stem) {
-    const auto at = folder.split_of.find(stem);
-    return at == folder.split_of.end() ? std::string() : at->second;
+    const auto at = folder.listed.find(stem);
+    return at == folder.listed.end() ? std::string() : at->second.split;
   }
 
   bool is_wanted(const VocFolder& folder, const std::string& stem) const {
@@ -443,10 +450,14 @@ class VocReader {
     std::vector<const XmlElement*> unknown;
     std::string filename;
     std::string stated_path;
+    std::set<std::string_view> seen;
     for (XmlElement& element : others) {
-      if (element.name == "filename" && filename.empty()) {
+      const bool is_single = element.name == "filename" || element.name == "path" || element.name == "size";
+      if (is_single && !seen.insert(element.name).second) {
+        reject_doubled(element, element.name, document);
+      } else if (element.name == "filename") {
         filename = trimmed_xml(element.text);
-      } else if (element.name == "path" && stated_path.empty()) {
+      } else if (element.name == "path") {
         stated_path = trimmed_xml(element.text);
       } else if (element.name == "size") {
         read_size(element, document);
@@ -460,13 +471,24 @@ class VocReader {
     find_image(filename, stated_path, document);
   }
 
+  /// What stands about the image and may stand once.
+  void reject_doubled(const XmlElement& element, const std::string& field, const Document& document) {
+    reject(RejectedKind::field, document.file->file, element.line, document.file->stem,
+           {RejectionReason::malformed, field, "the element stands twice; the first is taken"});
+  }
+
   /// Takes width and height out of the element, so that what is left of it is unknown.
   void read_size(XmlElement& size, Document& document) {
+    std::set<std::string_view> seen;
     for (const XmlElement& child : size.children) {
       std::optional<std::int32_t>* const pixels = child.name == "width"    ? &document.image.width
                                                   : child.name == "height" ? &document.image.height
                                                                            : nullptr;
       if (pixels == nullptr) {
+        continue;
+      }
+      if (!seen.insert(child.name).second) {
+        reject_doubled(child, "size." + child.name, document);
         continue;
       }
       *pixels = xml_pixels(child.text);
@@ -555,7 +577,7 @@ class VocReader {
         read_objects(document, fault);
         ++counts_.images_labelled;
       } else if (fault) {
-        reject_image(listed_in_, {}, document.image.name, *fault);
+        reject_image(document.named_in, document.line, document.image.name, *fault);
       }
       ++counts_.images;
     }
@@ -565,7 +587,6 @@ class VocReader {
 
   /// Images beside the annotations, and names in the lists, that have none.
   void announce_unlabelled(const VocFolder& folder) {
-    listed_in_ = folder.images.empty() ? path_ : folder.images.parent_path() / "ImageSets" / "Main";
     for (const fs::path& image : folder.image_files) {
       const std::string stem = stem_in(folder.images, image);
       if (!seen_images_.contains(image.native()) && is_wanted(folder, stem)) {
@@ -573,19 +594,34 @@ class VocReader {
         document.image.name = image.lexically_relative(folder.images).native();
         document.image.path = image.native();
         document.image.split = split_of(folder, stem);
+        document.named_in = image;
         add_unlabelled(std::move(document));
       }
     }
-    for (const auto& [stem, split] : folder.split_of) {
-      if (!folder.annotated.contains(stem) && !folder.image_of.contains(stem) && is_wanted(folder, stem)) {
+    for (const auto& [stem, listed] : folder.listed) {
+      if (is_known(folder, stem) || !is_wanted(folder, stem)) {
+        continue;
+      }
+      if (const std::string_view marked = before_mark(stem); is_known(folder, std::string(marked))) {
+        reject(RejectedKind::field, listed.list, listed.line, std::string(marked),
+               {RejectionReason::malformed, listed.split,
+                fmt::format("`{}` ends like a line about one class, and this is a list of images; leave the name alone on the line",
+                            printable(stem))});
+      } else {
         Document document;
         document.image.name = stem;
         document.image.is_stem = true;
-        document.image.split = split;
+        document.image.split = listed.split;
+        document.named_in = listed.list;
+        document.line = listed.line;
         add_unlabelled(std::move(document));
       }
     }
     announce();
+  }
+
+  static bool is_known(const VocFolder& folder, const std::string& stem) {
+    return folder.annotated.contains(stem) || folder.image_of.contains(stem);
   }
 
   void add_unlabelled(Document document) {
@@ -640,9 +676,15 @@ class VocReader {
       reject(RejectedKind::field, document.file->file, element.line, document.image.name,
              {RejectionReason::duplicate_name, fmt::format("{}.{}", place, what), "the attribute stands twice; the first is kept"});
     };
+    std::set<std::string_view> seen;
     for (const XmlElement& child : object.children) {
       const std::string_view text = trimmed_xml(child.text);
       if (child.name == "name" || child.name == "bndbox") {
+        continue;
+      }
+      const bool is_flag = std::find(std::begin(kFlags), std::end(kFlags), child.name) != std::end(kFlags);
+      if ((is_flag || child.name == "pose") && !seen.insert(child.name).second) {
+        is_duplicate(child, child.name);
         continue;
       }
       if (child.name == "polygon") {
@@ -650,7 +692,7 @@ class VocReader {
         if (!child.children.empty()) {
           outlines.push_back(polygon_of(child));
         }
-      } else if (std::find(std::begin(kFlags), std::end(kFlags), child.name) != std::end(kFlags)) {
+      } else if (is_flag) {
         if (text == "1" || text == "true" || text == "True") {
           if (!attributes.add_json(child.name, "true")) {
             is_duplicate(child, child.name);
@@ -725,10 +767,6 @@ class VocReader {
   void reject_image(const fs::path& file, std::optional<std::uint64_t> line, const std::string& image, XmlFault fault) {
     reject(RejectedKind::image, file, line, image, std::move(fault));
   }
-  void reject_field(const fs::path& file, const std::string& field, XmlFault fault) {
-    fault.field = field;
-    reject(RejectedKind::field, file, {}, {}, std::move(fault));
-  }
   void reject(RejectedKind kind, const fs::path& file, std::optional<std::uint64_t> line, const std::string& image,
               XmlFault fault) {
     (kind == RejectedKind::label   ? counts_.labels_rejected
@@ -762,7 +800,6 @@ class VocReader {
   std::set<std::string> splits_;
   std::vector<Document> batch_;
   std::uint64_t batch_bytes_ = 0;
-  fs::path listed_in_;
   std::unordered_set<std::string> seen_images_;
   std::unordered_map<std::string, std::int32_t> class_index_;
   std::vector<ImportedLabel> labels_;

@@ -168,19 +168,27 @@ TEST(VocReader, CountsAttributesThatCannotBeKept) {
       "<attributes><attribute><name>a</name><value>1</value></attribute><attribute><name>a</name><value>2</value></attribute>"
       "<attribute><name> </name><value>2</value></attribute><attribute><value>2</value></attribute><other/>"
       "<attribute><name>b</name><value type=\"json\">[1,</value></attribute></attributes><difficult>1</difficult>"
-      "<difficult>1</difficult>";
+      "<difficult>1</difficult><truncated>0</truncated><truncated>1</truncated><pose>Unspecified</pose><pose>Left</pose>"
+      "<attributes><attribute><name>c</name><name>d</name><value>1</value></attribute>"
+      "<attribute><name>c</name><value>1</value><value>2</value></attribute>"
+      "<attribute><name>e</name><value>1e999</value></attribute><attribute><name>f</name><value>1e-999</value></attribute>"
+      "<attribute><name>g</name><value type=\"json\">[1,-1e999]</value></attribute></attributes>";
   const RecordingSink sink = read_objects(object(box("1", "2", "3", "4") + attributes));
   ASSERT_EQ(sink.labels.size(), 1U);
-  EXPECT_EQ(sink.labels[0].label.attributes_json, R"({"a":1,"difficult":true})");
+  EXPECT_EQ(sink.labels[0].label.attributes_json, R"({"a":1,"difficult":true,"f":1e-999})");
   std::vector<std::string> told;
   for (const Rejection& rejection : sink.rejections) {
     EXPECT_EQ(rejection.kind, RejectedKind::field);
     EXPECT_EQ(rejection.line, 2U);
     told.push_back(fmt::format("{} {}", name_of(rejection.reason), rejection.field));
   }
-  EXPECT_THAT(told, ElementsAre("duplicate_name object[0].attributes.attribute", "missing_field object[0].attributes.attribute",
-                                "missing_field object[0].attributes.attribute", "malformed object[0].attributes",
-                                "malformed object[0].attributes.attribute.value", "duplicate_name object[0].difficult"));
+  EXPECT_THAT(
+      told, ElementsAre("duplicate_name object[0].attributes.attribute", "missing_field object[0].attributes.attribute",
+                        "missing_field object[0].attributes.attribute", "malformed object[0].attributes",
+                        "malformed object[0].attributes.attribute.value", "duplicate_name object[0].difficult",
+                        "duplicate_name object[0].truncated", "duplicate_name object[0].pose",
+                        "malformed object[0].attributes.attribute.name", "malformed object[0].attributes.attribute.value",
+                        "out_of_range object[0].attributes.attribute.value", "out_of_range object[0].attributes.attribute.value"));
 }
 
 TEST(VocReader, OneBrokenFileIsOneAmongMany) {
@@ -337,6 +345,54 @@ TEST(VocWriter, UnlabelledImagesAloneComeBack) {
     EXPECT_EQ(sink.images[0].split, "train");
     EXPECT_EQ(sink.classes.at(0).name, "cat");
   }
+}
+
+TEST(VocReader, NamesTheListAndTheLineOfWhatItDoesNotTake) {
+  const TemporaryFolder folder;
+  folder.write("Annotations/1.xml", annotation("", "1.jpg"));
+  folder.write("JPEGImages/1.jpg", "");
+  folder.write("JPEGImages/2.jpg", "");
+  folder.write("ImageSets/Main/train.txt",
+               "\xEF\xBB\xBF"
+               "1\r\n\r\nghost\n1\n2 -1\n");
+  folder.write("ImageSets/Main/val.txt", "2\n\n1\ntwin\n");
+  RecordingSink sink;
+  sink.answers["ghost"] = Resolution::unknown;
+  sink.answers["twin"] = Resolution::ambiguous;
+  sink.answers["2.jpg"] = Resolution::ambiguous;
+  const ReadCounts counts = read_voc(folder.path(), {}, sink);
+  std::vector<std::string> told;
+  for (const Rejection& rejection : sink.rejections) {
+    told.push_back(fmt::format("{} {} {} {} {}", name_of(rejection.kind), name_of(rejection.reason),
+                               fs::path(rejection.file).lexically_relative(folder.path()).native(), rejection.line.value_or(0),
+                               rejection.image));
+    EXPECT_FALSE(rejection.message.empty());
+  }
+  EXPECT_THAT(told, testing::UnorderedElementsAre(
+                        "field duplicate_id ImageSets/Main/train.txt 4 ", "field duplicate_id ImageSets/Main/val.txt 3 ",
+                        "field malformed ImageSets/Main/train.txt 5 2", "image unknown_image ImageSets/Main/train.txt 3 ghost",
+                        "image ambiguous_image ImageSets/Main/val.txt 4 twin", "image ambiguous_image JPEGImages/2.jpg 0 2.jpg"));
+  EXPECT_EQ(counts.others_rejected, 3);
+  EXPECT_EQ(counts.images_rejected, 3);
+  EXPECT_EQ(sink.images.at(0).split, "train");
+}
+
+TEST(VocReader, NamesWhatStandsTwiceAboutAnImage) {
+  const TemporaryFolder folder;
+  folder.write(
+      "a.xml",
+      "<annotation><filename>a.jpg</filename>\n<filename>b.jpg</filename>\n<path>/x</path>\n<path>/y</path>\n"
+      "<size><width>640</width>\n<width>10</width><height>480</height></size>\n<size><width>7</width></size></annotation>");
+  const RecordingSink sink = read(folder.path());
+  ASSERT_EQ(sink.images.size(), 1U);
+  EXPECT_EQ(sink.images[0].name, "a.jpg");
+  EXPECT_EQ(sink.images[0].width, 640);
+  EXPECT_EQ(sink.images[0].source_json, "");
+  std::vector<std::string> told;
+  for (const Rejection& rejection : sink.rejections) {
+    told.push_back(fmt::format("{} {} {}", name_of(rejection.reason), rejection.field, rejection.line.value_or(0)));
+  }
+  EXPECT_THAT(told, ElementsAre("malformed filename 2", "malformed path 4", "malformed size.width 6", "malformed size 7"));
 }
 
 TEST(VocReader, FindsNoImageOutsideItsFolder) {

@@ -114,12 +114,7 @@ std::string text_of(Integer digits) {
 
 double nearest_double(const Decimal& decimal) {
   const std::string text = fmt::format("{}{}e{}", decimal.digits < 0 ? "-" : "", text_of(decimal.digits), decimal.exponent);
-  double value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc::result_out_of_range) {
-    const bool is_huge = decimal.exponent > 0;
-    return is_huge ? std::copysign(std::numeric_limits<double>::infinity(), decimal.digits < 0 ? -1.0 : 1.0) : 0.0;
-  }
-  return value;
+  return read_number(text).value;
 }
 
 /// Without zeros that say nothing, and without an exponent unless the digits would not be read exactly again.
@@ -145,6 +140,19 @@ std::string plain_text(const Decimal& decimal) {
 
 }  // namespace
 
+const XmlElement* single_child(const XmlElement& element, std::string_view name, std::string_view path) {
+  const XmlElement* found = nullptr;
+  for (const XmlElement& child : element.children) {
+    if (child.name == name) {
+      if (found != nullptr) {
+        throw XmlFault{RejectionReason::malformed, fmt::format("{}{}", path, name), "the element stands twice"};
+      }
+      found = &child;
+    }
+  }
+  return found;
+}
+
 std::string shown_xml(std::string_view text) {
   constexpr std::size_t kShown = 40;
   text = trimmed_xml(text);
@@ -156,19 +164,18 @@ double xml_number(std::string_view text, std::string_view field) {
   const auto fail = [&](RejectionReason reason, std::string_view what) -> double {
     throw XmlFault{reason, std::string(field), fmt::format("`{}` is not {}", shown_xml(token), what)};
   };
-  double value = 0;
-  const char* const begin = token.data() + (token.starts_with('+') ? 1 : 0);
-  const auto [end, error] = std::from_chars(begin, token.data() + token.size(), value);
-  if (error == std::errc::result_out_of_range) {
-    return fail(RejectionReason::out_of_range, "a number that can be represented");
-  }
-  if (error != std::errc() || end != token.data() + token.size()) {
+  const std::string_view unsigned_token = token.substr(token.starts_with('+') ? 1 : 0);
+  const NumberText number = read_number(unsigned_token);
+  if (number.size == 0 || number.size != unsigned_token.size()) {
     return fail(RejectionReason::malformed, "a number");
   }
-  if (!std::isfinite(value)) {
+  if (number.is_too_large) {
+    return fail(RejectionReason::out_of_range, "a number that can be represented");
+  }
+  if (!std::isfinite(number.value)) {
     return fail(RejectionReason::not_finite, "a finite number");
   }
-  return value;
+  return number.value;
 }
 
 std::optional<std::int32_t> xml_pixels(std::string_view text) {
@@ -242,38 +249,6 @@ bool has_corners(const Box& box_xywh_px) {
   } catch (const XmlFault&) {
     return false;
   }
-}
-
-bool is_json_number(std::string_view text) {
-  std::size_t at = text.starts_with('-') ? 1 : 0;
-  const auto skip_digits = [&] {
-    const std::size_t begin = at;
-    while (at < text.size() && is_digit(text[at])) {
-      ++at;
-    }
-    return at - begin;
-  };
-  const std::size_t first = at;
-  const std::size_t whole = skip_digits();
-  if (whole == 0 || (whole > 1 && text[first] == '0')) {
-    return false;
-  }
-  if (at < text.size() && text[at] == '.') {
-    ++at;
-    if (skip_digits() == 0) {
-      return false;
-    }
-  }
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    ++at;
-    at += at < text.size() && (text[at] == '+' || text[at] == '-') ? 1 : 0;
-    if (skip_digits() == 0) {
-      return false;
-    }
-  }
-  double value = 0;
-  return at == text.size() && std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc() &&
-         std::isfinite(value);
 }
 
 std::vector<LabelAttribute> label_attributes(std::string_view attributes_json) {

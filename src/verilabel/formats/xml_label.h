@@ -9,6 +9,8 @@
 
 #include "verilabel/dataset/label.h"
 #include "verilabel/formats/import.h"
+#include "verilabel/formats/number_text.h"
+#include "verilabel/formats/xml_stream.h"
 
 // What the XML formats share between elements and labels. Private to the module.
 namespace verilabel {
@@ -19,6 +21,9 @@ struct XmlFault {
   std::string field;
   std::string message;
 };
+
+/// A child that may stand once; null when there is none. Throws `XmlFault`, with the field `path` + `name`, when it stands twice.
+const XmlElement* single_child(const XmlElement& element, std::string_view name, std::string_view path = "");
 
 /// The text for a message: short, whatever the file holds.
 std::string shown_xml(std::string_view text);
@@ -47,9 +52,6 @@ Box box_between(std::string_view left, std::string_view top, std::string_view ri
 /// or with a side so small beside the coordinate that no double holds both. There is nothing between exact and nothing: what does
 /// not fit into 37 digits differs by 20 orders of magnitude, and adding then leaves the larger number as it is.
 bool has_corners(const Box& box_xywh_px);
-
-/// Whether the text is a number as JSON writes it, and finite.
-bool is_json_number(std::string_view text);
 
 /// One attribute of an `attributes_json`.
 struct LabelAttribute {

@@ -285,15 +285,6 @@ TEST(XmlLabel, CornersGiveBackEveryBoxOfAnImage) {
   EXPECT_TRUE(has_corners({1e30, 1, 1e15 + 1.0 / 16, 5}));
 }
 
-TEST(XmlLabel, KnowsNumbersOfJson) {
-  for (const char* const text : {"0", "-0", "12", "1.5", "-1.50", "1e5", "1E-5", "0.0"}) {
-    EXPECT_TRUE(is_json_number(text)) << text;
-  }
-  for (const char* const text : {"", "-", "+1", "01", ".5", "1.", "1e", "0x1", "nan", "inf", "1e999", "1 ", "1,5"}) {
-    EXPECT_FALSE(is_json_number(text)) << text;
-  }
-}
-
 TEST(XmlLabel, ReadsAttributesAndCollectsThem) {
   AttributeObject object;
   EXPECT_TRUE(object.add_json("a", "true"));
