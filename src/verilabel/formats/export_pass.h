@@ -44,6 +44,11 @@ inline bool is_left_out(const ExportImage& image, const WriteOptions& options) {
   return image.state == SampleState::not_labelled && !options.with_unlabelled;
 }
 
+/// Whether the image has to be copied or linked and there is no file.
+inline bool lacks_file(const ExportImage& image, const WriteOptions& options) {
+  return image.is_missing && options.images != ImageTransfer::reference;
+}
+
 /// The split under which a format that needs one has the image.
 std::string split_of(const ExportImage& image, const WriteOptions& options);
 

@@ -118,7 +118,7 @@ class FiftyOneWriter {
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "checking", index, count);
       const ExportImage image = source_.image(index);
-      if (!is_left_out(image, options_)) {
+      if (!is_left_out(image, options_) && !cannot_be_brought(image)) {
         sample(index, image);
       }
     }
@@ -149,7 +149,11 @@ class FiftyOneWriter {
         continue;
       }
       const fs::path& name = names_[static_cast<std::size_t>(index)];
-      if (std::optional<std::string> failure = bring(image, folder / "data" / name, place / "data" / name)) {
+      std::optional<std::string> failure = cannot_be_brought(image);
+      if (!failure) {
+        failure = bring_image(image, options_.images, folder / "data" / name, place / "data" / name);
+      }
+      if (failure) {
         report_.failures.push_back({image.name, std::move(*failure)});
         continue;
       }
@@ -209,11 +213,13 @@ class FiftyOneWriter {
     return holds;
   }
 
-  std::optional<std::string> bring(const ExportImage& image, const fs::path& file, const fs::path& final_file) const {
-    if (!is_utf8(options_.images == ImageTransfer::reference ? image.path.native() : file.filename().native())) {
+  /// What is known before a file is touched.
+  std::optional<std::string> cannot_be_brought(const ExportImage& image) const {
+    if (!is_utf8(options_.images == ImageTransfer::reference ? image.path.native()
+                                                             : safe_relative_name(image).filename().native())) {
       return "the path is not UTF-8, and JSON cannot name it; rename the image";
     }
-    return bring_image(image, options_.images, file, final_file);
+    return lacks_file(image, options_) ? std::optional<std::string>("there is no such file") : std::nullopt;
   }
 
   /// Ids are twelve bytes. Those that we give begin with the letters `veri`, and the rest counts.

@@ -257,7 +257,7 @@ class KittiWriter {
     if (!image.split.empty() && image.name.find_first_of("\r\n") != std::string::npos) {
       return "a list of the images of a split cannot hold a name with a line break; rename the image";
     }
-    if (image.is_missing && options_.images != ImageTransfer::reference) {
+    if (lacks_file(image, options_)) {
       return "there is no such file";
     }
     return std::nullopt;

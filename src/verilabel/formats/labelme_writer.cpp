@@ -100,7 +100,7 @@ class LabelmeWriter {
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "checking", index, count);
       const ExportImage image = source_.image(index);
-      if (!is_left_out(image, options_)) {
+      if (!is_left_out(image, options_) && !cannot_be_brought(image)) {
         document(index, image);
       }
     }
@@ -118,7 +118,11 @@ class LabelmeWriter {
         continue;
       }
       const fs::path& name = names_[static_cast<std::size_t>(index)];
-      if (std::optional<std::string> failure = bring(image, folder / name, place / name)) {
+      std::optional<std::string> failure = cannot_be_brought(image);
+      if (!failure) {
+        failure = bring_image(image, options_.images, folder / name, place / name);
+      }
+      if (failure) {
         report_.failures.push_back({image.name, std::move(*failure)});
         continue;
       }
@@ -175,11 +179,13 @@ class LabelmeWriter {
     return text;
   }
 
-  std::optional<std::string> bring(const ExportImage& image, const fs::path& file, const fs::path& final_file) const {
-    if (!is_utf8(options_.images == ImageTransfer::reference ? image.path.native() : file.filename().native())) {
+  /// What is known before a file is touched.
+  std::optional<std::string> cannot_be_brought(const ExportImage& image) const {
+    if (!is_utf8(options_.images == ImageTransfer::reference ? image.path.native()
+                                                             : safe_relative_name(image).filename().native())) {
       return "the path is not UTF-8, and JSON cannot name it; rename the image";
     }
-    return bring_image(image, options_.images, file, final_file);
+    return lacks_file(image, options_) ? std::optional<std::string>("there is no such file") : std::nullopt;
   }
 
   std::string document(std::int64_t index, const ExportImage& image) {

@@ -150,8 +150,7 @@ class VocWriter {
 
  private:
   bool is_written(const ExportImage& image) const {
-    return !is_left_out(image, options_) && can_be_listed(image.name) &&
-           !(image.is_missing && options_.images != ImageTransfer::reference);
+    return !is_left_out(image, options_) && can_be_listed(image.name) && !lacks_file(image, options_);
   }
 
   /// What is lost with the dataset, its classes and its images. Throws when two images would share an annotation.

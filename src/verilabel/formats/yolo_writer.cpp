@@ -89,7 +89,7 @@ class YoloWriter {
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "checking", index, count);
       const ExportImage image = source_.image(index);
-      if (!is_left_out(image, options_) && image.state == SampleState::labelled) {
+      if (!is_left_out(image, options_) && image.state == SampleState::labelled && !cannot_be_brought(image)) {
         text.clear();
         append_labels(index, image, text);
       }
@@ -112,8 +112,11 @@ class YoloWriter {
       }
       const fs::path& name = names_[static_cast<std::size_t>(index)];
       const std::string split = split_of(image, options_);
-      if (const std::optional<std::string> failure =
-              bring(image, folder / "images" / split / name, place / "images" / split / name)) {
+      std::optional<std::string> failure = cannot_be_brought(image);
+      if (!failure) {
+        failure = bring_image(image, options_.images, folder / "images" / split / name, place / "images" / split / name);
+      }
+      if (failure) {
         report_.failures.push_back({image.name, *failure});
         continue;
       }
@@ -327,8 +330,8 @@ class YoloWriter {
     return outline;
   }
 
-  /// Why the image cannot be brought, or nothing.
-  std::optional<std::string> bring(const ExportImage& image, const fs::path& file, const fs::path& final_file) const {
+  /// What is known before a file is touched.
+  std::optional<std::string> cannot_be_brought(const ExportImage& image) const {
     const std::string& name = image.path.native();
     const bool is_line =
         name.find('\n') == std::string::npos && name.find_last_not_of(" \t\r\f\v") == name.size() - 1 && is_utf8(name);
@@ -336,7 +339,7 @@ class YoloWriter {
       return "a list of images cannot hold this path (a line break, white space at its end, or bytes that are not UTF-8); copy or "
              "link the images instead";
     }
-    return bring_image(image, options_.images, file, final_file);
+    return lacks_file(image, options_) ? std::optional<std::string>("there is no such file") : std::nullopt;
   }
 
   /// Trainers ask for both `train` and `val`; the one that is not there is the other.
