@@ -12,6 +12,7 @@
 namespace {
 
 void require_within(std::string_view path) {
+  using verilabel::require;
   const auto normal = std::filesystem::path("/cache") / path;
   require(normal.lexically_normal() == normal, "a path says where it leads");
   require(normal.native().starts_with("/cache/"), "a path stays in its folder");
