@@ -614,7 +614,7 @@ void CocoElementParser::parse_annotation(std::string_view element, CocoAnnotatio
       }
       seen.add(attributes, key);
       label.attributes_json = parse.verbatim(value, key);
-      JsonObject(JsonValue(label.attributes_json, "attributes"));  // throws for an attribute that stands twice
+      require_single_keys(JsonValue(label.attributes_json, "attributes"));
     } else if (key == "tags" && parse.keep == Keep::everything) {
       seen.add(tags_field, key);
       parse.take_tags(value, key, annotation.tags, unknown);

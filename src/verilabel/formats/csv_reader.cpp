@@ -21,6 +21,7 @@
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/csv.h"
 #include "verilabel/formats/csv_stream.h"
+#include "verilabel/formats/json_element.h"
 #include "verilabel/formats/number_text.h"
 #include "verilabel/formats/row_fault.h"
 #include "verilabel/formats/row_names.h"
@@ -447,12 +448,17 @@ class CsvReader {
     });
   }
 
-  /// The JSON of a value. Throws `RowFault` when no double holds a number in it.
+  /// The JSON of a value. Throws `RowFault` when no double holds a number in it, and for a key that stands twice.
   std::string value_of(std::string_view text, std::size_t column, bool may_nest) const {
     std::string json = json_from_csv(text, may_nest);
     if (const std::string_view number = first_too_large(json); !number.empty()) {
       throw RowFault{RejectionReason::out_of_range, name_of(place(column)),
                      fmt::format("`{}` is not a number that can be represented; a text stands in JSON's quotes", shown(number))};
+    }
+    try {
+      require_single_keys(JsonValue(json, name_of(place(column))));
+    } catch (const ElementFault& fault) {
+      throw RowFault{fault.reason, fault.field, fault.message};
     }
     return json;
   }

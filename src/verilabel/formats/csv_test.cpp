@@ -188,7 +188,7 @@ TEST(CsvReader, RejectsRowsOneByOne) {
   EXPECT_EQ(read("image,label,crowd,area\na.jpg,cat,maybe,\na.jpg,cat,,-1\n").rejections.size(), 2U);
 }
 
-TEST(CsvReader, RejectsValuesThatNoDoubleHolds) {
+TEST(CsvReader, RejectsValuesThatNoDoubleHoldsAndKeysThatStandTwice) {
   const std::string many = "1" + std::string(400, '0');
   for (const std::string& value : {std::string("1e999"), "-" + many, std::string("\"{\"\"a\"\":1e999}\""), std::string("[1e999]"),
                                    "\"[1,{\"\"b\"\":[" + many + "]}]\""}) {
@@ -200,6 +200,9 @@ TEST(CsvReader, RejectsValuesThatNoDoubleHolds) {
     EXPECT_EQ(sink.rejections[0].field, "column 3 (attribute.v)");
     EXPECT_EQ(sink.rejections[0].line, 3U);
   }
+  const RecordingSink twice = read("image,label,attribute.v\na.jpg,cat,\"{\"\"a\"\":1,\"\"a\"\":2}\"\n");
+  ASSERT_EQ(twice.rejections.size(), 1U);
+  EXPECT_EQ(twice.rejections[0].field, "column 3 (attribute.v).a");
   // A field is not what the label hangs on.
   const RecordingSink sink = read("image,label,field.f,field.g\na.jpg,cat,1e999,2\n");
   EXPECT_EQ(sink.labels.size(), 1U);

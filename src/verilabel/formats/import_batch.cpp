@@ -116,6 +116,7 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
         }
         item.place(item.label, *width, *height);
       }
+      require_single_keys(JsonValue(item.label.attributes_json, item.field + ".attributes"));
       if (std::optional<std::string> fault = fault_of(item.label)) {
         fail(RejectionReason::out_of_range, std::move(*fault));
       }

@@ -92,6 +92,25 @@ class Walk {
   bool is_first_ = true;
 };
 
+/// Deeper than attributes go elsewhere.
+constexpr int kDeepestObject = 64;
+
+void require_single_keys_from(const JsonValue& value, int depth) {
+  if (depth == kDeepestObject || value.raw().find('{') == std::string_view::npos) {
+    return;
+  }
+  if (value.kind() == JsonKind::object) {
+    JsonObject object(value);
+    for (const JsonObject::Field& field : object.fields()) {
+      require_single_keys_from(field.value, depth + 1);
+    }
+  } else if (value.kind() == JsonKind::array) {
+    for (const JsonValue& element : value.elements()) {
+      require_single_keys_from(element, depth + 1);
+    }
+  }
+}
+
 }  // namespace
 
 JsonKind JsonValue::kind() const {
@@ -331,6 +350,10 @@ std::string JsonObject::rest() const {
   }
   unknown.close();
   return out;
+}
+
+void require_single_keys(const JsonValue& value) {
+  require_single_keys_from(value, 0);
 }
 
 std::optional<std::vector<std::string>> list_of_texts(std::string_view json) {

@@ -121,6 +121,10 @@ class JsonObject {
   std::vector<Field> fields_;
 };
 
+/// Throws `ElementFault`, naming it, for a key that stands twice in one of the value's objects. Attributes are values by name, of
+/// which a later one would hide an earlier one.
+void require_single_keys(const JsonValue& value);
+
 /// The texts when the value is a list of texts with at least one.
 std::optional<std::vector<std::string>> list_of_texts(std::string_view json);
 /// Whether the value is an object, perhaps of objects, with at least one value, all of them texts, numbers, true and false.

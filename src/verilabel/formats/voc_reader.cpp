@@ -21,6 +21,7 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/image_files.h"
+#include "verilabel/formats/json_element.h"
 #include "verilabel/formats/label_files.h"
 #include "verilabel/formats/number_text.h"
 #include "verilabel/formats/voc.h"
@@ -184,6 +185,11 @@ bool add_listed_attribute(const XmlElement& element, AttributeObject& attributes
         xml_number(number, "attributes.attribute.value");
       }
       throw XmlFault{RejectionReason::malformed, "attributes.attribute.value", fmt::format("`{}` is no JSON", shown_xml(text))};
+    }
+    try {
+      require_single_keys(JsonValue(text, "attributes.attribute.value"));
+    } catch (const ElementFault& fault) {
+      throw XmlFault{fault.reason, fault.field, fault.message};
     }
     return attributes.add_json(key, text);
   }

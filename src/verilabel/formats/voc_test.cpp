@@ -172,7 +172,8 @@ TEST(VocReader, CountsAttributesThatCannotBeKept) {
       "<attributes><attribute><name>c</name><name>d</name><value>1</value></attribute>"
       "<attribute><name>c</name><value>1</value><value>2</value></attribute>"
       "<attribute><name>e</name><value>1e999</value></attribute><attribute><name>f</name><value>1e-999</value></attribute>"
-      "<attribute><name>g</name><value type=\"json\">[1,-1e999]</value></attribute></attributes>";
+      "<attribute><name>g</name><value type=\"json\">[1,-1e999]</value></attribute>"
+      "<attribute><name>h</name><value type=\"json\">{\"i\":1,\"i\":2}</value></attribute></attributes>";
   const RecordingSink sink = read_objects(object(box("1", "2", "3", "4") + attributes));
   ASSERT_EQ(sink.labels.size(), 1U);
   EXPECT_EQ(sink.labels[0].label.attributes_json, R"({"a":1,"difficult":true,"f":1e-999})");
@@ -182,13 +183,14 @@ TEST(VocReader, CountsAttributesThatCannotBeKept) {
     EXPECT_EQ(rejection.line, 2U);
     told.push_back(fmt::format("{} {}", name_of(rejection.reason), rejection.field));
   }
-  EXPECT_THAT(
-      told, ElementsAre("duplicate_name object[0].attributes.attribute", "missing_field object[0].attributes.attribute",
-                        "missing_field object[0].attributes.attribute", "malformed object[0].attributes",
-                        "malformed object[0].attributes.attribute.value", "duplicate_name object[0].difficult",
-                        "duplicate_name object[0].truncated", "duplicate_name object[0].pose",
-                        "malformed object[0].attributes.attribute.name", "malformed object[0].attributes.attribute.value",
-                        "out_of_range object[0].attributes.attribute.value", "out_of_range object[0].attributes.attribute.value"));
+  EXPECT_THAT(told,
+              ElementsAre("duplicate_name object[0].attributes.attribute", "missing_field object[0].attributes.attribute",
+                          "missing_field object[0].attributes.attribute", "malformed object[0].attributes",
+                          "malformed object[0].attributes.attribute.value", "duplicate_name object[0].difficult",
+                          "duplicate_name object[0].truncated", "duplicate_name object[0].pose",
+                          "malformed object[0].attributes.attribute.name", "malformed object[0].attributes.attribute.value",
+                          "out_of_range object[0].attributes.attribute.value", "out_of_range object[0].attributes.attribute.value",
+                          "malformed object[0].attributes.attribute.value.i"));
 }
 
 TEST(VocReader, OneBrokenFileIsOneAmongMany) {
