@@ -402,7 +402,10 @@ class CvatReader {
       reject(RejectedKind::image, element.line, place, std::string(name.value_or("")),
              element.is_too_large ? XmlFault{RejectionReason::too_large, "", "the image has more than 64 MB of labels"}
                                   : XmlFault{RejectionReason::missing_field, "name", "the image has no name"});
-      counts_.labels_rejected += static_cast<std::int64_t>(element.children.size());
+      for (const XmlElement& shape : element.children) {
+        reject(RejectedKind::label, shape.line, fmt::format("{}.{}", place, shown_xml(shape.name)), {},
+               {RejectionReason::unknown_image, "", "the image has no name"});
+      }
       return;
     }
     image.name = *name;

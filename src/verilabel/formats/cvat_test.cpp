@@ -214,7 +214,7 @@ TEST(CvatReader, CountsWhatItDoesNotKnow) {
   const TemporaryFolder folder;
   ReadCounts counts;
   const RecordingSink sink =
-      read(folder.write("a.xml", document(image(shapes) + "<surprise/><image id=\"1\" width=\"8\"/>" +
+      read(folder.write("a.xml", document(image(shapes) + "<surprise/><image id=\"1\" width=\"8\"><tag label=\"cat\"/></image>" +
                                           image("", "b.jpg", "subset=\"s\"").replace(0, 30, "<image id=\"x\" name=\"b.jpg\" ") +
                                           image(std::string(kBox)))),
            &counts);
@@ -225,13 +225,13 @@ TEST(CvatReader, CountsWhatItDoesNotKnow) {
   for (const Rejection& rejection : sink.rejections) {
     told.push_back(fmt::format("{} {} {}", name_of(rejection.kind), name_of(rejection.reason), rejection.field));
   }
-  EXPECT_THAT(told, testing::UnorderedElementsAre("field duplicate_name image[0].box[0].attribute",
-                                                  "field malformed image[0].box[0].attribute",
-                                                  "field malformed image[0].box[0].odd", "field malformed image[0].drawing[0]",
-                                                  "field malformed surprise", "image missing_field image[1].name",
-                                                  "image duplicate_name image[3].name", "label duplicate_name image[3].box[0]"));
+  EXPECT_THAT(told, testing::UnorderedElementsAre(
+                        "field duplicate_name image[0].box[0].attribute", "field malformed image[0].box[0].attribute",
+                        "field malformed image[0].box[0].odd", "field malformed image[0].drawing[0]", "field malformed surprise",
+                        "image missing_field image[1].name", "label unknown_image image[1].tag",
+                        "image duplicate_name image[3].name", "label duplicate_name image[3].box[0]"));
   EXPECT_EQ(counts.images, 2);
-  EXPECT_EQ(counts.labels_rejected, 1);
+  EXPECT_EQ(counts.labels_rejected, 2);
   EXPECT_EQ(counts.images_rejected, 2);
 }
 
