@@ -14,11 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   for (const auto& three : {manifest->mean, manifest->std}) {
-    for (const float number : three.value_or(std::array<float, 3>{1, 1, 1})) {
+    for (const double number : three.value_or(std::array<double, 3>{1, 1, 1})) {
       require(std::isfinite(number), "mean and deviation are finite");
     }
   }
-  for (const float number : manifest->std.value_or(std::array<float, 3>{1, 1, 1})) {
+  for (const double number : manifest->std.value_or(std::array<double, 3>{1, 1, 1})) {
     require(number > 0, "nothing is divided by 0");
   }
   require(!manifest->class_names || !manifest->class_names->empty(), "class names name something");
