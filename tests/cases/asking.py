@@ -3,12 +3,13 @@
 import json
 import math
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import time
 
-from harness import FIXTURES, MEMORY, FixtureCase, write_json
+from harness import FIXTURES, MEMORY, FixtureCase, write_bitmap, write_json
 
 CLIP = FIXTURES / "embedding" / "clip-towers"
 SIGLIP = FIXTURES / "embedding" / "siglip"
@@ -210,6 +211,34 @@ class Asking(FixtureCase):
         answer = self.run_program("embed", "--model", CLIP, "--name", "clip", status=1).json
         self.assertEqual((answer["added"], answer["failed"]), (self.count, 1))
         self.assertEqual(answer["failures"][0]["path"], str(copies / name))
+
+    def test_an_image_of_another_size_than_its_labels_gives_no_vectors_of_objects(self):
+        copies = self.scratch / "copies"
+        write_bitmap(copies / "one.bmp", 40, 30)
+        self.run_program("import", "--images", copies)
+        document = {
+            "images": [{"id": 1, "file_name": "one.bmp", "width": 40, "height": 30}], "categories": [{"id": 1, "name": "cat"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [20, 10, 15, 15], "area": 225, "iscrowd": 0}],
+        }  # fmt: skip
+        self.run_program(
+            "import", "--labels", write_json(self.scratch / "l.json", document), "--format", "coco", "--set", "objects"
+        )
+        write_bitmap(copies / "one.bmp", 20, 15)
+        answer = self.run_program("embed", "--model", CLIP, "--set", "objects", status=1).json
+        self.assertEqual((answer["added"], answer["failed"]), (0, 1))
+        self.assertIn("20 × 15 now and was 40 × 30", answer["failures"][0]["message"])
+        write_bitmap(copies / "one.bmp", 40, 30)
+        self.assertEqual(self.run_program("embed", "--model", CLIP, "--set", "objects").json["added"], 1)
+
+    def test_vectors_of_another_preprocessing_do_not_mix(self):
+        model = self.scratch / "clip"
+        shutil.copytree(CLIP, model)
+        self.run_program("embed", "--model", model, "--name", "clip", "--where", "limit:3")
+        config = model / "preprocessor_config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"image_mean": [0.1, 0.2, 0.3]}))
+        error = self.error("embed", "--model", model, "--name", "clip", status=None)
+        self.assertEqual(error["code"], "conflict")
+        self.assertIn("choose another name", error["message"])
 
     def test_a_manifest_gives_the_factor_of_the_logits(self):
         manifest = write_json(self.scratch / "m.json", {"logit_scale": 1e-9})

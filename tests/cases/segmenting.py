@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import FIXTURES, FixtureCase, write_json
+from harness import FIXTURES, FixtureCase, write_bitmap, write_json
 
 DETECTOR = FIXTURES / "rt-detr"
 CLIP = FIXTURES / "embedding" / "clip-towers"
@@ -132,6 +132,65 @@ class Segmenting(FixtureCase):
         self.label(*words, "--where", "width>=1")
         self.assertEqual(len(self.labels("set:masks")), len(self.labels("set:auto")))
 
+    def test_outlines_that_are_there_are_named_one_by_one(self):
+        words = ("--model", DETECTOR, "--floor", "0.01", "--segment-with", SEGMENTERS / "sam-boxes", "--set", "masks")
+        self.label(*words)
+        given = self.labels("set:masks")
+        self.assertTrue(0 < sum(label["kind"] == "mask" for label in given) <= len(given))
+        words = ("--boxes", "masks", "--classify-with", CLIP, "--classes", "cat,remote control", "--floor", "0")
+        self.label(*words, "--set", "named")
+        # Each keeps its outline, also where several have one box, and is seen on grey.
+        masks, named = self.annotations("masks"), self.annotations("named")
+        for name, annotations in masks.items():
+            outlines = {json.dumps([one["bbox"], one.get("segmentation")]) for one in annotations}
+            self.assertEqual(outlines, {json.dumps([one["bbox"], one.get("segmentation")]) for one in named[name]})
+            self.assertEqual(len(outlines), len(named[name]))
+        self.label(*words, "--keep-background", "--set", "with-background")
+        confidences = [sorted(label["confidence"] for label in self.labels(f"set:{name}")) for name in ("named", "with-background")]
+        self.assertGreater(max(abs(a - b) for a, b in zip(*confidences)), 1e-3)
+
+    def test_a_floor_is_one_for_boxes_that_are_there_too(self):
+        self.label("--model", DETECTOR, "--floor", "0.01", "--set", "auto")
+        given = self.labels("set:auto")
+        words = ("--boxes", "auto", "--classify-with", CLIP, "--classes", "cat,remote control")
+        run = self.label(*words, "--floor", "0", "--set", "all")
+        self.assertEqual(run["labels"], len({(label["name"], *label["bbox"]) for label in given}))
+        confidences = sorted(label["confidence"] for label in self.labels("set:all"))
+        for floor in (None, confidences[len(confidences) // 2]):
+            self.label(*words, *(("--floor", floor) if floor else ()), "--set", "some")
+            self.assertEqual(sorted(label["confidence"] for label in self.labels("set:some")),
+                             [one for one in confidences if one > (floor or 0.05)])  # fmt: skip
+        # What is only outlined keeps its confidence: all of it, unless asked.
+        words = ("--boxes", "auto", "--segment-with", SEGMENTERS / "sam-boxes")
+        self.assertEqual(self.label(*words, "--set", "outlined")["labels"], len(given))
+        self.label(*words, "--floor", "0.2", "--set", "sure")
+        self.assertEqual(len(self.labels("set:sure")), sum(label["confidence"] >= 0.2 for label in given))
+        self.assertLess(len(self.labels("set:sure")), len(given))
+
+    def test_a_run_goes_on_only_with_the_same_files_beside_the_model(self):
+        model = self.scratch / "clip"
+        shutil.copytree(CLIP, model)
+        images = self.scratch / "broken"
+        write_bitmap(images / "whole.bmp", 30, 20)
+        write_bitmap(images / "cut.bmp", 30, 20)
+        self.run_program("import", "--images", images)
+        whole = (images / "cut.bmp").read_bytes()
+        (images / "cut.bmp").write_bytes(whole[:300])
+        words = ("--model", model, "--classes", "cat,dog", "--set", "auto", "--where", "name:whole.bmp,cut.bmp")
+        done = self.run_program("label", *words, status=1).json
+        self.assertEqual((done["done"], done["failed"]), (1, 1))
+        run = done["run"]
+        (images / "cut.bmp").write_bytes(whole)
+        config = model / "preprocessor_config.json"
+        kept = config.read_text()
+        settings = json.loads(kept)
+        settings["image_mean"] = [0.1, 0.2, 0.3]
+        config.write_text(json.dumps(settings))
+        error = self.error("runs", "retry", run, status=None)
+        self.assertEqual((error["code"], error["context"]["changed"]), ("conflict", "preprocessing"))
+        config.write_text(kept)
+        self.assertEqual(self.run_program("runs", "retry", run).json["failed"], 0)
+
     def test_a_run_with_a_segmenter_survives_kills(self):
         words = ["--model", DETECTOR, "--segment-with", SEGMENTERS / "sam-boxes", "--floor", "0.1"]
         whole = self.label(*words, "--set", "whole")
@@ -197,9 +256,16 @@ class Segmenting(FixtureCase):
             (["--everything", "--segment-with", SEGMENTERS / "sam", "--model", DETECTOR], "one of a model"),
             (["--everything", "--segment-with", SEGMENTERS / "sam", "--points-per-side", "0"], "0 points a side"),
             (["--model", DETECTOR, "--segment-with", DETECTOR], "two graphs"),
+            (["--model", CLIP, "--classes", "cat,dog", "--segment-with", SEGMENTERS / "sam-boxes"], "leave --segment-with out"),
+            (
+                ["--model", CLIP, "--propose", "cat,dog", "--classes", "cat,dog", "--classify-with", CLIP],
+                "leave --classify-with out",
+            ),
         ]:
             self.assertIn(reason, self.error("label", *words, status=2)["message"])
         self.error("label", "--model", DETECTOR, "--points-per-side", "3", status=2)
+        self.assertEqual(self.run_program("runs").json["runs"], [], "what cannot be used is no run")
+        self.assertEqual(self.run_program("stats").json["sets"], {})
         refused = self.error("label", "--model", DETECTOR, "--segment-with", SEGMENTERS / "sam", status=None)
         self.assertEqual(refused["code"], "bad_model")
         self.assertIn("takes points and no boxes", refused["message"])

@@ -128,7 +128,7 @@ Action configure(CLI::App& app) {
       ->type_name("TEXT")
       ->allow_extra_args(false);
   app.add_option("--set", options->set, "Label set that the candidates go into")->capture_default_str();
-  app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")->capture_default_str();
+  app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")->default_str("0.05");
   app.add_option("--nms", options->nms_iou, "Overlap from which the weaker of two candidates is dropped (default: the family's)")
       ->type_name("IOU");
   app.add_option("--max-detections", options->max_detections,

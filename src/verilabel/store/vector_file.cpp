@@ -50,7 +50,7 @@ std::string text_of(const VectorHeader& header) {
   const json document = {{"verilabel_vectors", kVersion},           {"key", header.key},
                          {"subject", name_of(header.subject)},      {"model", header.model},
                          {"weights_sha256", header.weights_sha256}, {"method", header.method},
-                         {"dimensions", header.dimensions}};
+                         {"dimensions", header.dimensions},         {"preprocessing", header.preprocessing}};
   std::string text = document.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((kAlignment - (text.size() + 1) % kAlignment) % kAlignment, ' ');
   return text + '\n';
@@ -83,6 +83,7 @@ ReadHeader header_from(std::string_view content, const fs::path& file) {
     read.header.model = document.at("model").get<std::string>();
     read.header.weights_sha256 = document.at("weights_sha256").get<std::string>();
     read.header.method = document.at("method").get<std::string>();
+    read.header.preprocessing = document.value("preprocessing", std::string());
     read.header.dimensions = document.at("dimensions").get<std::size_t>();
   } catch (const json::exception& error) {
     refuse(file, error.what());
@@ -163,12 +164,13 @@ VectorWriter::VectorWriter(const fs::path& project, const VectorHeader& header)
     const Vectors there = open_vectors(project, header.key);
     const VectorHeader& old = there.header();
     if (old.subject != header.subject || old.weights_sha256 != header.weights_sha256 || old.method != header.method ||
-        old.dimensions != header.dimensions) {
+        (!old.preprocessing.empty() && old.preprocessing != header.preprocessing) || old.dimensions != header.dimensions) {
       throw Error(
           ErrorCode::conflict,
-          fmt::format("the vectors '{}' are of {} by {} ({}, {} dimensions), which these cannot be compared with; choose another "
+          fmt::format("the vectors '{}' are of {} by {} ({}, {} dimensions{}), which these cannot be compared with; choose another "
                       "name, or remove them",
-                      header.key, name_of(old.subject), old.model, old.method, old.dimensions),
+                      header.key, name_of(old.subject), old.model, old.method, old.dimensions,
+                      old.preprocessing.empty() ? "" : ", " + old.preprocessing),
           {{"file", file_.native()}});
     }
     ids_.insert(there.ids().begin(), there.ids().end());

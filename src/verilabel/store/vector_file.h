@@ -26,6 +26,7 @@ struct VectorHeader {
   std::string weights_sha256;  ///< with `method`, what has to agree for rows to be added
   std::string method;          ///< which output of the model, how an object is cut out
   std::size_t dimensions = 0;
+  std::string preprocessing = {};  ///< how images are brought to the model; has to agree too, unless the file does not say it
 
   friend bool operator==(const VectorHeader&, const VectorHeader&) = default;
 };

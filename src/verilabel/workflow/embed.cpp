@@ -14,6 +14,7 @@
 #include "verilabel/hub/locate.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/vector_file.h"
+#include "verilabel/workflow/image_size.h"
 #include "verilabel/workflow/ready_graph.h"
 
 namespace verilabel {
@@ -23,6 +24,8 @@ namespace {
 struct EmbedTask {
   LabelTask task;
   std::string path;
+  std::int32_t width = 0;  ///< as imported
+  std::int32_t height = 0;
   std::vector<std::int64_t> ids;  ///< one a vector
 };
 
@@ -93,6 +96,8 @@ class Plan {
     EmbedTask task;
     task.task.sample = {columns_.samples.id[sample]};
     task.path = columns_.samples.path[sample];
+    task.width = columns_.samples.width[sample];
+    task.height = columns_.samples.height[sample];
     task.task.path = task.path;
     tasks_.push_back(std::move(task));
     return &tasks_.back();
@@ -206,7 +211,8 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
                                             .model = model.name,
                                             .weights_sha256 = embedder->card().weights_sha256,
                                             .method = method_of(*embedder, options),
-                                            .dimensions = report.dimensions});
+                                            .dimensions = report.dimensions,
+                                            .preprocessing = embedder->card().preprocessing});
   report.asked = plan.vectors();
   report.unchanged = plan.forget(writer);
   if (plan.tasks().empty()) {
@@ -223,6 +229,9 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
   };
   const auto sink = [&](TaskOutcome&& outcome) {
     const EmbedTask& task = *task_of_sample.at(outcome.sample.value);
+    if (!outcome.failure && !options.set.empty()) {
+      outcome.failure = fault_of_size(outcome, task.width, task.height);
+    }
     if (outcome.failure) {
       report.failed += static_cast<std::int64_t>(task.ids.size());
       report.failures.push_back({task.path, outcome.failure->code, outcome.failure->message});

@@ -12,6 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
+#include "verilabel/dataset/row_flags.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/hub/locate.h"
@@ -20,6 +22,7 @@
 #include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/run_ledger.h"
+#include "verilabel/workflow/image_size.h"
 #include "verilabel/workflow/ready_graph.h"
 #include "verilabel/workflow/set_name.h"
 
@@ -141,6 +144,28 @@ json json_from(const ModelCard& card) {
           {"weights_sha256", card.weights_sha256}};
 }
 
+json json_from(const Labeller& labeller) {
+  json document = json_from(labeller.card());
+  std::string names;
+  for (const std::string& name : labeller.class_names()) {
+    names.append(name).push_back('\0');
+  }
+  document["class_names_sha256"] = sha256_of(names);
+  return document;
+}
+
+/// Throws `conflict` where files beside a model changed, so that it would not do what it did: `before` and `now` are what
+/// `json_from` made of it. Runs of earlier versions do not say all of it.
+void require_same_settings(const std::string& model, const json& before, const json& now) {
+  for (const char* key : {"family", "layout", "preprocessing", "class_names_sha256"}) {
+    if (before.contains(key) && now.contains(key) && before.at(key) != now.at(key)) {
+      throw Error(ErrorCode::conflict,
+                  "the files beside the model are not those that the run began with; bring them back, or start a new run",
+                  {{"model", model}, {"changed", key}, {"before", before.at(key).dump()}, {"now", now.at(key).dump()}});
+    }
+  }
+}
+
 /// One flag a class of the model; all when none is named.
 std::vector<std::uint8_t> wanted_classes(const Labeller& labeller, const Prompts& prompts) {
   if (labeller.card().takes_prompts) {
@@ -171,7 +196,7 @@ std::vector<std::uint8_t> wanted_classes(const Labeller& labeller, const Prompts
 
 CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions& options, const Prompts& prompts) {
   CandidateOptions candidates = labeller.default_options();
-  candidates.floor = options.floor;
+  candidates.floor = options.floor.value_or(candidates.floor);
   candidates.nms_iou = options.nms_iou.value_or(candidates.nms_iou);
   candidates.max_detections = options.max_detections.value_or(candidates.max_detections);
   candidates.is_class_wanted = wanted_classes(labeller, prompts);
@@ -181,28 +206,45 @@ CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions&
 /// Labels of a set as candidates, sample by sample.
 class GivenBoxes {
  public:
+  struct Options {
+    double lowest = 0;        ///< confidence of those that are taken
+    bool with_masks = false;  ///< else masks are taken as their boxes
+  };
+
   /// The labels of the set that stand: effective, active and not rejected, with a box. Of a view with label terms, those alone that
   /// it selects. Throws `not_found` for a set that is not there.
-  GivenBoxes(const Columns& columns, const std::string& set, const View& view) {
+  GivenBoxes(const Project& project, const std::string& set, const View& view, const Options& options)
+      : project_(project), with_masks_(options.with_masks) {
+    const Columns columns = project.columns_for(view);
     const auto found = std::ranges::find(columns.sets, set, &NamedId::name);
     if (found == columns.sets.end()) {
       throw Error(ErrorCode::not_found, fmt::format("there is no label set '{}' to take boxes from", set));
     }
+    set_ = {found->id};
     const auto index = static_cast<std::int32_t>(found - columns.sets.begin());
     for (const NamedId& one : columns.classes) {
       class_names_.push_back(one.name);
     }
     const LabelColumns& labels = columns.labels;
+    const std::vector<std::uint8_t> is_selected = flags_of(select_samples(view, columns), columns.samples.size());
     const auto take = [&](std::size_t row) {
-      if (labels.set[row] != index || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected ||
-          labels.kind[row] == LabelKind::classification) {
+      if (labels.set[row] != index || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected) {
         return;
       }
-      Candidate candidate;
-      candidate.class_index = labels.class_index[row];
-      candidate.box_xywh_px = labels.box_xywh_px(row);
-      candidate.score = std::isnan(labels.confidence[row]) ? 1 : labels.confidence[row];
-      of_sample_[columns.samples.id[static_cast<std::size_t>(labels.sample[row])]].push_back(std::move(candidate));
+      const auto sample = static_cast<std::size_t>(labels.sample[row]);
+      if (!has_box(labels.kind[row])) {
+        without_box_ += is_selected[sample];
+        return;
+      }
+      Given given;
+      given.label = {labels.id[row]};
+      given.candidate.class_index = labels.class_index[row];
+      given.candidate.box_xywh_px = labels.box_xywh_px(row);
+      given.candidate.score = std::isnan(labels.confidence[row]) ? 1 : labels.confidence[row];
+      if (given.candidate.score < options.lowest) {
+        return;
+      }
+      of_sample_[columns.samples.id[sample]].push_back(std::move(given));
     };
     if (view.has_label_terms()) {
       std::ranges::for_each(select_labels(view, columns), take);
@@ -214,14 +256,46 @@ class GivenBoxes {
   }
 
   const std::vector<std::string>& class_names() const { return class_names_; }
+  /// Labels of whole images, which give nothing.
+  std::int64_t without_box() const { return without_box_; }
+  /// With their masks when those are asked for, else all as boxes.
   std::vector<Candidate> of(SampleId sample) const {
+    std::vector<Candidate> candidates;
     const auto found = of_sample_.find(sample.value);
-    return found == of_sample_.end() ? std::vector<Candidate>() : found->second;
+    if (found == of_sample_.end()) {
+      return candidates;
+    }
+    std::unordered_map<LabelId, Mask> masks;
+    if (with_masks_) {
+      for (StoredLabel& stored : project_.labels_of(sample, set_)) {
+        if (stored.label.mask) {
+          masks.emplace(stored.id, *std::move(stored.label.mask));
+        }
+      }
+    }
+    for (const Given& given : found->second) {
+      Candidate& candidate = candidates.emplace_back(given.candidate);
+      if (const auto mask = masks.find(given.label); mask != masks.end()) {
+        candidate.mask = std::move(mask->second);
+      }
+      // A person may have made a box of it meanwhile.
+      candidate.kind = candidate.mask ? LabelKind::mask : LabelKind::box;
+    }
+    return candidates;
   }
 
  private:
+  struct Given {
+    LabelId label;
+    Candidate candidate;  ///< without its mask, which would be in memory for all images
+  };
+
+  const Project& project_;
+  SetId set_;
+  bool with_masks_;
+  std::int64_t without_box_ = 0;
   std::vector<std::string> class_names_;
-  std::unordered_map<std::int64_t, std::vector<Candidate>> of_sample_;
+  std::unordered_map<std::int64_t, std::vector<Given>> of_sample_;
 };
 
 /// Images that go together where a later model looks at them too: until then they stay in memory as pixels.
@@ -240,22 +314,29 @@ class RunModels {
       run_options.everything = options.everything;
       run_options.everything->nms_iou = options.nms_iou.value_or(run_options.everything->nms_iou);
       run_options.everything->max_masks = options.max_detections;
-      run_options.candidates.floor = options.floor;
+      run_options.candidates.floor = options.floor.value_or(run_options.candidates.floor);
     } else if (options.boxes.empty()) {
       LoadOptions load = load_options(project, options, first_prompts);
       load.manifest = options.manifest;
       proposer_ = load_labeller(*engine_, locate_model(options.model).path, load);
       run_options.candidates = candidate_options(*proposer_, options, first_prompts);
-      if (options.tiles && !proposer_->finds_objects()) {
+      if (!proposer_->finds_objects() && (options.tiles || !options.segment_with.empty() || !options.classify_with.empty())) {
         throw Error(ErrorCode::wrong_use,
-                    "this model says what a whole image shows; leave --tile out, which is for models that find "
-                    "objects");
+                    fmt::format("this model says what a whole image shows; leave {} out, which is for models that find objects",
+                                options.tiles                   ? "--tile"
+                                : !options.segment_with.empty() ? "--segment-with"
+                                                                : "--classify-with"));
       }
       run_options.tiles = options.tiles;
       stages.proposer = proposer_.get();
     } else {
       const View view = View::parse(options.where, project.saved_views());
-      boxes_ = std::make_unique<GivenBoxes>(project.columns_for(view), options.boxes, view);
+      // Boxes that are only outlined keep their confidences: all of them, unless a floor is asked for.
+      run_options.candidates.floor = options.floor.value_or(options.classify_with.empty() ? 0 : run_options.candidates.floor);
+      boxes_ = std::make_unique<GivenBoxes>(
+          project, options.boxes, view,
+          GivenBoxes::Options{.lowest = options.classify_with.empty() ? run_options.candidates.floor : 0,
+                              .with_masks = options.segment_with.empty()});
     }
     if (!options.segment_with.empty()) {
       segmenter_ = load_segmenter(*engine_, locate_model(options.segment_with).path, load_options(project, options, {}));
@@ -320,6 +401,9 @@ class RunModels {
   std::vector<std::string> notes() const {
     std::vector<std::string> all;
     const auto add = [&](const std::vector<std::string>& notes) { all.insert(all.end(), notes.begin(), notes.end()); };
+    if (boxes_ && boxes_->without_box() > 0) {
+      add({fmt::format("{} labels of whole images have no box and are passed over", boxes_->without_box())});
+    }
     if (proposer_) {
       add(proposer_->notes());
     }
@@ -334,7 +418,7 @@ class RunModels {
 
   /// What the run keeps of its models: the first one's description, and those of the others by what they do.
   std::string provenance() const {
-    json document = proposer_ ? json_from(proposer_->card()) : json::object();
+    json document = proposer_ ? json_from(*proposer_) : json::object();
     if (proposer_) {
       document["nms_iou"] = run_options.candidates.nms_iou;
       document["max_detections"] = run_options.candidates.max_detections;
@@ -351,9 +435,23 @@ class RunModels {
       document["segmenter"] = json_from(segmenter_->card());
     }
     if (classifier_) {
-      document["classifier"] = json_from(classifier_->card());
+      document["classifier"] = json_from(*classifier_);
     }
     return document.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
+  /// Throws `conflict` where files beside the models changed since another run with them kept its `provenance`.
+  void require_same(const std::string& provenance_json) const {
+    const json before = json::parse(provenance_json);
+    if (proposer_) {
+      require_same_settings("proposer", before, json_from(*proposer_));
+    }
+    if (segmenter_) {
+      require_same_settings("segmenter", before.value("segmenter", json::object()), json_from(segmenter_->card()));
+    }
+    if (classifier_) {
+      require_same_settings("classifier", before.value("classifier", json::object()), json_from(*classifier_));
+    }
   }
 
   LabelStages stages;
@@ -427,13 +525,9 @@ class StoringSink {
     if (outcome.failure) {
       return SampleFailure{outcome.failure->code, std::move(outcome.failure->message)};
     }
-    if (const auto [width, height] = size_wh_.at(outcome.sample);
-        width > 0 && height > 0 && (width != outcome.image_width || height != outcome.image_height)) {
-      return SampleFailure{
-          ErrorCode::conflict,
-          fmt::format("the image is {} × {} now and was {} × {} when it was imported, so that boxes would not fit its "
-                      "other labels; nothing was stored for it",
-                      outcome.image_width, outcome.image_height, width, height)};
+    const auto [width, height] = size_wh_.at(outcome.sample);
+    if (auto failure = fault_of_size(outcome, width, height)) {
+      return SampleFailure{failure->code, std::move(failure->message)};
     }
     std::vector<Label> labels;
     labels.reserve(outcome.candidates.size());
@@ -477,9 +571,9 @@ RunReport report_of(const Project& project, RunId run) {
   return report;
 }
 
-/// Works on the samples that the run has left.
-RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<std::string> notes, const ProgressSink& progress,
-                  const CancelToken& cancel, const NoteSink& on_note) {
+/// Works on the samples that the run has left, with its models where they are loaded already.
+RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models, bool retry_failed, std::vector<std::string> notes,
+                  const ProgressSink& progress, const CancelToken& cancel, const NoteSink& on_note) {
   const auto say = [&on_note](const std::vector<std::string>& said) {
     if (on_note) {
       std::ranges::for_each(said, on_note);
@@ -488,7 +582,9 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
   RunWriter writer = RunWriter::open(project, run);
   const RunRow row = run_row(project, run);
   const LabelOptions options = options_from(row.request);
-  require_same_models(row, options);
+  if (!models) {
+    require_same_models(row, options);
+  }
   const std::vector<Sample> samples = writer.samples_left(retry_failed);
   if (samples.empty()) {
     writer.finish();
@@ -498,24 +594,29 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
     return report;
   }
 
-  RunModels models(project, options);
-  const std::vector<std::string> of_models = models.notes();
+  if (!models) {
+    models = std::make_unique<RunModels>(project, options);
+  }
+  if (!row.model_json.empty()) {
+    models->require_same(row.model_json);
+  }
+  const std::vector<std::string> of_models = models->notes();
   notes.insert(notes.end(), of_models.begin(), of_models.end());
   say(notes);
-  const std::vector<std::string> found_out = models.make_ready(static_cast<std::int64_t>(samples.size()), progress, cancel);
+  const std::vector<std::string> found_out = models->make_ready(static_cast<std::int64_t>(samples.size()), progress, cancel);
   say(found_out);
   notes.insert(notes.end(), found_out.begin(), found_out.end());
-  models.run_options.total = static_cast<std::int64_t>(samples.size());
+  models->run_options.total = static_cast<std::int64_t>(samples.size());
 
   std::vector<ClassId> class_ids;
   std::vector<ClassId> asked;
-  for (std::size_t i = 0; i < models.class_names().size(); ++i) {
-    class_ids.push_back(project.ensure_class(models.class_names()[i]));
-    if (models.is_asked(i)) {
+  for (std::size_t i = 0; i < models->class_names().size(); ++i) {
+    class_ids.push_back(project.ensure_class(models->class_names()[i]));
+    if (models->is_asked(i)) {
       asked.push_back(class_ids.back());
     }
   }
-  writer.set_model(models.provenance(), models.engine_name(), models.device(), asked);
+  writer.set_model(models->provenance(), models->engine_name(), models->device(), asked);
 
   StoringSink sink(writer, std::move(class_ids), samples);
   std::size_t next = 0;
@@ -524,10 +625,10 @@ RunReport work_on(Project& project, RunId run, bool retry_failed, std::vector<st
       return std::nullopt;
     }
     const Sample& sample = samples[next++];
-    return LabelTask{sample.id, sample.path, models.given(sample.id)};
+    return LabelTask{sample.id, sample.path, models->given(sample.id)};
   };
   const LabelRunReport worked = run_labelling(
-      models.stages, models.run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
+      models->stages, models->run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);
   sink.store();
   writer.finish();
 
@@ -569,7 +670,7 @@ void LabelOptions::validate() const {
     tiles->validate();
   }
   crop.validate();
-  require(std::isfinite(floor) && floor >= 0 && floor <= 1, "--floor must be between 0 and 1");
+  require(!floor || (*floor >= 0 && *floor <= 1), "--floor must be between 0 and 1");
   require(!replace_below || (*replace_below >= 0 && *replace_below <= 1), "--replace-below must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
   require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");
@@ -598,6 +699,8 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   if (missing > 0) {
     notes.push_back(fmt::format("{} samples without a file are left out; import their folder to bring them in", missing));
   }
+  // Before the run is stored: one whose models or classes cannot be used is none.
+  auto models = std::make_unique<RunModels>(project, options);
   RunRequest request;
   request.set = options.set;
   if (!options.model.empty()) {
@@ -608,22 +711,22 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
     request.model = options.everything ? "everything" : fmt::format("boxes of {}", options.boxes);
   }
   request.view = options.where;
-  request.floor = options.floor;
+  request.floor = models->run_options.candidates.floor;
   request.options_json = json_from(options);
   if (options.replace_below) {
     request.bound = {.confidence = *options.replace_below, .same_iou = options.nms_iou.value_or(kSameObjectIou)};
   }
   const RunId run = add_run(project, request, samples);
-  return work_on(project, run, false, std::move(notes), progress, cancel, on_note);
+  return work_on(project, run, std::move(models), false, std::move(notes), progress, cancel, on_note);
 }
 
 RunReport resume_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel,
                      const NoteSink& on_note) {
-  return work_on(project, run, false, {}, progress, cancel, on_note);
+  return work_on(project, run, nullptr, false, {}, progress, cancel, on_note);
 }
 
 RunReport retry_run(Project& project, RunId run, const ProgressSink& progress, const CancelToken& cancel, const NoteSink& on_note) {
-  return work_on(project, run, true, {}, progress, cancel, on_note);
+  return work_on(project, run, nullptr, true, {}, progress, cancel, on_note);
 }
 
 }  // namespace verilabel

@@ -40,7 +40,7 @@ struct LabelOptions {
   /// With `classify_with`: the same of the model that finds the objects.
   Prompts propose;
   std::string set = "auto";  ///< the label set that the candidates go into; made when it does not exist
-  double floor = 0.05;       ///< lowest score stored
+  std::optional<double> floor;  ///< what scores above it is stored; by default 0.05, and of boxes that are only outlined all
   /// Undecided labels of this confidence or more stay, and what the run finds of their class at the same place does not count:
   /// where boxes overlap by `nms_iou`, by default `kSameObjectIou`. Absent: all undecided labels of the classes give way.
   std::optional<double> replace_below;
@@ -82,7 +82,7 @@ std::optional<TilingOptions> tiling_of(const RunRequest& request);
 /// Takes a note for people, before the first image is looked at; the report has all of them, too. May be empty.
 using NoteSink = std::function<void(const std::string&)>;
 
-/// Labels the samples of a view in a new run. The run is stored before the model loads; each image's labels are stored together
+/// Labels the samples of a view in a new run. The run is stored once its models are loaded; each image's labels are stored together
 /// with its outcome, so that whatever happens, `resume_run` goes on where it stopped. Throws for a model, class or view that cannot
 /// be used.
 RunReport start_run(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel,
