@@ -39,7 +39,7 @@ struct LabelOptions {
   Prompts prompts;
   /// With `classify_with`: the same of the model that finds the objects.
   Prompts propose;
-  std::string set = "auto";  ///< the label set that the candidates go into; made when it does not exist
+  std::string set = "auto";     ///< the label set that the candidates go into; made when it does not exist
   std::optional<double> floor;  ///< what scores above it is stored; by default 0.05, and of boxes that are only outlined all
   /// Undecided labels of this confidence or more stay, and what the run finds of their class at the same place does not count:
   /// where boxes overlap by `nms_iou`, by default `kSameObjectIou`. Absent: all undecided labels of the classes give way.
