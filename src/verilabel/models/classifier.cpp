@@ -19,8 +19,6 @@ namespace {
 
 /// What Hugging Face's pipelines give of an image.
 constexpr int kUsualClasses = 5;
-/// How far a score may lie outside of 0 to 1 by rounding, half precision included.
-constexpr float kScoreSlack = 2e-3F;
 
 std::string_view name_of(Activation activation) {
   switch (activation) {
@@ -55,18 +53,8 @@ std::vector<double> scores_of(std::span<const float> outputs, Activation activat
       }
       break;
     case Activation::none:
-      for (const float output : outputs) {
-        if (!(output >= -kScoreSlack && output <= 1 + kScoreSlack)) {
-          throw Error(ErrorCode::bad_model,
-                      fmt::format("the model gave {} as a score; if its outputs are logits, a manifest can say "
-                                  "so with \"activation\"",
-                                  output));
-        }
-      }
+      require_scores(outputs);
       break;
-  }
-  if (!std::ranges::all_of(scores, [](double score) { return std::isfinite(score); })) {
-    throw Error(ErrorCode::bad_model, "the model gave outputs that are no numbers");
   }
   return scores;
 }

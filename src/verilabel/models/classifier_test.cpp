@@ -106,7 +106,8 @@ TEST(Classifier, SigmoidAndScoresAsTheyAre) {
   EXPECT_EQ(decoded(*plain, {0.25F, 0.75F}, {})[0].score, 0.75);
   const Error error = error_of([&] { decoded(*plain, {0.25F, 7}, {}); });
   EXPECT_EQ(error.code(), ErrorCode::bad_model);
-  EXPECT_THAT(error.what(), HasSubstr("activation"));
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("scores from 0.25 to 7"), HasSubstr("activation")));
+  EXPECT_EQ(error_of([&] { decoded(*sigmoid, {INFINITY, 0}, {}); }).code(), ErrorCode::bad_model);
   EXPECT_EQ(error_of([&] { decoded(*sigmoid, {std::nanf(""), 0}, {}); }).code(), ErrorCode::bad_model);
   EXPECT_EQ(error_of([&] { decoded(*sigmoid, {0, 0, 0}, {}); }).code(), ErrorCode::bad_model);
 }

@@ -145,29 +145,36 @@ TEST(Yolox, SuppressesWithinAClass) {
   EXPECT_EQ(found[0].class_index, 1);
 }
 
-TEST(Yolox, BoxesWithoutEndMakeNoCandidates) {
-  const auto detector = labeller_of(yolox_graph(), kTwoNames);
-  Output output({84, 7});
-  const float infinity = std::numeric_limits<float>::infinity();
-  output.set_row(0, {infinity, 0, 0, 0, 1, 0.5F, 0});
-  output.set_row(1, {0, 0, infinity, 0, 1, 0.5F, 0});
-  EXPECT_THAT(decoded(*detector, {output}, unchanged(64), {}), IsEmpty());
+/// The message of the `bad_model` that an image ends with.
+std::string fault_of(const Labeller& detector, const std::vector<Output>& outputs, int side) {
+  const Error error = error_of([&] { decoded(detector, outputs, unchanged(side), {}); });
+  EXPECT_EQ(error.code(), ErrorCode::bad_model);
+  return error.message();
 }
 
-TEST(Yolox, AnOutputWithNanIsAnErrorAndNotAnEmptyImage) {
+TEST(Yolox, AnOutputWithoutNumbersIsAnErrorAndNotAnEmptyImage) {
   const auto detector = labeller_of(yolox_graph(), kTwoNames);
-  const float nan = std::nanf("");
   for (std::size_t place = 0; place < 7; ++place) {
-    Output output({84, 7});
-    output.set_row(3, {0, 0, 0, 0, 1, 0.5F, 0});
-    output.at(3, place) = nan;
-    try {
-      decoded(*detector, {output}, unchanged(64), {});
-      FAIL() << place;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::bad_model);
-      EXPECT_THAT(error.message(), HasSubstr("NaN"));
+    for (const float value : {std::nanf(""), INFINITY, -INFINITY}) {
+      Output output({84, 7});
+      output.set_row(3, {0, 0, 0, 0, 1, 0.5F, 0});
+      output.at(3, place) = value;
+      EXPECT_THAT(fault_of(*detector, {output}, 64), HasSubstr(std::isnan(value) ? "NaN instead" : "infinity instead")) << place;
     }
+  }
+}
+
+TEST(Yolox, ScoresThatAreNoneEndTheImage) {
+  const auto detector = labeller_of(yolox_graph(), kTwoNames);
+  for (std::size_t place = 4; place < 7; ++place) {
+    Output output({84, 7});
+    output.set_row(83, {0, 0, 0, 0, 1, 0.5F, 0});
+    output.at(83, place) = 3.25F;
+    EXPECT_THAT(fault_of(*detector, {output}, 64), HasSubstr(" to 3.25, and they must be numbers from 0 to 1")) << place;
+    output.at(83, place) = -1;
+    EXPECT_THAT(fault_of(*detector, {output}, 64), HasSubstr("scores from -1 to ")) << place;
+    output.at(83, place) = 1.001F;
+    EXPECT_NO_THROW(decoded(*detector, {output}, unchanged(64), {})) << "rounding in half precision";
   }
 }
 
@@ -234,6 +241,8 @@ TEST(Nanodet, DecodesDistributionsOfSixTensors) {
   EXPECT_EQ(found[1].class_index, 0);
   EXPECT_EQ(found[1].score, 0.5);
   expect_box(found[2], {0, 0, 32, 32});
+  outputs[1].set_row(3, {0, -2});
+  EXPECT_THAT(fault_of(*detector, outputs, 32), HasSubstr("scores from -2 to 0"));
 }
 
 TEST(Nanodet, OfOneTensorTheInputsNameTellsItFromYolox) {
@@ -330,6 +339,8 @@ TEST(Ultralytics, DecodesColumnsFirst) {
   expect_box(found[1], {6, 10, 8, 4});
   EXPECT_EQ(found[2].score, 0.25);
   EXPECT_EQ(found[2].class_index, 1);
+  output.at(5, 20) = 1.5F;
+  EXPECT_THAT(fault_of(*detector, {output}, 32), HasSubstr("scores from 0 to 1.5"));
 }
 
 TEST(Ultralytics, DecodesYolov5WithObjectness) {
@@ -340,6 +351,11 @@ TEST(Ultralytics, DecodesYolov5WithObjectness) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].score, 0.25);
   expect_box(found[0], {6, 10, 8, 4});
+  for (std::size_t column = 4; column < 7; ++column) {
+    Output other = output;
+    other.at(62, column) = -1;
+    EXPECT_THAT(fault_of(*detector, {other}, 32), HasSubstr("scores from -1 to 0")) << column;
+  }
 }
 
 TEST(Ultralytics, OneClassOfYolov5IsNotTakenForFinalBoxes) {
@@ -364,7 +380,11 @@ TEST(Ultralytics, TakesFinalBoxesAsTheyAre) {
   EXPECT_THAT(decoded(*detector, {output}, unchanged(32), {.max_detections = 2}), SizeIs(2));
   output.at(3, 4) = 0.5F;
   output.at(3, 5) = 2;
-  EXPECT_EQ(error_of([&] { decoded(*detector, {output}, unchanged(32), {}); }).code(), ErrorCode::bad_model);
+  EXPECT_THAT(fault_of(*detector, {output}, 32), HasSubstr("class 2, but its classes are the whole numbers from 0 to 1"));
+  output.at(3, 5) = 0.5F;
+  EXPECT_THAT(fault_of(*detector, {output}, 32), HasSubstr("class 0.5"));
+  output.at(3, 4) = 5;
+  EXPECT_THAT(fault_of(*detector, {output}, 32), HasSubstr("scores from 5 to 5"));
 }
 
 TEST(Ultralytics, ReadsTheSizeOfADynamicGraphFromItsMetadata) {
@@ -496,10 +516,13 @@ TEST(Ultralytics, WithoutMetadataShapesAndTheManifestDecide) {
 }
 
 TEST(Ultralytics, OtherTasksAreRefused) {
-  for (const char* task : {"pose", "obb", "classify"}) {
+  for (const auto& [task, message] :
+       std::map<std::string, std::string>{{"pose", "'pose'; detect, segment and classify can be used"},
+                                          {"obb", "'obb'; detect, segment and classify can be used"},
+                                          {"classify", "[B, classes] is expected; it gives output0"}}) {
     auto metadata = kDetect;
     metadata["task"] = task;
-    EXPECT_THAT(error_of([&] { labeller_of(ultralytics_graph({1, 6, 21}, metadata)); }).message(), HasSubstr(task));
+    EXPECT_THAT(error_of([&] { labeller_of(ultralytics_graph({1, 6, 21}, metadata)); }).message(), HasSubstr(message));
   }
 }
 

@@ -116,24 +116,18 @@ class QueryDetector final : public PillowLabeller {
 
   QueryDetector(const ModelSource& source, Parts parts)
       : PillowLabeller(source, parts.family, *parts.image, std::move(parts.processor), parts.canvas),
-        logits_(parts.logits),
-        boxes_(parts.boxes),
-        masks_(parts.masks),
+        has_masks_(parts.masks.has_value()),
         head_(parts.head),
         pairs_(parts.pairs) {
-    const std::vector<std::int64_t>& shape = source.graph.outputs[logits_].shape;
+    const std::vector<std::int64_t>& shape = source.graph.outputs[parts.logits].shape;
     columns_ = static_cast<std::size_t>(shape[2]);
-    outputs_.resize(source.graph.outputs.size());
-    outputs_[logits_] = {shape[1], shape[2]};
-    outputs_[boxes_] = {shape[1], 4};
-    if (masks_) {
-      outputs_[*masks_] = {shape[1], -1, -1};
+    std::vector<std::size_t> outputs = {parts.logits, parts.boxes};
+    shapes_ = {{shape[1], shape[2]}, {shape[1], 4}};
+    if (parts.masks) {
+      outputs.push_back(*parts.masks);
+      shapes_.push_back({shape[1], -1, -1});
     }
-    for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      if (outputs_[i].empty()) {
-        outputs_[i] = std::vector<std::int64_t>(source.graph.outputs[i].shape.size() - 1, -1);
-      }
-    }
+    read_only(std::move(outputs));
     if (parts.mask != nullptr) {
       mask_ = pixel_mask_of(source, *parts.mask, parts.canvas, parts.stride);
       set_input(source, parts.mask->name, {mask_->size.height, mask_->size.width});
@@ -145,14 +139,12 @@ class QueryDetector final : public PillowLabeller {
     add_note("the model gives final boxes: an NMS threshold has no effect");
   }
 
-  std::vector<std::vector<std::int64_t>> output_shapes() const override { return outputs_; }
+  std::vector<std::vector<std::int64_t>> output_shapes() const override { return shapes_; }
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const override {
-    const std::span<const float> logits = outputs[logits_].values;
-    const std::span<const float> boxes = outputs[boxes_].values;
-    require_numbers(logits);
-    require_numbers(boxes);
+    const std::span<const float> logits = outputs[0].values;
+    const std::span<const float> boxes = outputs[1].values;
     const float floor = float_floor(options.floor);
     const std::size_t queries = logits.size() / columns_;
     std::vector<Pair> pairs = head_ == Head::softmax ? softmax_pairs(logits, columns_, floor)
@@ -168,8 +160,8 @@ class QueryDetector final : public PillowLabeller {
         continue;
       }
       Candidate candidate{class_index, box_of_shares(boxes.subspan(4 * pair.query, 4), transform), pair.score};
-      if (masks_) {
-        Rle mask = mask_of_logits(outputs[*masks_], pair.query, transform);
+      if (has_masks_) {
+        Rle mask = mask_of_logits(outputs[2], pair.query, transform);
         if (area(mask) == 0) {
           continue;
         }
@@ -190,13 +182,11 @@ class QueryDetector final : public PillowLabeller {
   }
 
  private:
-  std::size_t logits_;
-  std::size_t boxes_;
-  std::optional<std::size_t> masks_;
+  bool has_masks_;
   Head head_;
   std::size_t pairs_;
   std::size_t columns_ = 0;
-  std::vector<std::vector<std::int64_t>> outputs_;
+  std::vector<std::vector<std::int64_t>> shapes_;
   std::optional<PixelMask> mask_;
 };
 
@@ -233,19 +223,14 @@ class DetrExport final : public PillowLabeller {
                                         const CandidateOptions& options) const override {
     const std::span<const float> boxes = outputs[boxes_].values;
     const std::span<const float> scores = outputs[scores_].values;
-    require_numbers(boxes);
-    require_numbers(scores);
+    require_scores(scores);
     const float floor = float_floor(options.floor);
     std::vector<Pair> pairs;
     for (std::size_t query = 0; query < scores.size(); ++query) {
       if (!(scores[query] > floor)) {
         continue;
       }
-      const float label = outputs[labels_].values[query];
-      if (!(label >= 0 && label < static_cast<float>(output_count()))) {
-        throw Error(ErrorCode::bad_model, fmt::format("the model gave class {}, but {} classes are named", label, output_count()));
-      }
-      pairs.push_back({query, static_cast<std::size_t>(label), scores[query]});
+      pairs.push_back({query, class_number_of(outputs[labels_].values[query], output_count()), scores[query]});
     }
     sort_best_first(pairs);
     std::vector<Candidate> candidates;

@@ -117,10 +117,21 @@ TEST(RtDetr, TheBestPairsOfAQueryAndAClass) {
   }
 }
 
+/// As the initial reference points of a detector of two stages, for example, infinite where a proposal lies outside.
+TEST(Detr, OutputsThatAreNotNeededAreNotAskedFor) {
+  GraphInfo graph = queries(2, 2);
+  graph.outputs.insert(graph.outputs.begin(), {"enc_outputs_coord_logits", kF32, {-1, 9, 4}});
+  EXPECT_THAT(load(graph, config_of("deformable_detr"), kRtDetr)->graph().outputs, ElementsAre(1, 2));
+}
+
 TEST(Detr, OutputsThatAreNoNumbersOrOfAnotherShapeEndTheImage) {
   const auto detector = load(queries(1, 2), config_of("rt_detr"), kRtDetr);
   const Output boxes{{1, 4}, {0.5F, 0.5F, 1, 1}};
-  EXPECT_EQ(error_of([&] { decoded(*detector, {{{1, 2}, {std::nanf(""), 0}}, boxes}, {}); }).code(), ErrorCode::bad_model);
+  for (const float value : {std::nanf(""), INFINITY, -INFINITY}) {
+    EXPECT_EQ(error_of([&] { decoded(*detector, {{{1, 2}, {value, 0}}, boxes}, {}); }).code(), ErrorCode::bad_model);
+    EXPECT_EQ(error_of([&] { decoded(*detector, {{{1, 2}, {0, 0}}, {{1, 4}, {0.5F, value, 1, 1}}}, {}); }).code(),
+              ErrorCode::bad_model);
+  }
   EXPECT_EQ(error_of([&] { decoded(*detector, {{{1, 3}, {0, 0, 0}}, boxes}, {}); }).code(), ErrorCode::bad_model);
 }
 
@@ -209,7 +220,24 @@ TEST(DetrExport, TheGraphScalesBoxesToTheSizeItIsGiven) {
   expect_box(found[1], {0, 10, 30, 40});
   EXPECT_THAT(
       error_of([&] { decoded(*detector, {{{3}, {2, 0, 1}}, {{3, 4}, std::vector<float>(12)}, {{3}, {1, 1, 1}}}, {}); }).what(),
-      HasSubstr("class 2, but 2 classes"));
+      HasSubstr("class 2, but its classes are the whole numbers from 0 to 1"));
+}
+
+TEST(DetrExport, LabelsAndScoresThatAreMixedUpEndTheImage) {
+  const auto detector = load(original_export(), "", "", R"({"class_names": "coco"})");
+  const Output boxes{{3, 4}, std::vector<float>(12)};
+  const auto message = [&](std::vector<float> labels, std::vector<float> scores) {
+    const Error error =
+        error_of([&] { decoded(*detector, {{{3}, std::move(labels)}, boxes, {{3}, std::move(scores)}}, {.floor = 0}); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_model);
+    return std::string(error.what());
+  };
+  EXPECT_THAT(message({0.9F, 0.5F, 0}, {16, 1, 1}), HasSubstr("scores from 1 to 16, and they must be numbers from 0 to 1"));
+  EXPECT_THAT(message({0.9F, 0.5F, 0}, {1, 1, 0}), HasSubstr("class 0.9"));
+  EXPECT_THAT(message({0, 0, 0}, {-0.5F, 1, 0}), HasSubstr("scores from -0.5 to 1"));
+  EXPECT_THAT(decoded(*detector, {{{3}, {1, 1, 1}}, {{3, 4}, {0, 0, 9, 9, 0, 0, 9, 9, 0, 0, 9, 9}}, {{3}, {1.001F, 0, 0.5F}}},
+                      {.floor = 0.1}),
+              SizeIs(2));  // rounding in half precision
 }
 
 TEST(DetrExport, NamesAreNeverGuessed) {
@@ -235,7 +263,7 @@ TEST(RfDetr, ColumnsAreCocosCategoryNumbers) {
   logits.values[91 + 90] = 2;  // category 90: toothbrush
   logits.values[91 + 12] = 1;  // stands for no class
   const Output boxes{{2, 4}, {0.5F, 0.5F, 0.5F, 0.5F, 0.5F, 0.5F, 1, 1}};
-  const auto found = decoded(*detector, {boxes, logits}, {.floor = 0.3});
+  const auto found = decoded(*detector, {logits, boxes}, {.floor = 0.3});
   ASSERT_THAT(found, SizeIs(2));
   EXPECT_EQ(detector->class_names()[static_cast<std::size_t>(found[0].class_index)], "person");
   EXPECT_EQ(detector->class_names()[static_cast<std::size_t>(found[1].class_index)], "toothbrush");
@@ -250,7 +278,7 @@ TEST(RfDetr, MasksAreEnlargedBetweenPixelCentres) {
   const auto detector = load(rf_detr_graph(2, true), "", "", R"({"class_names": ["a", "b"]})");
   const Output masks{{2, 2, 2}, {1, -1, -3, 3, -1, -1, -1, -1}};
   const Output boxes{{2, 4}, {0.5F, 0.5F, 1, 1, 0.5F, 0.5F, 1, 1}};
-  const auto found = decoded(*detector, {boxes, {{2, 2}, {2, -9, 1, -9}}, masks}, {.floor = 0.3}, 4, 2);
+  const auto found = decoded(*detector, {{{2, 2}, {2, -9, 1, -9}}, boxes, masks}, {.floor = 0.3}, 4, 2);
   ASSERT_THAT(found, SizeIs(1));  // the other query's mask is empty
   EXPECT_EQ(found[0].kind, LabelKind::mask);
   EXPECT_EQ(std::get<Rle>(found[0].mask->shape), (Rle{2, 4, {0, 1, 1, 1, 2, 1, 1, 1}}));

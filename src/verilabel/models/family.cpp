@@ -65,13 +65,27 @@ std::string text_of(std::span<const std::int64_t> shape) {
   return fmt::format("[{}]", text);
 }
 
+/// How far a score may lie outside of 0 to 1 by rounding, half precision included.
+constexpr float kScoreSlack = 2e-3F;
+constexpr float kGreatestFloat = std::numeric_limits<float>::max();
+
 /// A loop without branches, so that it costs one pass of memory.
-bool has_nan(std::span<const float> values) {
-  unsigned found = 0;
+bool are_between(std::span<const float> values, float least, float greatest) {
+  unsigned outside = 0;
   for (const float value : values) {
-    found |= static_cast<unsigned>(value != value);
+    outside |= static_cast<unsigned>(!(value >= least)) | static_cast<unsigned>(!(value <= greatest));
   }
-  return found != 0;
+  return outside == 0;
+}
+
+void require_above(std::span<const float> values, float least) {
+  if (!are_between(values, least, kGreatestFloat)) {
+    const bool has_nan = std::ranges::any_of(values, [](float value) { return std::isnan(value); });
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the model gave {} instead of numbers for this image, as models in half precision do that overflow; "
+                            "nothing was stored",
+                            has_nan ? "NaN" : "infinity"));
+  }
 }
 
 bool is_of_shape(const OutputView& output, std::span<const std::int64_t> wanted) {
@@ -339,7 +353,8 @@ InputTransform LetterboxDetector::preprocess(const Image& image, std::span<const
           pass};
 }
 
-void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted) {
+void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted,
+                   std::optional<std::size_t> masked) {
   bool is_fitting = outputs.size() >= wanted.size();
   for (std::size_t i = 0; is_fitting && i < wanted.size(); ++i) {
     is_fitting = is_of_shape(outputs[i], wanted[i]);
@@ -356,16 +371,34 @@ void check_outputs(std::span<const OutputView> outputs, std::span<const std::vec
     throw Error(ErrorCode::bad_model,
                 fmt::format("the model gave outputs of the shapes {} for an image; {} was expected", found, expected));
   }
-  if (std::any_of(outputs.begin(), outputs.end(), [](const OutputView& output) { return has_nan(output.values); })) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    require_above(outputs[i].values, masked == i ? -std::numeric_limits<float>::infinity() : -kGreatestFloat);
+  }
+}
+
+void require_scores(std::span<const float> scores) {
+  if (!are_between(scores, -kScoreSlack, 1 + kScoreSlack)) {
+    const auto [least, greatest] = std::ranges::minmax(scores);
     throw Error(
         ErrorCode::bad_model,
-        "the model gave NaN instead of numbers for this image, as models in half precision do that overflow; nothing was stored");
+        fmt::format("the model gave scores from {} to {}, and they must be numbers from 0 to 1: was the graph exported "
+                    "without its sigmoid or softmax (of a classifier a manifest can say so with \"activation\"), or are its "
+                    "outputs mixed up?",
+                    least, greatest));
   }
+}
+
+std::size_t class_number_of(float label, std::size_t classes) {
+  if (!(label >= 0 && label < static_cast<float>(classes)) || label != std::floor(label)) {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the model gave class {}, but its classes are the whole numbers from 0 to {}", label, classes - 1));
+  }
+  return static_cast<std::size_t>(label);
 }
 
 std::vector<Candidate> FamilyLabeller::decode(std::span<const OutputView> outputs, const InputTransform& transform,
                                               const CandidateOptions& options) const {
-  check_outputs(outputs, output_shapes());
+  check_outputs(outputs, output_shapes(), masked_output_);
   return decode_checked(outputs, transform, options);
 }
 
@@ -382,12 +415,6 @@ bool is_wanted(const CandidateOptions& options, std::size_t class_index) {
 
 float sigmoid(float logit) {
   return 1 / (1 + std::exp(-logit));
-}
-
-void require_numbers(std::span<const float> values) {
-  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
-    throw Error(ErrorCode::bad_model, "the model gave boxes or scores that are no numbers");
-  }
 }
 
 Box box_of_shares(std::span<const float> box, InputSize unit, const InputTransform& transform) {

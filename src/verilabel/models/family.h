@@ -59,9 +59,16 @@ InputSize input_size_of(const ModelSource& source, InputSize usual);
 /// Throws `bad_data` for each key of the manifest that is not among `known`, which the family makes nothing of.
 void require_keys(const Manifest& manifest, std::string_view family, std::span<const std::string_view> known);
 
-/// Throws `bad_model` unless there are outputs of these shapes, −1 standing for any size, and no value is NaN: so that no family
-/// reads beyond what the graph gave.
-void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted);
+/// Throws `bad_model` unless there are outputs of these shapes, −1 standing for any size, so that no family reads beyond what the
+/// graph gave, and all numbers are finite; in the output `masked`, −∞ may stand for what the graph left out.
+void check_outputs(std::span<const OutputView> outputs, std::span<const std::vector<std::int64_t>> wanted,
+                   std::optional<std::size_t> masked = std::nullopt);
+
+/// Throws `bad_model` unless all are from 0 to 1, but for rounding in half precision: scores that a graph made of its logits
+/// itself.
+void require_scores(std::span<const float> scores);
+/// Likewise of a number of a class, unless it is a whole one below `classes`. Where it lies among them.
+std::size_t class_number_of(float label, std::size_t classes);
 
 /// Behind the interface, what every family has: names, card, inputs, and outputs of known shapes.
 class FamilyLabeller : public Labeller {
@@ -90,6 +97,8 @@ class FamilyLabeller : public Labeller {
   void set_whole_input(const ModelSource& source, std::string_view name, std::vector<std::int64_t> shape);
   /// Of the graph's outputs, those that `decode_checked` gets.
   void read_only(std::vector<std::size_t> outputs) { graph_.outputs = std::move(outputs); }
+  /// Of those, one in which −∞ stands for what the graph left out.
+  void allow_masked(std::size_t output) { masked_output_ = output; }
   /// For graphs that cannot take several images, whatever they declare. Throws `bad_model` for one that takes no single one.
   void take_one_at_a_time();
   std::size_t image_input() const { return image_input_; }
@@ -123,6 +132,7 @@ class FamilyLabeller : public Labeller {
   void take_limits(const Manifest& manifest);
 
   GraphUse graph_;
+  std::optional<std::size_t> masked_output_;
   std::size_t image_input_ = 0;
   InputSize size_;
   std::vector<std::string> class_names_;
@@ -164,9 +174,6 @@ struct RawCandidates {
 bool is_wanted(const CandidateOptions& options, std::size_t class_index);
 
 float sigmoid(float logit);
-
-/// Throws `bad_model` unless all are finite.
-void require_numbers(std::span<const float> values);
 
 /// Centre and size as shares of a `unit` of pixels of the upright image, to a box in it that ends at its borders.
 Box box_of_shares(std::span<const float> box, InputSize unit, const InputTransform& transform);

@@ -100,6 +100,7 @@ class GroundingDino final : public PillowLabeller {
     // OpenVINO 2026.4 makes something else of several images when their number is fixed; ONNX Runtime does not.
     take_one_at_a_time();
     read_only({parts.logits, parts.boxes});
+    allow_masked(0);  // columns without a token
     ask(source, *parts.tokenizer, parts.max_tokens, parts.ids->shape[1]);
     const auto length = static_cast<std::int64_t>(length_);
     const auto input_of = [&](const TensorInfo* input, std::vector<std::int64_t> shape) -> std::optional<std::size_t> {
@@ -139,7 +140,6 @@ class GroundingDino final : public PillowLabeller {
                   fmt::format("the model gave {} boxes and scores of {} tokens for {} queries; the caption has {}",
                               boxes.size() / kBoxNumbers, columns, queries, length_));
     }
-    require_numbers(boxes);
     const Caption& caption = captions_[static_cast<std::size_t>(transform.pass)];
     const float floor = float_floor(options.floor);
     std::vector<Candidate> candidates;

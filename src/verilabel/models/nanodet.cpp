@@ -150,6 +150,7 @@ class Nanodet final : public LetterboxDetector {
       for (std::size_t cell = 0; cell < cells; ++cell) {
         const std::size_t row = level.first_row + cell;
         const float* scores = outputs[level.score_output].values.data() + row * level.score_columns;
+        require_scores({scores, layout_.classes});
         bool has_box = false;
         std::array<float, 4> box{};
         for_each_above(

@@ -48,6 +48,7 @@ class OwlDetector final : public PillowLabeller {
     max_detections_ = kUsualDetections;
     take_one_at_a_time();
     read_only({parts.logits, parts.boxes});
+    allow_masked(0);  // rows without a text
     const auto place_of = [&](const TensorInfo* input) { return static_cast<std::size_t>(input - source.graph.inputs.data()); };
     ids_input_ = place_of(parts.ids);
     length_ = static_cast<std::size_t>(parts.tower->max_tokens);
@@ -77,7 +78,6 @@ class OwlDetector final : public PillowLabeller {
     if (boxes.size() != kBoxNumbers * patches) {
       throw Error(ErrorCode::bad_model, fmt::format("the model gave {} boxes for {} patches", boxes.size() / kBoxNumbers, patches));
     }
-    require_numbers(boxes);
     const PromptPass& texts = passes_[static_cast<std::size_t>(transform.pass)];
     const int side = std::max(transform.image_width, transform.image_height);
     const InputSize unit = is_square_ ? InputSize{side, side} : InputSize{transform.image_height, transform.image_width};

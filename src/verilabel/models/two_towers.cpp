@@ -109,7 +109,7 @@ class TwoTowerLabeller final : public PillowLabeller {
     class_of_text_ = std::move(phrasings.class_of_text);
   }
 
-  /// Of the classes, and of nothing else: negatives take their share of a softmax.
+  /// Of the classes, and of nothing else: negatives take their share of a softmax, and take off what fits less than they do.
   std::vector<double> scores_of(std::span<const float> image) const {
     double square = 0;
     for (const float value : image) {
@@ -134,28 +134,31 @@ class TwoTowerLabeller final : public PillowLabeller {
     return kind_ == Kind::clip ? shares_of(logits, negatives) : sigmoids_of(logits, negatives);
   }
 
+  /// What the best negative scores; without one nothing does.
+  static double rival_of(const std::vector<double>& negatives) {
+    return negatives.empty() ? -std::numeric_limits<double>::infinity() : *std::ranges::max_element(negatives);
+  }
+
+  /// A class that a negative outdoes has no score at all.
   static std::vector<double> shares_of(std::vector<double> logits, const std::vector<double>& negatives) {
-    double greatest = *std::ranges::max_element(logits);
-    for (const double logit : negatives) {
-      greatest = std::max(greatest, logit);
-    }
+    const double rival = rival_of(negatives);
+    const double greatest = std::max(rival, *std::ranges::max_element(logits));
     double sum = 0;
-    for (double& logit : logits) {
-      logit = std::exp(logit - greatest);
-      sum += logit;
+    for (const double logit : logits) {
+      sum += std::exp(logit - greatest);
     }
     for (const double logit : negatives) {
       sum += std::exp(logit - greatest);
     }
-    for (double& share : logits) {
-      share /= sum;
+    for (double& logit : logits) {
+      logit = logit < rival ? -1 : std::exp(logit - greatest) / sum;
     }
     return logits;
   }
 
-  /// A class that a negative outdoes has no score at all.
+  /// Likewise.
   static std::vector<double> sigmoids_of(std::vector<double> logits, const std::vector<double>& negatives) {
-    const double rival = negatives.empty() ? -std::numeric_limits<double>::infinity() : *std::ranges::max_element(negatives);
+    const double rival = rival_of(negatives);
     for (double& logit : logits) {
       logit = logit < rival ? -1 : 1 / (1 + std::exp(-logit));
     }

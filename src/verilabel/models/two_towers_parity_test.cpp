@@ -208,7 +208,7 @@ TEST(TwoTowersParity, PlantedFaultsAreFound) {
   }
 }
 
-TEST(TwoTowers, PhrasingsAreOneClassAndNegativesTakeTheirShare) {
+TEST(TwoTowers, PhrasingsAreOneClassAndNegativesTakeTheirShareAndWhatTheyWin) {
   const fs::path folder = fixtures() / "embedding" / "clip";
   const json expected = json_of(folder / "expected.json");
   const json& prompt = expected.at("prompts").front();
@@ -217,20 +217,34 @@ TEST(TwoTowers, PhrasingsAreOneClassAndNegativesTakeTheirShare) {
   options.prompts.classes.clear();
   options.prompts.classes.push_back({"animal or thing", {labels[0], labels[1]}});
   options.prompts.classes.push_back({labels[2], {labels[2]}});
-  options.prompts.negatives = {labels.begin() + 3, labels.end()};
+  options.prompts.negatives = {labels[3], labels[4]};
   Runner runner(folder, options);
   EXPECT_THAT(runner.labeller().class_names(), testing::ElementsAre("animal or thing", labels[2]));
+  int kept = 0;
+  int dropped = 0;
   for (const json& item : expected.at("images")) {
     runner.prepare(image_of(item));
-    const std::vector<double> ours = scores_of(runner.candidates({.floor = 0, .max_detections = 10}), 2);
+    const std::vector<Candidate> candidates = runner.candidates({.floor = 0, .max_detections = 10});
     const auto logits = item.at("logits").at(prompt.at("name").get<std::string>()).get<std::vector<double>>();
-    double sum = std::exp(std::max(logits[0], logits[1]));
-    for (std::size_t i = 2; i < logits.size(); ++i) {
+    const std::vector<double> classes = {std::max(logits[0], logits[1]), logits[2]};
+    double sum = std::exp(classes[0]) + std::exp(classes[1]);
+    double rival = 0;
+    for (std::size_t i = 3; i < 5; ++i) {
       sum += std::exp(logits[i]);
+      rival = std::max(rival, std::exp(logits[i]));
     }
-    EXPECT_NEAR(ours[0], std::exp(std::max(logits[0], logits[1])) / sum, kScoreTolerance);
-    EXPECT_NEAR(ours[1], std::exp(logits[2]) / sum, kScoreTolerance);
+    for (std::size_t i = 0; i < classes.size(); ++i) {
+      const auto found = std::ranges::find(candidates, static_cast<std::int32_t>(i), &Candidate::class_index);
+      const bool is_won = std::exp(classes[i]) < rival;
+      ASSERT_EQ(found == candidates.end(), is_won) << item.at("file");
+      if (!is_won) {
+        EXPECT_NEAR(found->score, std::exp(classes[i]) / sum, kScoreTolerance);
+      }
+      (is_won ? dropped : kept)++;
+    }
   }
+  EXPECT_GT(kept, 0);
+  EXPECT_GT(dropped, 0);
 }
 
 TEST(TwoTowers, ClassesOfSiglipDoNotCompeteButWithNegatives) {

@@ -181,9 +181,22 @@ class Ultralytics final : public LetterboxDetector {
     return shape_.layout == Layout::columns_first ? rows.values[column * second + anchor] : rows.values[anchor * second + column];
   }
 
+  void require_scores_of(const OutputView& rows) const {
+    const auto second = static_cast<std::size_t>(rows.shape[1]);
+    if (shape_.layout == Layout::columns_first) {
+      require_scores(rows.values.subspan(4 * second, shape_.classes * second));
+      return;
+    }
+    const std::size_t scores = shape_.layout == Layout::final_boxes ? 1 : 1 + shape_.classes;
+    for (std::size_t first = 0; first < rows.values.size(); first += second) {
+      require_scores(rows.values.subspan(first + 4, scores));
+    }
+  }
+
   RawCandidates candidates_above(const OutputView& rows, const CandidateOptions& options) const {
     RawCandidates raw;
     const float floor = float_floor(options.floor);
+    require_scores_of(rows);
     const auto rows_in_memory = static_cast<std::size_t>(rows.shape[0]);
     const auto columns_in_memory = static_cast<std::size_t>(rows.shape[1]);
     const float* values = rows.values.data();
@@ -228,10 +241,7 @@ class Ultralytics final : public LetterboxDetector {
           if (!(row[4] > floor) || row[4] == 0) {
             continue;
           }
-          if (!(row[5] >= 0 && row[5] < static_cast<float>(shape_.classes))) {
-            throw Error(ErrorCode::bad_model, fmt::format("the model gave class {} of {}", row[5], shape_.classes));
-          }
-          if (const auto output = static_cast<std::size_t>(row[5]); is_asked(output, options)) {
+          if (const std::size_t output = class_number_of(row[5], shape_.classes); is_asked(output, options)) {
             raw.add(row[0], row[1], row[2], row[3], row[4], class_of_output(output), static_cast<std::uint32_t>(a));
           }
         }
@@ -296,9 +306,14 @@ std::unique_ptr<FamilyLabeller> make_ultralytics(const ModelSource& source) {
     return nullptr;
   }
   const std::string task = metadata_of(graph, "task");
+  if (task == "classify") {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the graph says that its task is 'classify', where one output [B, classes] is expected; it gives {}",
+                            text_of(graph.outputs[0])));
+  }
   if (!task.empty() && task != "detect" && task != "segment") {
     throw Error(ErrorCode::bad_model,
-                fmt::format("the graph says that its task is '{}'; only detect, segment and classify can be used", task));
+                fmt::format("the graph says that its task is '{}'; detect, segment and classify can be used", task));
   }
   std::optional<std::vector<std::string>> names;
   std::optional<std::size_t> name_count;

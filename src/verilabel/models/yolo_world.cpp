@@ -111,7 +111,7 @@ class YoloWorld final : public LetterboxDetector {
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const override {
-    require_numbers(outputs[1].values);
+    require_scores(outputs[0].values);
     const PromptPass& texts = passes_[static_cast<std::size_t>(transform.pass)];
     std::vector<std::int32_t> class_of_column;
     for (const std::size_t text : texts) {
@@ -234,8 +234,8 @@ class Mmyolo final : public LetterboxDetector {
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const override {
-    require_numbers(outputs[1].values);
     if (!is_final_) {
+      require_scores(outputs[0].values);
       return suppressed(candidates_above(outputs[0], outputs[1], class_of_column_, options), transform, options);
     }
     const std::span<const float> scores = outputs[0].values;
@@ -247,13 +247,10 @@ class Mmyolo final : public LetterboxDetector {
                   fmt::format("the model says that it found {} objects, and gave {} boxes, {} scores, {} labels", count,
                               outputs[1].values.size() / kBoxNumbers, scores.size(), labels.size()));
     }
+    require_scores(scores.first(static_cast<std::size_t>(count)));
     RawCandidates raw;
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      if (!(labels[i] >= 0 && labels[i] < static_cast<float>(class_of_column_.size()))) {
-        throw Error(ErrorCode::bad_model,
-                    fmt::format("the model gave class {}, but {} classes are named", labels[i], class_of_column_.size()));
-      }
-      const std::int32_t class_index = class_of_column_[static_cast<std::size_t>(labels[i])];
+      const std::int32_t class_index = class_of_column_[class_number_of(labels[i], class_of_column_.size())];
       if (scores[i] > options.floor && class_index >= 0 && is_wanted(options, static_cast<std::size_t>(class_index))) {
         const float* box = outputs[1].values.data() + kBoxNumbers * i;
         raw.add(box[0], box[1], box[2], box[3], scores[i], class_index, static_cast<std::uint32_t>(i));

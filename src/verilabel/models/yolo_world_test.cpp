@@ -75,6 +75,21 @@ TEST(YoloWorld, EveryClassAboveTheFloorButNotTheBackground) {
   EXPECT_THAT(decoded(*labeller, {{0.5F, 0.4F, 0.9F}}, {kBox}, dogs), SizeIs(1));
 }
 
+TEST(YoloWorld, LogitsAndInfinitiesAreNoScores) {
+  const auto labeller = asked(prompts_of_names({"cat", "dog"}));
+  const auto message = [&](float score, float edge) {
+    const Error error = error_of([&] { decoded(*labeller, {{score, 0.4F, 0.9F}}, {{edge, 20, 40, 60}}, above(0.1)); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_model);
+    return std::string(error.what());
+  };
+  EXPECT_THAT(message(3.5F, 10), HasSubstr("scores from 0.4 to 3.5"));
+  EXPECT_THAT(message(-1, 10), HasSubstr("scores from -1 to 0.9"));
+  for (const float infinity : {INFINITY, -INFINITY}) {
+    EXPECT_THAT(message(infinity, 10), HasSubstr("infinity instead of numbers"));
+    EXPECT_THAT(message(0.5F, infinity), HasSubstr("infinity instead of numbers"));
+  }
+}
+
 TEST(YoloWorld, PhrasingsAreOneClassAndNegativesTakeAnchors) {
   Prompts prompts;
   prompts.classes = {{"pet", {"cat", "dog"}}, {"car", {"car"}}};
@@ -159,8 +174,8 @@ GraphInfo all_anchors(std::int64_t classes) {
   return {{{"images", kF32, {1, 3, 64, 64}}}, {{"scores", kF32, {1, 84, classes}}, {"boxes", kF32, {1, 84, 4}}}, {}};
 }
 
-std::vector<Candidate> final_candidates(const Labeller& labeller, float count, const std::vector<float>& labels) {
-  const std::vector<float> scores = {0.9F, 0.5F, 0.2F};
+std::vector<Candidate> final_candidates(const Labeller& labeller, float count, const std::vector<float>& labels,
+                                        const std::vector<float>& scores = {0.9F, 0.5F, 0.2F}) {
   const std::vector<float> boxes = {10, 20, 40, 60, 12, 20, 40, 60, 20, 20, 60, 60};
   const std::vector<float> counts = {count};
   const std::vector<std::int64_t> three = {3};
@@ -181,8 +196,12 @@ TEST(Mmyolo, BoxesThatTheGraphChose) {
   EXPECT_NEAR(found[0].box_xywh_px.x, 10, 1e-5);
   EXPECT_THAT(final_candidates(*labeller, 1, {1, -1, -1}), SizeIs(1)) << "what follows is padding";
   EXPECT_THAT(final_candidates(*labeller, 2, {2, 0, -1}), SizeIs(1)) << "2 is the background";
-  EXPECT_THAT(error_of([&] { final_candidates(*labeller, 2, {3, 0, -1}); }).what(), HasSubstr("class 3, but 3 classes are named"));
+  EXPECT_THAT(error_of([&] { final_candidates(*labeller, 2, {3, 0, -1}); }).what(),
+              HasSubstr("class 3, but its classes are the whole numbers from 0 to 2"));
   EXPECT_THAT(error_of([&] { final_candidates(*labeller, 4, {0, 0, 0}); }).what(), HasSubstr("found 4 objects"));
+  EXPECT_THAT(error_of([&] { final_candidates(*labeller, 2, {0.5F, 0, 0}); }).what(), HasSubstr("class 0.5"));
+  EXPECT_THAT(error_of([&] { final_candidates(*labeller, 2, {0, 0, 0}, {2, 1, 0}); }).what(), HasSubstr("scores from 1 to 2"));
+  EXPECT_THAT(final_candidates(*labeller, 2, {0, 0, -1}, {0.9F, 0.5F, -1}), SizeIs(2)) << "what follows is padding";
 }
 
 TEST(Mmyolo, AllAnchors) {
@@ -201,6 +220,12 @@ TEST(Mmyolo, AllAnchors) {
   ASSERT_THAT(found, SizeIs(2));
   EXPECT_EQ(found[0].class_index, 0);
   EXPECT_EQ(found[1].class_index, 1);
+  scores[5] = 1.5F;
+  EXPECT_THAT(error_of([&] {
+                labeller->decode(std::vector<OutputView>{{scores, scores_shape}, {boxes, boxes_shape}}, {1, 1, 0, 0, 64, 64},
+                                 above(0.3));
+              }).what(),
+              HasSubstr("scores from 0 to 1.5"));
 }
 
 TEST(Mmyolo, ClassesMustBeNamed) {

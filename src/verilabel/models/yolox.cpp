@@ -61,6 +61,7 @@ class Yolox final : public LetterboxDetector {
     RawCandidates raw;
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       const float* row = values.data() + i * columns;
+      require_scores({row + 4, columns - 4});
       const float objectness = row[4];
       if (!(objectness > floor)) {
         continue;  // no class score is above 1
