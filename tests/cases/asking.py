@@ -90,6 +90,18 @@ class Asking(FixtureCase):
         )
         self.assertEqual({label["class"] for label in self.labels("set:auto")}, {"animal", "fruit"})
 
+    def test_classes_are_utf8(self):
+        file = self.scratch / "classes.txt"
+        file.write_bytes("dog\ncafé\n".encode("latin-1"))
+        error = self.error("label", "--model", CLIP, "--classes-file", file, status=4)
+        self.assertIn("save it as UTF-8", error["message"])
+        self.assertEqual((error["context"]["file"], error["context"]["line"]), (str(file), "2"))
+        latin = os.fsdecode("café,dog".encode("latin-1"))
+        for words in (["--classes", latin], ["--classes", "cat,dog", "--negatives", latin], ["--classes", "a\x01b,dog"]):
+            self.error("label", "--model", CLIP, *words, status=2)
+        self.assertIn("UTF-8", self.error("label", "--model", CLIP, "--classes", latin, status=2)["message"])
+        self.assertEqual(self.run_program("runs").json["runs"], [])
+
     def test_what_cannot_be_asked_is_wrong_use(self):
         for words, reason in [
             ([], "say what with --classes"),

@@ -18,9 +18,10 @@ OPENCV = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2
 
 
 def resize_pillow(image: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
-    """The horizontal pass first: where Pillow 12.3 and newer start with the vertical one, each axis is a call of its own."""
-    if tuple(map(int, PIL.__version__.split(".")[:2])) >= (13, 0) or image.height > 100 * image.width:
-        image = image.resize((size[0], image.height), PILLOW[method])
+    """In the order of Pillow 12: 13 starts with the vertical pass more often, so that each axis is a call of its own there."""
+    if int(PIL.__version__.split(".")[0]) >= 13:
+        is_tall = image.height > 100 * image.width and size[1] < image.height
+        image = image.resize((image.width, size[1]) if is_tall else (size[0], image.height), PILLOW[method])
     return image.resize(size, PILLOW[method])
 
 

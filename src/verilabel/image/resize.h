@@ -15,10 +15,10 @@ enum class PillowFilter : std::uint8_t { nearest, box, bilinear, hamming, bicubi
 
 /// The pixels of `cv::resize`. Sizes are positive.
 void resize_opencv(const Image& source, int width, int height, OpencvInterpolation interpolation, Image& result);
-/// The pixels of Pillow's resize of an RGB image, bit for bit (`Resample.c`: double coefficients, 22-bit fixed point, horizontal
-/// pass first with an 8-bit result in between). That order is Pillow's of the years in which published models were made; newer ones
-/// start with the vertical pass where it is much cheaper (12.3 for images a hundred times as tall as wide, 13 for many that lose
-/// more height than width), which moves single values by some grey levels. Sizes are positive.
+/// The pixels of Pillow's resize of an RGB image, bit for bit (`Resample.c`: double coefficients, 22-bit fixed point, an
+/// 8-bit result between the two passes). The horizontal pass comes first, but for images more than a hundred times as tall as wide
+/// that lose height (`Image.resize`). That order is Pillow's up to 12; 13 starts with the vertical pass for many more that lose
+/// more height than width, which moves single values by some grey levels. Sizes are positive.
 void resize_pillow(const Image& source, int width, int height, PillowFilter filter, Image& result);
 
 /// The pixels x to x + width, y to y + height, which must lie inside.

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kPrecisionBits = 22;
 constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
+/// How many times as tall as wide an image may be before its height is brought down first.
+constexpr std::int64_t kTallest = 100;
 
 double sinc(double x) {
   return x == 0.0 ? 1.0 : std::sin(x * std::numbers::pi) / (x * std::numbers::pi);
@@ -224,6 +226,12 @@ void resize_pillow(const Image& source, int width, int height, PillowFilter filt
     return;
   }
   thread_local Image between;
+  if (source.height() > kTallest * std::int64_t{source.width()} && height < source.height()) {
+    between.resize(source.width(), height);
+    resize_columns(source, vertical, between);
+    resize_rows(between, make_taps(source.width(), width, filter), result);
+    return;
+  }
   between.resize(width, source.height());
   resize_rows(source, make_taps(source.width(), width, filter), between);
   resize_columns(between, vertical, result);

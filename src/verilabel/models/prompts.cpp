@@ -25,6 +25,10 @@ std::string trimmed(std::string_view text) {
                                          : std::string(text.substr(first, text.find_last_not_of(kBlank) - first + 1));
 }
 
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
 [[noreturn]] void refuse_line(std::size_t line, const std::string& message) {
   throw Error(ErrorCode::bad_data, message, {{"line", std::to_string(line)}});
 }
@@ -35,6 +39,12 @@ std::string trimmed(std::string_view text) {
 
 PromptClass class_of_line(const std::string& line, std::size_t number) {
   const std::size_t colon = line.find(": ");
+  if (colon == std::string::npos && (line.back() == ':' || line.find('|') != std::string::npos)) {
+    refuse_line(number,
+                fmt::format("'{}' is no name; with phrasings it is written name: phrasing | phrasing, with a blank after the "
+                            "colon. A name that really holds such marks goes into a .json file",
+                            line));
+  }
   if (colon == std::string::npos) {
     return {line, {line}};
   }
@@ -62,6 +72,10 @@ Prompts prompts_of_lines(const std::string& text) {
     if (line.empty() || line.front() == '#') {
       continue;
     }
+    if (has_control(line)) {
+      refuse_line(number,
+                  fmt::format("'{}' holds control characters; save the file as UTF-8 text, one class a line", printable(line)));
+    }
     if (line.front() == '-') {
       prompts.negatives.push_back(trimmed(std::string_view(line).substr(1)));
       if (prompts.negatives.back().empty()) {
@@ -83,6 +97,9 @@ std::vector<std::string> strings_of(const json& value, const std::string& key) {
     if (trimmed(texts[i]).empty()) {
       refuse_key(fmt::format("{}[{}]", key, i), fmt::format("{}[{}] is empty", key, i));
     }
+    if (has_control(texts[i])) {
+      refuse_key(fmt::format("{}[{}]", key, i), fmt::format("{}[{}] holds control characters: {}", key, i, printable(texts[i])));
+    }
   }
   return texts;
 }
@@ -96,6 +113,9 @@ PromptClass class_of_json(const json& value, std::size_t index) {
   PromptClass one{(is_object ? value.at("name") : value).get<std::string>(), {}};
   if (trimmed(one.name).empty()) {
     refuse_key(key, fmt::format("{} has an empty name", key));
+  }
+  if (has_control(one.name)) {
+    refuse_key(key, fmt::format("the name of {} holds control characters: {}", key, printable(one.name)));
   }
   if (!is_object) {
     one.phrasings = {one.name};
@@ -137,10 +157,27 @@ Prompts prompts_of(const json& document) {
   return prompts;
 }
 
+/// The text behind a byte order mark, if there is one.
+std::string_view utf8_text(std::string_view bytes) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  bytes.remove_prefix(bytes.starts_with(kMark) ? kMark.size() : 0);
+  if (const std::size_t good = utf8_prefix_size(bytes); good < bytes.size()) {
+    const std::string_view before = bytes.substr(0, good);
+    refuse_line(1 + static_cast<std::size_t>(std::ranges::count(before, '\n')),
+                fmt::format("the file is not UTF-8, as the byte {} shows; save it as UTF-8", printable(bytes.substr(good, 1))));
+  }
+  return bytes;
+}
+
 void require(bool holds, const std::string& message) {
   if (!holds) {
     throw Error(ErrorCode::wrong_use, message);
   }
+}
+
+void require_text(std::string_view what, std::string_view text) {
+  require(is_utf8(text), fmt::format("{} is not UTF-8: {}", what, printable(text)));
+  require(!has_control(text), fmt::format("{} holds control characters: {}", what, printable(text)));
 }
 
 }  // namespace
@@ -165,25 +202,25 @@ void Prompts::validate() const {
   std::map<std::string_view, int> uses;
   for (const PromptClass& one : classes) {
     require(!trimmed(one.name).empty(), "a class has an empty name");
-    require(is_utf8(one.name), "a name of a class is not UTF-8");
+    require_text("the name of a class", one.name);
     require(++uses[one.name] == 1, fmt::format("the class '{}' is named twice", one.name));
     require(!one.phrasings.empty(), fmt::format("the class '{}' has no phrasing", one.name));
     for (const std::string& phrasing : one.phrasings) {
       require(!trimmed(phrasing).empty(), fmt::format("the class '{}' has an empty phrasing", one.name));
-      require(is_utf8(phrasing), fmt::format("a phrasing of the class '{}' is not UTF-8", one.name));
+      require_text(fmt::format("a phrasing of the class '{}'", one.name), phrasing);
       const auto [owner, is_new] = owners.emplace(phrasing, one.name);
       require(is_new, fmt::format("'{}' stands for '{}' and for '{}'", phrasing, owner->second, one.name));
     }
   }
   for (const std::string& negative : negatives) {
     require(!trimmed(negative).empty(), "a negative phrasing is empty");
-    require(is_utf8(negative), "a negative phrasing is not UTF-8");
+    require_text("a negative phrasing", negative);
     const auto owner = owners.find(negative);
     require(owner == owners.end(),
             fmt::format("'{}' stands for the class '{}' and is a negative", negative, owner == owners.end() ? "" : owner->second));
   }
   for (const std::string& sentence : templates) {
-    require(is_utf8(sentence), "a template is not UTF-8");
+    require_text("a template", sentence);
     require(sentence.find("{}") != std::string::npos, fmt::format("the template '{}' has no {{}} for the class", sentence));
   }
 }
@@ -197,9 +234,10 @@ Prompts prompts_of_names(const std::vector<std::string>& names) {
 }
 
 Prompts read_prompts(const std::filesystem::path& file) {
-  const std::string text = read_file(file, kMaxBytes);
+  const std::string bytes = read_file(file, kMaxBytes);
   try {
-    const Prompts prompts = file.extension() == ".json" ? prompts_from_json(text) : prompts_of_lines(text);
+    const std::string_view text = utf8_text(bytes);
+    const Prompts prompts = file.extension() == ".json" ? prompts_from_json(text) : prompts_of_lines(std::string(text));
     if (prompts.classes.empty()) {
       throw Error(ErrorCode::bad_data, "the file of classes names none; give one name a line");
     }

@@ -26,7 +26,7 @@ struct Prompts {
   bool has_phrasings() const;
   std::vector<std::string> names() const;
   /// Throws `wrong_use` for no class at all, an empty or repeated name, a phrasing that is empty, stands for two classes or for a
-  /// class and a negative, a template without "{}", and text that is not UTF-8.
+  /// class and a negative, a template without "{}", and text that is not UTF-8 or has control characters.
   void validate() const;
 
   friend bool operator==(const Prompts&, const Prompts&) = default;
@@ -36,9 +36,10 @@ struct Prompts {
 Prompts prompts_of_names(const std::vector<std::string>& names);
 
 /// Reads a file of classes. Text has one class a line, "name" or "name: phrasing | phrasing"; a line that begins with "-" is a
-/// negative; blank lines and those that begin with "#" are for people. A file that ends in .json holds {"classes": ["name",
+/// negative; blank lines and those that begin with "#" are for people. A name that holds "|" or ends in ":" is refused there, since
+/// phrasings were meant. A file that ends in .json holds {"classes": ["name",
 /// {"name": …, "phrasings": […]}], "negatives": […], "templates": […]}, of which only classes is needed, or a list of classes.
-/// Throws `bad_data` naming file and line or key, `not_found`, `io`.
+/// Both are UTF-8, with or without a byte order mark. Throws `bad_data` naming file and line or key, `not_found`, `io`.
 Prompts read_prompts(const std::filesystem::path& file);
 
 /// As JSON of the form above, and back; the text comes from here.

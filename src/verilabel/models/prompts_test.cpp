@@ -1,5 +1,6 @@
 #include "verilabel/models/prompts.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,6 +51,21 @@ TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
   EXPECT_THAT(fault("c.txt", "dog\n : hound\n"), AllOf(HasSubstr("an empty name"), HasSubstr("line: 2")));
   EXPECT_THAT(fault("c.json", R"(["dog", " "])"), HasSubstr("classes[1] has an empty name"));
   EXPECT_THAT(fault("c.json", R"(["dog", {"name": "", "phrasings": ["hound"]}])"), HasSubstr("classes[1] has an empty name"));
+  for (const char* line : {"car:sedan|SUV", "sedan | SUV", "car:", "car: "}) {
+    EXPECT_THAT(fault("c.txt", fmt::format("dog\n{}\n", line)),
+                AllOf(HasSubstr("is written name: phrasing | phrasing"), HasSubstr("line: 2")))
+        << line;
+  }
+  EXPECT_THAT(fault("c.txt", "dog\ncaf\xe9\n"),
+              AllOf(HasSubstr("the byte \\xe9"), HasSubstr("save it as UTF-8"), HasSubstr("line: 2")));
+  EXPECT_THAT(fault("c.json", "[\"dog\",\n\"caf\xe9\"]"), AllOf(HasSubstr("save it as UTF-8"), HasSubstr("line: 2")));
+  const std::string utf16("d\0o\0g\0\n\0", 8);
+  EXPECT_THAT(fault("c.txt", "\xff\xfe" + utf16), AllOf(HasSubstr("save it as UTF-8"), HasSubstr("line: 1")));
+  EXPECT_THAT(fault("c.txt", utf16), AllOf(HasSubstr("'d\\x00o\\x00g\\x00'"), HasSubstr("as UTF-8"), HasSubstr("line: 1")));
+  EXPECT_THAT(fault("c.txt", "dog\nc\x01t\n"), AllOf(HasSubstr("'c\\x01t' holds control"), HasSubstr("line: 2")));
+  EXPECT_THAT(fault("c.json", R"(["dog", "a\u0000b"])"), HasSubstr("classes[1] holds control characters: a\\x00b"));
+  EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negatives": ["a\nb"]})"),
+              HasSubstr("negatives[0] holds control characters"));
   EXPECT_THAT(fault("c.json", "[\"dog\""), HasSubstr("not JSON"));
   EXPECT_THAT(fault("c.json", "{}"), HasSubstr("list of classes"));
   EXPECT_THAT(fault("c.json", "[1]"), HasSubstr("classes[0]"));
@@ -57,6 +73,18 @@ TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
   EXPECT_THAT(fault("c.json", R"([{"name": "car", "phrasings": "sedan"}])"), HasSubstr("classes[0].phrasings must be a list"));
   EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negatives": ["sky", ""]})"), HasSubstr("negatives[1] is empty"));
   EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negative": []})"), HasSubstr("negative means nothing"));
+}
+
+TEST(Prompts, AByteOrderMarkIsNoPartOfAName) {
+  EXPECT_EQ(read("classes.txt",
+                 "\xEF\xBB\xBF"
+                 "cat\ncafé\n"),
+            prompts_of_names({"cat", "café"}));
+  EXPECT_EQ(read("classes.json",
+                 "\xEF\xBB\xBF"
+                 "[\"cat\"]"),
+            prompts_of_names({"cat"}));
+  EXPECT_EQ(read("classes.json", R"(["a|b", "c:"])"), prompts_of_names({"a|b", "c:"})) << "names that a text file cannot hold";
 }
 
 TEST(Prompts, WhatCannotBeAskedIsRefused) {
@@ -68,7 +96,10 @@ TEST(Prompts, WhatCannotBeAskedIsRefused) {
   EXPECT_THAT(fault({}), HasSubstr("no class is named"));
   EXPECT_THAT(fault(prompts_of_names({"dog", " "})), HasSubstr("empty name"));
   EXPECT_THAT(fault(prompts_of_names({"dog", "cat", "dog"})), HasSubstr("'dog' is named twice"));
-  EXPECT_THAT(fault(prompts_of_names({"\xff"})), HasSubstr("not UTF-8"));
+  EXPECT_THAT(fault(prompts_of_names({"caf\xe9"})), HasSubstr("the name of a class is not UTF-8: caf\\xe9"));
+  EXPECT_THAT(fault(prompts_of_names({"a\tb"})), HasSubstr("control characters: a\\x09b"));
+  EXPECT_THAT(fault({.classes = {{"car", {"car"}}}, .negatives = {"\xe9"}, .templates = {}}),
+              HasSubstr("a negative phrasing is not UTF-8"));
   EXPECT_THAT(fault({.classes = {{"car", {}}}, .negatives = {}, .templates = {}}), HasSubstr("no phrasing"));
   EXPECT_THAT(fault({.classes = {{"car", {"vehicle"}}, {"bus", {"vehicle"}}}, .negatives = {}, .templates = {}}),
               HasSubstr("'vehicle' stands for 'car' and for 'bus'"));

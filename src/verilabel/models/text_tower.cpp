@@ -216,7 +216,22 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
     // The first SigLIP reads SentencePiece's unigrams, SigLIP 2 the pieces of Gemma.
     tower.is_cleaned = tower.tokenizer.model() == "Unigram";
     tower.is_lowered = true;
-    tower.end_id = tower.tokenizer.id_of(tower.is_cleaned ? "</s>" : "<eos>");
+    const std::string_view end = tower.is_cleaned ? "</s>" : "<eos>";
+    tower.end_id = tower.tokenizer.id_of(end);
+    if (!tower.end_id) {
+      throw Error(
+          ErrorCode::bad_data,
+          fmt::format("the tokenizer is a {} without the token {}, which ends a text; SigLIP's is a Unigram with </s>, SigLIP "
+                      "2's a BPE with <eos>: it belongs to another model",
+                      tower.tokenizer.model(), end),
+          {{"file", source.files.tokenizer.native()}});
+    }
+    if (stated.pad_token && !tower.tokenizer.id_of(*stated.pad_token)) {
+      throw Error(ErrorCode::bad_data,
+                  fmt::format("texts are filled up with '{}', which the tokenizer does not know: it belongs to another model",
+                              *stated.pad_token),
+                  {{"file", source.files.tokenizer.native()}, {"pad_token of", source.files.tokenizer_config.native()}});
+    }
     if (!stated.pad_token && tower.is_cleaned) {
       tower.pad_id = tower.end_id.value_or(0);
     }

@@ -399,6 +399,10 @@ std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source) {
   parts.canvas = canvas_of(parts.processor, *towers->image, source.files.preprocessor);
   parts.tower = text_tower_of(source, towers->are_one ? source.files.graph : source.files.companion,
                               towers->are_one ? source.graph : source.companion, towers->text_output, config);
+  // A manifest may name this family for a model of another type, which reads in its own way.
+  if (config.model_type == "clip" || (config.model_type.empty() && !source.manifest.family)) {
+    require_clip_tokens(source, *parts.tower);
+  }
   parts.tower->image = parts.canvas;
   std::vector<std::string> notes;
   parts.calibration = calibration_of(source, *towers, parts.kind, *parts.tower, parts.canvas, notes);

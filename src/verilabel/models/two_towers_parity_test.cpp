@@ -321,6 +321,39 @@ TEST(TwoTowers, WhatCannotBeAskedIsRefused) {
   EXPECT_TRUE(described->class_names().empty());
 }
 
+TEST(TwoTowers, TokenizersOfOtherModelsAreRefused) {
+  const auto fault = [](const char* name, const fs::path& tokenizer) {
+    const FaultyModel copy(fixtures() / "embedding" / name);
+    fs::copy_file(tokenizer, copy.path() / "tokenizer.json", fs::copy_options::overwrite_existing);
+    const auto engine = open_engine("openvino");
+    LoadOptions options;
+    options.prompts = prompts_of_names({"cat", "dog"});
+    const Error error = error_of([&] { load_labeller(*engine, copy.path(), options); });
+    EXPECT_EQ(error.code(), ErrorCode::bad_data) << name << ' ' << tokenizer;
+    return std::string(error.what());
+  };
+  const fs::path clip = fixtures() / "embedding" / "clip" / "tokenizer.json";
+  const fs::path siglip = fixtures() / "embedding" / "siglip" / "tokenizer.json";
+  const fs::path bert = fixtures() / "open_vocabulary" / "grounding-dino" / "tokenizer.json";
+  for (const fs::path& other : {siglip, bert}) {
+    EXPECT_THAT(fault("clip", other), HasSubstr("belongs to another model"));
+  }
+  const ModelFolder folder;
+  json unmarked = json_of(clip);
+  unmarked["post_processor"] = nullptr;
+  EXPECT_THAT(fault("clip-towers", folder.write("tokenizer.json", unmarked.dump())), HasSubstr("between <|startoftext|> and"));
+  for (const char* name : {"siglip", "siglip2"}) {
+    for (const fs::path& other : {clip, bert}) {
+      EXPECT_THAT(fault(name, other), HasSubstr("belongs to another model"));
+    }
+  }
+  const FaultyModel unknown(fixtures() / "embedding" / "siglip", "pad_token", "\"<nothing>\"", "tokenizer_config.json");
+  const auto engine = open_engine("openvino");
+  const Error error = error_of([&] { load_labeller(*engine, unknown.path()); });
+  EXPECT_EQ(error.code(), ErrorCode::bad_data);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("'<nothing>'"), HasSubstr("tokenizer_config.json")));
+}
+
 TEST(TwoTowers, PatchesInAShapeOfTheirOwnAreRefused) {
   const std::vector<TensorInfo> image = {{"pixel_values", ElementType::f32, {-1, -1, 768}},
                                          {"pixel_attention_mask", ElementType::i64, {-1, -1}},

@@ -669,6 +669,11 @@ void LabelOptions::validate() const {
   if (tiles) {
     tiles->validate();
   }
+  for (const Prompts* asked : {&prompts, &propose}) {
+    if (!asked->empty()) {
+      asked->validate();
+    }
+  }
   crop.validate();
   require(!floor || (*floor >= 0 && *floor <= 1), "--floor must be between 0 and 1");
   require(!replace_below || (*replace_below >= 0 && *replace_below <= 1), "--replace-below must be between 0 and 1");
