@@ -1,5 +1,9 @@
 """Several models, one answer: what `fuse` makes of label sets, and what it keeps of their disagreement."""
 
+import signal
+import sqlite3
+import time
+
 from harness import ProgramCase, write_bitmap, write_json
 
 
@@ -41,6 +45,13 @@ class Fusing(ProgramCase):
     def labels(self, view):
         return self.run_program("labels", "--where", view).json["labels"]
 
+    def shown(self, view):
+        keys = ("label", "name", "class", "confidence", "bbox", "verdict", "status")
+        return [[label[key] for key in keys] for label in self.labels(view)]
+
+    def counts(self, answer, *names):
+        return tuple(answer[name] for name in names)
+
     def test_boxes_become_one_answer_that_says_who_disagrees(self):
         answer = self.run_program("fuse", "a", "b", "--into", "fused").json
         self.assertEqual(
@@ -64,6 +75,7 @@ class Fusing(ProgramCase):
     def test_another_fusion_gives_way_and_decided_labels_stay(self):
         self.run_program("fuse", "a", "b", "--into", "fused")
         self.run_program("review", "accept", "--where", "set:fused path:*2.bmp")
+        before = self.shown("set:fused")
         answer = self.run_program("fuse", "a", "b", "--into", "fused", "--method", "nms", "--weights", "1,3").json
         self.assertEqual(answer["replaced"], 4)
         scores = sorted(label["confidence"] for label in self.labels("set:fused path:*1.bmp status:active"))
@@ -73,7 +85,112 @@ class Fusing(ProgramCase):
         newest = self.run_program("imports").json["imports"][-1]
         self.assertEqual((newest["format"], newest["source"]), ("fuse", "a + b by nms"))
         self.run_program("imports", "undo", newest["import"])
-        self.assertEqual(self.labels("set:fused path:*1.bmp status:active"), [])
+        self.assertEqual(self.shown("set:fused"), before, "the earlier fusion is back")
+
+    def test_every_method_says_the_same_of_sets_that_agree(self):
+        same = {1: [("car", 0.8, [10, 10, 40, 40])], 2: [("car", 0.6, [0, 0, 20, 20])], 3: [("bus", 0.9, [5, 5, 50, 50])]}
+        self.add("c", same)
+        self.add("d", same)
+        for method, labels in (("wbf", 3), ("nms", 3), ("soft_nms", 6)):
+            with self.subTest(method):
+                answer = self.run_program("fuse", "c", "d", "--into", method, "--method", method).json
+                self.assertEqual(self.counts(answer, "labels", "agreed", "missed", "other_class"), (labels, labels, 0, 0))
+                for label in self.labels(f"set:{method}"):
+                    self.assertEqual((label["attributes"], label["tags"]), ({"found_by": "c, d"}, []))
+
+    def test_what_was_decided_is_not_proposed_again(self):
+        fuse = ("fuse", "a", "b", "--into", "fused")
+        self.run_program(*fuse)
+        self.run_program("review", "accept", "--where", "set:fused path:*1.bmp")
+        self.run_program("review", "reject", "--where", "set:fused path:*2.bmp")
+        before = self.shown("set:fused")
+        answer = self.run_program(*fuse).json
+        self.assertEqual(self.counts(answer, "labels", "replaced", "superseded"), (5, 3, 2))
+        after = self.shown("set:fused")
+        self.assertEqual([label[1:] for label in after], [label[1:] for label in before])
+        self.assertEqual(len(self.labels("set:fused status:superseded")), 2)
+        self.run_program("review", "undo")
+        (again,) = self.shown("set:fused path:*2.bmp")
+        self.assertEqual((again[0] > 5, again[-2]), (True, "unreviewed"), "without the decision the newer fusion's label counts")
+        self.run_program("review", "redo")
+        self.run_program("imports", "undo", self.run_program("imports").json["imports"][-1]["import"])
+        self.assertEqual(self.shown("set:fused"), before)
+
+    def test_labels_without_any_confidence_have_their_plain_mean(self):
+        self.add("c", {1: [("car", 0, [10, 10, 40, 40])]})
+        self.add("d", {1: [("car", 0, [12, 10, 40, 44])]})
+        self.run_program("fuse", "c", "d", "--into", "fused")
+        (label,) = self.labels("set:fused")
+        self.assertEqual((label["confidence"], label["bbox"]), (0, [11, 10, 40, 42]))
+
+    def test_a_set_that_never_looked_has_no_part_in_the_share(self):
+        self.run_program("fuse", "a", "b", "--into", "fused", "--weights", "2,5")
+        (label,) = self.labels("set:fused path:*4.bmp")
+        self.assertEqual(label["confidence"], 0.5)
+        (label,) = self.labels("set:fused path:*2.bmp")
+        self.assertAlmostEqual(label["confidence"], 0.6 * 2 / (2 + 5), msg="b looked, and has nothing")
+
+    def test_a_view_leaves_the_other_images_as_they_are(self):
+        self.run_program("fuse", "a", "b", "--into", "fused")
+        before = {label[1]: label for label in self.shown("set:fused path:*1.bmp,*2.bmp,*4.bmp")}
+        answer = self.run_program("fuse", "a", "b", "--into", "fused", "--method", "nms", "--where", "path:*1.bmp").json
+        self.assertEqual(self.counts(answer, "samples", "labels", "replaced"), (1, 1, 1))
+        self.assertIn("4 labels of an earlier fusion stay", answer["notes"][0])
+        after = {label[1]: label for label in self.shown("set:fused path:*1.bmp,*2.bmp,*4.bmp")}
+        self.assertEqual((after["2.bmp"], after["4.bmp"]), (before["2.bmp"], before["4.bmp"]))
+        self.assertEqual(after["1.bmp"][4], [10, 10, 40, 40])
+        self.assertEqual(len(self.labels("set:fused")), 5)
+
+    def test_a_fusion_that_fails_leaves_the_earlier_one(self):
+        self.run_program("fuse", "a", "b", "--into", "fused")
+        before = self.shown("set:fused")
+        self.add("c", {1: [("car", -0.5, [10, 10, 40, 40])]})
+        error = self.error("fuse", "a", "c", "--into", "fused", status=4)
+        self.assertIn("'1.bmp' in the set 'c' has the confidence -0.5", error["message"])
+        self.assertEqual(self.shown("set:fused"), before)
+
+    def test_a_killed_fusion_leaves_the_earlier_one_whole(self):
+        boxes = [[x, y, 9, 9] for x in range(0, 90, 10) for y in range(0, 90, 10)]
+        images = self.scratch / "images"
+        for number in range(5, 601):
+            write_bitmap(images / f"{number}.bmp", 100, 100)
+        self.run_program("import", "--images", images)
+        for name, score in (("c", 0.5), ("d", 0.3)):
+            self.add(name, dict.fromkeys(range(1, 601), [("car", score, box) for box in boxes]))
+        self.run_program("fuse", "c", "d", "--into", "fused", "--method", "nms")
+        before = self.exported("fused")
+        self.assertEqual(len(before), 600 * len(boxes))
+        database = sqlite3.connect(self.project / "verilabel.db")
+        self.addCleanup(database.close)
+        known = 0
+        kills = 0
+        for _ in range(20):
+            process = self.start_program("fuse", "c", "d", "--into", "fused")
+            while process.poll() is None:
+                (written,) = database.execute(
+                    f"SELECT total(labels) FROM imports WHERE id > {known} AND source LIKE '%wbf'"
+                ).fetchone()
+                if written > 0:
+                    break
+                time.sleep(0.001)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            newest = self.run_program("imports").json["imports"][-1]
+            if newest["state"] == "finished":
+                self.run_program("imports", "undo", newest["import"])
+            else:
+                self.assertEqual((newest["state"], newest["labels"] > 0), ("cut off", True))
+                kills += 1
+            self.assertTrue(self.exported("fused") == before, "other labels count than before")
+            known = newest["import"]
+            if kills == 2:
+                break
+        self.assertEqual(kills, 2, "too few kills fell inside a fusion")
+        answer = self.run_program("fuse", "c", "d", "--into", "fused").json
+        self.assertEqual(self.counts(answer, "labels", "replaced"), (len(before), len(before)))
+        after = self.exported("fused")
+        self.assertEqual(len(after), len(before))
+        self.assertTrue(all(label[-1] == 0.4 for label in after))
 
     def test_wrong_use(self):
         for words, reason in [

@@ -24,6 +24,7 @@ int answer(const Invocation& invocation, const FuseReport& report) {
   json.begin_object().field("set", report.set).field("samples", report.samples).field("input_labels", report.input_labels);
   json.field("labels", report.labels).field("agreed", report.agreed).field("missed", report.missed);
   json.field("other_class", report.other_class).field("replaced", report.replaced);
+  json.field("superseded", report.superseded);
   json.key("notes").begin_array();
   for (const std::string& note : report.notes) {
     json.value(note);
@@ -36,6 +37,9 @@ int answer(const Invocation& invocation, const FuseReport& report) {
                           report.other_class));
   if (report.replaced > 0) {
     console.say(fmt::format("  {} labels of an earlier fusion gave way", report.replaced));
+  }
+  if (report.superseded > 0) {
+    console.say(fmt::format("  {} repeat what was decided on before, and do not count", report.superseded));
   }
   if (report.missed + report.other_class > 0) {
     console.say(fmt::format("  look at them with: verilabel labels --where 'set:{} label_tag:missed'", report.set));
@@ -86,7 +90,8 @@ const Command kFuseCommand{
     "otherwise\n"
     "(other_class); the label tags `missed` and `other_class` find them. With wbf an object that only one of three sets has counts "
     "a\n"
-    "third. A fusion into the same set gives way; `imports undo` takes it back.",
+    "third; a set that has not labelled the image is not asked. A fusion into the same set gives way on the images that are fused\n"
+    "again; what was decided stays. `imports undo` brings the earlier one back.",
     kExamples,
     &configure,
     true,

@@ -48,7 +48,8 @@ Action configure(CLI::App& app) {
   auto import = std::make_shared<std::int64_t>(0);
   app.require_subcommand(0, 1);
   app.add_subcommand("list", "All imports of labels, oldest first (what `imports` alone does)");
-  CLI::App* undo = app.add_subcommand("undo", "Make the undecided labels of an import inactive");
+  CLI::App* undo = app.add_subcommand(
+      "undo", "Make the undecided labels of an import inactive; of a fusion, those of the one before active again");
   undo->add_option("IMPORT", *import, "Number of the import")->required();
   return [=](const Invocation& invocation) {
     if (!undo->parsed()) {

@@ -19,8 +19,9 @@ enum class Verdict : std::uint8_t { unreviewed, accepted, rejected, unsure, edit
 /// Whether a label counts. Only `active` ones are seen by views that do not ask for another status, by evaluation and by export.
 enum class LabelStatus : std::uint8_t {
   active,
-  replaced,    ///< undecided, and a later run in the same set was asked for its class on its sample
-  superseded,  ///< a run's candidate of the class and place of a label that was decided, or that its run keeps: see lifecycle.h
+  replaced,    ///< undecided, and a later run in the same set was asked for its class on its sample, or fusion by fusion
+  superseded,  ///< a candidate of a run or fusion, of the class and place of a label that was decided, or that its run keeps: see
+               ///< lifecycle.h
   undone,      ///< undecided, and its run or import was undone
 };
 

@@ -59,6 +59,8 @@ class Statuses {
         statuses_[i] = LabelStatus::undone;
       } else if (label.superseded_by && std::ranges::binary_search(decided, label.superseded_by)) {
         statuses_[i] = LabelStatus::superseded;
+      } else if (label.is_import_replaced) {
+        statuses_[i] = LabelStatus::replaced;
       }
     }
   }

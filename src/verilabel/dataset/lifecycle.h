@@ -41,9 +41,10 @@ struct LabelClaim {
 /// What decides whether one label counts. A label is *decided* when its verdict is anything but `unreviewed`.
 struct LabelOrigin {
   LabelId id;
-  RunId run = {};                 ///< none when imported or drawn by hand
-  bool is_import_undone = false;  ///< for imported labels
-  LabelClaim written;             ///< before any edit
+  RunId run = {};                   ///< none when imported or drawn by hand
+  bool is_import_undone = false;    ///< for imported labels
+  bool is_import_replaced = false;  ///< likewise: a later fusion into the set stands on this sample
+  LabelClaim written;               ///< before any edit
   double score = kScoreWithoutConfidence;
   Verdict verdict = Verdict::unreviewed;
   LabelId superseded_by = {};  ///< the decided label that it was stored as superseded by, or none
@@ -67,8 +68,8 @@ struct FinishedRun {
 ///   the same place when their boxes overlap by IoU ≥ `same_iou` (beside a rejected label also ≥ `kSupersedingIou`: that this box
 ///   is wrong says nothing of a better one); classifications always are; a classification and a box never;
 /// - a run's label is `replaced` when a later run that is not undone was asked for its class, even if that run found nothing,
-///   unless its score reaches that run's bound;
-/// - any other is `active`. Imported labels are never replaced.
+///   unless its score reaches that run's bound; that of a fusion when a later fusion stands;
+/// - any other is `active`. Other imported labels are never replaced.
 ///
 /// Runs that are undone have no part in it, so that without one everything is as it would be had it never been.
 std::vector<LabelStatus> label_statuses(std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs);

@@ -252,7 +252,8 @@ bool counts_after(const History& history, const LabelOrigin& label, RunId last) 
   if (label.verdict != Verdict::unreviewed) {
     return true;
   }
-  if (is_undone(history, label) || was_decided_before(history, label) || repeats_what_was_kept(history, label)) {
+  if (is_undone(history, label) || was_decided_before(history, label) || label.is_import_replaced ||
+      repeats_what_was_kept(history, label)) {
     return false;
   }
   return !label.run || std::ranges::none_of(history.runs, [&](const FinishedRun& later) {
@@ -299,6 +300,7 @@ TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
       label.id = {id};
       label.run = {pick(static_cast<int>(history.runs.size()) + 1)};
       label.is_import_undone = !label.run && pick(4) == 0;
+      label.is_import_replaced = !label.run && pick(4) == 0;
       label.written = {pick(6) == 0 ? LabelKind::classification : LabelKind::box,
                        pick(3) == 0 ? kBus : kCar,
                        {10.0 * pick(6), 0, 60.0 + 10 * pick(3), 100}};
@@ -306,8 +308,11 @@ TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
       if (pick(4) == 0) {
         label.verdict = std::array{Verdict::accepted, Verdict::rejected, Verdict::edited}[static_cast<std::size_t>(pick(3))];
       }
-      if (label.run && id > 1 && pick(4) == 0) {
-        label.superseded_by = {1 + pick(id - 1)};
+      if (id > 1 && pick(4) == 0) {
+        const LabelOrigin& other = history.labels[static_cast<std::size_t>(pick(id - 1))];
+        if (!other.run || other.run < label.run) {
+          label.superseded_by = other.id;
+        }
       }
     }
     std::ranges::shuffle(history.labels, random);

@@ -34,10 +34,11 @@ std::map<std::int32_t, std::vector<std::size_t>> by_class(std::span<const Fusion
   return places;
 }
 
-/// A fused box while members come in: sums over them of score, and of score times each edge.
+/// A fused box while members come in, by descending score: sums over them of score, of weight, and of weight times each edge.
 struct Cluster {
   FusedBox fused;
   double score = 0;
+  double weight = 0;
   double left = 0;
   double top = 0;
   double right = 0;
@@ -46,14 +47,16 @@ struct Cluster {
   void add(std::size_t place, const Box& box, double weighted_score) {
     fused.members.push_back(place);
     score += weighted_score;
-    left += weighted_score * box.x;
-    top += weighted_score * box.y;
-    right += weighted_score * (box.x + box.w);
-    bottom += weighted_score * (box.y + box.h);
+    const double own = score > 0 ? weighted_score : 1;  // members that are all of score 0 count alike
+    weight += own;
+    left += own * box.x;
+    top += own * box.y;
+    right += own * (box.x + box.w);
+    bottom += own * (box.y + box.h);
     if (fused.members.size() == 1) {
       fused.box_xywh_px = box;
     } else {
-      fused.box_xywh_px = {left / score, top / score, (right - left) / score, (bottom - top) / score};
+      fused.box_xywh_px = {left / weight, top / weight, (right - left) / weight, (bottom - top) / weight};
     }
     fused.score = score / static_cast<double>(fused.members.size());
   }
@@ -137,14 +140,19 @@ void FusionOptions::validate(std::size_t models) const {
   }
 }
 
-std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::size_t models, const FusionOptions& options) {
-  options.validate(models);
+std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::span<const std::uint8_t> has_looked,
+                           const FusionOptions& options) {
+  options.validate(has_looked.size());
   const bool is_weighted = options.method == FusionMethod::wbf;
+  std::size_t looked = 0;
   double total = 0;
   double greatest = 0;
-  for (std::size_t model = 0; model < models; ++model) {
-    total += weight_of(options, model);
+  for (std::size_t model = 0; model < has_looked.size(); ++model) {
     greatest = std::max(greatest, weight_of(options, model));
+    if (has_looked[model] != 0) {
+      ++looked;
+      total += weight_of(options, model);
+    }
   }
   std::vector<double> scores;
   for (const FusionBox& box : boxes) {
@@ -166,7 +174,7 @@ std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::size_t models,
   }
   if (is_weighted) {
     for (FusedBox& one : fused) {
-      one.score *= static_cast<double>(std::min(one.members.size(), models)) / total;
+      one.score *= static_cast<double>(std::min(one.members.size(), looked)) / total;
     }
   }
   std::ranges::sort(fused, [](const FusedBox& a, const FusedBox& b) {

@@ -12,7 +12,7 @@ namespace verilabel {
 /// A box that one of several models found in an image.
 struct FusionBox {
   Box box_xywh_px;
-  double score = 1;  ///< above 0
+  double score = 1;  ///< not below 0
   std::int32_t class_id = 0;
   std::size_t model = 0;  ///< which of the models
 };
@@ -46,10 +46,14 @@ struct FusedBox {
 
 /// The boxes of one image as one answer, by descending score; of equal scores the one with the earlier best member first.
 ///
+/// `has_looked` says of each model whether it was asked about this image: one that was not has no boxes, and no part in the share.
+///
 /// Weighted fusion, by class and descending weighted score: a box joins the fused box that it overlaps most, if by more than `iou`,
-/// which then is the mean of its members weighted by their scores, and has their mean score; in the end that is multiplied by
-/// min(members, models) / sum of the weights, so that what only one of three models saw counts a third. NMS and soft-NMS work on
-/// scores times weight over the greatest weight.
-std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::size_t models, const FusionOptions& options);
+/// which then is the mean of its members weighted by their scores (the plain mean while these are all 0), and has their mean score;
+/// in the end that is multiplied by min(members, models that looked) / sum of their weights, so that what only one of three models
+/// saw counts a third: Solovyev et al., as their package ensemble-boxes has it (`conf_type` avg, without `allows_overflow`). NMS
+/// and soft-NMS work on scores times weight over the greatest weight of all models.
+std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::span<const std::uint8_t> has_looked,
+                           const FusionOptions& options);
 
 }  // namespace verilabel

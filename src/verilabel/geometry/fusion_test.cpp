@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <string>
 
@@ -16,6 +17,11 @@ namespace {
 
 using testing::ElementsAre;
 using testing::SizeIs;
+
+/// Of models that all have looked.
+std::vector<FusedBox> fuse_all(std::span<const FusionBox> boxes, std::size_t models, const FusionOptions& options) {
+  return fuse(boxes, std::vector<std::uint8_t>(models, 1), options);
+}
 
 Box box_from(std::istringstream& words) {
   double x1 = 0;
@@ -69,7 +75,7 @@ TEST(Fusion, EqualsEnsembleBoxesOnRandomBoxes) {
     } else {
       ++cases;
       SCOPED_TRACE(cases);
-      std::vector<FusedBox> fused = fuse(now.boxes, now.models, now.options);
+      std::vector<FusedBox> fused = fuse_all(now.boxes, now.models, now.options);
       if (now.options.method == FusionMethod::soft_nms) {
         // The package chooses by the lowered scores and gives those from before.
         const double greatest = std::ranges::max(now.options.weights_of_model);
@@ -104,7 +110,7 @@ TEST(Fusion, WeightedByHand) {
       {{0, 0, 10, 10}, 0.8, 0, 0}, {{1, 0, 10, 10}, 0.5, 0, 1}, {{50, 50, 10, 10}, 0.9, 0, 1}, {{0, 0, 10, 10}, 0.4, 1, 1}};
   FusionOptions options;
   options.weights_of_model = {2, 1};
-  const std::vector<FusedBox> fused = fuse(boxes, 2, options);
+  const std::vector<FusedBox> fused = fuse_all(boxes, 2, options);
   ASSERT_THAT(fused, SizeIs(3));
   EXPECT_NEAR(fused[0].score, 0.7, 1e-12);
   EXPECT_NEAR(fused[0].box_xywh_px.x, 0.5 / 2.1, 1e-12);
@@ -115,26 +121,76 @@ TEST(Fusion, WeightedByHand) {
   EXPECT_EQ(fused[2].class_id, 1) << "classes never meet";
 }
 
+// 0.9 of the one model that looked stays 0.9: 0.9 · 3 / 1 · min(1, 1) / 3.
+TEST(Fusion, AModelThatNeverLookedHasNoPartInTheShare) {
+  std::mt19937 random(5);
+  std::uniform_real_distribution<double> part(0, 1);
+  for (int round = 0; round < 200; ++round) {
+    FusionOptions three;
+    three.weights_of_model = {1 + part(random), 1 + part(random), 1 + part(random)};
+    const std::size_t absent = random() % 3;
+    FusionOptions two = three;
+    two.weights_of_model.erase(two.weights_of_model.begin() + static_cast<std::ptrdiff_t>(absent));
+    std::vector<FusionBox> of_three;
+    std::vector<FusionBox> of_two;
+    for (int i = 0; i < 8; ++i) {
+      const FusionBox box = {{5 * part(random), 5 * part(random), 20, 20}, part(random), 0, random() % 2};
+      of_two.push_back(box);
+      of_three.push_back(box);
+      of_three.back().model += box.model >= absent ? 1 : 0;
+    }
+    std::vector<std::uint8_t> has_looked(3, 1);
+    has_looked[absent] = 0;
+    const std::vector<FusedBox> fused = fuse(of_three, has_looked, three);
+    const std::vector<FusedBox> expected = fuse_all(of_two, 2, two);
+    ASSERT_EQ(fused.size(), expected.size());
+    for (std::size_t i = 0; i < fused.size(); ++i) {
+      EXPECT_EQ(fused[i].score, expected[i].score);
+      EXPECT_EQ(fused[i].box_xywh_px, expected[i].box_xywh_px);
+      EXPECT_EQ(fused[i].members, expected[i].members);
+    }
+  }
+  const std::vector<FusionBox> alone = {{{1, 2, 3, 4}, 0.9, 0, 1}};
+  FusionOptions options;
+  options.weights_of_model = {2, 3};
+  EXPECT_NEAR(fuse(alone, std::vector<std::uint8_t>{0, 1}, options).front().score, 0.9, 1e-12);
+  options.method = FusionMethod::nms;
+  options.weights_of_model = {4, 1};
+  EXPECT_NEAR(fuse(alone, std::vector<std::uint8_t>{0, 1}, options).front().score, 0.9 / 4, 1e-12)
+      << "how far a model is trusted does not hang on who else looked";
+}
+
+// Boxes from x = 0 and x = 2 of score 0 have their middle; one of score 0.5 that is there first stays where it is.
+TEST(Fusion, BoxesOfScoreZeroHaveTheirPlainMean) {
+  std::vector<FusionBox> boxes = {{{0, 0, 10, 10}, 0, 0, 0}, {{2, 0, 12, 10}, 0, 0, 1}};
+  const std::vector<FusedBox> fused = fuse_all(boxes, 2, {});
+  ASSERT_THAT(fused, SizeIs(1));
+  EXPECT_EQ(fused[0].box_xywh_px, (Box{1, 0, 11, 10}));
+  EXPECT_EQ(fused[0].score, 0);
+  boxes[0].score = 0.5;
+  EXPECT_EQ(fuse_all(boxes, 2, {}).front().box_xywh_px, (Box{0, 0, 10, 10}));
+}
+
 // IoU = 5 / 15; the weaker is left 0.5 · exp(−(1/3)² / 0.5) = 0.400…
 TEST(Fusion, SoftNmsLowersWhatIsCovered) {
   const std::vector<FusionBox> boxes = {{{0, 0, 10, 1}, 0.5, 0, 0}, {{5, 0, 10, 1}, 0.9, 0, 1}};
   FusionOptions options;
   options.method = FusionMethod::soft_nms;
-  const std::vector<FusedBox> fused = fuse(boxes, 2, options);
+  const std::vector<FusedBox> fused = fuse_all(boxes, 2, options);
   ASSERT_THAT(fused, SizeIs(2));
   EXPECT_EQ(fused[0].score, 0.9);
   EXPECT_NEAR(fused[1].score, 0.5 * std::exp(-2.0 / 9), 1e-12);
   options.floor = 0.41;
-  EXPECT_THAT(fuse(boxes, 2, options), SizeIs(1));
+  EXPECT_THAT(fuse_all(boxes, 2, options), SizeIs(1));
 }
 
 TEST(Fusion, NothingAndEqualBoxes) {
   for (const FusionMethod method : {FusionMethod::nms, FusionMethod::soft_nms, FusionMethod::wbf}) {
     FusionOptions options;
     options.method = method;
-    EXPECT_TRUE(fuse({}, 2, options).empty());
+    EXPECT_TRUE(fuse_all({}, 2, options).empty());
     const std::vector<FusionBox> equal(3, {{1, 2, 3, 4}, 0.5, 0, 0});
-    const std::vector<FusedBox> fused = fuse(equal, 1, options);
+    const std::vector<FusedBox> fused = fuse_all(equal, 1, options);
     EXPECT_EQ(fused.size(), method == FusionMethod::soft_nms ? 3U : 1U);
     EXPECT_NEAR(fused.front().score, 0.5, 1e-12) << "a model that doubles its boxes gains nothing";
   }

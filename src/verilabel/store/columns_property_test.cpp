@@ -135,11 +135,26 @@ struct Model {
   struct Import {
     SetId set;
     std::set<SampleId> marked;
+    bool is_fusion = false;
     bool is_finished = false;
     bool is_undone = false;
   };
   std::map<RunId, Run> runs;
   std::map<ImportId, Import> imports;
+
+  /// Whether labels of the import never counted, or no longer.
+  bool is_import_undone(ImportId import) const {
+    const Import& one = imports.at(import);
+    return one.is_undone || (one.is_fusion && !one.is_finished);
+  }
+  bool is_import_replaced(ImportId import, SampleId sample) const {
+    return imports.at(import).is_fusion && std::any_of(imports.upper_bound(import), imports.end(), [&](const auto& later) {
+             const Import& one = later.second;
+             return one.is_fusion && one.is_finished && !one.is_undone && one.set == imports.at(import).set &&
+                    one.marked.contains(sample);
+           });
+  }
+
   std::vector<std::map<LabelId, Verdict>> standing;  ///< groups that can be undone
   std::vector<std::map<LabelId, Verdict>> undone;    ///< that can be redone, the next one last
 
@@ -198,9 +213,13 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
   void import_labels() {
     ImportWriter writer(*project_);
     const SetId set = any_set();
-    const ImportId id = writer.begin(set, "coco", "/file" + std::to_string(pick(4)));
+    const bool is_fusion = chance(50);
+    const ImportId id = writer.begin(set, is_fusion ? kFusionFormat : "coco", "/file" + std::to_string(pick(4)));
+    EXPECT_TRUE(!is_fusion || !model_.imports.contains(id)) << "no fusion is gone on with";
     Model::Import& import = model_.imports[id];
     import.set = set;
+    import.is_fusion = is_fusion;
+    std::int64_t superseded = 0;
     for (int i = pick(4); i > 0; --i) {
       const SampleId sample = any_sample();
       writer.mark_labelled(sample);
@@ -218,7 +237,10 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
                                              "{}", R"({"huge":1e999})"}[static_cast<std::size_t>(pick(4))];
         }
         const std::vector<std::string> tags(static_cast<std::size_t>(pick(2)), chance(50) ? "ask" : "hard");
-        writer.add_label(sample, label, tags);
+        const bool repeats = is_fusion && repeats_what_was_decided(label, sample, set);
+        superseded += repeats ? 1 : 0;
+        EXPECT_TRUE(writer.add_label(sample, label, tags) || !is_fusion);
+        EXPECT_EQ(writer.superseded(), superseded);
       }
     }
     if (chance(70)) {
@@ -227,6 +249,16 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     } else {
       writer.stop();
     }
+  }
+
+  bool repeats_what_was_decided(const Label& label, SampleId sample, SetId set) {
+    return std::ranges::any_of(project_->labels_of(sample, set), [&](const StoredLabel& other) {
+      const auto is_like = [&](const LabelClaim& claim) {
+        return claim.class_id == label.class_id && iou(claim.box_xywh_px, label.box_xywh_px) >= kSupersedingIou;
+      };
+      return other.verdict != Verdict::unreviewed &&
+             (is_like(written_.at(other.id)) || is_like({other.label.kind, other.label.class_id, other.label.box_xywh_px}));
+    });
   }
 
   void run_model() {
@@ -306,7 +338,8 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     for (const StoredLabel& label : labels) {
       origins.push_back({.id = label.id,
                          .run = label.run,
-                         .is_import_undone = label.import && model_.imports.at(label.import).is_undone,
+                         .is_import_undone = label.import && model_.is_import_undone(label.import),
+                         .is_import_replaced = label.import && model_.is_import_replaced(label.import, sample),
                          .written = written_.at(label.id),
                          .score = label.label.confidence.value_or(1),
                          .verdict = model_.verdict_of(label.id),
@@ -514,11 +547,12 @@ TEST_P(Story, FollowingChangesEqualsReadingEverything) {
   }
   Columns followed = project_->columns();
   for (int step = 0; step < 60; ++step) {
-    switch (pick(11)) {
+    switch (pick(12)) {
       case 0:
         add_more_samples();
         break;
       case 1:
+      case 11:
         import_labels();
         break;
       case 2:

@@ -380,6 +380,7 @@ class Reader {
     return {.id = {label.id},
             .run = {label.run},
             .is_import_undone = sources_.is_import_undone({label.import}),
+            .is_import_replaced = sources_.is_import_replaced({label.import}, {label.sample}),
             .written = {label.kind, {label.class_id}, label.box_xywh_px},
             .score = score_of(label.confidence),
             .verdict = verdict,
@@ -432,11 +433,17 @@ class Reader {
     return {.id = {labels.id[row]},
             .run = {labels.run[row]},
             .is_import_undone = sources_.is_import_undone({labels.import[row]}),
+            .is_import_replaced = is_import_replaced(row),
             .written = edited != beside.before_edit.end() ? edited->second
                                                           : LabelClaim{labels.kind[row], {class_id}, labels.box_xywh_px(row)},
             .score = score_of(labels.confidence[row]),
             .verdict = labels.verdict[row],
             .superseded_by = {superseded != beside.superseded_by.end() ? superseded->second : 0}};
+  }
+
+  bool is_import_replaced(std::size_t row) const {
+    const auto sample = static_cast<std::size_t>(columns_.labels.sample[row]);
+    return sources_.is_import_replaced({columns_.labels.import[row]}, {columns_.samples.id[sample]});
   }
 
   /// As if no label stood in the way of another.
@@ -447,9 +454,13 @@ class Reader {
     LabelColumns& labels = columns_.labels;
     for (std::size_t row = 0; row < labels.size(); ++row) {
       const std::int64_t run = labels.run[row];
-      const bool is_undone = run != 0 ? sources_.run({run}).is_undone : sources_.is_import_undone({labels.import[row]});
-      if (is_undone && labels.verdict[row] == Verdict::unreviewed) {
+      if (labels.verdict[row] != Verdict::unreviewed) {
+        continue;
+      }
+      if (run != 0 ? sources_.run({run}).is_undone : sources_.is_import_undone({labels.import[row]})) {
         labels.status.set(row, LabelStatus::undone);
+      } else if (run == 0 && is_import_replaced(row)) {
+        labels.status.set(row, LabelStatus::replaced);
       }
     }
   }

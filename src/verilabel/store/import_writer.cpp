@@ -16,6 +16,7 @@
 #include "verilabel/store/database.h"
 #include "verilabel/store/field_writer.h"
 #include "verilabel/store/label_rows.h"
+#include "verilabel/store/label_sources.h"
 #include "verilabel/store/locks.h"
 #include "verilabel/store/schema.h"
 
@@ -164,6 +165,7 @@ struct ImportWriter::State {
         fields(database),
         insert_labelled(database.prepare("INSERT INTO import_samples (import_id, sample_id) VALUES (?, ?) ON CONFLICT DO NOTHING")),
         insert_label(database),
+        decided(database),
         known_samples(database, "SELECT max(id) FROM samples", "sample"),
         known_classes(database, "SELECT max(id) FROM classes", "class"),
         select_earlier(database.prepare(
@@ -196,7 +198,11 @@ struct ImportWriter::State {
       store::record_change(database, ChangeKind::tags, 0, 0);
     }
     if (labels > 0) {
-      store::record_change(database, ChangeKind::labels, first_label.value, last_label.value);
+      if (is_fusion) {
+        record_changes(ChangeKind::sample_state, fused);
+      } else {
+        store::record_change(database, ChangeKind::labels, first_label.value, last_label.value);
+      }
       database.prepare("UPDATE imports SET labels = labels + ? WHERE id = ?").run_with(labels, import.value);
     }
     transaction->commit();
@@ -205,6 +211,7 @@ struct ImportWriter::State {
     first_label = last_label = {};
     described.clear();
     with_new_fields.clear();
+    fused.clear();
     has_new_tags = false;
     labels = 0;
     rows = 0;
@@ -243,7 +250,7 @@ struct ImportWriter::State {
       const ResetAtEnd reset(select_earlier);
       const Statement& row = select_earlier.bind(sample.value, set.value, last_earlier_label);
       while (select_earlier.step()) {
-        if (!undone_imports.contains({row.integer(0)})) {
+        if (!sources.is_import_undone({row.integer(0)}) && !sources.is_import_replaced({row.integer(0)}, sample)) {
           const auto mask = row.blob(11);
           entry->second.emplace(claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
                                            row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
@@ -253,6 +260,17 @@ struct ImportWriter::State {
       }
     }
     return entry->second;
+  }
+
+  /// Of a fusion's label, within the transaction that stores it: what a person has decided on it.
+  LabelId superseding(SampleId sample, const Label& label) {
+    if (fused.empty() || fused.back() != sample.value) {
+      fused.push_back(sample.value);
+      decided_of_sample = decided.of(sample, set);
+    }
+    const auto found = find_superseding({label.kind, label.class_id, label.box_xywh_px}, decided_of_sample, {});
+    superseded += found ? 1 : 0;
+    return found.value_or(LabelId{});
   }
 
   Project& project;
@@ -266,6 +284,7 @@ struct ImportWriter::State {
   store::FieldWriter fields;
   Statement insert_labelled;
   store::LabelInserter insert_label;
+  store::DecidedLabels decided;
   KnownRows known_samples;
   KnownRows known_classes;
   Statement select_earlier;
@@ -275,7 +294,10 @@ struct ImportWriter::State {
   SetId set;
   ImportId import;
   std::int64_t last_earlier_label = 0;  ///< greatest id when the import began; 0 when no earlier label can equal one of this import
-  std::unordered_set<ImportId> undone_imports;
+  store::LabelSources sources;          ///< as of its beginning
+  bool is_fusion = false;
+  std::int64_t superseded = 0;
+  std::vector<DecidedLabel> decided_of_sample;  ///< of the last of `fused`
   std::unordered_map<SampleId, Multiset> earlier;
   std::unordered_set<SampleId> samples_met_again;  ///< that this import names a label of which was there before
   std::optional<Statement> unmark;
@@ -290,6 +312,7 @@ struct ImportWriter::State {
   LabelId last_label;
   std::vector<std::int64_t> described;        ///< samples that were there and whose row changed
   std::vector<std::int64_t> with_new_fields;  ///< samples
+  std::vector<std::int64_t> fused;            ///< samples that a fusion has brought labels to
   bool has_new_tags = false;
 };
 
@@ -370,7 +393,9 @@ ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_vie
     Statement find = database.prepare(sql);
     return find.bind(values...).step() ? find.integer(0) : 0;
   };
-  if (number("SELECT 1 FROM imports WHERE set_id = ? AND labels > 0 AND id NOT IN (SELECT import_id FROM import_undos)",
+  state.is_fusion = format == kFusionFormat;
+  if (!state.is_fusion &&
+      number("SELECT 1 FROM imports WHERE set_id = ? AND labels > 0 AND id NOT IN (SELECT import_id FROM import_undos)",
              set.value) != 0) {
     state.last_earlier_label = number("SELECT max(id) FROM labels");
   }
@@ -379,14 +404,13 @@ ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_vie
   } else {
     store::ensure_label_index(database);
   }
-  Statement undone = database.prepare("SELECT import_id FROM import_undos");
-  while (undone.step()) {
-    state.undone_imports.insert({undone.integer(0)});
+  state.sources = store::LabelSources::read(database);
+  if (!state.is_fusion) {
+    state.import = {
+        number("SELECT max(id) FROM imports WHERE set_id = ? AND format = ? AND source = ? AND finished_at IS NULL "
+               "AND id NOT IN (SELECT import_id FROM import_undos)",
+               set.value, format, source)};
   }
-  state.import = {
-      number("SELECT max(id) FROM imports WHERE set_id = ? AND format = ? AND source = ? AND finished_at IS NULL "
-             "AND id NOT IN (SELECT import_id FROM import_undos)",
-             set.value, format, source)};
   if (!state.import) {
     database.prepare("INSERT INTO imports (set_id, format, source, started_at) VALUES (?, ?, ?, ?)")
         .run_with(set.value, format, source, store::timestamp());
@@ -428,12 +452,17 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
     }
   }
   state.begin_if_needed();
-  const LabelId id = state.insert_label.insert(sample, state.set, label, blob, {}, state.import, {});
+  const LabelId superseding = state.is_fusion ? state.superseding(sample, label) : LabelId{};
+  const LabelId id = state.insert_label.insert(sample, state.set, label, blob, {}, state.import, superseding);
   widen(state.first_label, state.last_label, id);
   state.add_tags(state.tag_label, id.value, tags);
   ++state.labels;
   state.count_row();
   return true;
+}
+
+std::int64_t ImportWriter::superseded() const {
+  return state_->superseded;
 }
 
 void ImportWriter::unmark_without_label(SampleId sample) {

@@ -25,6 +25,9 @@ struct SampleDescription {
 /// Equal labels. A label that an import which was not undone has brought to the same sample and set is not added again; two labels
 /// are equal when all is that they claim (class, geometry to the last bit, confidence, area, crowd, attributes), whatever their ids
 /// in their files. A label that one file holds twice stays two.
+///
+/// A fusion (`kFusionFormat`) is an answer like that of a run: every label is added, one that repeats what a person has decided on
+/// as superseded (`find_superseding`), nothing counts before `finish`, and one that was cut off is not gone on with.
 class ImportWriter {
  public:
   explicit ImportWriter(Project& project);
@@ -53,6 +56,8 @@ class ImportWriter {
   /// False when the label was there before; it then gets those of the tags that it had not. Throws `not_found` for a sample or
   /// class that does not exist.
   bool add_label(SampleId sample, const Label& label, std::span<const std::string> tags = {});
+  /// Labels of a fusion that were added as superseded.
+  std::int64_t superseded() const;
 
   /// Takes `mark_labelled` back for a sample that this import has brought no label to.
   void unmark_without_label(SampleId sample);

@@ -117,4 +117,35 @@ std::optional<StoredLabel> LabelSelector::find(LabelId label) {
   return of_id_.bind(label.value).step() ? std::optional(stored_from(of_id_)) : std::nullopt;
 }
 
+DecidedLabels::DecidedLabels(const Database& database)
+    : any_(database.prepare("SELECT 1 FROM verdicts LIMIT 1")),
+      of_sample_(database.prepare(
+          "SELECT l.id, l.kind, l.class_id, l.x, l.y, l.w, l.h, e.kind, e.class_id, e.x, e.y, e.w, e.h, d.verdict FROM labels l "
+          "JOIN verdicts v ON v.label_id = l.id JOIN decisions d ON d.id = v.decision_id "
+          "LEFT JOIN edits e ON e.id = d.edit_id WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")) {}
+
+std::vector<DecidedLabel> DecidedLabels::of(SampleId sample, SetId set) {
+  std::vector<DecidedLabel> decided;
+  const ResetAtEnd reset_any(any_);
+  if (!any_.bind().step()) {
+    return decided;
+  }
+  Statement& row = of_sample_;
+  const ResetAtEnd reset(row);
+  row.bind(sample.value, set.value);
+  const auto claim_from = [&](int first) {
+    return LabelClaim{label_kind_of(row.integer(first)),
+                      {row.integer(first + 1)},
+                      {row.real(first + 2), row.real(first + 3), row.real(first + 4), row.real(first + 5)}};
+  };
+  while (row.step()) {
+    const LabelClaim written = claim_from(1);
+    decided.push_back({.id = {row.integer(0)},
+                       .written = written,
+                       .effective = row.is_null(7) ? written : claim_from(7),
+                       .verdict = verdict_of(row.integer(13))});
+  }
+  return decided;
+}
+
 }  // namespace verilabel::store

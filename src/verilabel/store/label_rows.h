@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "verilabel/dataset/lifecycle.h"
 #include "verilabel/store/database.h"
 #include "verilabel/store/project.h"
 
@@ -41,6 +42,18 @@ class LabelSelector {
  private:
   Statement of_sample_;
   Statement of_id_;
+};
+
+/// Labels that a person has decided on; prepared once, used many times.
+class DecidedLabels {
+ public:
+  explicit DecidedLabels(const Database& database);
+  /// Of one sample in one set, in the order of their ids.
+  std::vector<DecidedLabel> of(SampleId sample, SetId set);
+
+ private:
+  Statement any_;
+  Statement of_sample_;
 };
 
 /// The joins that find the decision on label `l` that stands (`d`) and the edit in force (`e`), both NULL when there is none.

@@ -233,6 +233,56 @@ TEST_F(LedgerTest, LabelledEmptyCountsOnlyOnceTheImportIsFinished) {
   EXPECT_EQ(project_.columns().labelled_sample.size(), 0u);
 }
 
+// Labels 1 and 2 of a first fusion; a second one over the first sample alone, which finds the same again.
+TEST_F(LedgerTest, AFusionTakesThePlaceOfTheEarlierOneOnItsSamplesAndGivesItBack) {
+  const auto fuse = [&](const std::vector<SampleId>& samples, bool finish) {
+    ImportWriter writer(project_);
+    const ImportId id = writer.begin(truth_, kFusionFormat, "a + b");
+    for (const SampleId sample : samples) {
+      EXPECT_TRUE(writer.add_label(sample, box(car_)));
+      writer.mark_labelled(sample);
+    }
+    finish ? writer.finish() : writer.stop();
+    return id;
+  };
+  fuse({samples_[0], samples_[1]}, true);
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kActive));
+  fuse({samples_[0], samples_[1], samples_[2]}, false);
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kActive, kUndone, kUndone, kUndone)) << "it was cut off";
+  EXPECT_THAT(project_.columns().labelled_sample, ElementsAre(0, 1));
+  const ImportId second = fuse({samples_[0]}, true);
+  EXPECT_EQ(second, ImportId{3}) << "what was cut off is not gone on with";
+  EXPECT_THAT(statuses(), ElementsAre(kReplaced, kActive, kUndone, kUndone, kUndone, kActive));
+  import_labels({box(car_)}, samples_[0]);
+  EXPECT_EQ(added_, 0) << "it is there";
+  import_labels({box(car_), box(car_)}, samples_[2]);
+  EXPECT_EQ(added_, 2) << "what was cut off is not";
+  EXPECT_EQ(project_.undo_import(second), 1);
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kActive, kUndone, kUndone, kUndone, kUndone, kActive, kActive));
+}
+
+TEST_F(LedgerTest, WhatAFusionRepeatsOfDecidedLabelsIsSuperseded) {
+  const auto fuse = [&](const std::vector<Label>& labels) {
+    ImportWriter writer(project_);
+    writer.begin(truth_, kFusionFormat, "a + b");
+    for (const Label& label : labels) {
+      writer.add_label(samples_[0], label);
+    }
+    writer.mark_labelled(samples_[0]);
+    writer.finish();
+    return writer.superseded();
+  };
+  EXPECT_EQ(fuse({box(car_), box(car_, 50), box(dog_, 100)}), 0);
+  decide({{1}}, kAccepted);
+  decide({{2}}, kRejected);
+  // IoU with label 1: 9 / 11 ≥ 0.7; with label 2: 8 / 12 < 0.7.
+  EXPECT_EQ(fuse({box(car_, 1), box(car_, 52), box(dog_)}), 1);
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kActive, kReplaced, kSuperseded, kActive, kActive));
+  undo_decisions(project_, "me");
+  undo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kReplaced, kReplaced, kReplaced, kActive, kActive, kActive));
+}
+
 TEST_F(LedgerTest, OneImportAtATimeWritesToASet) {
   ImportWriter writer(project_);
   const ImportId id = writer.begin(truth_, "coco", "f");

@@ -54,6 +54,10 @@ struct ClassRow {
   std::string source_json;
 };
 
+/// The format of imports that are fusions. One counts once it is finished, and on the samples that it marks as labelled it takes
+/// the place of the earlier ones in its set, until it is undone.
+inline constexpr std::string_view kFusionFormat = "fuse";
+
 struct ImportRow {
   ImportId id;
   std::string set;

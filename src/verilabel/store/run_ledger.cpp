@@ -62,26 +62,6 @@ RunRow run_from(const Statement& row) {
   return run;
 }
 
-/// The labels of a sample in a set that a person has decided on.
-std::vector<DecidedLabel> decided_labels(Statement& select, SampleId sample, SetId set) {
-  std::vector<DecidedLabel> decided;
-  const ResetAtEnd reset(select);
-  select.bind(sample.value, set.value);
-  const auto claim_from = [&](int first) {
-    return LabelClaim{store::label_kind_of(select.integer(first)),
-                      {select.integer(first + 1)},
-                      {select.real(first + 2), select.real(first + 3), select.real(first + 4), select.real(first + 5)}};
-  };
-  while (select.step()) {
-    const LabelClaim written = claim_from(1);
-    decided.push_back({.id = {select.integer(0)},
-                       .written = written,
-                       .effective = select.is_null(7) ? written : claim_from(7),
-                       .verdict = store::verdict_of(select.integer(13))});
-  }
-  return decided;
-}
-
 FileLock lock_of(const Project& project, RunId run) {
   auto lock = store::acquire_lock(store::run_lock(project.directory(), run));
   if (!lock) {
@@ -185,11 +165,7 @@ RunId add_run(Project& project, const RunRequest& request, std::span<const Sampl
 struct RunWriter::Statements {
   explicit Statements(Database& database)
       : insert_label(database),
-        select_decided(database.prepare(
-            "SELECT l.id, l.kind, l.class_id, l.x, l.y, l.w, l.h, e.kind, e.class_id, e.x, e.y, e.w, e.h, d.verdict FROM labels l "
-            "JOIN verdicts v ON v.label_id = l.id JOIN decisions d ON d.id = v.decision_id "
-            "LEFT JOIN edits e ON e.id = d.edit_id WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")),
-        any_decision(database.prepare("SELECT 1 FROM verdicts LIMIT 1")),
+        decided(database),
         select_origins(database.prepare("SELECT l.id, l.run_id, l.import_id, l.kind, l.class_id, l.x, l.y, l.w, l.h, l.confidence, "
                                         "d.verdict, l.superseded_by FROM labels l " +
                                         std::string(store::kStandingDecision) +
@@ -201,8 +177,7 @@ struct RunWriter::Statements {
                              "WHERE run_id = ? AND sample_id = ? AND outcome <> 1")) {}
 
   store::LabelInserter insert_label;
-  Statement select_decided;
-  Statement any_decision;
+  store::DecidedLabels decided;
   Statement select_origins;
   Statement select_finished;
   Statement set_outcome;
@@ -268,6 +243,7 @@ std::int64_t RunWriter::repeats_on(SampleId sample, const store::LabelSources& s
     origins.push_back({.id = {rows.integer(0)},
                        .run = {rows.integer(1)},
                        .is_import_undone = sources.is_import_undone({rows.integer(2)}),
+                       .is_import_replaced = sources.is_import_replaced({rows.integer(2)}, sample),
                        .written = {store::label_kind_of(rows.integer(3)),
                                    {rows.integer(4)},
                                    {rows.real(5), rows.real(6), rows.real(7), rows.real(8)}},
@@ -294,8 +270,6 @@ void RunWriter::write(std::span<const SampleOutcome> outcomes) {
   Database& database = *database_;
   Statements& statements = *statements_;
   Transaction transaction(database, Transaction::Kind::write);
-  const bool has_decisions = statements.any_decision.bind().step();
-  statements.any_decision.reset();
   const auto sources = bound_ ? store::LabelSources::read(database) : store::LabelSources();
   std::string blob;
   for (const SampleOutcome& outcome : outcomes) {
@@ -313,8 +287,7 @@ void RunWriter::write(std::span<const SampleOutcome> outcomes) {
       continue;
     }
     const auto& labels = std::get<std::vector<Label>>(outcome.result);
-    const std::vector<DecidedLabel> decided =
-        has_decisions ? decided_labels(statements.select_decided, outcome.sample, set_) : std::vector<DecidedLabel>{};
+    const std::vector<DecidedLabel> decided = statements.decided.of(outcome.sample, set_);
     std::int64_t superseded = 0;
     for (const Label& label : labels) {
       const auto superseding = find_superseding({label.kind, label.class_id, label.box_xywh_px}, decided, bound_);

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
+#include "verilabel/dataset/lifecycle.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/store/import_writer.h"
 #include "verilabel/workflow/set_name.h"
@@ -19,8 +20,6 @@ namespace verilabel {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::string_view kFormat = "fuse";
 
 std::string_view name_of(FusionMethod method) {
   switch (method) {
@@ -37,14 +36,19 @@ std::string_view name_of(FusionMethod method) {
 /// The labels that stand of one sample in the sets.
 struct Objects {
   std::vector<std::uint32_t> rows;
-  std::vector<FusionBox> boxes;           ///< one a row
-  std::vector<std::uint8_t> is_labelled;  ///< one a set: it looked at the sample
+  std::vector<FusionBox> boxes;          ///< one a row
+  std::vector<std::uint8_t> has_looked;  ///< one a set: the sample is labelled in it, or labelled empty
 };
 
-/// What the sets say of each sample, in the order of the samples.
+/// What the sets say of each sample of `wanted` that one of them has looked at, in the order of the samples. Throws `bad_data` for
+/// a confidence below 0.
 class Sources {
  public:
-  Sources(const Columns& columns, const std::vector<std::string>& sets) : columns_(columns), sets_(sets) {
+  Sources(const Columns& columns, const std::vector<std::string>& sets, const std::set<std::uint32_t>& wanted)
+      : columns_(columns), sets_(sets), is_wanted_(columns.samples.size(), 0) {
+    for (const std::uint32_t row : wanted) {
+      is_wanted_[row] = 1;
+    }
     std::map<std::int32_t, std::size_t> place_of_set;
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const auto found = std::ranges::find(columns.sets, sets[i], &NamedId::name);
@@ -54,26 +58,34 @@ class Sources {
       place_of_set.emplace(static_cast<std::int32_t>(found - columns.sets.begin()), i);
     }
     for (std::size_t i = 0; i < columns.labelled_sample.size(); ++i) {
-      if (const auto place = place_of_set.find(columns.labelled_set[i]); place != place_of_set.end()) {
-        objects_of(columns.labelled_sample[i]).is_labelled[place->second] = 1;
+      const std::int32_t sample = columns.labelled_sample[i];
+      if (const auto place = place_of_set.find(columns.labelled_set[i]); place != place_of_set.end() && is_wanted(sample)) {
+        objects_of(sample).has_looked[place->second] = 1;
       }
     }
     const LabelColumns& labels = columns.labels;
     for (std::uint32_t row = 0; row < labels.size(); ++row) {
       const auto place = place_of_set.find(labels.set[row]);
-      if (place == place_of_set.end() || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected) {
+      if (place == place_of_set.end() || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected ||
+          !is_wanted(labels.sample[row])) {
         continue;
       }
       Objects& objects = objects_of(labels.sample[row]);
-      objects.is_labelled[place->second] = 1;
       if (labels.kind[row] == LabelKind::classification || labels.is_crowd[row] != 0) {
         ++left_out_;
         continue;
       }
-      const double confidence = labels.confidence[row];
+      const double confidence = std::isnan(labels.confidence[row]) ? kScoreWithoutConfidence : labels.confidence[row];
+      if (confidence < 0) {
+        throw Error(
+            ErrorCode::bad_data,
+            fmt::format("a label of '{}' in the set '{}' has the confidence {}, by which nothing can be weighted; 0 or more "
+                        "is needed",
+                        columns.samples.name[static_cast<std::size_t>(labels.sample[row])], sets[place->second], confidence),
+            {{"label", std::to_string(labels.id[row])}});
+      }
       objects.rows.push_back(row);
-      objects.boxes.push_back(
-          {labels.box_xywh_px(row), std::isnan(confidence) ? 1 : confidence, labels.class_index[row], place->second});
+      objects.boxes.push_back({labels.box_xywh_px(row), confidence, labels.class_index[row], place->second});
     }
   }
 
@@ -81,14 +93,16 @@ class Sources {
   std::int64_t left_out() const { return left_out_; }
 
  private:
+  bool is_wanted(std::int32_t sample) const { return is_wanted_[static_cast<std::size_t>(sample)] != 0; }
   Objects& objects_of(std::int32_t sample) {
     Objects& objects = objects_[sample];
-    objects.is_labelled.resize(sets_.size());
+    objects.has_looked.resize(sets_.size());
     return objects;
   }
 
   const Columns& columns_;
   const std::vector<std::string>& sets_;
+  std::vector<std::uint8_t> is_wanted_;  ///< one a sample
   std::map<std::int32_t, Objects> objects_;
   std::int64_t left_out_ = 0;
 };
@@ -101,9 +115,16 @@ struct Disagreement {
 };
 
 Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, const Columns& columns, const FuseOptions& options) {
+  // Soft-NMS leaves several answers where sets agree: not only members count, but whatever is the same object.
+  const auto is_there = [&](const FusionBox& box) { return iou(fused.box_xywh_px, box.box_xywh_px) > options.fusion.iou; };
   std::vector<std::uint8_t> has_it(options.sets.size(), 0);
   for (const std::size_t member : fused.members) {
     has_it[objects.boxes[member].model] = 1;
+  }
+  for (const FusionBox& box : objects.boxes) {
+    if (box.class_id == fused.class_id && is_there(box)) {
+      has_it[box.model] = 1;
+    }
   }
   Disagreement found;
   std::set<std::string> others;
@@ -112,12 +133,12 @@ Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, cons
       found.found_by.push_back(options.sets[model]);
       continue;
     }
-    if (objects.is_labelled[model] == 0) {
+    if (objects.has_looked[model] == 0) {
       continue;  // it never looked
     }
     bool is_called_otherwise = false;
     for (const FusionBox& box : objects.boxes) {
-      if (box.model == model && box.class_id != fused.class_id && iou(fused.box_xywh_px, box.box_xywh_px) > options.fusion.iou) {
+      if (box.model == model && box.class_id != fused.class_id && is_there(box)) {
         others.insert(fmt::format("{}: {}", options.sets[model], columns.classes[static_cast<std::size_t>(box.class_id)].name));
         is_called_otherwise = true;
       }
@@ -141,32 +162,38 @@ std::string attributes_of(const Disagreement& found) {
   return attributes.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-/// Takes back fusions into the set. Throws `conflict` when other labels stand in it.
-std::int64_t take_back_earlier(Project& project, const FuseOptions& options) {
-  const Columns columns = project.columns();
-  const auto set = std::ranges::find(columns.sets, options.into, &NamedId::name);
+/// Undecided labels of earlier fusions into the set.
+struct EarlierFusions {
+  std::int64_t replaced = 0;  ///< on samples of this one
+  std::int64_t left = 0;      ///< on others
+};
+
+/// Throws `conflict` when undecided labels of another origin stand in the set.
+EarlierFusions earlier_fusions(const Project& project, const Columns& columns, const Sources& sources, const std::string& into) {
+  EarlierFusions earlier;
+  const auto set = std::ranges::find(columns.sets, into, &NamedId::name);
   if (set == columns.sets.end()) {
-    return 0;
+    return earlier;
   }
   std::set<std::int64_t> fusions;
   for (const ImportRow& row : project.imports()) {
-    if (row.set == options.into && row.format == kFormat && !row.is_undone) {
+    if (row.format == kFusionFormat) {
       fusions.insert(row.id.value);
     }
   }
+  const LabelColumns& labels = columns.labels;
   const auto index = static_cast<std::int32_t>(set - columns.sets.begin());
-  for (std::uint32_t row = 0; row < columns.labels.size(); ++row) {
-    if (columns.labels.set[row] == index && columns.labels.status[row] == LabelStatus::active &&
-        columns.labels.verdict[row] == Verdict::unreviewed && !fusions.contains(columns.labels.import[row])) {
-      throw Error(ErrorCode::conflict,
-                  fmt::format("the set '{}' holds labels that come from no fusion; name another one with --into", options.into));
+  for (std::uint32_t row = 0; row < labels.size(); ++row) {
+    if (labels.set[row] != index || labels.status[row] != LabelStatus::active || labels.verdict[row] != Verdict::unreviewed) {
+      continue;
     }
+    if (!fusions.contains(labels.import[row])) {
+      throw Error(ErrorCode::conflict,
+                  fmt::format("the set '{}' holds labels that come from no fusion; name another one with --into", into));
+    }
+    ++(sources.of_samples().contains(labels.sample[row]) ? earlier.replaced : earlier.left);
   }
-  std::int64_t replaced = 0;
-  for (const std::int64_t fusion : fusions) {
-    replaced += project.undo_import({fusion});
-  }
-  return replaced;
+  return earlier;
 }
 
 }  // namespace
@@ -192,26 +219,29 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
   const Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> selected = select_samples(view, columns);
   const std::set<std::uint32_t> wanted(selected.begin(), selected.end());
-  const Sources sources(columns, options.sets);
+  const Sources sources(columns, options.sets, wanted);
   if (sources.left_out() > 0) {
     report.notes.push_back(
         fmt::format("{} classifications and crowds of the sets are left out: they have no object to be fused", sources.left_out()));
   }
-  report.replaced = take_back_earlier(project, options);
+  const EarlierFusions earlier = earlier_fusions(project, columns, sources, options.into);
+  report.replaced = earlier.replaced;
+  if (earlier.left > 0) {
+    report.notes.push_back(
+        fmt::format("{} labels of an earlier fusion stay: none of the sets has labelled their images, or --where leaves them out",
+                    earlier.left));
+  }
   std::vector<SetId> set_ids;
   for (const std::string& set : options.sets) {
     set_ids.push_back(*project.find_set(set));
   }
   const SetId into = project.ensure_set(options.into);
   ImportWriter writer(project);
-  writer.begin(into, kFormat, fmt::format("{} by {}", fmt::join(options.sets, " + "), name_of(options.fusion.method)));
+  writer.begin(into, kFusionFormat, fmt::format("{} by {}", fmt::join(options.sets, " + "), name_of(options.fusion.method)));
   std::int64_t done = 0;
   for (const auto& [sample_row, objects] : sources.of_samples()) {
-    if (!wanted.contains(static_cast<std::uint32_t>(sample_row))) {
-      continue;
-    }
     if (cancel.is_requested()) {
-      throw Error(ErrorCode::interrupted, "the fusion was stopped; the same command begins it anew");
+      throw Error(ErrorCode::interrupted, "the fusion was stopped, and the set is as it was; the same command begins it anew");
     }
     const SampleId sample{columns.samples.id[static_cast<std::size_t>(sample_row)]};
     std::map<std::int64_t, Label> label_of_id;
@@ -220,7 +250,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
         label_of_id.emplace(stored.id.value, std::move(stored.label));
       }
     }
-    for (const FusedBox& fused : fuse(objects.boxes, options.sets.size(), options.fusion)) {
+    for (const FusedBox& fused : fuse(objects.boxes, objects.has_looked, options.fusion)) {
       const Label& best = label_of_id.at(columns.labels.id[objects.rows[fused.members.front()]]);
       Label label;
       label.class_id = best.class_id;
@@ -248,10 +278,15 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
     report.input_labels += static_cast<std::int64_t>(objects.boxes.size());
     ++report.samples;
     if (progress && ++done % 100 == 0) {
-      progress({.stage = "fusing", .done = done, .failed = 0, .total = static_cast<std::int64_t>(wanted.size()), .unit = "images"});
+      progress({.stage = "fusing",
+                .done = done,
+                .failed = 0,
+                .total = static_cast<std::int64_t>(sources.of_samples().size()),
+                .unit = "images"});
     }
   }
   writer.finish();
+  report.superseded = writer.superseded();
   return report;
 }
 

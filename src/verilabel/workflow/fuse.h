@@ -28,14 +28,23 @@ struct FuseReport {
   std::int64_t agreed = 0;        ///< of those: every set has the object, by the same name
   std::int64_t missed = 0;        ///< a set that looked at the image has no such object
   std::int64_t other_class = 0;   ///< a set calls the same box something else
-  std::int64_t replaced = 0;      ///< labels of an earlier fusion into the set that gave way
+  std::int64_t replaced = 0;      ///< undecided labels of an earlier fusion into the set that gave way
+  std::int64_t superseded = 0;    ///< of `labels`: repeat what a person has decided on in the set
   std::vector<std::string> notes;
 };
 
 /// Makes one answer of the labels that stand in several sets, box by box, and keeps what the sets do not agree about with each
 /// label: attributes `found_by`, `missed_by` and `other_class`, and the label tags `missed` and `other_class`. Of masks, and of
-/// boxes with NMS, the best member stays as it is. The answer is an import: a fusion into the set that is there gives way, and
-/// `imports undo` takes it back. Throws `not_found` for a set, `conflict` when the set holds other labels than those of fusions.
+/// boxes with NMS, the best member stays as it is. A set has an object when a box of its class overlaps the answer by more than the
+/// fusion's IoU.
+///
+/// The answer is an import of `kFusionFormat`: it counts as a whole once it is finished, and until then, or when it is stopped or
+/// fails, the set is as it was. On the samples that one of the sets has labelled, the undecided labels of an earlier fusion give
+/// way; on others they stay. `imports undo` takes the answer back, and the earlier one counts again. What repeats a decided label
+/// is stored as superseded.
+///
+/// Throws `not_found` for a set, `conflict` when the set holds undecided labels other than those of fusions, `bad_data` for a
+/// confidence below 0, `interrupted`.
 FuseReport fuse_sets(Project& project, const FuseOptions& options, const ProgressSink& progress, const CancelToken& cancel);
 
 }  // namespace verilabel
