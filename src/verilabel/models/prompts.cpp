@@ -39,10 +39,10 @@ bool has_control(std::string_view text) {
 
 PromptClass class_of_line(const std::string& line, std::size_t number) {
   const std::size_t colon = line.find(": ");
-  if (colon == std::string::npos && (line.back() == ':' || line.find('|') != std::string::npos)) {
+  if (colon == std::string::npos && line.back() == ':') {
     refuse_line(number,
-                fmt::format("'{}' is no name; with phrasings it is written name: phrasing | phrasing, with a blank after the "
-                            "colon. A name that really holds such marks goes into a .json file",
+                fmt::format("'{}' has no phrasings behind its colon; they are written name: phrasing | phrasing. A name that "
+                            "really ends so goes into a .json file",
                             line));
   }
   if (colon == std::string::npos) {

@@ -36,7 +36,7 @@ struct Prompts {
 Prompts prompts_of_names(const std::vector<std::string>& names);
 
 /// Reads a file of classes. Text has one class a line, "name" or "name: phrasing | phrasing"; a line that begins with "-" is a
-/// negative; blank lines and those that begin with "#" are for people. A name that holds "|" or ends in ":" is refused there, since
+/// negative; blank lines and those that begin with "#" are for people. A name that ends in ":" is refused there, since
 /// phrasings were meant. A file that ends in .json holds {"classes": ["name",
 /// {"name": …, "phrasings": […]}], "negatives": […], "templates": […]}, of which only classes is needed, or a list of classes.
 /// Both are UTF-8, with or without a byte order mark. Throws `bad_data` naming file and line or key, `not_found`, `io`.

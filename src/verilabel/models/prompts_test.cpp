@@ -51,9 +51,9 @@ TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
   EXPECT_THAT(fault("c.txt", "dog\n : hound\n"), AllOf(HasSubstr("an empty name"), HasSubstr("line: 2")));
   EXPECT_THAT(fault("c.json", R"(["dog", " "])"), HasSubstr("classes[1] has an empty name"));
   EXPECT_THAT(fault("c.json", R"(["dog", {"name": "", "phrasings": ["hound"]}])"), HasSubstr("classes[1] has an empty name"));
-  for (const char* line : {"car:sedan|SUV", "sedan | SUV", "car:", "car: "}) {
+  for (const char* line : {"car:", "car: "}) {
     EXPECT_THAT(fault("c.txt", fmt::format("dog\n{}\n", line)),
-                AllOf(HasSubstr("is written name: phrasing | phrasing"), HasSubstr("line: 2")))
+                AllOf(HasSubstr("are written name: phrasing | phrasing"), HasSubstr("line: 2")))
         << line;
   }
   EXPECT_THAT(fault("c.txt", "dog\ncaf\xe9\n"),
