@@ -13,6 +13,7 @@
 #include "verilabel/cli/run_answer.h"
 #include "verilabel/cli/text.h"
 #include "verilabel/engine/engine.h"
+#include "verilabel/models/labeller.h"
 #include "verilabel/workflow/label.h"
 
 namespace verilabel::cli {
@@ -128,7 +129,8 @@ Action configure(CLI::App& app) {
       ->type_name("TEXT")
       ->allow_extra_args(false);
   app.add_option("--set", options->set, "Label set that the candidates go into")->capture_default_str();
-  app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")->default_str("0.05");
+  app.add_option("--floor", options->floor, "Lowest confidence stored; keep it low, thresholds come later")
+      ->default_str(fmt::format("{}", CandidateOptions{}.floor));
   app.add_option("--nms", options->nms_iou, "Overlap from which the weaker of two candidates is dropped (default: the family's)")
       ->type_name("IOU");
   app.add_option("--max-detections", options->max_detections,

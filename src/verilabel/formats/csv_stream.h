@@ -23,13 +23,14 @@ class CsvStream {
   static constexpr std::size_t kMaxFieldBytes = std::size_t{1} << 20;
   static constexpr std::size_t kMaxRowBytes = std::size_t{16} << 20;
 
-  /// Opens the file and reads the header. Throws `not_found`, `io`, and `bad_data` for an empty file, for UTF-16 and for a header
-  /// that is no row of UTF-8 text or has as many of one separator as of another.
   /// Which character of the first row separates its fields.
   enum class Separator : std::uint8_t {
     most_frequent,
     first,  ///< where the first field cannot hold one
   };
+
+  /// Opens the file and reads the header. Throws `not_found`, `io`, and `bad_data` for an empty file, for UTF-16 and for a header
+  /// that is no row of UTF-8 text or has as many of one separator as of another.
   explicit CsvStream(const std::filesystem::path& path, Separator rule = Separator::most_frequent);
 
   const std::vector<std::string>& header() const { return header_; }

@@ -36,12 +36,9 @@ constexpr std::size_t kOutcomesOfATransaction = 64;
 constexpr std::chrono::milliseconds kLongestUnstored{100};
 
 /// A model beside the first with the hash of its files, so that a run goes on with the same.
-json json_of_model(const std::string& model) {
-  if (model.empty()) {
-    return {};
-  }
-  const LocatedModel located = locate_model(model);
-  return {{"model", located.name}, {"weights_sha256", sha256_of_weights(find_model_files(located.path))}};
+template <typename Model>
+json json_of_model(const std::string& name, const Model* model) {
+  return model == nullptr ? json() : json{{"model", locate_model(name).name}, {"weights_sha256", model->card().weights_sha256}};
 }
 
 std::string model_from(const json& document, const char* key) {
@@ -49,14 +46,14 @@ std::string model_from(const json& document, const char* key) {
   return model.is_null() ? std::string() : model.at("model").get<std::string>();
 }
 
-std::string json_from(const LabelOptions& options) {
+std::string json_from(const LabelOptions& options, const LabelStages& stages) {
   json document;
   document["prompts"] = json::parse(json_from(options.prompts));
   if (!options.propose.empty()) {
     document["propose"] = json::parse(json_from(options.propose));
   }
   document["boxes"] = options.boxes.empty() ? json() : json(options.boxes);
-  document["segment_with"] = json_of_model(options.segment_with);
+  document["segment_with"] = json_of_model(options.segment_with, stages.segmenter);
   if (options.everything) {
     document["everything"] = {{"points_per_side", options.everything->points_per_side},
                               {"min_iou", options.everything->min_iou},
@@ -70,7 +67,7 @@ std::string json_from(const LabelOptions& options) {
                          {"scales", options.tiles->scales},
                          {"whole", options.tiles->has_whole}};
   }
-  document["classify_with"] = json_of_model(options.classify_with);
+  document["classify_with"] = json_of_model(options.classify_with, stages.classifier);
   document["crop_margin"] = options.crop.margin;
   document["crop_masked"] = options.crop.is_masked;
   document["engine"] = options.engine;
@@ -709,15 +706,14 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   RunRequest request;
   request.set = options.set;
   if (!options.model.empty()) {
-    const LocatedModel model = locate_model(options.model);
-    request.model = model.name;
-    request.weights_sha256 = sha256_of_weights(find_model_files(model.path));
+    request.model = locate_model(options.model).name;
+    request.weights_sha256 = models->stages.proposer->card().weights_sha256;
   } else {
     request.model = options.everything ? "everything" : fmt::format("boxes of {}", options.boxes);
   }
   request.view = options.where;
   request.floor = models->run_options.candidates.floor;
-  request.options_json = json_from(options);
+  request.options_json = json_from(options, models->stages);
   if (options.replace_below) {
     request.bound = {.confidence = *options.replace_below, .same_iou = options.nms_iou.value_or(kSameObjectIou)};
   }
