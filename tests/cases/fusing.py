@@ -130,6 +130,15 @@ class Fusing(ProgramCase):
         (label,) = self.labels("set:fused path:*2.bmp")
         self.assertAlmostEqual(label["confidence"], 0.6 * 2 / (2 + 5), msg="b looked, and has nothing")
 
+    def test_a_weighted_mean_above_1_is_told(self):
+        self.add("c", {1: [("car", 0.9, [10, 10, 40, 40]), ("car", 0.8, [11, 10, 40, 40])], 2: [("car", 1, [0, 0, 20, 20])]})
+        self.add("d", {1: [], 2: [("car", 1, [0, 0, 20, 20])]})
+        answer = self.run_program("fuse", "c", "d", "--into", "fused", "--weights", "3,1").json
+        (label,) = self.labels("set:fused path:*1.bmp")
+        self.assertEqual(label["confidence"], 1, "(0.9 · 3 + 0.8 · 3) / 2 · 2 / (3 + 1) = 1.275")
+        (note,) = answer["notes"]
+        self.assertIn("1 labels got the confidence 1", note)
+
     def test_a_view_leaves_the_other_images_as_they_are(self):
         self.run_program("fuse", "a", "b", "--into", "fused")
         before = {label[1]: label for label in self.shown("set:fused path:*1.bmp,*2.bmp,*4.bmp")}

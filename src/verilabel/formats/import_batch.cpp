@@ -13,6 +13,10 @@ namespace {
 constexpr std::size_t kImages = 1024;
 constexpr std::size_t kLabels = 4096;
 
+SourcePlace place_of(const PendingLabel& label, const PendingImage& image) {
+  return {image.place.file, label.byte_offset ? label.byte_offset : image.place.byte_offset};
+}
+
 }  // namespace
 
 std::int32_t ImportBatch::class_index(const std::string& name) {
@@ -29,9 +33,12 @@ void ImportBatch::add(PendingImage image) {
     return;
   }
   if (!image.key.empty() && !keys_.insert(image.key).second) {
-    reject(RejectedKind::image, image.place, image.image.name,
-           {RejectionReason::duplicate_id, "", fmt::format("`{}` is there twice; the first is taken", printable(image.key))});
-    counts_.labels_rejected += static_cast<std::int64_t>(image.labels.size());
+    const std::string why = fmt::format("`{}` is there twice; the first is taken", printable(image.key));
+    reject(RejectedKind::image, image.place, image.image.name, {RejectionReason::duplicate_id, "", why});
+    for (PendingLabel& label : image.labels) {
+      reject(RejectedKind::label, place_of(label, image), image.image.name,
+             {RejectionReason::duplicate_id, std::move(label.field), why});
+    }
     return;
   }
   pending_labels_ += image.labels.size();
@@ -126,8 +133,7 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
         sink_.on_labels(std::exchange(labels, {}));
       }
     } catch (ElementFault& fault) {
-      reject(RejectedKind::label, {pending.place.file, item.byte_offset ? item.byte_offset : pending.place.byte_offset},
-             pending.image.name, std::move(fault));
+      reject(RejectedKind::label, place_of(item, pending), pending.image.name, std::move(fault));
     }
   }
 }

@@ -245,9 +245,14 @@ TEST(Labelme, NeedsASizeForMasksOnlyAndRejectsTheSameImageTwice) {
   EXPECT_EQ(counts.labels_rejected, 2);  // the mask, and the label of the second file
   EXPECT_EQ(counts.images, 1);
   EXPECT_EQ(counts.images_rejected, 1);
-  ASSERT_EQ(sink.rejections.size(), 2U);
+  ASSERT_EQ(sink.rejections.size(), 3U);
+  EXPECT_EQ(sink.rejections[0].kind, RejectedKind::image);
   EXPECT_EQ(sink.rejections[0].reason, RejectionReason::duplicate_id);
-  EXPECT_EQ(sink.rejections[1].reason, RejectionReason::image_size_unknown);
+  EXPECT_EQ(sink.rejections[1].kind, RejectedKind::label);
+  EXPECT_EQ(sink.rejections[1].reason, RejectionReason::duplicate_id);
+  EXPECT_EQ(sink.rejections[1].field, "shapes[0]");
+  EXPECT_THAT(sink.rejections[1].file, testing::EndsWith("b.json"));
+  EXPECT_EQ(sink.rejections[2].reason, RejectionReason::image_size_unknown);
 }
 
 TEST(Labelme, FindsImagesRelativeToTheFile) {

@@ -264,7 +264,7 @@ class YoloReader {
     try {
       if (fs::is_directory(place)) {
         for (const fs::path& image : files_under(place, is_image_name)) {
-          add_image(image, split, items);
+          add_image(image, split, {data_.file, {}}, items);
         }
       } else if (is_yaml(place) || is_image_name(place)) {
         reject(RejectedKind::field, data_.file, {}, {},
@@ -286,7 +286,7 @@ class YoloReader {
   }
 
   void collect_list(const fs::path& list, const std::string& split, std::vector<ImageWithLabelFile>& items) {
-    for_each_line(read_file(list, kMaxListBytes), [&](std::uint64_t, std::string_view line) {
+    for_each_line(read_file(list, kMaxListBytes), [&](std::uint64_t line_number, std::string_view line) {
       if (line.empty()) {
         return;
       }
@@ -295,7 +295,7 @@ class YoloReader {
         image = (data_.root / line).lexically_normal();
       }
       // An image elsewhere may have labels of another dataset beside it: those that stand here are meant.
-      const bool is_new = add_image(image, split, items);
+      const bool is_new = add_image(image, split, {list, line_number}, items);
       if (is_new && (fs::path(items.back().image.name).is_absolute() || !fs::exists(items.back().label_path))) {
         only_listed_.insert(items.back().image.path);
       }
@@ -337,8 +337,14 @@ class YoloReader {
     return std::nullopt;
   }
 
+  /// What names an image: data.yaml by its folder, or a line of a list.
+  struct Listing {
+    fs::path file;
+    std::optional<std::uint64_t> line;
+  };
+
   /// False when the image was there before, which is reported.
-  bool add_image(const fs::path& path, const std::string& split, std::vector<ImageWithLabelFile>& items) {
+  bool add_image(const fs::path& path, const std::string& split, const Listing& listing, std::vector<ImageWithLabelFile>& items) {
     ImageWithLabelFile item;
     const fs::path relative = path.lexically_relative(data_.root);
     item.image.name = relative.empty() || *relative.begin() == ".." ? path.native() : relative.native();
@@ -351,8 +357,8 @@ class YoloReader {
              {RejectionReason::unreadable_file, "", "the label file cannot be read"});
     }
     if (!claimed_images_.insert(path.native()).second) {
-      reject(RejectedKind::image, data_.file, {}, item.image.name,
-             {RejectionReason::duplicate_id, split, "the image is listed twice"});
+      reject(RejectedKind::image, listing.file, listing.line, item.image.name,
+             {RejectionReason::duplicate_id, split, "the image is listed twice; it stays where it is named first"});
       return false;
     }
     items.push_back(std::move(item));

@@ -148,6 +148,8 @@ TEST(YoloReader, ReadsListsOfImages) {
   EXPECT_EQ(sink.labels.size(), 2U);
   ASSERT_EQ(sink.rejections.size(), 1U);
   EXPECT_EQ(sink.rejections[0].reason, RejectionReason::duplicate_id);
+  EXPECT_THAT(sink.rejections[0].file, testing::EndsWith("lists/train.txt"));
+  EXPECT_EQ(sink.rejections[0].line, 3U);
 }
 
 TEST(YoloReader, LabelsOfTheFolderComeBeforeThoseBesideAnImageElsewhere) {

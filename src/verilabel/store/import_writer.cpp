@@ -168,9 +168,10 @@ struct ImportWriter::State {
         decided(database),
         known_samples(database, "SELECT max(id) FROM samples", "sample"),
         known_classes(database, "SELECT max(id) FROM classes", "class"),
-        select_earlier(database.prepare(
-            "SELECT import_id, class_id, kind, x, y, w, h, confidence, area, is_crowd, attributes, mask, id FROM labels "
-            "WHERE sample_id = ? AND set_id = ? AND id <= ? AND import_id IS NOT NULL")) {}
+        select_earlier(
+            database.prepare("SELECT import_id, class_id, kind, x, y, w, h, confidence, area, is_crowd, attributes, mask, id, "
+                             "EXISTS (SELECT 1 FROM verdicts WHERE label_id = labels.id) FROM labels "
+                             "WHERE sample_id = ? AND set_id = ? AND id <= ? AND import_id IS NOT NULL")) {}
 
   void begin_if_needed() {
     if (!transaction) {
@@ -241,21 +242,47 @@ struct ImportWriter::State {
     return has_changed;
   }
 
-  using Multiset = std::unordered_multimap<ClaimHash, LabelId, HashOfClaimHash>;
+  /// Labels by what they claim.
+  class Multiset {
+   public:
+    void add(const ClaimHash& claim, LabelId label) { labels_.emplace(claim, label); }
+    /// Takes a label of this claim out; none when there is none. Equal labels come again in the order in which they came.
+    LabelId take(const ClaimHash& claim) {
+      const auto [first, last] = labels_.equal_range(claim);
+      if (first == last) {
+        return {};
+      }
+      const auto earliest = std::min_element(first, last, [](const auto& a, const auto& b) { return a.second < b.second; });
+      const LabelId label = earliest->second;
+      labels_.erase(earliest);
+      return label;
+    }
 
-  /// What earlier imports brought to the sample and this one has not named yet.
-  Multiset& earlier_labels_of(SampleId sample) {
+   private:
+    std::unordered_multimap<ClaimHash, LabelId, HashOfClaimHash> labels_;
+  };
+
+  /// What earlier imports brought to a sample and this one has not named yet.
+  struct EarlierLabels {
+    Multiset standing;  ///< of imports that count
+    Multiset decided;   ///< of imports that do not: what is left of them is what was decided on
+  };
+
+  EarlierLabels& earlier_labels_of(SampleId sample) {
     const auto [entry, is_new] = earlier.try_emplace(sample);
     if (is_new) {
       const ResetAtEnd reset(select_earlier);
       const Statement& row = select_earlier.bind(sample.value, set.value, last_earlier_label);
       while (select_earlier.step()) {
-        if (!sources.is_import_undone({row.integer(0)}) && !sources.is_import_replaced({row.integer(0)}, sample)) {
+        const ImportId from{row.integer(0)};
+        const bool stands = !sources.is_import_undone(from) && !sources.is_import_replaced(from, sample);
+        if (stands || row.integer(13) != 0) {
           const auto mask = row.blob(11);
-          entry->second.emplace(claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
-                                           row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
-                                           {reinterpret_cast<const char*>(mask.data()), mask.size()}),
-                                LabelId{row.integer(12)});
+          (stands ? entry->second.standing : entry->second.decided)
+              .add(claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
+                              row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
+                              {reinterpret_cast<const char*>(mask.data()), mask.size()}),
+                   LabelId{row.integer(12)});
         }
       }
     }
@@ -298,7 +325,7 @@ struct ImportWriter::State {
   bool is_fusion = false;
   std::int64_t superseded = 0;
   std::vector<DecidedLabel> decided_of_sample;  ///< of the last of `fused`
-  std::unordered_map<SampleId, Multiset> earlier;
+  std::unordered_map<SampleId, EarlierLabels> earlier;
   std::unordered_set<SampleId> samples_met_again;  ///< that this import names a label of which was there before
   std::optional<Statement> unmark;
 
@@ -394,9 +421,7 @@ ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_vie
     return find.bind(values...).step() ? find.integer(0) : 0;
   };
   state.is_fusion = format == kFusionFormat;
-  if (!state.is_fusion &&
-      number("SELECT 1 FROM imports WHERE set_id = ? AND labels > 0 AND id NOT IN (SELECT import_id FROM import_undos)",
-             set.value) != 0) {
+  if (!state.is_fusion && number("SELECT 1 FROM imports WHERE set_id = ? AND labels > 0", set.value) != 0) {
     state.last_earlier_label = number("SELECT max(id) FROM labels");
   }
   if (number("SELECT 1 FROM labels LIMIT 1") == 0) {
@@ -434,31 +459,29 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
   state.known_samples.require(sample.value);
   state.known_classes.require(label.class_id.value);
   const std::string_view blob = store::mask_blob_of(label, state.blob);
+  LabelId same;
   if (state.last_earlier_label > 0) {
-    auto& earlier = state.earlier_labels_of(sample);
-    const auto [first, last] =
-        earlier.equal_range(claim_hash(label.class_id.value, static_cast<std::int64_t>(label.kind), label.box_xywh_px,
-                                       label.confidence, label.area_px, label.is_crowd, label.attributes_json, blob));
-    if (first != last) {
-      // Equal labels come again in the order in which they came.
-      const auto same = std::min_element(first, last, [](const auto& a, const auto& b) { return a.second < b.second; });
+    State::EarlierLabels& earlier = state.earlier_labels_of(sample);
+    const ClaimHash claim = claim_hash(label.class_id.value, static_cast<std::int64_t>(label.kind), label.box_xywh_px,
+                                       label.confidence, label.area_px, label.is_crowd, label.attributes_json, blob);
+    if (const LabelId standing = earlier.standing.take(claim)) {
       if (!tags.empty()) {
         state.begin_if_needed();
-        state.add_tags(state.tag_label, same->second.value, tags);
+        state.add_tags(state.tag_label, standing.value, tags);
       }
-      earlier.erase(same);
       state.samples_met_again.insert(sample);
       return false;
     }
+    same = earlier.decided.take(claim);
   }
   state.begin_if_needed();
-  const LabelId superseding = state.is_fusion ? state.superseding(sample, label) : LabelId{};
+  const LabelId superseding = state.is_fusion ? state.superseding(sample, label) : same;
   const LabelId id = state.insert_label.insert(sample, state.set, label, blob, {}, state.import, superseding);
   widen(state.first_label, state.last_label, id);
   state.add_tags(state.tag_label, id.value, tags);
   ++state.labels;
   state.count_row();
-  return true;
+  return !same;
 }
 
 std::int64_t ImportWriter::superseded() const {

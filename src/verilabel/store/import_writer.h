@@ -24,7 +24,8 @@ struct SampleDescription {
 ///
 /// Equal labels. A label that an import which was not undone has brought to the same sample and set is not added again; two labels
 /// are equal when all is that they claim (class, geometry to the last bit, confidence, area, crowd, attributes), whatever their ids
-/// in their files. A label that one file holds twice stays two.
+/// in their files. A label that one file holds twice stays two. One that equals what a person has decided on, of an import that was
+/// undone, is added as superseded by that: it counts once the decision is taken back, and not beside it.
 ///
 /// A fusion (`kFusionFormat`) is an answer like that of a run: every label is added, one that repeats what a person has decided on
 /// as superseded (`find_superseding`), nothing counts before `finish`, and one that was cut off is not gone on with.
@@ -53,8 +54,8 @@ class ImportWriter {
   /// The sample is labelled, perhaps as empty. Counts once the import is finished: until then a sample is labelled when it has a
   /// label.
   void mark_labelled(SampleId sample);
-  /// False when the label was there before; it then gets those of the tags that it had not. Throws `not_found` for a sample or
-  /// class that does not exist.
+  /// False when the label was there before, and counts or was decided on; what counts then gets those of the tags that it had not.
+  /// Throws `not_found` for a sample or class that does not exist.
   bool add_label(SampleId sample, const Label& label, std::span<const std::string> tags = {});
   /// Labels of a fusion that were added as superseded.
   std::int64_t superseded() const;

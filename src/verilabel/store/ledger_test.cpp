@@ -204,8 +204,13 @@ TEST_F(LedgerTest, LabelsOfAnUndoneImportAreImportedAnew) {
   EXPECT_THAT(statuses(), ElementsAre(kActive, kUndone));
   EXPECT_EQ(code_of([&] { project_.undo_import(first); }), ErrorCode::conflict);
   EXPECT_EQ(code_of([&] { project_.undo_import({77}); }), ErrorCode::not_found);
-  import_labels({box(car_), box(dog_)}, samples_[0]);
-  EXPECT_EQ(added_, 2);
+  import_labels({box(car_), box(dog_), box(car_)}, samples_[0]);
+  EXPECT_EQ(added_, 2) << "one car was decided on, the other is new";
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kUndone, kSuperseded, kActive, kActive));
+  import_labels({box(car_), box(dog_), box(car_)}, samples_[0]);
+  EXPECT_EQ(added_, 0);
+  undo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kUndone, kUndone, kActive, kActive, kActive));
 }
 
 TEST_F(LedgerTest, AnImportThatWasCutOffIsCompletedUnderItsId) {

@@ -19,6 +19,9 @@
 namespace verilabel {
 namespace {
 
+/// A mean of confidences may be above 1 by this much without any of them being.
+constexpr double kRounding = 1e-9;
+
 using nlohmann::json;
 
 std::string_view name_of(FusionMethod method) {
@@ -239,6 +242,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
   ImportWriter writer(project);
   writer.begin(into, kFusionFormat, fmt::format("{} by {}", fmt::join(options.sets, " + "), name_of(options.fusion.method)));
   std::int64_t done = 0;
+  std::int64_t cut_at_one = 0;
   for (const auto& [sample_row, objects] : sources.of_samples()) {
     if (cancel.is_requested()) {
       throw Error(ErrorCode::interrupted, "the fusion was stopped, and the set is as it was; the same command begins it anew");
@@ -255,6 +259,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
       Label label;
       label.class_id = best.class_id;
       label.confidence = std::min(fused.score, 1.0);
+      cut_at_one += fused.score > 1 + kRounding ? 1 : 0;
       label.kind = best.kind;
       label.mask = best.mask;
       label.area_px = best.kind == LabelKind::mask ? best.area_px : std::nullopt;
@@ -287,6 +292,11 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
   }
   writer.finish();
   report.superseded = writer.superseded();
+  if (cut_at_one > 0) {
+    report.notes.push_back(
+        fmt::format("{} labels got the confidence 1, where the weighted mean is above: a set of large weight has found them twice",
+                    cut_at_one));
+  }
   return report;
 }
 
