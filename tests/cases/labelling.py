@@ -249,6 +249,18 @@ class Labelling(ProgramCase):
             [row for row in after if row[1] == "person"], [row for row in before if row[1] == "person" and row[-1] > 0.6]
         )
 
+    def test_a_run_without_any_label_says_why(self):
+        self.import_photographs()
+        words = ("label", "--model", self.model(NANODET), "--where", "limit:3", "--floor", "1")
+        answer = self.run_program(*words).json
+        self.assertEqual((answer["done"], answer["labels"]), (3, 0))
+        self.assertIn("no label: nothing was found above the floor of 1; a lower --floor keeps more", answer["notes"])
+        answer = self.run_program(*words, "--classes", "person, dog").json
+        self.assertIn("other words in --classes", answer["notes"][-1])
+        answer = self.run_program("label", "--model", self.model(NANODET), "--where", "path:*nowhere*").json
+        self.assertEqual(answer["samples"], 0)
+        self.assertEqual(answer["notes"], ["the view selects no image, so that there is nothing to be labelled"])
+
     def test_a_reader_follows_a_writer(self):
         self.import_photographs()
         process = self.start_program("label", "--model", self.model("nanodet_m_416.onnx"), "--set", "auto")

@@ -568,6 +568,16 @@ RunReport report_of(const Project& project, RunId run) {
   return report;
 }
 
+/// What to do about a run that looked at images and has no label.
+std::string why_without_labels(const LabelOptions& options, double floor) {
+  if (!options.boxes.empty()) {
+    return fmt::format("no label: the set '{}' has no boxes on these images{}", options.boxes,
+                       floor > 0 ? fmt::format(", or none that reaches the floor of {}", floor) : "");
+  }
+  return fmt::format("no label: nothing was found above the floor of {}; a lower --floor keeps more{}", floor,
+                     options.prompts.empty() ? "" : ", other words in --classes may find more");
+}
+
 /// Works on the samples that the run has left, with its models where they are loaded already.
 RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models, bool retry_failed, std::vector<std::string> notes,
                   const ProgressSink& progress, const CancelToken& cancel, const NoteSink& on_note) {
@@ -586,7 +596,8 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
   if (samples.empty()) {
     writer.finish();
     RunReport report = report_of(project, run);
-    report.notes.emplace_back("no image is left to be labelled");
+    report.notes.emplace_back(row.samples > 0 ? "no image is left to be labelled"
+                                              : "the view selects no image, so that there is nothing to be labelled");
     say(report.notes);
     return report;
   }
@@ -634,6 +645,10 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
   report.windows = worked.windows;
   report.notes = std::move(notes);
   report.is_interrupted = worked.is_cancelled && report.left() > 0;
+  if (report.done > 0 && report.labels == 0 && !report.is_interrupted) {
+    report.notes.push_back(why_without_labels(options, row.request.floor));
+    say({report.notes.back()});
+  }
   return report;
 }
 
