@@ -251,10 +251,10 @@ class Labelling(ProgramCase):
 
     def test_a_run_without_any_label_says_why(self):
         self.import_photographs()
-        words = ("label", "--model", self.model(NANODET), "--where", "limit:3", "--floor", "1")
+        words = ("label", "--model", self.model(NANODET), "--where", "limit:3", "--floor", "0.999")
         answer = self.run_program(*words).json
         self.assertEqual((answer["done"], answer["labels"]), (3, 0))
-        self.assertIn("no label: nothing was found above the floor of 1; a lower --floor keeps more", answer["notes"])
+        self.assertIn("no label: nothing was found above the floor of 0.999; a lower --floor keeps more", answer["notes"])
         answer = self.run_program(*words, "--classes", "person, dog").json
         self.assertIn("other words in --classes", answer["notes"][-1])
         answer = self.run_program("label", "--model", self.model(NANODET), "--where", "path:*nowhere*").json
