@@ -348,6 +348,8 @@ class Access(HubCase):
         self.assertIn("Not\\x09for you.", self.refused("conflict", VIT)["message"])
         self.hub.faults = [Fault("/api/", status=418)]
         self.assertIn("418", self.refused("bad_data", VIT)["message"])
+        self.hub.faults = [Fault("/api/", status=407)]
+        self.assertIn("proxy", self.refused("conflict", VIT)["message"])
 
     def test_offline_asks_nothing(self):
         for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
@@ -444,6 +446,18 @@ class BadLines(HubCase):
                 self.assert_cached(self.big, ["net.onnx"], "org/big")
                 self.assertNotIn(name, self.blobs("org/big"))
 
+    def test_a_part_that_leads_elsewhere_is_replaced_and_that_left_alone(self):
+        self.add_big()
+        blobs = self.repository_folder("org/big") / "blobs"
+        blobs.mkdir(parents=True)
+        mine = self.scratch / "mine.txt"
+        mine.write_bytes(b"mine")
+        (blobs / (self.big.hash_of("net.onnx") + ".incomplete")).symlink_to(mine)
+        self.pull("org/big")
+        self.assertEqual(mine.read_bytes(), b"mine")
+        self.assertFalse((blobs / self.big.hash_of("net.onnx")).is_symlink())
+        self.assert_cached(self.big, ["net.onnx"], "org/big")
+
     def test_a_part_of_huggingface_hub_is_gone_on_with(self):
         self.add_big()
         blobs = self.repository_folder("org/big") / "blobs"
@@ -463,6 +477,10 @@ class BadLines(HubCase):
                 self.assertEqual(self.pull(VIT)["commit"], COMMIT)
         self.hub.faults = [Fault("/api/models", status=500, times=1)]  # without a word on when: after half a second
         self.pull(VIT)
+
+    def test_a_store_whose_name_is_not_known_for_a_moment_is_asked_again(self):
+        self.hub.faults = [Fault("/resolve/", status=302, headers={"Location": "http://store.invalid/x"}, times=1)]
+        self.assertEqual(self.pull(VIT)["commit"], COMMIT)
 
     def test_a_hub_is_left_alone_for_as_long_as_it_asks(self):
         for headers in ({"Retry-After": "2"}, {"RateLimit": '"api";r=0;t=2'}):

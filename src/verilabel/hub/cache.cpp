@@ -52,7 +52,20 @@ void make_folders(const fs::path& folder) {
   }
 }
 
+/// A cache may be shared: a link that somebody has put there is replaced, and what it leads to is left alone.
+template <typename Content>
+void put_file(const fs::path& place, const Content& content) {
+  if (std::error_code ignored; fs::is_symlink(place, ignored)) {
+    fs::remove(place, ignored);
+  }
+  replace_file(place, content);
+}
+
+/// What it says, without blanks at the end; nothing where it is too long to be one.
 std::string text_of_reference(const fs::path& file) {
+  if (std::error_code error; fs::file_size(file, error) > kMaxReferenceBytes && !error) {
+    return {};
+  }
   std::string text = read_file(file, kMaxReferenceBytes);
   while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') {
     text.pop_back();
@@ -199,7 +212,7 @@ std::optional<CachedSnapshot> HubCache::find_snapshot(const RepositoryId& reposi
 void HubCache::prepare(const RepositoryId& repository) const {
   if (std::error_code ignored; !fs::exists(folder_, ignored)) {
     make_folders(folder_);
-    replace_file(folder_ / "CACHEDIR.TAG", kCacheTag);
+    put_file(folder_ / "CACHEDIR.TAG", kCacheTag);
   }
   for (const char* name : {"blobs", "refs", "snapshots"}) {
     make_folders(repository_folder(repository) / name);
@@ -225,7 +238,7 @@ void HubCache::link(const RepositoryId& repository, std::string_view commit, con
     return error;
   };
   if ((!has_symlinks_ || put_at(place, content, make_link)) && put_at(place, content, make_hard_link)) {
-    replace_file(place, [&](int descriptor) { write_all(descriptor, MappedFile::open(content).bytes(), place); });
+    put_file(place, [&](int descriptor) { write_all(descriptor, MappedFile::open(content).bytes(), place); });
   }
 }
 
@@ -233,7 +246,7 @@ void HubCache::note_absent(const RepositoryId& repository, std::string_view comm
   const fs::path place = repository_folder(repository) / ".no_exist" / commit / path;
   if (std::error_code ignored; !fs::exists(place, ignored)) {
     make_folders(place.parent_path());
-    replace_file(place, "");
+    put_file(place, "");
   }
 }
 
@@ -242,9 +255,18 @@ void HubCache::set_revision(const RepositoryId& repository, std::string_view rev
     return;
   }
   const fs::path place = repository_folder(repository) / "refs" / revision;
+  for (fs::path part = place; part.filename() != "refs"; part = part.parent_path()) {
+    if (std::error_code ignored; part == place ? fs::is_directory(part, ignored) : fs::is_regular_file(part, ignored)) {
+      throw Error(ErrorCode::conflict,
+                  "the model cache has another revision where this one would stand: a name cannot be the beginning of another's "
+                  "path; remove the old one, then pull again",
+                  {{"path", part.native()}, {"revision", std::string(revision)}});
+    }
+  }
   make_folders(place.parent_path());
-  if (std::error_code ignored; !fs::is_regular_file(place, ignored) || text_of_reference(place) != commit) {
-    replace_file(place, commit);
+  if (std::error_code ignored;
+      fs::is_symlink(place, ignored) || !fs::is_regular_file(place, ignored) || text_of_reference(place) != commit) {
+    put_file(place, commit);
   }
 }
 

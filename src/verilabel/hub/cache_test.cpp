@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using testing::ElementsAre;
+using testing::IsEmpty;
 
 const RepositoryId kRepository{"org/name"};
 const std::string kCommit(40, 'c');
@@ -119,12 +120,46 @@ TEST_F(HubCacheTest, ContentOfAnotherSizeIsNotThere) {
   }
 }
 
+TEST_F(HubCacheTest, WhatALinkLeadsToIsLeftAlone) {
+  put_model();
+  const fs::path mine = folder_ / "mine.txt";
+  std::ofstream(mine) << kCommit;
+  const fs::path refs = folder_ / "models--org--name" / "refs";
+  for (const char* name : {"main", "v2"}) {
+    fs::remove(refs / name);
+    fs::create_symlink(mine, refs / name);
+  }
+  const std::string other(40, 'b');
+  cache_.set_revision(kRepository, "main", other);
+  cache_.set_revision(kRepository, "v2", kCommit);
+  EXPECT_EQ(read_file(mine), kCommit);
+  EXPECT_FALSE(fs::is_symlink(refs / "main") || fs::is_symlink(refs / "v2"));
+  EXPECT_EQ(read_file(refs / "main"), other);
+  const fs::path nowhere = folder_ / "models--org--name" / ".no_exist" / kCommit / "a.json";
+  fs::create_directories(nowhere.parent_path());
+  fs::create_symlink(folder_ / "new.txt", nowhere);
+  cache_.note_absent(kRepository, kCommit, "a.json");
+  EXPECT_FALSE(fs::exists(folder_ / "new.txt"));
+}
+
+TEST_F(HubCacheTest, ARevisionThatIsTheBeginningOfAnotherIsRefused) {
+  cache_.set_revision(kRepository, "feature/x", kCommit);
+  EXPECT_THROW(cache_.set_revision(kRepository, "feature", kCommit), Error);
+  EXPECT_THROW(cache_.set_revision(kRepository, "feature/x/y", kCommit), Error);
+  EXPECT_EQ(cache_.commit_of(kRepository, "feature/x"), kCommit);
+}
+
 TEST_F(HubCacheTest, ADamagedReferenceIsNamed) {
   put_model();
   std::ofstream(folder_ / "models--org--name" / "refs" / "main") << "../../../etc";
   EXPECT_THROW(cache_.commit_of(kRepository, "main"), Error);
   EXPECT_EQ(cache_.commit_of(kRepository, "other"), std::nullopt);
   EXPECT_EQ(cache_.commit_of(kRepository, kCommit), kCommit);
+  std::ofstream(folder_ / "models--org--name" / "refs" / "main") << std::string(5000, 'x');
+  EXPECT_THROW(cache_.commit_of(kRepository, "main"), Error);
+  EXPECT_THAT(cache_.snapshots().at(0).revisions, IsEmpty());
+  cache_.set_revision(kRepository, "main", kCommit);
+  EXPECT_EQ(cache_.commit_of(kRepository, "main"), kCommit);
 }
 
 TEST_F(HubCacheTest, AModelIsFoundByItsNameOnTheHub) {

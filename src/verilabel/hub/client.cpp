@@ -282,6 +282,12 @@ HubAnswer HubClient::attempt(const std::string& first_url, std::chrono::seconds 
       if (response.status == 404 || response.status == 410) {
         throw absent(response, subject, url);
       }
+      if (response.status == 407) {
+        throw Error(ErrorCode::conflict,
+                    "the proxy wants to know who asks: give it a name and a password in https_proxy or http_proxy, as "
+                    "http://NAME:PASSWORD@HOST:PORT",
+                    context);
+      }
       throw Error(ErrorCode::bad_data,
                   fmt::format("a hub does not answer with status {}{}; is HF_ENDPOINT right?", response.status, said(response)),
                   context);

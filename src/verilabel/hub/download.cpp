@@ -28,8 +28,12 @@ constexpr std::chrono::milliseconds kLockPollInterval{100};
 /// where the file ended, so that even where locks do nothing, as on some network file systems, two writers do no harm.
 class PartialBlob {
  public:
-  explicit PartialBlob(fs::path path)
-      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+  explicit PartialBlob(fs::path path) : path_(std::move(path)), descriptor_(open_at(path_)) {
+    if (descriptor_ < 0 && errno == ELOOP) {
+      // A cache may be shared: what a link leads to, which somebody has put there, is left alone.
+      ::unlink(path_.c_str());
+      descriptor_ = open_at(path_);
+    }
     if (descriptor_ < 0) {
       throw io_error("cannot create a file in the model cache", path_.native(), errno);
     }
@@ -80,6 +84,8 @@ class PartialBlob {
   const fs::path& path() const { return path_; }
 
  private:
+  static int open_at(const fs::path& path) { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666); }
+
   fs::path path_;
   int descriptor_;
 };

@@ -177,15 +177,15 @@ class HttpClient::Handle {
  public:
   Handle() {
     start_curl();
-    curl_.reset(curl_easy_init());
-    if (!curl_) {
-      throw std::bad_alloc();
-    }
+    renew();
   }
 
   HttpResponse get(const HttpRequest& request, const BodySink& sink, const CancelToken& cancel) {
     Transfer transfer{sink, cancel, request.max_body_bytes};
     std::string reason(CURL_ERROR_SIZE, '\0');
+    if (has_failed_) {
+      renew();  // libcurl may leave the buffer of a transfer that failed in place, and then refuses its size
+    }
     curl_easy_reset(curl_.get());  // connections stay
     set(CURLOPT_ERRORBUFFER, reason.data());
     set(CURLOPT_URL, request.url.c_str());
@@ -213,6 +213,7 @@ class HttpClient::Handle {
     set(CURLOPT_HTTPHEADER, headers.get());
 
     const CURLcode code = curl_easy_perform(curl_.get());
+    has_failed_ = code != CURLE_OK;
     if (transfer.thrown) {
       std::rethrow_exception(transfer.thrown);
     }
@@ -235,6 +236,13 @@ class HttpClient::Handle {
   }
 
  private:
+  void renew() {
+    curl_.reset(curl_easy_init());
+    if (!curl_) {
+      throw std::bad_alloc();
+    }
+  }
+
   template <typename Value>
   void set(CURLoption option, Value value) {
     const CURLcode code = curl_easy_setopt(curl_.get(), option, value);
@@ -242,11 +250,13 @@ class HttpClient::Handle {
       throw std::bad_alloc();
     }
     if (code != CURLE_OK) {
-      throw Error(ErrorCode::internal, fmt::format("the HTTP library refused an option: {}", curl_easy_strerror(code)));
+      throw Error(ErrorCode::internal,
+                  fmt::format("the HTTP library refused option {}: {}", static_cast<int>(option), curl_easy_strerror(code)));
     }
   }
 
   std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl_{nullptr, &curl_easy_cleanup};
+  bool has_failed_ = false;
 };
 
 HttpClient::HttpClient() : handle_(std::make_unique<Handle>()) {}

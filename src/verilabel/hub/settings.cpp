@@ -126,8 +126,10 @@ std::string token_from(const Variables& variables) {
   if (variables.flag({"HF_HUB_DISABLE_IMPLICIT_TOKEN"})) {
     return {};
   }
-  if (const auto token = variables.text({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})) {
-    return cleaned_token(*token);
+  for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
+    if (std::string token = cleaned_token(variables.text({name}).value_or("")); !token.empty()) {
+      return token;
+    }
   }
   std::optional<fs::path> file = variables.path({"HF_TOKEN_PATH"});
   if (!file && variables.text({"HF_HOME", "XDG_CACHE_HOME", "HOME"})) {

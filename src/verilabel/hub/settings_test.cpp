@@ -102,6 +102,8 @@ TEST(HubSettings, TheTokenComesFromTheVariableOrItsFile) {
   EXPECT_EQ(token({{"HF_TOKEN", "hf_variable\r\n"}}), "hf_variable");
   EXPECT_EQ(token({{"HUGGING_FACE_HUB_TOKEN", "hf_old"}}), "hf_old");
   EXPECT_EQ(token({{"HF_TOKEN", "hf_variable"}, {"HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"}}), "");
+  EXPECT_EQ(token({{"HF_TOKEN", " \n"}, {"HUGGING_FACE_HUB_TOKEN", "hf_old"}}), "hf_old");
+  EXPECT_EQ(token({{"HF_TOKEN", " "}}), "hf_file") << "as huggingface_hub has it";
   EXPECT_THROW(token({{"HF_TOKEN", "hf_a b"}}), Error);
   fs::remove_all(home);
 }

@@ -101,9 +101,9 @@ class Pull {
     if (!error && space.available < needed + kSpareBytes) {
       throw Error(
           ErrorCode::io,
-          fmt::format("the disk has too little room for the model: {} bytes are to be fetched, {} are free; make room, or name "
-                      "another disk in HF_HUB_CACHE",
-                      needed, space.available),
+          fmt::format("the disk has too little room for the model: {} bytes are to be fetched, and {} are to stay free; {} are "
+                      "free; make room, or name another disk in HF_HUB_CACHE",
+                      needed, kSpareBytes, space.available),
           {{"cache", cache_.folder().native()}, {"repository", listing_.repository.text}});
     }
   }
