@@ -41,6 +41,38 @@ class Asking(FixtureCase):
         self.assert_scores_of_transformers(SIGLIP, "siglip")
         self.assert_scores_of_transformers(FIXTURES / "embedding" / "siglip2", "siglip")
 
+    def test_a_graph_of_both_towers_may_take_so_many_texts_and_tokens_only(self):
+        import onnx
+
+        asked = ("--classes", "cat,dog,car", "--floor", "0", "--max-detections", "100", "--set")
+        shapes = {"clip": [(None, 77), (4, 77)], "siglip": [(1, 64)]}
+        for family in shapes:
+            self.label("--model", FIXTURES / "embedding" / family, *asked, family)
+            meant = {(label["name"], label["class"]): label["confidence"] for label in self.labels(f"set:{family}")}
+            for texts, tokens in shapes[family]:
+                folder = self.scratch / f"{family}-{texts}-{tokens}"
+                shutil.copytree(FIXTURES / "embedding" / family, folder)
+                graph = onnx.load(folder / "onnx" / "model.onnx")
+                for tensor in graph.graph.input:
+                    if tensor.name in ("input_ids", "attention_mask"):
+                        for axis, size in enumerate((texts, tokens)):
+                            if size:
+                                tensor.type.tensor_type.shape.dim[axis].dim_value = size
+                (folder / "onnx" / "model.onnx").unlink()
+                onnx.save(graph, folder / "onnx" / "model.onnx")
+                for engine in ("openvino", "onnxruntime"):
+                    with self.subTest(folder.name, engine=engine):
+                        self.label("--model", folder, *asked, f"{folder.name}-{engine}", "--engine", engine)
+                        found = self.labels(f"set:{folder.name}-{engine}")
+                        self.assertEqual(len(found), len(meant))
+                        for label in found:
+                            self.assertAlmostEqual(label["confidence"], meant[label["name"], label["class"]], delta=1e-4)
+
+    def test_classes_that_read_the_same_are_told(self):
+        for model in (CLIP, SIGLIP):
+            notes = self.label("--model", model, "--classes", "Cat,cat,dog", "--set", model.name)["notes"]
+            self.assertTrue(any("'Cat' and 'cat'" in note for note in notes), notes)
+
     def test_images_go_together_as_was_found_out_for_the_model(self):
         self.run_program("models", "verify", CLIP, "--seconds", "0.1")
         files = [file for file in (MEMORY / "verilabel" / "batches").iterdir() if "|vision_model.onnx|" in file.read_text()]

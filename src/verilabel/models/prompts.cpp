@@ -10,6 +10,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/text/letter_case.h"
 
 namespace verilabel {
 namespace {
@@ -52,7 +53,7 @@ PromptClass class_of_line(const std::string& line, std::size_t number) {
   if (one.name.empty()) {
     refuse_line(number, "a class has an empty name; write name: phrasing | phrasing");
   }
-  std::istringstream phrasings(line.substr(colon + 1));
+  std::istringstream phrasings(line.substr(colon + 1) + '|');  // so that an empty last one counts
   for (std::string phrasing; std::getline(phrasings, phrasing, '|');) {
     one.phrasings.push_back(trimmed(phrasing));
     if (one.phrasings.back().empty()) {
@@ -237,7 +238,13 @@ Prompts read_prompts(const std::filesystem::path& file) {
   const std::string bytes = read_file(file, kMaxBytes);
   try {
     const std::string_view text = utf8_text(bytes);
-    const Prompts prompts = file.extension() == ".json" ? prompts_from_json(text) : prompts_of_lines(std::string(text));
+    const bool is_json = lowercase(file.extension().native()) == ".json";
+    const std::string_view begin = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    if (!is_json && (begin.starts_with('[') || begin.starts_with('{')) && json::accept(text)) {
+      throw Error(ErrorCode::bad_data,
+                  "the file of classes is JSON, which is read from a file whose name ends in .json; rename it");
+    }
+    const Prompts prompts = is_json ? prompts_from_json(text) : prompts_of_lines(std::string(text));
     if (prompts.classes.empty()) {
       throw Error(ErrorCode::bad_data, "the file of classes names none; give one name a line");
     }

@@ -48,6 +48,11 @@ TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
   EXPECT_THAT(fault("c.txt", "# nothing\n"), HasSubstr("names none"));
   EXPECT_THAT(fault("c.txt", "dog\ncar: sedan || SUV\n"), HasSubstr("line: 2"));
   EXPECT_THAT(fault("c.txt", "dog\n-\n"), HasSubstr("a negative is empty"));
+  EXPECT_THAT(fault("c.txt", "dog: hound |"), AllOf(HasSubstr("'dog' has an empty phrasing"), HasSubstr("line: 1")));
+  EXPECT_THAT(fault("c.txt", "dog: | hound"), HasSubstr("'dog' has an empty phrasing"));
+  EXPECT_THAT(fault("c.txt", "\n[\"dog\", \"cat\"]\n"), HasSubstr("ends in .json"));
+  EXPECT_THAT(fault("c.txt", R"({"classes": ["dog"]})"), HasSubstr("ends in .json"));
+  EXPECT_THAT(fault("C.JSON", R"(["dog", " "])"), HasSubstr("classes[1] has an empty name"));
   EXPECT_THAT(fault("c.txt", "dog\n : hound\n"), AllOf(HasSubstr("an empty name"), HasSubstr("line: 2")));
   EXPECT_THAT(fault("c.json", R"(["dog", " "])"), HasSubstr("classes[1] has an empty name"));
   EXPECT_THAT(fault("c.json", R"(["dog", {"name": "", "phrasings": ["hound"]}])"), HasSubstr("classes[1] has an empty name"));

@@ -9,7 +9,9 @@
 namespace verilabel {
 namespace {
 
-constexpr std::string_view kMagic = "verilabel texts 1\n";
+/// Begins a file; then the SHA-256 of all that follows, in hexadecimal.
+constexpr std::string_view kMagic = "verilabel texts 2\n";
+constexpr std::size_t kHashCharacters = 64;
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 constexpr std::uint32_t kMostNumbers = 1 << 20;  // of one row, a bound for damaged files
 
@@ -63,6 +65,11 @@ void TextCache::load() {
     return;
   }
   bytes.remove_prefix(kMagic.size());
+  const std::string_view hash = bytes.substr(0, kHashCharacters);
+  bytes.remove_prefix(hash.size());
+  if (sha256_of(bytes) != hash) {
+    return;
+  }
   while (!bytes.empty()) {
     auto tokens = take<std::int64_t>(bytes);
     auto features = tokens ? take<float>(bytes) : std::nullopt;
@@ -88,14 +95,18 @@ void TextCache::store() const {
   if (file_.empty() || !has_new_) {
     return;
   }
-  std::string bytes(kMagic);
+  std::string rows;
   for (const auto& [tokens, features] : rows_) {
-    append(bytes, std::span<const std::int64_t>(tokens));
-    append(bytes, std::span<const float>(features));
+    append(rows, std::span<const std::int64_t>(tokens));
+    append(rows, std::span<const float>(features));
   }
+  const std::string head = std::string(kMagic) + sha256_of(rows);
   try {
     std::filesystem::create_directories(file_.parent_path());
-    replace_file(file_, bytes);
+    replace_file(file_, [&](int descriptor) {
+      write_all(descriptor, std::as_bytes(std::span(head)), file_);
+      write_all(descriptor, std::as_bytes(std::span(rows)), file_);
+    });
   } catch (const std::exception&) {
     return;
   }

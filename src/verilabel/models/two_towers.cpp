@@ -16,6 +16,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/models/model_config.h"
 #include "verilabel/models/pillow_labeller.h"
+#include "verilabel/models/prompt_passes.h"
 #include "verilabel/models/text_tower.h"
 
 namespace verilabel {
@@ -57,7 +58,8 @@ class TwoTowerLabeller final : public PillowLabeller {
     read_only({parts.image_output});
     for (const TensorInfo& input : source.graph.inputs) {
       if (&input != parts.image) {
-        set_whole_input(source, input.name, {1, input.shape[1] > 0 ? input.shape[1] : parts.tower->max_tokens});
+        set_whole_input(source, input.name,
+                        {input.shape[0] > 0 ? input.shape[0] : 1, input.shape[1] > 0 ? input.shape[1] : parts.tower->max_tokens});
       }
     }
     max_detections_ = kUsualClasses;
@@ -105,6 +107,13 @@ class TwoTowerLabeller final : public PillowLabeller {
     Phrasings phrasings = phrasings_of(prompts);
     const std::vector<std::string> templates =
         prompts.templates.empty() ? std::vector{std::string(kUsualTemplate)} : prompts.templates;
+    std::vector<std::vector<std::int64_t>> tokens;
+    for (const std::string& phrasing : phrasings.texts) {
+      tokens.push_back(tokens_of(tower, filled_in(templates.front(), phrasing)));
+    }
+    if (auto note = note_of_twins(prompts, tokens)) {
+      add_note(*std::move(note));
+    }
     texts_ = encode_phrasings(source, tower, phrasings, templates);
     class_of_text_ = std::move(phrasings.class_of_text);
   }
@@ -254,56 +263,66 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
     tokens.push_back(tokens_of(tower, text));
     longest = std::max(longest, tokens.back().size());
   }
-  const std::size_t length = tower.pads_to_max ? static_cast<std::size_t>(tower.max_tokens) : longest;
+  // Graphs may take so many texts of so many tokens and no others.
+  const auto of_texts = std::ranges::find_if(graph.inputs, [](const TensorInfo& input) { return input.shape.size() == 2; });
+  const std::size_t count = of_texts->shape[0] > 0 ? static_cast<std::size_t>(of_texts->shape[0]) : texts.size();
+  const std::size_t length = of_texts->shape[1] > 0 ? static_cast<std::size_t>(of_texts->shape[1])
+                             : tower.pads_to_max    ? static_cast<std::size_t>(tower.max_tokens)
+                                                    : longest;
   CompileOptions options;
   options.device = source.options.device;
   options.outputs = {*index_named(graph.outputs, {"logits_per_image"}), *index_named(graph.outputs, {"text_embeds"}),
                      *index_named(graph.outputs, {"image_embeds"})};
   for (const TensorInfo& input : graph.inputs) {
-    options.input_shapes.push_back(input.shape.size() == 2
-                                       ? std::vector{static_cast<std::int64_t>(texts.size()), static_cast<std::int64_t>(length)}
-                                       : std::vector<std::int64_t>{1, 3, canvas.height, canvas.width});
+    options.input_shapes.push_back(
+        input.shape.size() == 2
+            ? std::vector{static_cast<std::int64_t>(count), static_cast<std::int64_t>(length)}
+            : std::vector<std::int64_t>{std::max<std::int64_t>(input.shape[0], 1), 3, canvas.height, canvas.width});
   }
   const auto compiled = source.engine.compile(file, options);
   const auto request = compiled->create_request();
-  for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
-    const TensorInfo& input = graph.inputs[i];
-    if (input.shape.size() != 2) {
-      // Any picture will do.
-      const std::span<float> pixels = request->input(i);
-      for (std::size_t at = 0; at < pixels.size(); ++at) {
-        pixels[at] = static_cast<float>(at % 97) / 48 - 1;
-      }
-      continue;
-    }
-    if (input.name == "attention_mask") {
-      continue;  // filled with the texts
-    }
-    const TensorInfo* mask = tensor_named(graph.inputs, "attention_mask");
-    for (std::size_t text = 0; text < texts.size(); ++text) {
-      const std::span<std::int64_t> ids = request->input_i64(i).subspan(text * length, length);
-      std::span<std::int64_t> mask_of_text;
-      if (mask != nullptr) {
-        mask_of_text = request->input_i64(static_cast<std::size_t>(mask - graph.inputs.data())).subspan(text * length, length);
-      }
-      write_tokens(tower, tokens[text], ids, mask_of_text);
-    }
-  }
-  run_now(*request);
-  const std::span<const float> logits = request->output(0);
-  const std::span<const float> image = request->output(2);
-  double mean_cosine = 0;
-  double mean_logit = 0;
+  const TensorInfo* mask = tensor_named(graph.inputs, "attention_mask");
   std::vector<double> cosines;
-  for (std::size_t text = 0; text < texts.size(); ++text) {
-    const std::span<const float> row = row_of(request->output(1), text, texts.size());
-    const double dot = std::inner_product(row.begin(), row.end(), image.begin(), 0.0);
-    const double lengths = std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0) *
-                                     std::inner_product(image.begin(), image.end(), image.begin(), 0.0));
-    cosines.push_back(dot / lengths);
-    mean_cosine += cosines.back() / static_cast<double>(texts.size());
-    mean_logit += logits[text] / static_cast<double>(texts.size());
+  std::vector<double> logits;
+  for (std::size_t begin = 0; begin < texts.size(); begin += count) {
+    for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+      const TensorInfo& input = graph.inputs[i];
+      if (input.shape.size() != 2) {
+        // Any picture will do.
+        const std::span<float> pixels = request->input(i);
+        for (std::size_t at = 0; at < pixels.size(); ++at) {
+          pixels[at] = static_cast<float>(at % 97) / 48 - 1;
+        }
+        continue;
+      }
+      if (&input == mask) {
+        continue;  // filled with the texts
+      }
+      for (std::size_t at = 0; at < count; ++at) {
+        const std::size_t text = std::min(begin + at, texts.size() - 1);  // the last one again where there are no more
+        std::span<std::int64_t> mask_of_text;
+        if (mask != nullptr) {
+          mask_of_text = request->input_i64(static_cast<std::size_t>(mask - graph.inputs.data())).subspan(at * length, length);
+        }
+        write_tokens(tower, tokens[text], request->input_i64(i).subspan(at * length, length), mask_of_text);
+      }
+    }
+    run_now(*request);
+    const std::span<const float> rows = request->output(1);
+    // The first picture, where a graph takes several.
+    const std::span<const float> image = request->output(2).first(rows.size() / count);
+    for (std::size_t at = 0; at < std::min(count, texts.size() - begin); ++at) {
+      const std::span<const float> row = row_of(rows, at, count);
+      const double dot = std::inner_product(row.begin(), row.end(), image.begin(), 0.0);
+      const double lengths = std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0) *
+                                       std::inner_product(image.begin(), image.end(), image.begin(), 0.0));
+      cosines.push_back(dot / lengths);
+      logits.push_back(request->output(0)[at]);
+    }
   }
+  const auto many = static_cast<double>(texts.size());
+  const double mean_cosine = std::accumulate(cosines.begin(), cosines.end(), 0.0) / many;
+  const double mean_logit = std::accumulate(logits.begin(), logits.end(), 0.0) / many;
   double covariance = 0;
   double variance = 0;
   for (std::size_t text = 0; text < texts.size(); ++text) {
@@ -407,7 +426,7 @@ std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source) {
   std::vector<std::string> notes;
   parts.calibration = calibration_of(source, *towers, parts.kind, *parts.tower, parts.canvas, notes);
   parts.layout = fmt::format("{}, {}", towers->are_one ? "both towers in one graph" : "two graphs",
-                             is_siglip ? "sigmoid of each class" : "softmax over all texts");
+                             is_siglip ? "sigmoid of each class" : "softmax over the best text of each class");
   auto labeller = std::make_unique<TwoTowerLabeller>(source, std::move(parts));
   for (std::string& note : notes) {
     labeller->add_note(std::move(note));
