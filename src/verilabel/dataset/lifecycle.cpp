@@ -32,6 +32,10 @@ double left_of(const LabelClaim& claim) {
   return claim.kind == LabelKind::classification ? 0 : claim.box_xywh_px.x;
 }
 
+bool is_of_one_answer(const LabelOrigin& a, const LabelOrigin& b) {
+  return a.run == b.run && a.import == b.import && (a.run || a.import);
+}
+
 bool repeats(const LabelOrigin& label, const LabelOrigin& kept, double same_iou) {
   const double wanted = kept.verdict == Verdict::rejected ? std::max(same_iou, kSupersedingIou) : same_iou;
   const double found = agreement(label.written, kept.written);
@@ -42,7 +46,7 @@ bool repeats(const LabelOrigin& label, const LabelOrigin& kept, double same_iou)
 class Statuses {
  public:
   Statuses(std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs)
-      : labels_(labels), runs_(runs), statuses_(labels.size(), LabelStatus::active) {
+      : labels_(labels), runs_(runs), statuses_(labels.size(), LabelStatus::active), repeats_decided_(labels.size(), 0) {
     std::vector<LabelId> decided;
     for (const LabelOrigin& label : labels) {
       if (is_decided(label)) {
@@ -63,6 +67,7 @@ class Statuses {
         statuses_[i] = LabelStatus::replaced;
       }
     }
+    find_repeats_of_decided();
   }
 
   std::vector<LabelStatus> after_all_runs() {
@@ -74,10 +79,21 @@ class Statuses {
         }
       }
     }
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      if (is_open(i) && repeats_decided_[i] != 0) {
+        statuses_[i] = LabelStatus::superseded;
+      }
+    }
     return std::move(statuses_);
   }
 
  private:
+  /// One thing that a label claims.
+  struct Claim {
+    const LabelClaim* claim = nullptr;
+    const LabelOrigin* label = nullptr;
+  };
+
   bool is_of_undone_run(const LabelOrigin& label) const {
     const auto own = std::ranges::find(runs_, label.run, &FinishedRun::run);
     return own != runs_.end() && own->is_undone;
@@ -96,40 +112,69 @@ class Statuses {
   }
 
   void supersede_in(const FinishedRun& run) {
-    std::vector<const LabelOrigin*> kept;
+    std::vector<Claim> kept;
     for (std::size_t i = 0; i < labels_.size(); ++i) {
-      if (statuses_[i] == LabelStatus::active && (!labels_[i].run || labels_[i].run < run.run)) {
-        kept.push_back(&labels_[i]);
+      if (statuses_[i] == LabelStatus::active && repeats_decided_[i] == 0 && (!labels_[i].run || labels_[i].run < run.run)) {
+        kept.push_back({&labels_[i].written, &labels_[i]});
       }
     }
     std::ranges::sort(kept, {}, place_of);
+    const double same_iou = run.bound->same_iou;
     for (std::size_t i = 0; i < labels_.size(); ++i) {
-      if (labels_[i].run == run.run && is_open(i) && repeats_one_of(kept, labels_[i], run.bound->same_iou)) {
+      const LabelOrigin& label = labels_[i];
+      if (label.run == run.run && is_open(i) && is_any_near(kept, label.written, same_iou, [&](const Claim& one) {
+            return (one.label->run || one.label->id < label.id) && repeats(label, *one.label, same_iou);
+          })) {
         statuses_[i] = LabelStatus::superseded;
       }
     }
   }
 
-  static std::pair<ClassId, double> place_of(const LabelOrigin* label) {
-    return {label->written.class_id, left_of(label->written)};
+  void find_repeats_of_decided() {
+    std::vector<Claim> decided;
+    for (const LabelOrigin& label : labels_) {
+      if (is_decided(label)) {
+        decided.push_back({&label.written, &label});
+        if (label.edited) {
+          decided.push_back({&*label.edited, &label});
+        }
+      }
+    }
+    if (decided.empty()) {
+      return;
+    }
+    std::ranges::sort(decided, {}, place_of);
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      const LabelOrigin& label = labels_[i];
+      if (is_open(i) && (label.run || label.is_fusion) &&
+          is_any_near(decided, label.written, kSupersedingIou, [&](const Claim& one) {
+            return !is_of_one_answer(label, *one.label) && agreement(label.written, *one.claim) >= kSupersedingIou;
+          })) {
+        repeats_decided_[i] = 1;
+      }
+    }
   }
 
-  /// `kept` are in the order of `place_of`.
-  static bool repeats_one_of(std::span<const LabelOrigin* const> kept, const LabelOrigin& label, double same_iou) {
+  static std::pair<ClassId, double> place_of(const Claim& one) { return {one.claim->class_id, left_of(*one.claim)}; }
+
+  /// Whether `is_it` holds of one of `claims` of the class of `claim` that may overlap it by `same_iou`. They are in the order of
+  /// `place_of`.
+  template <typename IsIt>
+  static bool is_any_near(std::span<const Claim> claims, const LabelClaim& claim, double same_iou, const IsIt& is_it) {
     // The IoU of two boxes is no more than that of their extents across, whose union is then at most w / IoU wide, so that left
     // edges are at most (1 - IoU) of that apart.
-    const double width = label.written.kind == LabelKind::classification ? 0 : label.written.box_xywh_px.w;
+    const double width = claim.kind == LabelKind::classification ? 0 : claim.box_xywh_px.w;
     const double reach = same_iou > 0 ? width * ((1 - same_iou) / same_iou + kRoundingAllowance) : kEverywhere;
-    const double left = left_of(label.written);
-    const auto first = std::ranges::lower_bound(kept, std::pair(label.written.class_id, left - reach), {}, place_of);
-    const auto last = std::ranges::upper_bound(kept, std::pair(label.written.class_id, left + reach), {}, place_of);
-    return std::any_of(first, last,
-                       [&](const LabelOrigin* one) { return (one->run || one->id < label.id) && repeats(label, *one, same_iou); });
+    const double left = left_of(claim);
+    const auto first = std::ranges::lower_bound(claims, std::pair(claim.class_id, left - reach), {}, place_of);
+    const auto last = std::ranges::upper_bound(claims, std::pair(claim.class_id, left + reach), {}, place_of);
+    return std::any_of(first, last, is_it);
   }
 
   std::span<const LabelOrigin> labels_;
   std::span<const FinishedRun> runs_;
   std::vector<LabelStatus> statuses_;
+  std::vector<std::uint8_t> repeats_decided_;  ///< one a label: a decided label says all of it
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace verilabel {
 /// person, or by something that did not say how sure it was.
 inline constexpr double kScoreWithoutConfidence = 1;
 
-/// A new candidate that overlaps a decided label of its class by at least this IoU is superseded by it.
+/// What a run or a fusion proposes is superseded by a decided label of its class that it overlaps by at least this IoU.
 inline constexpr double kSupersedingIou = 0.7;
 
 /// From this IoU on, boxes of one class that two models have drawn are taken for the same object, where nobody says otherwise.
@@ -41,10 +41,13 @@ struct LabelClaim {
 /// What decides whether one label counts. A label is *decided* when its verdict is anything but `unreviewed`.
 struct LabelOrigin {
   LabelId id;
-  RunId run = {};                   ///< none when imported or drawn by hand
-  bool is_import_undone = false;    ///< for imported labels
-  bool is_import_replaced = false;  ///< likewise: a later fusion into the set stands on this sample
-  LabelClaim written;               ///< before any edit
+  RunId run = {};                         ///< none when imported or drawn by hand
+  ImportId import = {};                   ///< none unless imported
+  bool is_fusion = false;                 ///< the import is a fusion, an answer like that of a run
+  bool is_import_undone = false;          ///< for imported labels
+  bool is_import_replaced = false;        ///< likewise: a later fusion into the set stands on this sample
+  LabelClaim written;                     ///< before any edit
+  std::optional<LabelClaim> edited = {};  ///< what the edit in force makes of it
   double score = kScoreWithoutConfidence;
   Verdict verdict = Verdict::unreviewed;
   LabelId superseded_by = {};  ///< the decided label that it was stored as superseded by, or none
@@ -62,7 +65,9 @@ struct FinishedRun {
 /// runs that finished this sample in this set, by id, oldest first, among them each run that a label names. In order of precedence:
 /// - a decided label is `active`;
 /// - a label whose run or import was undone is `undone`;
-/// - a label whose `superseded_by` is decided now is `superseded`;
+/// - a label whose `superseded_by` is decided now is `superseded`; so is one of a run or a fusion that would be active and repeats
+///   a decided label of another run or import, whichever came first: of the same class as that was written or edited, at the same
+///   place by IoU ≥ `kSupersedingIou`. What one run proposes side by side is its own affair;
 /// - a label of a run with a bound is `superseded` when it repeats one that the run keeps: a label of an earlier run, or imported
 ///   before, that counts once the run has replaced what it replaces, of the same written class and place. Boxes and masks are at
 ///   the same place when their boxes overlap by IoU ≥ `same_iou` (beside a rejected label also ≥ `kSupersedingIou`: that this box

@@ -123,6 +123,41 @@ TEST(LabelStatuses, UndoneComesBeforeSupersededAndThatBeforeReplaced) {
   EXPECT_THAT(label_statuses(labels, later_run), ElementsAre(active, superseded));
 }
 
+// The first run found the object, the second one again, and that was decided on: whatever is undone, the object is there once.
+TEST(LabelStatuses, WhatRepeatsADecidedLabelOfAnotherAnswerIsSupersededWheneverThatWasDecided) {
+  const auto here = [](LabelOrigin label, double x) {
+    label.written.box_xywh_px = {x, 0, 100, 100};
+    return label;
+  };
+  const std::vector<FinishedRun> undone = {{RunId{1}, {}, false}, {RunId{2}, {}, true}};
+  const std::vector<FinishedRun> both = {{RunId{1}, {}, false}, {RunId{2}, {}, false}};
+  for (const Verdict verdict : {Verdict::accepted, Verdict::rejected, Verdict::unsure}) {
+    // IoU of labels 1 and 3: 90 / 110; of 2 and 3: 80 / 120.
+    const std::vector<LabelOrigin> labels = {here(of_run(1, 1), 0), here(of_run(2, 1), -10), here(of_run(3, 2, kCar, verdict), 10),
+                                             here(of_run(4, 2), 12), here(of_run(5, 1, kBus), 10)};
+    EXPECT_THAT(label_statuses(labels, undone), ElementsAre(superseded, active, active, LabelStatus::undone, active));
+    EXPECT_THAT(label_statuses(labels, both), ElementsAre(replaced, replaced, active, active, replaced));
+  }
+  // A decision that is done again after another run.
+  const std::vector<LabelOrigin> redone = {here(of_run(1, 1, kCar, Verdict::accepted), 0), here(of_run(2, 2), 10)};
+  EXPECT_THAT(label_statuses(redone, both), ElementsAre(active, superseded));
+  // An edit says where the object is, too.
+  std::vector<LabelOrigin> edited = {here(of_run(1, 1, kBus, Verdict::edited), 500), here(of_run(2, 2), 0),
+                                     here(of_run(3, 2, kBus), 510)};
+  edited[0].edited = LabelClaim{LabelKind::box, kCar, {5, 0, 100, 100}};
+  EXPECT_THAT(label_statuses(edited, both), ElementsAre(active, superseded, superseded));
+  // Of a fusion that was undone; what people have imported stays.
+  std::vector<LabelOrigin> fused = {here(imported(1, false), 0), here(imported(2, true, Verdict::accepted), 0),
+                                    here(imported(3, false), 0)};
+  fused[0].import = {1};
+  fused[0].is_fusion = true;
+  fused[1].import = {2};
+  fused[2].import = {3};
+  EXPECT_THAT(label_statuses(fused, {}), ElementsAre(superseded, active, active));
+  fused[1].import = {1};
+  EXPECT_THAT(label_statuses(fused, {}), ElementsAre(active, active, active)) << "side by side in one answer";
+}
+
 LabelClaim car_at(double x, double w = 100) {
   return {LabelKind::box, kCar, {x, 0, w, 100}};
 }
@@ -248,10 +283,21 @@ bool repeats_what_was_kept(const History& history, const LabelOrigin& label) {
   });
 }
 
-bool counts_after(const History& history, const LabelOrigin& label, RunId last) {
-  if (label.verdict != Verdict::unreviewed) {
-    return true;
-  }
+bool repeats_what_is_decided(const History& history, const LabelOrigin& label) {
+  const auto says_all_of_it = [&](const LabelClaim& claim) {
+    return claim.class_id == label.written.class_id &&
+           (claim.kind == LabelKind::classification) == (label.written.kind == LabelKind::classification) &&
+           (claim.kind == LabelKind::classification || iou(claim.box_xywh_px, label.written.box_xywh_px) >= 0.7);
+  };
+  return (label.run || label.is_fusion) && std::ranges::any_of(history.labels, [&](const LabelOrigin& other) {
+           const bool is_of_another = label.run ? other.run != label.run : other.import != label.import;
+           return other.verdict != Verdict::unreviewed && is_of_another &&
+                  (says_all_of_it(other.written) || (other.edited && says_all_of_it(*other.edited)));
+         });
+}
+
+/// As far as runs are concerned.
+bool is_kept_after(const History& history, const LabelOrigin& label, RunId last) {
   if (is_undone(history, label) || was_decided_before(history, label) || label.is_import_replaced ||
       repeats_what_was_kept(history, label)) {
     return false;
@@ -261,6 +307,10 @@ bool counts_after(const History& history, const LabelOrigin& label, RunId last) 
            (!later.asked_classes || std::ranges::count(*later.asked_classes, label.written.class_id) > 0) &&
            (!later.bound || label.score < later.bound->confidence);
   });
+}
+
+bool counts_after(const History& history, const LabelOrigin& label, RunId last) {
+  return label.verdict != Verdict::unreviewed || (is_kept_after(history, label, last) && !repeats_what_is_decided(history, label));
 }
 
 LabelStatus status_by_the_rules(const History& history, const LabelOrigin& label) {
@@ -273,7 +323,10 @@ LabelStatus status_by_the_rules(const History& history, const LabelOrigin& label
   if (was_decided_before(history, label) || repeats_what_was_kept(history, label)) {
     return superseded;
   }
-  return counts_after(history, label, history.runs.back().run) ? active : replaced;
+  if (!is_kept_after(history, label, history.runs.back().run)) {
+    return replaced;
+  }
+  return repeats_what_is_decided(history, label) ? superseded : active;
 }
 
 TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
@@ -299,14 +352,21 @@ TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
       LabelOrigin& label = history.labels.emplace_back();
       label.id = {id};
       label.run = {pick(static_cast<int>(history.runs.size()) + 1)};
-      label.is_import_undone = !label.run && pick(4) == 0;
-      label.is_import_replaced = !label.run && pick(4) == 0;
+      label.import = {label.run ? 0 : pick(4)};
+      label.is_fusion = label.import && label.import.value % 2 == 0;
+      label.is_import_undone = label.import && pick(4) == 0;
+      label.is_import_replaced = label.is_fusion && pick(4) == 0;
       label.written = {pick(6) == 0 ? LabelKind::classification : LabelKind::box,
                        pick(3) == 0 ? kBus : kCar,
                        {10.0 * pick(6), 0, 60.0 + 10 * pick(3), 100}};
       label.score = 0.1 * pick(11);
       if (pick(4) == 0) {
         label.verdict = std::array{Verdict::accepted, Verdict::rejected, Verdict::edited}[static_cast<std::size_t>(pick(3))];
+        if (label.verdict == Verdict::edited) {
+          label.edited = label.written;
+          label.edited->class_id = pick(2) == 0 ? kBus : kCar;
+          label.edited->box_xywh_px.x = 10.0 * pick(6);
+        }
       }
       if (id > 1 && pick(4) == 0) {
         const LabelOrigin& other = history.labels[static_cast<std::size_t>(pick(id - 1))];
@@ -324,13 +384,21 @@ TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
       repeats += statuses[i] == superseded && repeats_what_was_kept(history, label) ? 1 : 0;
     }
 
-    // Without the run that came last everything is as before it, and what that run kept is as before, too.
+    // Without the run that came last everything is as before it, and what that run kept is as before, too, unless a decision on a
+    // label of the run says otherwise.
     History before = history;
     const FinishedRun last = history.runs.back();
     before.runs.pop_back();
     std::erase_if(before.labels, [&](const LabelOrigin& label) { return label.run == last.run; });
     History taken_back = history;
     taken_back.runs.back().is_undone = true;
+    bool has_decided = false;
+    for (LabelOrigin& label : taken_back.labels) {
+      if (label.run == last.run && label.verdict != Verdict::unreviewed) {
+        has_decided = true;
+        label.verdict = Verdict::unreviewed;
+      }
+    }
     const std::vector<LabelStatus> then = label_statuses(before.labels, before.runs);
     const std::vector<LabelStatus> again = label_statuses(taken_back.labels, taken_back.runs);
     for (std::size_t i = 0, k = 0; i < history.labels.size(); ++i) {
@@ -344,7 +412,7 @@ TEST(LabelStatuses, FollowTheRulesInAnyHistory) {
       if (!was_dropped_with_it) {
         ASSERT_EQ(again[i], then[k]) << "round " << round;
       }
-      if (!was_dropped_with_it && then[k] == active && last.bound && label.score >= last.bound->confidence) {
+      if (!was_dropped_with_it && !has_decided && then[k] == active && last.bound && label.score >= last.bound->confidence) {
         ASSERT_EQ(statuses[i], active) << "round " << round;
       }
       ++k;

@@ -338,9 +338,12 @@ class Story : public StoreTest, public ::testing::WithParamInterface<unsigned> {
     for (const StoredLabel& label : labels) {
       origins.push_back({.id = label.id,
                          .run = label.run,
+                         .import = label.import,
+                         .is_fusion = label.import && model_.imports.at(label.import).is_fusion,
                          .is_import_undone = label.import && model_.is_import_undone(label.import),
                          .is_import_replaced = label.import && model_.is_import_replaced(label.import, sample),
                          .written = written_.at(label.id),
+                         .edited = LabelClaim{label.label.kind, label.label.class_id, label.label.box_xywh_px},
                          .score = label.label.confidence.value_or(1),
                          .verdict = model_.verdict_of(label.id),
                          .superseded_by = label.superseded_by});

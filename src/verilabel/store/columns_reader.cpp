@@ -376,14 +376,18 @@ class Reader {
     }
   }
 
-  LabelOrigin origin_of(const WrittenLabel& label, Verdict verdict) const {
+  LabelOrigin origin_of(const WrittenLabel& label, const Decision& decision) const {
     return {.id = {label.id},
             .run = {label.run},
+            .import = {label.import},
+            .is_fusion = sources_.is_fusion({label.import}),
             .is_import_undone = sources_.is_import_undone({label.import}),
             .is_import_replaced = sources_.is_import_replaced({label.import}, {label.sample}),
             .written = {label.kind, {label.class_id}, label.box_xywh_px},
+            .edited = decision.has_edit ? std::optional(LabelClaim{decision.kind, {decision.class_id}, decision.box_xywh_px})
+                                        : std::nullopt,
             .score = score_of(label.confidence),
-            .verdict = verdict,
+            .verdict = decision.verdict,
             .superseded_by = {label.superseded_by}};
   }
 
@@ -391,14 +395,23 @@ class Reader {
 
   void read_all_labels() {
     BesideColumns beside;
-    std::vector<std::uint8_t> has_superseded(columns_.sets.size(), 0);
+    // Flags of the sets.
+    std::vector<std::uint8_t> has_rivals(columns_.sets.size(), 0);
+    std::vector<std::uint8_t> has_imported(columns_.sets.size(), 0);
+    std::vector<std::uint8_t> has_proposed(columns_.sets.size(), 0);
+    std::vector<std::uint8_t> has_decided(columns_.sets.size(), 0);
     Statement rows = database_.prepare("SELECT " + std::string(kWrittenColumns) + ", l.attributes FROM labels l ORDER BY l.id");
     while (rows.step()) {
       const WrittenLabel label = written_with_attributes(rows);
       append(label);
+      const auto set = static_cast<std::size_t>(columns_.labels.set.rows().back());
+      (label.run != 0 ? has_proposed : has_imported)[set] = 1;
+      if (label.run == 0 && sources_.is_fusion({label.import})) {
+        has_proposed[set] = 1;
+      }
       if (label.superseded_by != 0) {
         beside.superseded_by.emplace(columns_.labels.size() - 1, label.superseded_by);
-        has_superseded[static_cast<std::size_t>(columns_.labels.set.rows().back())] = 1;
+        has_rivals[set] = 1;
       }
     }
     Statement decisions =
@@ -410,13 +423,17 @@ class Reader {
       const std::size_t row = label_row(written.id);
       const Decision decision = decision_from(decisions, 15);
       set_effective(row, written, decision);
+      has_decided[static_cast<std::size_t>(columns_.labels.set[row])] = 1;
       if (decision.has_edit) {
         beside.before_edit.emplace(row, LabelClaim{written.kind, {written.class_id}, written.box_xywh_px});
       }
     }
     store_attributes();
     set_simple_statuses();
-    set_statuses_of_rivals(beside, has_superseded);
+    for (std::size_t set = 0; set < has_rivals.size(); ++set) {
+      has_rivals[set] |= static_cast<std::uint8_t>(has_decided[set] & has_proposed[set] & has_imported[set]);
+    }
+    set_statuses_of_rivals(beside, std::move(has_rivals));
   }
 
   /// What the columns do not keep and statuses need, by row, of the labels that have it.
@@ -430,12 +447,15 @@ class Reader {
     const auto edited = beside.before_edit.find(row);
     const auto superseded = beside.superseded_by.find(row);
     const std::int64_t class_id = columns_.classes[static_cast<std::size_t>(labels.class_index[row])].id;
+    const LabelClaim effective{labels.kind[row], {class_id}, labels.box_xywh_px(row)};
     return {.id = {labels.id[row]},
             .run = {labels.run[row]},
+            .import = {labels.import[row]},
+            .is_fusion = sources_.is_fusion({labels.import[row]}),
             .is_import_undone = sources_.is_import_undone({labels.import[row]}),
             .is_import_replaced = is_import_replaced(row),
-            .written = edited != beside.before_edit.end() ? edited->second
-                                                          : LabelClaim{labels.kind[row], {class_id}, labels.box_xywh_px(row)},
+            .written = edited != beside.before_edit.end() ? edited->second : effective,
+            .edited = edited != beside.before_edit.end() ? std::optional(effective) : std::nullopt,
             .score = score_of(labels.confidence[row]),
             .verdict = labels.verdict[row],
             .superseded_by = {superseded != beside.superseded_by.end() ? superseded->second : 0}};
@@ -465,8 +485,8 @@ class Reader {
     }
   }
 
-  /// In the sets where labels may stand in the way of others: those of several runs or of one that keeps labels, and those with
-  /// superseded labels.
+  /// In the sets where labels may stand in the way of others: `has_rivals`, those of several runs, and those of one that keeps
+  /// labels.
   void set_statuses_of_rivals(const BesideColumns& beside, std::vector<std::uint8_t> has_rivals) {
     std::vector<int> runs_of_set(columns_.sets.size(), 0);
     for (const auto& [id, run] : sources_.runs()) {
@@ -793,7 +813,7 @@ class Reader {
         ++labels_followed_;
         set_effective(row, written, decision);
         group.push_back(row);
-        origins.push_back(origin_of(written, decision.verdict));
+        origins.push_back(origin_of(written, decision));
       }
       end_group();
       by_imports.bind(sample);

@@ -203,6 +203,7 @@ struct ImportWriter::State {
         record_changes(ChangeKind::sample_state, fused);
       } else {
         store::record_change(database, ChangeKind::labels, first_label.value, last_label.value);
+        record_changes(ChangeKind::sample_state, with_superseded);
       }
       database.prepare("UPDATE imports SET labels = labels + ? WHERE id = ?").run_with(labels, import.value);
     }
@@ -213,6 +214,7 @@ struct ImportWriter::State {
     described.clear();
     with_new_fields.clear();
     fused.clear();
+    with_superseded.clear();
     has_new_tags = false;
     labels = 0;
     rows = 0;
@@ -266,6 +268,7 @@ struct ImportWriter::State {
   struct EarlierLabels {
     Multiset standing;  ///< of imports that count
     Multiset decided;   ///< of imports that do not: what is left of them is what was decided on
+    Multiset undone;    ///< the rest of those, which counts again once it is decided on
   };
 
   EarlierLabels& earlier_labels_of(SampleId sample) {
@@ -276,14 +279,15 @@ struct ImportWriter::State {
       while (select_earlier.step()) {
         const ImportId from{row.integer(0)};
         const bool stands = !sources.is_import_undone(from) && !sources.is_import_replaced(from, sample);
-        if (stands || row.integer(13) != 0) {
-          const auto mask = row.blob(11);
-          (stands ? entry->second.standing : entry->second.decided)
-              .add(claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)},
-                              row.maybe_real(7), row.maybe_real(8), row.integer(9) != 0, row.text(10),
-                              {reinterpret_cast<const char*>(mask.data()), mask.size()}),
-                   LabelId{row.integer(12)});
-        }
+        const auto mask = row.blob(11);
+        EarlierLabels& of_sample = entry->second;
+        (stands                 ? of_sample.standing
+         : row.integer(13) != 0 ? of_sample.decided
+                                : of_sample.undone)
+            .add(claim_hash(row.integer(1), row.integer(2), {row.real(3), row.real(4), row.real(5), row.real(6)}, row.maybe_real(7),
+                            row.maybe_real(8), row.integer(9) != 0, row.text(10),
+                            {reinterpret_cast<const char*>(mask.data()), mask.size()}),
+                 LabelId{row.integer(12)});
       }
     }
     return entry->second;
@@ -340,6 +344,7 @@ struct ImportWriter::State {
   std::vector<std::int64_t> described;        ///< samples that were there and whose row changed
   std::vector<std::int64_t> with_new_fields;  ///< samples
   std::vector<std::int64_t> fused;            ///< samples that a fusion has brought labels to
+  std::vector<std::int64_t> with_superseded;  ///< likewise any other import, labels that are superseded
   bool has_new_tags = false;
 };
 
@@ -459,7 +464,8 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
   state.known_samples.require(sample.value);
   state.known_classes.require(label.class_id.value);
   const std::string_view blob = store::mask_blob_of(label, state.blob);
-  LabelId same;
+  LabelId decided;
+  LabelId undone;
   if (state.last_earlier_label > 0) {
     State::EarlierLabels& earlier = state.earlier_labels_of(sample);
     const ClaimHash claim = claim_hash(label.class_id.value, static_cast<std::int64_t>(label.kind), label.box_xywh_px,
@@ -472,16 +478,20 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
       state.samples_met_again.insert(sample);
       return false;
     }
-    same = earlier.decided.take(claim);
+    decided = earlier.decided.take(claim);
+    undone = decided ? LabelId{} : earlier.undone.take(claim);
   }
   state.begin_if_needed();
-  const LabelId superseding = state.is_fusion ? state.superseding(sample, label) : same;
+  const LabelId superseding = state.is_fusion ? state.superseding(sample, label) : decided ? decided : undone;
+  if (decided && !state.is_fusion) {
+    state.with_superseded.push_back(sample.value);
+  }
   const LabelId id = state.insert_label.insert(sample, state.set, label, blob, {}, state.import, superseding);
   widen(state.first_label, state.last_label, id);
   state.add_tags(state.tag_label, id.value, tags);
   ++state.labels;
   state.count_row();
-  return !same;
+  return !decided;
 }
 
 std::int64_t ImportWriter::superseded() const {

@@ -24,8 +24,8 @@ struct SampleDescription {
 ///
 /// Equal labels. A label that an import which was not undone has brought to the same sample and set is not added again; two labels
 /// are equal when all is that they claim (class, geometry to the last bit, confidence, area, crowd, attributes), whatever their ids
-/// in their files. A label that one file holds twice stays two. One that equals what a person has decided on, of an import that was
-/// undone, is added as superseded by that: it counts once the decision is taken back, and not beside it.
+/// in their files. A label that one file holds twice stays two. One that equals a label of an import that was undone is added as
+/// superseded by that: it counts whenever that is not decided on, and never beside it.
 ///
 /// A fusion (`kFusionFormat`) is an answer like that of a run: every label is added, one that repeats what a person has decided on
 /// as superseded (`find_superseding`), nothing counts before `finish`, and one that was cut off is not gone on with.

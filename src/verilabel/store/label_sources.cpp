@@ -38,12 +38,16 @@ LabelSources LabelSources::read(const Database& database) {
       "ORDER BY i.id DESC");
   while (imports.step()) {
     const bool is_fusion = imports.text(2) == kFusionFormat;
+    if (is_fusion) {
+      sources.fusions_.push_back(imports.integer(0));
+    }
     if (!imports.is_null(4) || (is_fusion && imports.is_null(3))) {
       sources.undone_imports_.push_back(imports.integer(0));
     } else if (is_fusion && !sets_with_fusion.insert(imports.integer(1)).second) {
       sources.earlier_fusions_.push_back(imports.integer(0));
     }
   }
+  std::ranges::reverse(sources.fusions_);
   std::ranges::reverse(sources.undone_imports_);
   std::ranges::reverse(sources.earlier_fusions_);
   if (!sources.earlier_fusions_.empty()) {
@@ -68,6 +72,10 @@ const RunSource& LabelSources::run(RunId run) const {
 
 bool LabelSources::is_import_undone(ImportId import) const {
   return std::ranges::binary_search(undone_imports_, import.value);
+}
+
+bool LabelSources::is_fusion(ImportId import) const {
+  return std::ranges::binary_search(fusions_, import.value);
 }
 
 bool LabelSources::is_import_replaced(ImportId import, SampleId sample) const {

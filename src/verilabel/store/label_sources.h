@@ -30,6 +30,7 @@ class LabelSources {
   const RunSource& run(RunId run) const;
   /// Or a fusion that was cut off, whose labels never counted.
   bool is_import_undone(ImportId import) const;
+  bool is_fusion(ImportId import) const;
   /// Whether it is a fusion, and a later one into its set stands on the sample.
   bool is_import_replaced(ImportId import, SampleId sample) const;
   /// Whether any label may be undone, or replaced by a fusion.
@@ -39,7 +40,8 @@ class LabelSources {
 
  private:
   std::unordered_map<std::int64_t, RunSource> runs_;
-  std::vector<std::int64_t> undone_imports_;   ///< in increasing order
+  std::vector<std::int64_t> fusions_;          ///< in increasing order
+  std::vector<std::int64_t> undone_imports_;   ///< likewise
   std::vector<std::int64_t> earlier_fusions_;  ///< likewise: not undone, with a later one into their set that stands somewhere
   struct LaterFusion;
   std::shared_ptr<LaterFusion> later_fusion_;

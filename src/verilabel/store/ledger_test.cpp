@@ -211,6 +211,36 @@ TEST_F(LedgerTest, LabelsOfAnUndoneImportAreImportedAnew) {
   EXPECT_EQ(added_, 0);
   undo_decisions(project_, "me");
   EXPECT_THAT(statuses(), ElementsAre(kUndone, kUndone, kActive, kActive, kActive));
+  redo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kUndone, kSuperseded, kActive, kActive));
+}
+
+TEST_F(LedgerTest, ADecisionThatIsDoneAgainAfterItsLabelWasImportedAnewDoesNotDoubleIt) {
+  const ImportId first = import_labels({box(car_)}, samples_[0]);
+  decide({{1}}, kAccepted);
+  project_.undo_import(first);
+  undo_decisions(project_, "me");
+  import_labels({box(car_)}, samples_[0]);
+  EXPECT_EQ(added_, 1) << "nothing of it was there";
+  EXPECT_THAT(statuses(), ElementsAre(kUndone, kActive));
+  redo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kSuperseded));
+}
+
+TEST_F(LedgerTest, WhatWasDecidedOfARunThatIsUndoneDoesNotStandBesideThatOfTheOneBefore) {
+  const RunId first = start_run();
+  write(first, samples_[0], {box(car_), box(dog_, 50)});
+  const RunId second = start_run();
+  write(second, samples_[0], {box(car_, 1), box(dog_, 50)});
+  decide({{3}}, kAccepted);
+  undo_run(project_, second);
+  EXPECT_THAT(statuses(), ElementsAre(kSuperseded, kActive, kActive, kUndone));
+  undo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kActive, kActive, kUndone, kUndone));
+  redo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kSuperseded, kActive, kActive, kUndone));
+  const Columns anew = Project::open(folder_ / "p").columns();
+  EXPECT_THAT(anew.labels.status, ElementsAre(kSuperseded, kActive, kActive, kUndone));
 }
 
 TEST_F(LedgerTest, AnImportThatWasCutOffIsCompletedUnderItsId) {

@@ -167,7 +167,7 @@ struct RunWriter::Statements {
       : insert_label(database),
         decided(database),
         select_origins(database.prepare("SELECT l.id, l.run_id, l.import_id, l.kind, l.class_id, l.x, l.y, l.w, l.h, l.confidence, "
-                                        "d.verdict, l.superseded_by FROM labels l " +
+                                        "d.verdict, l.superseded_by, e.kind, e.class_id, e.x, e.y, e.w, e.h FROM labels l " +
                                         std::string(store::kStandingDecision) +
                                         " WHERE l.sample_id = ? AND l.set_id = ? ORDER BY l.id")),
         select_finished(
@@ -239,14 +239,20 @@ std::int64_t RunWriter::repeats_on(SampleId sample, const store::LabelSources& s
   const ResetAtEnd reset_rows(rows);
   rows.bind(sample.value, set_.value);
   std::vector<LabelOrigin> origins;
+  const auto claim_from = [&](int first) {
+    return LabelClaim{store::label_kind_of(rows.integer(first)),
+                      {rows.integer(first + 1)},
+                      {rows.real(first + 2), rows.real(first + 3), rows.real(first + 4), rows.real(first + 5)}};
+  };
   while (rows.step()) {
     origins.push_back({.id = {rows.integer(0)},
                        .run = {rows.integer(1)},
+                       .import = {rows.integer(2)},
+                       .is_fusion = sources.is_fusion({rows.integer(2)}),
                        .is_import_undone = sources.is_import_undone({rows.integer(2)}),
                        .is_import_replaced = sources.is_import_replaced({rows.integer(2)}, sample),
-                       .written = {store::label_kind_of(rows.integer(3)),
-                                   {rows.integer(4)},
-                                   {rows.real(5), rows.real(6), rows.real(7), rows.real(8)}},
+                       .written = claim_from(3),
+                       .edited = rows.is_null(12) ? std::nullopt : std::optional(claim_from(12)),
                        .score = rows.maybe_real(9).value_or(kScoreWithoutConfidence),
                        .verdict = store::verdict_of(rows.integer(10)),
                        .superseded_by = {rows.integer(11)}});

@@ -20,7 +20,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x04', '\n'};
+constexpr char kMagic[8] = {'v', 'l', 'c', 'o', 'l', 's', '\x05', '\n'};
 constexpr std::size_t kUuidBytes = 32;
 constexpr std::size_t kAlignment = 64;
 
