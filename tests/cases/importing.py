@@ -268,6 +268,34 @@ class Importing(ProgramCase):
         written = self.run_program("export", "--set", "ground_truth", "--format", "yolo", "--output", out).json
         self.assertEqual(written["losses"], answer["losses"])
 
+    def test_undo_of_an_import_says_which_later_ones_named_its_labels(self):
+        write_bitmap(self.images / "1.bmp")
+        part, whole = (coco([image(1)], [annotation(i, 1, (i, 0, 2, 2)) for i in range(count)]) for count in (2, 5))
+        self.import_labels(part)
+        self.import_labels(whole)
+        (note,) = self.run_program("imports", "undo", 1).json["notes"]
+        self.assertIn("import 2 named as well", note)
+        self.assertEqual(self.run_program("imports", "undo", 2).json["notes"], [])
+        answer = self.import_labels(whole)
+        self.assertEqual((answer["labels"], answer["labels_unchanged"]), (5, 0))
+        self.assertEqual(len(self.exported("ground_truth")), 5)
+
+    def test_decided_labels_that_are_imported_anew_stay_one_each(self):
+        write_bitmap(self.images / "1.bmp")
+        labels = coco([image(1)], [annotation(i, 1, (i, 0, 2, 2)) for i in range(4)])
+        self.import_labels(labels)
+        self.run_program("review", "accept", "--where", "set:ground_truth limit:2")
+        self.run_program("imports", "undo", 1)
+        self.assertEqual(len(self.exported("ground_truth")), 2)
+        self.run_program("review", "undo")
+        self.run_program("review", "redo")
+        answer = self.import_labels(labels)
+        self.assertEqual((answer["labels"], answer["labels_unchanged"]), (2, 2))
+        for what in ("undo", "redo"):
+            self.assertEqual(len(self.exported("ground_truth")), 4)
+            self.run_program("review", what)
+        self.assertEqual(len(self.exported("ground_truth")), 4)
+
     def test_undo_of_an_import_takes_its_labels_back(self):
         write_bitmap(self.images / "1.bmp")
         self.import_labels(coco([image(1)], [annotation(1, 1)]))

@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include "verilabel/base/json_writer.h"
@@ -44,6 +47,26 @@ int list(const Invocation& invocation) {
   return 0;
 }
 
+/// What an undo takes from others: a label that several imports named is stored once, by the first.
+std::vector<std::string> notes_of_undo(const Project& project, ImportId import) {
+  const std::vector<ImportRow> rows = project.imports();
+  const auto undone = std::ranges::find(rows, import, &ImportRow::id);
+  std::vector<std::string> later;
+  for (const ImportRow& row : rows) {
+    if (undone != rows.end() && row.id > import && row.set == undone->set && !row.is_undone && undone->format != kFusionFormat &&
+        row.format != kFusionFormat) {
+      later.push_back(std::to_string(row.id.value));
+    }
+  }
+  if (later.empty()) {
+    return {};
+  }
+  return {
+      fmt::format("labels that import {} named as well were stored once, under import {}, and are inactive with it; import those "
+                  "files again to bring them back",
+                  fmt::join(later, ", "), import.value)};
+}
+
 Action configure(CLI::App& app) {
   auto import = std::make_shared<std::int64_t>(0);
   app.require_subcommand(0, 1);
@@ -58,7 +81,13 @@ Action configure(CLI::App& app) {
     Project project = Project::open(invocation.project_dir);
     const std::int64_t labels = project.undo_import(ImportId{*import});
     std::string out;
-    JsonWriter(out).begin_object().field("import", *import).field("labels", labels).end_object();
+    JsonWriter json(out);
+    json.begin_object().field("import", *import).field("labels", labels).key("notes").begin_array();
+    for (const std::string& note : notes_of_undo(project, {*import})) {
+      invocation.console.note(note);
+      json.value(note);
+    }
+    json.end_array().end_object();
     invocation.console.write_json(out + "\n");
     invocation.console.say(fmt::format("import {} undone: {} undecided labels are inactive; decided ones stay", *import, labels));
     return 0;
