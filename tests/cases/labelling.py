@@ -249,6 +249,20 @@ class Labelling(ProgramCase):
             [row for row in after if row[1] == "person"], [row for row in before if row[1] == "person" and row[-1] > 0.6]
         )
 
+    def test_labels_of_runs_and_imported_ones_in_one_set_are_told(self):
+        self.import_photographs()
+        words = ("label", "--model", self.model(NANODET), "--where", "limit:3", "--floor", "0.3")
+        run = self.run_program(*words).json
+        self.run_program("export", "--set", "auto", "--format", "coco", "--output", self.scratch / "auto.json")
+        again = ("import", "--labels", self.scratch / "auto.json", "--format", "coco")
+        answer = self.run_program(*again, "--set", "auto").json
+        self.assertEqual((answer["labels"], answer["beside_runs"]), (run["labels"], [run["run"]]))
+        self.assertEqual(self.run_program(*again, "--set", "other").json["beside_runs"], [])
+        notes = self.run_program(*words).json["notes"]
+        self.assertTrue(any(f"holds {run['labels']} imported labels" in note for note in notes), notes)
+        self.run_program("imports", "undo", answer["import"])
+        self.assertFalse(any("imported labels" in note for note in self.run_program(*words).json["notes"]))
+
     def test_a_run_without_any_label_says_why(self):
         self.import_photographs()
         words = ("label", "--model", self.model(NANODET), "--where", "limit:3", "--floor", "0.999")

@@ -53,6 +53,11 @@ std::string json_of(const ImportReport& report) {
   json.field("images_of_other_size", report.images_of_other_size);
   json.field("labels", report.labels).field("labels_unchanged", report.labels_unchanged);
   json.field("labels_rejected", report.labels_rejected).field("others_rejected", report.others_rejected);
+  json.key("beside_runs").begin_array();
+  for (const RunId run : report.beside_runs) {
+    json.value(run.value);
+  }
+  json.end_array();
   json.field("metadata_rows", report.metadata_rows).field("metadata_changed", report.metadata_changed);
   json.field("metadata_unchanged", report.metadata_unchanged).field("metadata_rejected", report.metadata_rejected);
   json.field("fields", report.fields).field("fields_rejected", report.fields_rejected);
@@ -114,6 +119,12 @@ void say_labels(Console& console, const ImportOptions& options, const ImportRepo
   console.say(fmt::format("{} labels added to {}, {} there already, {} rejected; {} images listed, {} of them new without a file",
                           report.labels, options.set, report.labels_unchanged, report.labels_rejected, report.images_listed,
                           report.images_missing));
+  if (!report.beside_runs.empty()) {
+    console.note(
+        fmt::format("  the set holds labels of runs, too (`verilabel runs`): imported ones stand beside them, also where "
+                    "both are the same object; `imports undo {}` takes these back",
+                    report.import->value));
+  }
   if (report.images_of_other_size > 0) {
     console.note(fmt::format("  {} images have another upright size than the labels state: look whether their boxes fit",
                              report.images_of_other_size));

@@ -15,6 +15,7 @@
 #include "verilabel/formats/format.h"
 #include "verilabel/formats/metadata.h"
 #include "verilabel/store/import_writer.h"
+#include "verilabel/store/run_ledger.h"
 #include "verilabel/workflow/image_scan.h"
 #include "verilabel/workflow/import_metadata.h"
 #include "verilabel/workflow/sample_finder.h"
@@ -440,6 +441,11 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
       throw error.with("images_listed", fmt::to_string(report.images_listed))
           .with("labels_undone", fmt::to_string(undone))
           .with("import", fmt::to_string(report.import->value));
+    }
+  }
+  for (const RunRow& run : runs(project)) {
+    if (run.request.set == options.set && run.labels > 0 && !run.is_undone && report.labels > 0) {
+      report.beside_runs.push_back(run.id);
     }
   }
   report.labels_rejected = counts.labels_rejected;

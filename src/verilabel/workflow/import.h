@@ -69,6 +69,7 @@ struct ImportReport {
   std::int64_t labels = 0;                ///< added
   std::int64_t labels_unchanged = 0;      ///< there already, from an earlier import
   std::int64_t labels_rejected = 0;
+  std::vector<RunId> beside_runs;    ///< whose labels the set holds, too: imported ones count beside them
   std::int64_t others_rejected = 0;  ///< images, classes and fields of the labels file
   /// Names of images of which labels were rejected and that have no other: nobody knows whether they are empty, and so they are not
   /// labelled. In the order of the project.

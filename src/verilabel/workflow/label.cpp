@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -652,6 +653,25 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
   return report;
 }
 
+/// Labels of the set on these samples that count, and that no run replaces.
+std::int64_t imported_undecided(const Columns& columns, const std::string& set, const std::vector<SampleId>& samples) {
+  const std::optional<std::int32_t> index = columns.set_index(set);
+  if (!index) {
+    return 0;
+  }
+  std::unordered_set<SampleId> wanted(samples.begin(), samples.end());
+  const LabelColumns& labels = columns.labels;
+  std::int64_t count = 0;
+  for (std::size_t row = 0; row < labels.size(); ++row) {
+    count += labels.set[row] == *index && labels.run[row] == 0 && labels.status[row] == LabelStatus::active &&
+                     labels.verdict[row] == Verdict::unreviewed &&
+                     wanted.contains({columns.samples.id[static_cast<std::size_t>(labels.sample[row])]})
+                 ? 1
+                 : 0;
+  }
+  return count;
+}
+
 }  // namespace
 
 void LabelOptions::validate() const {
@@ -715,6 +735,12 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   std::vector<std::string> notes;
   if (missing > 0) {
     notes.push_back(fmt::format("{} samples without a file are left out; import their folder to bring them in", missing));
+  }
+  if (const std::int64_t imported = imported_undecided(columns, options.set, samples); imported > 0) {
+    notes.push_back(
+        fmt::format("the set '{}' holds {} imported labels of these images: what the run finds stands beside them, also "
+                    "where both are the same object; name another set with --set",
+                    options.set, imported));
   }
   // Before the run is stored: one whose models or classes cannot be used is none.
   auto models = std::make_unique<RunModels>(project, options);
