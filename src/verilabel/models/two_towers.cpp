@@ -256,7 +256,7 @@ std::span<const float> row_of(std::span<const float> rows, std::size_t row, std:
 /// through the pairs of cosine and logit.
 Calibration calibrated(const ModelSource& source, const std::filesystem::path& file, const GraphInfo& graph, const TextTower& tower,
                        InputSize canvas) {
-  const std::vector<std::string> texts = {"cat", "a photo of a dog", "red", "sky", "x", "street at night"};
+  const std::array<std::string, 6> texts = {"cat", "a photo of a dog", "red", "sky", "x", "street at night"};
   std::vector<std::vector<std::int64_t>> tokens;
   std::size_t longest = 0;
   for (const std::string& text : texts) {
@@ -310,7 +310,7 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
     run_now(*request);
     const std::span<const float> rows = request->output(1);
     // The first picture, where a graph takes several.
-    const std::span<const float> image = request->output(2).first(rows.size() / count);
+    const std::span<const float> image = request->output(2).first(row_of(rows, 0, count).size());
     for (std::size_t at = 0; at < std::min(count, texts.size() - begin); ++at) {
       const std::span<const float> row = row_of(rows, at, count);
       const double dot = std::inner_product(row.begin(), row.end(), image.begin(), 0.0);
