@@ -68,6 +68,17 @@ class Asking(FixtureCase):
                         for label in found:
                             self.assertAlmostEqual(label["confidence"], meant[label["name"], label["class"]], delta=1e-4)
 
+    def test_labels_of_another_kind_in_the_set_are_told(self):
+        found = self.label("--model", DETECTOR, "--floor", "0.3", "--set", "mixed")
+        names = sorted({label["class"] for label in self.labels("set:mixed")})
+        self.assertTrue(found["labels"] and len(names) > 1, names)
+        words = ("--model", CLIP, "--classes", ",".join(names[:2]), "--floor", "0")
+        boxes = sum(label["class"] in names[:2] for label in self.labels("set:mixed"))
+        notes = self.label(*words, "--set", "mixed")["notes"]
+        self.assertTrue(any(f"holds {boxes} undecided objects" in note for note in notes), notes)
+        notes = self.label(*words, "--set", "apart")["notes"]
+        self.assertFalse(any("undecided" in note for note in notes), notes)
+
     def test_classes_that_read_the_same_are_told(self):
         for model in (CLIP, SIGLIP):
             notes = self.label("--model", model, "--classes", "Cat,cat,dog", "--set", model.name)["notes"]

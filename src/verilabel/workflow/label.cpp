@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -391,6 +393,8 @@ class RunModels {
     const std::vector<std::uint8_t>& wanted = classifier_ ? run_options.is_name_wanted : run_options.candidates.is_class_wanted;
     return wanted.empty() || wanted[class_index] != 0;
   }
+  /// Else labels are of whole images.
+  bool finds_objects() const { return !proposer_ || proposer_->finds_objects(); }
   std::vector<Candidate> given(SampleId sample) const { return boxes_ ? boxes_->of(sample) : std::vector<Candidate>(); }
   std::string_view engine_name() const { return engine_->name(); }
   std::string device() const { return graphs_.front().compiled->device(); }
@@ -653,23 +657,50 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
   return report;
 }
 
-/// Labels of the set on these samples that count, and that no run replaces.
-std::int64_t imported_undecided(const Columns& columns, const std::string& set, const std::vector<SampleId>& samples) {
+/// What a new run has to say of the undecided labels that its set holds on these samples.
+std::vector<std::string> notes_of_set(const Columns& columns, const std::string& set, const std::vector<SampleId>& samples,
+                                      const RunModels& models) {
   const std::optional<std::int32_t> index = columns.set_index(set);
   if (!index) {
-    return 0;
+    return {};
   }
-  std::unordered_set<SampleId> wanted(samples.begin(), samples.end());
+  std::unordered_set<std::string_view> asked;
+  for (std::size_t i = 0; i < models.class_names().size(); ++i) {
+    if (models.is_asked(i)) {
+      asked.insert(models.class_names()[i]);
+    }
+  }
+  const std::unordered_set<SampleId> wanted(samples.begin(), samples.end());
   const LabelColumns& labels = columns.labels;
-  std::int64_t count = 0;
+  std::int64_t imported = 0;
+  std::int64_t of_other_kind = 0;
   for (std::size_t row = 0; row < labels.size(); ++row) {
-    count += labels.set[row] == *index && labels.run[row] == 0 && labels.status[row] == LabelStatus::active &&
-                     labels.verdict[row] == Verdict::unreviewed &&
-                     wanted.contains({columns.samples.id[static_cast<std::size_t>(labels.sample[row])]})
-                 ? 1
-                 : 0;
+    if (labels.set[row] != *index || labels.status[row] != LabelStatus::active || labels.verdict[row] != Verdict::unreviewed ||
+        !wanted.contains({columns.samples.id[static_cast<std::size_t>(labels.sample[row])]})) {
+      continue;
+    }
+    if (labels.run[row] == 0) {
+      ++imported;
+    } else if (has_box(labels.kind[row]) != models.finds_objects() &&
+               asked.contains(columns.classes[static_cast<std::size_t>(labels.class_index[row])].name)) {
+      ++of_other_kind;
+    }
   }
-  return count;
+  std::vector<std::string> notes;
+  if (imported > 0) {
+    notes.push_back(
+        fmt::format("the set '{}' holds {} imported labels of these images: what the run finds stands beside them, also "
+                    "where both are the same object; name another set with --set",
+                    set, imported));
+  }
+  if (of_other_kind > 0) {
+    notes.push_back(
+        fmt::format("the set '{}' holds {} undecided {} of these classes, which give way to {}: name another set with "
+                    "--set to have both; `runs undo` brings them back",
+                    set, of_other_kind, models.finds_objects() ? "labels of whole images" : "objects",
+                    models.finds_objects() ? "objects" : "labels of whole images"));
+  }
+  return notes;
 }
 
 }  // namespace
@@ -736,14 +767,11 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   if (missing > 0) {
     notes.push_back(fmt::format("{} samples without a file are left out; import their folder to bring them in", missing));
   }
-  if (const std::int64_t imported = imported_undecided(columns, options.set, samples); imported > 0) {
-    notes.push_back(
-        fmt::format("the set '{}' holds {} imported labels of these images: what the run finds stands beside them, also "
-                    "where both are the same object; name another set with --set",
-                    options.set, imported));
-  }
   // Before the run is stored: one whose models or classes cannot be used is none.
   auto models = std::make_unique<RunModels>(project, options);
+  if (!options.replace_below) {
+    std::ranges::move(notes_of_set(columns, options.set, samples, *models), std::back_inserter(notes));
+  }
   RunRequest request;
   request.set = options.set;
   if (!options.model.empty()) {
