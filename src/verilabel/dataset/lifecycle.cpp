@@ -47,13 +47,12 @@ class Statuses {
  public:
   Statuses(std::span<const LabelOrigin> labels, std::span<const FinishedRun> runs)
       : labels_(labels), runs_(runs), statuses_(labels.size(), LabelStatus::active), repeats_decided_(labels.size(), 0) {
-    std::vector<LabelId> decided;
     for (const LabelOrigin& label : labels) {
-      if (is_decided(label)) {
-        decided.push_back(label.id);
+      if (is_decided(label) || label.superseded_by) {
+        known_.push_back(&label);
       }
     }
-    std::ranges::sort(decided);
+    std::ranges::sort(known_, {}, &LabelOrigin::id);
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const LabelOrigin& label = labels[i];
       if (is_decided(label)) {
@@ -61,7 +60,7 @@ class Statuses {
       }
       if (label.is_import_undone || is_of_undone_run(label)) {
         statuses_[i] = LabelStatus::undone;
-      } else if (label.superseded_by && std::ranges::binary_search(decided, label.superseded_by)) {
+      } else if (is_superseded(label)) {
         statuses_[i] = LabelStatus::superseded;
       } else if (label.is_import_replaced) {
         statuses_[i] = LabelStatus::replaced;
@@ -88,6 +87,39 @@ class Statuses {
   }
 
  private:
+  const LabelOrigin* known(LabelId id) const {
+    const auto found = std::ranges::lower_bound(known_, id, {}, &LabelOrigin::id);
+    return found != known_.end() && (*found)->id == id ? *found : nullptr;
+  }
+
+  /// By what it was stored as superseded by.
+  bool is_superseded(const LabelOrigin& label) const {
+    if (label.run || label.is_fusion) {
+      const LabelOrigin* const by = known(label.superseded_by);
+      return by != nullptr && is_decided(*by) &&
+             (repeats_decided(label, *by, by->written) || (by->edited && repeats_decided(label, *by, *by->edited)));
+    }
+    // An equal label of an import that was undone, which may have such a one before it in turn.
+    const LabelOrigin* by = known(label.superseded_by);
+    while (by != nullptr && !is_decided(*by)) {
+      by = by->superseded_by < by->id ? known(by->superseded_by) : nullptr;
+    }
+    return by != nullptr;
+  }
+
+  /// Whether a label of a run or a fusion says again what a decided one claims.
+  bool repeats_decided(const LabelOrigin& label, const LabelOrigin& decided, const LabelClaim& claim) const {
+    const double wanted = decided.verdict == Verdict::rejected ? kSupersedingIou : superseding_iou_of(label);
+    const double found = agreement(label.written, claim);
+    return found > 0 && found >= wanted;
+  }
+
+  /// The least IoU by which anything supersedes the label.
+  double superseding_iou_of(const LabelOrigin& label) const {
+    const auto own = std::ranges::find(runs_, label.run, &FinishedRun::run);
+    return own != runs_.end() && own->bound ? std::min(own->bound->same_iou, kSupersedingIou) : kSupersedingIou;
+  }
+
   /// One thing that a label claims.
   struct Claim {
     const LabelClaim* claim = nullptr;
@@ -147,8 +179,8 @@ class Statuses {
     for (std::size_t i = 0; i < labels_.size(); ++i) {
       const LabelOrigin& label = labels_[i];
       if (is_open(i) && (label.run || label.is_fusion) &&
-          is_any_near(decided, label.written, kSupersedingIou, [&](const Claim& one) {
-            return !is_of_one_answer(label, *one.label) && agreement(label.written, *one.claim) >= kSupersedingIou;
+          is_any_near(decided, label.written, superseding_iou_of(label), [&](const Claim& one) {
+            return !is_of_one_answer(label, *one.label) && repeats_decided(label, *one.label, *one.claim);
           })) {
         repeats_decided_[i] = 1;
       }
@@ -174,6 +206,7 @@ class Statuses {
   std::span<const LabelOrigin> labels_;
   std::span<const FinishedRun> runs_;
   std::vector<LabelStatus> statuses_;
+  std::vector<const LabelOrigin*> known_;      ///< those that are decided or have something before them, by id
   std::vector<std::uint8_t> repeats_decided_;  ///< one a label: a decided label says all of it
 };
 

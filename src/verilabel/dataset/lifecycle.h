@@ -65,9 +65,10 @@ struct FinishedRun {
 /// runs that finished this sample in this set, by id, oldest first, among them each run that a label names. In order of precedence:
 /// - a decided label is `active`;
 /// - a label whose run or import was undone is `undone`;
-/// - a label whose `superseded_by` is decided now is `superseded`; so is one of a run or a fusion that would be active and repeats
-///   a decided label of another run or import, whichever came first: of the same class as that was written or edited, at the same
-///   place by IoU ≥ `kSupersedingIou`. What one run proposes side by side is its own affair;
+/// - a label whose `superseded_by` is decided now is `superseded`, one of a run or a fusion only while it repeats what that claims,
+///   an imported one also where its `superseded_by` has one in turn;
+/// - so is a label of a run or a fusion that would be active and repeats a decided one of another run or import, whichever came
+///   first, by the measure of `find_superseding`. What one run proposes side by side is its own affair;
 /// - a label of a run with a bound is `superseded` when it repeats one that the run keeps: a label of an earlier run, or imported
 ///   before, that counts once the run has replaced what it replaces, of the same written class and place. Boxes and masks are at
 ///   the same place when their boxes overlap by IoU ≥ `same_iou` (beside a rejected label also ≥ `kSupersedingIou`: that this box

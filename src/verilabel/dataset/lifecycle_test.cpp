@@ -27,7 +27,7 @@ Box box_of_its_own(int id) {
 LabelOrigin of_run(int id, int run, ClassId class_id = kCar, Verdict verdict = Verdict::unreviewed, int superseded_by = 0) {
   return {.id = {id},
           .run = {run},
-          .written = {LabelKind::box, class_id, box_of_its_own(id)},
+          .written = {LabelKind::box, class_id, box_of_its_own(superseded_by != 0 ? superseded_by : id)},
           .verdict = verdict,
           .superseded_by = {superseded_by}};
 }
@@ -158,6 +158,31 @@ TEST(LabelStatuses, WhatRepeatsADecidedLabelOfAnotherAnswerIsSupersededWheneverT
   EXPECT_THAT(label_statuses(fused, {}), ElementsAre(active, active, active)) << "side by side in one answer";
 }
 
+TEST(LabelStatuses, AnEqualLabelOfUndoneImportsStandsForAllThatWereAfterIt) {
+  for (const int decided : {0, 1, 2}) {
+    std::vector<LabelOrigin> labels = {imported(1, true), imported(2, true), imported(3, false)};
+    labels[1].superseded_by = {1};
+    labels[2].superseded_by = {2};
+    if (decided > 0) {
+      labels[static_cast<std::size_t>(decided - 1)].verdict = Verdict::accepted;
+    }
+    EXPECT_EQ(label_statuses(labels, {})[2], decided > 0 ? superseded : active);
+  }
+}
+
+// Beside an accepted label a run with a bound wants less overlap than beside a rejected one: what holds is what it is now.
+TEST(LabelStatuses, AVerdictThatChangesBringsBackWhatDoesNotRepeatItAnyMore) {
+  const auto statuses = [](Verdict verdict) {
+    std::vector<LabelOrigin> labels = {of_run(1, 1, kCar, verdict), of_run(2, 2)};
+    labels[0].written.box_xywh_px = {0, 0, 100, 100};
+    labels[1].written.box_xywh_px = {25, 0, 100, 100};  // IoU 0.6
+    labels[1].superseded_by = {1};
+    return label_statuses(labels, std::vector{FinishedRun{RunId{1}}, FinishedRun{RunId{2}, {}, false, ReplacementBound{0.3, 0.5}}});
+  };
+  EXPECT_THAT(statuses(Verdict::accepted), ElementsAre(active, superseded));
+  EXPECT_THAT(statuses(Verdict::rejected), ElementsAre(active, active));
+}
+
 LabelClaim car_at(double x, double w = 100) {
   return {LabelKind::box, kCar, {x, 0, w, 100}};
 }
@@ -261,10 +286,27 @@ bool is_undone(const History& history, const LabelOrigin& label) {
          std::ranges::any_of(history.runs, [&](const FinishedRun& run) { return run.run == label.run && run.is_undone; });
 }
 
+/// By the measure of what is stored.
+bool repeats_decided(const History& history, const LabelOrigin& label, const LabelOrigin& decided) {
+  const auto own = std::ranges::find(history.runs, label.run, &FinishedRun::run);
+  const std::vector<DecidedLabel> one = {{decided.id, decided.written, decided.edited.value_or(decided.written), decided.verdict}};
+  return find_superseding(label.written, one, label.run ? own->bound : std::nullopt).has_value();
+}
+
+/// Or what that one has before it in turn.
+bool has_decided_before_it(const History& history, const LabelOrigin& label) {
+  const auto other = std::ranges::find(history.labels, label.superseded_by, &LabelOrigin::id);
+  return label.superseded_by && other != history.labels.end() &&
+         (other->verdict != Verdict::unreviewed || has_decided_before_it(history, *other));
+}
+
 bool was_decided_before(const History& history, const LabelOrigin& label) {
-  return std::ranges::any_of(history.labels, [&](const LabelOrigin& other) {
-    return other.id == label.superseded_by && other.verdict != Verdict::unreviewed;
-  });
+  if (!label.run && !label.is_fusion) {
+    return has_decided_before_it(history, label);
+  }
+  const auto other = std::ranges::find(history.labels, label.superseded_by, &LabelOrigin::id);
+  return label.superseded_by && other != history.labels.end() && other->verdict != Verdict::unreviewed &&
+         repeats_decided(history, label, *other);
 }
 
 bool repeats_what_was_kept(const History& history, const LabelOrigin& label) {
@@ -284,15 +326,9 @@ bool repeats_what_was_kept(const History& history, const LabelOrigin& label) {
 }
 
 bool repeats_what_is_decided(const History& history, const LabelOrigin& label) {
-  const auto says_all_of_it = [&](const LabelClaim& claim) {
-    return claim.class_id == label.written.class_id &&
-           (claim.kind == LabelKind::classification) == (label.written.kind == LabelKind::classification) &&
-           (claim.kind == LabelKind::classification || iou(claim.box_xywh_px, label.written.box_xywh_px) >= 0.7);
-  };
   return (label.run || label.is_fusion) && std::ranges::any_of(history.labels, [&](const LabelOrigin& other) {
            const bool is_of_another = label.run ? other.run != label.run : other.import != label.import;
-           return other.verdict != Verdict::unreviewed && is_of_another &&
-                  (says_all_of_it(other.written) || (other.edited && says_all_of_it(*other.edited)));
+           return other.verdict != Verdict::unreviewed && is_of_another && repeats_decided(history, label, other);
          });
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -249,18 +250,22 @@ struct ImportWriter::State {
    public:
     void add(const ClaimHash& claim, LabelId label) { labels_.emplace(claim, label); }
     /// Takes a label of this claim out; none when there is none. Equal labels come again in the order in which they came.
-    LabelId take(const ClaimHash& claim) {
+    LabelId take(const ClaimHash& claim) { return take(claim, std::less{}); }
+    LabelId take_newest(const ClaimHash& claim) { return take(claim, std::greater{}); }
+
+   private:
+    template <typename Order>
+    LabelId take(const ClaimHash& claim, const Order& order) {
       const auto [first, last] = labels_.equal_range(claim);
       if (first == last) {
         return {};
       }
-      const auto earliest = std::min_element(first, last, [](const auto& a, const auto& b) { return a.second < b.second; });
-      const LabelId label = earliest->second;
-      labels_.erase(earliest);
+      const auto chosen = std::min_element(first, last, [&](const auto& a, const auto& b) { return order(a.second, b.second); });
+      const LabelId label = chosen->second;
+      labels_.erase(chosen);
       return label;
     }
 
-   private:
     std::unordered_multimap<ClaimHash, LabelId, HashOfClaimHash> labels_;
   };
 
@@ -268,7 +273,7 @@ struct ImportWriter::State {
   struct EarlierLabels {
     Multiset standing;  ///< of imports that count
     Multiset decided;   ///< of imports that do not: what is left of them is what was decided on
-    Multiset undone;    ///< the rest of those, which counts again once it is decided on
+    Multiset undone;    ///< the rest of those, which counts again once it is decided on; the newest comes first
   };
 
   EarlierLabels& earlier_labels_of(SampleId sample) {
@@ -479,11 +484,11 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
       return false;
     }
     decided = earlier.decided.take(claim);
-    undone = decided ? LabelId{} : earlier.undone.take(claim);
+    undone = decided ? LabelId{} : earlier.undone.take_newest(claim);
   }
   state.begin_if_needed();
   const LabelId superseding = state.is_fusion ? state.superseding(sample, label) : decided ? decided : undone;
-  if (decided && !state.is_fusion) {
+  if ((decided || undone) && !state.is_fusion) {
     state.with_superseded.push_back(sample.value);
   }
   const LabelId id = state.insert_label.insert(sample, state.set, label, blob, {}, state.import, superseding);

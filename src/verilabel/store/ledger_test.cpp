@@ -227,6 +227,18 @@ TEST_F(LedgerTest, ADecisionThatIsDoneAgainAfterItsLabelWasImportedAnewDoesNotDo
   EXPECT_THAT(statuses(), ElementsAre(kActive, kSuperseded));
 }
 
+TEST_F(LedgerTest, NorDoesADecisionOnALabelOfTheImportBetween) {
+  project_.undo_import(import_labels({box(car_)}, samples_[0]));
+  const ImportId second = import_labels({box(car_)}, samples_[0]);
+  decide({{2}}, kAccepted);
+  undo_decisions(project_, "me");
+  project_.undo_import(second);
+  import_labels({box(car_)}, samples_[0]);
+  EXPECT_THAT(statuses(), ElementsAre(kUndone, kUndone, kActive));
+  redo_decisions(project_, "me");
+  EXPECT_THAT(statuses(), ElementsAre(kUndone, kActive, kSuperseded));
+}
+
 TEST_F(LedgerTest, WhatWasDecidedOfARunThatIsUndoneDoesNotStandBesideThatOfTheOneBefore) {
   const RunId first = start_run();
   write(first, samples_[0], {box(car_), box(dog_, 50)});
