@@ -247,9 +247,10 @@ class YoloReader {
   /// Where an entry is: relative to the root, and as exporters write it that mean the root by `..`.
   fs::path place_of(const std::string& entry) const {
     const fs::path place = (data_.root / entry).lexically_normal();
-    if (!fs::exists(place) && entry.starts_with("../")) {
+    std::error_code ignored;  // a name that is too long is none
+    if (!fs::exists(place, ignored) && entry.starts_with("../")) {
       const fs::path inside = (data_.root / entry.substr(3)).lexically_normal();
-      if (fs::exists(inside)) {
+      if (fs::exists(inside, ignored)) {
         return inside;
       }
     }

@@ -152,6 +152,12 @@ TEST(YoloReader, ReadsListsOfImages) {
   EXPECT_EQ(sink.rejections[0].line, 3U);
 }
 
+TEST(YoloReader, ANameThatIsTooLongIsRefused) {
+  const TemporaryFolder folder;
+  folder.write("data.yaml", fmt::format("train: {}\nnames: [cat]\n", std::string(300, 'x')));
+  EXPECT_THROW(read(folder.path()), Error);
+}
+
 TEST(YoloReader, LabelsOfTheFolderComeBeforeThoseBesideAnImageElsewhere) {
   const TemporaryFolder folder;
   folder.write("photos/images/a.jpg", "");
