@@ -116,8 +116,8 @@ class Statuses {
 
   /// The least IoU by which anything supersedes the label.
   double superseding_iou_of(const LabelOrigin& label) const {
-    const auto own = std::ranges::find(runs_, label.run, &FinishedRun::run);
-    return own != runs_.end() && own->bound ? std::min(own->bound->same_iou, kSupersedingIou) : kSupersedingIou;
+    const FinishedRun* const own = run_of(label);
+    return own != nullptr && own->bound ? std::min(own->bound->same_iou, kSupersedingIou) : kSupersedingIou;
   }
 
   /// One thing that a label claims.
@@ -126,9 +126,13 @@ class Statuses {
     const LabelOrigin* label = nullptr;
   };
 
-  bool is_of_undone_run(const LabelOrigin& label) const {
+  const FinishedRun* run_of(const LabelOrigin& label) const {
     const auto own = std::ranges::find(runs_, label.run, &FinishedRun::run);
-    return own != runs_.end() && own->is_undone;
+    return own == runs_.end() ? nullptr : &*own;
+  }
+  bool is_of_undone_run(const LabelOrigin& label) const {
+    const FinishedRun* const own = run_of(label);
+    return own != nullptr && own->is_undone;
   }
   /// Whether a run may still take it off.
   bool is_open(std::size_t i) const { return statuses_[i] == LabelStatus::active && !is_decided(labels_[i]); }

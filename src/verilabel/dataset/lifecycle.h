@@ -50,7 +50,7 @@ struct LabelOrigin {
   std::optional<LabelClaim> edited = {};  ///< what the edit in force makes of it
   double score = kScoreWithoutConfidence;
   Verdict verdict = Verdict::unreviewed;
-  LabelId superseded_by = {};  ///< the decided label that it was stored as superseded by, or none
+  LabelId superseded_by = {};  ///< stored with it: a label decided then; of an imported one its equal in an undone import
 };
 
 /// A run that finished a sample in a set, with or without labels.

@@ -117,6 +117,12 @@ std::optional<StoredLabel> LabelSelector::find(LabelId label) {
   return of_id_.bind(label.value).step() ? std::optional(stored_from(of_id_)) : std::nullopt;
 }
 
+LabelClaim claim_from(const Statement& row, int first) {
+  return {label_kind_of(row.integer(first)),
+          {row.integer(first + 1)},
+          {row.real(first + 2), row.real(first + 3), row.real(first + 4), row.real(first + 5)}};
+}
+
 DecidedLabels::DecidedLabels(const Database& database)
     : any_(database.prepare("SELECT 1 FROM verdicts LIMIT 1")),
       of_sample_(database.prepare(
@@ -133,16 +139,11 @@ std::vector<DecidedLabel> DecidedLabels::of(SampleId sample, SetId set) {
   Statement& row = of_sample_;
   const ResetAtEnd reset(row);
   row.bind(sample.value, set.value);
-  const auto claim_from = [&](int first) {
-    return LabelClaim{label_kind_of(row.integer(first)),
-                      {row.integer(first + 1)},
-                      {row.real(first + 2), row.real(first + 3), row.real(first + 4), row.real(first + 5)}};
-  };
   while (row.step()) {
-    const LabelClaim written = claim_from(1);
+    const LabelClaim written = claim_from(row, 1);
     decided.push_back({.id = {row.integer(0)},
                        .written = written,
-                       .effective = row.is_null(7) ? written : claim_from(7),
+                       .effective = row.is_null(7) ? written : claim_from(row, 7),
                        .verdict = verdict_of(row.integer(13))});
   }
   return decided;

@@ -62,6 +62,8 @@ inline constexpr std::string_view kStandingDecision =
 
 /// The enumerator that a stored number stands for. Throws `bad_data` for a number that is none: the database is damaged.
 LabelKind label_kind_of(std::int64_t number);
+/// From six columns that begin at `first`: kind, class_id, x, y, w, h. Throws likewise.
+LabelClaim claim_from(const Statement& row, int first);
 Verdict verdict_of(std::int64_t number);
 
 }  // namespace verilabel::store

@@ -239,11 +239,6 @@ std::int64_t RunWriter::repeats_on(SampleId sample, const store::LabelSources& s
   const ResetAtEnd reset_rows(rows);
   rows.bind(sample.value, set_.value);
   std::vector<LabelOrigin> origins;
-  const auto claim_from = [&](int first) {
-    return LabelClaim{store::label_kind_of(rows.integer(first)),
-                      {rows.integer(first + 1)},
-                      {rows.real(first + 2), rows.real(first + 3), rows.real(first + 4), rows.real(first + 5)}};
-  };
   while (rows.step()) {
     origins.push_back({.id = {rows.integer(0)},
                        .run = {rows.integer(1)},
@@ -251,8 +246,8 @@ std::int64_t RunWriter::repeats_on(SampleId sample, const store::LabelSources& s
                        .is_fusion = sources.is_fusion({rows.integer(2)}),
                        .is_import_undone = sources.is_import_undone({rows.integer(2)}),
                        .is_import_replaced = sources.is_import_replaced({rows.integer(2)}, sample),
-                       .written = claim_from(3),
-                       .edited = rows.is_null(12) ? std::nullopt : std::optional(claim_from(12)),
+                       .written = store::claim_from(rows, 3),
+                       .edited = rows.is_null(12) ? std::nullopt : std::optional(store::claim_from(rows, 12)),
                        .score = rows.maybe_real(9).value_or(kScoreWithoutConfidence),
                        .verdict = store::verdict_of(rows.integer(10)),
                        .superseded_by = {rows.integer(11)}});

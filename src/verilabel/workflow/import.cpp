@@ -443,8 +443,8 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
           .with("import", fmt::to_string(report.import->value));
     }
   }
-  for (const RunRow& run : runs(project)) {
-    if (run.request.set == options.set && run.labels > 0 && !run.is_undone && report.labels > 0) {
+  for (const RunRow& run : report.labels > 0 ? runs(project) : std::vector<RunRow>()) {
+    if (run.request.set == options.set && run.labels > 0 && !run.is_undone) {
       report.beside_runs.push_back(run.id);
     }
   }
