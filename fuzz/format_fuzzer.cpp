@@ -15,6 +15,7 @@
 
 #include "fuzz/fuzzing.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/formats/testing_dataset.h"
 
@@ -105,10 +106,10 @@ bool is_json_object(const std::string& text) {
   return nlohmann::json::accept(text) && nlohmann::json::parse(text).is_object();
 }
 
-bool is_flat_object(const std::string& text) {
-  return is_json_object(text) && std::ranges::none_of(nlohmann::json::parse(text), [](const nlohmann::json& value) {
-           return value.is_structured() || value.is_null();
-         });
+/// Texts, numbers, true and false, and objects of these.
+bool holds_fields_only(const std::string& json) {
+  const auto flat = flat_object(json);
+  return flat && flat->nulls.empty() && flat->lists.empty();
 }
 
 /// Answers as a project would, and checks what a reader hands over.
@@ -143,7 +144,7 @@ class CheckingSink : public RecordingSink {
       require(!is_finished_, "the dataset's own fields come last");
       require(!item.name.empty() || !item.source_id.empty() || !item.path.empty(), "an image has a name, a path or an id");
       require(item.source_json.empty() || is_json_object(item.source_json), "an image's source_json is an object");
-      require(item.fields_json.empty() || is_flat_object(item.fields_json), "sample fields are a flat object");
+      require(holds_fields_only(item.fields_json), "sample fields are texts, numbers, true, false, or objects of these");
       require(item.width.value_or(1) > 0 && item.height.value_or(1) > 0, "a stated size is a size");
       result.push_back(resolve(item));
       image_resolutions.push_back(result.back().resolution);
@@ -271,7 +272,7 @@ MemorySource project_of(const CheckingSink& sink) {
     sample.image.split = item.split;
     sample.image.source_json = item.source_json;
     sample.image.tags = item.tags;
-    sample.image.fields_json = item.fields_json;
+    sample.image.fields_json = item.fields_json.empty() ? "" : object_from(flat_object(item.fields_json).value().properties);
     sample.image.is_missing = resolution == Resolution::missing;
     sample.image.state = item.is_labelled ? SampleState::labelled_empty : SampleState::not_labelled;
   }
@@ -299,6 +300,22 @@ std::map<std::string, std::int64_t> labels_by_class(const MemorySource& project)
     }
   }
   return counts;
+}
+
+std::string names_of(const MemorySource& project) {
+  std::string text;
+  for (const MemorySource::Sample& sample : project.samples) {
+    text += fmt::format("{} ({})\n", sample.image.name, sample.image.path.native());
+  }
+  return text;
+}
+
+std::string names_of(const CheckingSink& sink) {
+  std::string text;
+  for (const SourceImage& image : sink.images) {
+    text += fmt::format("{} ({})\n", image.name, image.path);
+  }
+  return text;
 }
 
 std::string listed(const std::vector<Loss>& losses) {
@@ -336,7 +353,8 @@ void write_and_read_back(const Format& row, MemorySource& project, const WriteOp
     require(false, fmt::format("nothing of what was written is rejected: {} ({}, {})", rejection.message, rejection.field,
                                rejection.image));
   }
-  require(counts->images == report->images, fmt::format("{} images were written and {} come back", report->images, counts->images));
+  require(counts->images == report->images, fmt::format("{} images were written and {} come back\n--- written:\n{}--- back:\n{}",
+                                                         report->images, counts->images, names_of(project), names_of(again)));
   require(counts->labels == report->labels, fmt::format("{} labels were written and {} come back", report->labels, counts->labels));
   // Names that are not UTF-8 come back as `\xNN`.
   const bool is_utf8_only = std::ranges::all_of(project.class_list, [](const ExportClass& item) { return is_utf8(item.name); });

@@ -11,6 +11,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/formats/image_files.h"
 
 namespace verilabel {
 
@@ -24,6 +25,14 @@ fs::path safe_relative_name(const ExportImage& image) {
     }
   }
   return result.has_filename() ? result : fs::path("images_" + std::to_string(image.name.size()));
+}
+
+std::optional<std::string> would_be_passed_over(const ExportImage& image, ImageTransfer transfer) {
+  if (transfer == ImageTransfer::reference || is_image_name(image.name)) {
+    return std::nullopt;
+  }
+  return "its name does not end like that of an image (.jpg, .png …), and readers of this format find images by that; rename it, or "
+         "export to another format";
 }
 
 std::optional<std::string> bring_image(const ExportImage& image, ImageTransfer transfer, const fs::path& file,

@@ -14,6 +14,10 @@ namespace verilabel {
 /// The image's name below the folder of an export: without what would lead outside it.
 std::filesystem::path safe_relative_name(const ExportImage& image);
 
+/// For formats whose readers walk a folder and take for images what is called like one: why they would pass over this image, whose
+/// file is known by what is in it; nothing when they would not, or when the image stays where it is.
+std::optional<std::string> would_be_passed_over(const ExportImage& image, ImageTransfer transfer);
+
 /// Copies or links the image's file to `file`; does nothing for `reference`. `final_file` is where `file` will be once the export
 /// is in place. Gives back why the image cannot be brought, or nothing; throws `io` for what no other image would survive either,
 /// and `wrong_use` for a hard link to another file system.

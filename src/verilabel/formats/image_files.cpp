@@ -1,7 +1,9 @@
 #include "verilabel/formats/image_files.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -24,6 +26,17 @@ std::string lowered_extension(const fs::path& path) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
+}
+
+/// What macOS lays beside a file `NAME` where it cannot keep its attributes otherwise: `._NAME`, of a form of its own.
+bool is_apple_double(const fs::path& path) {
+  if (!path.filename().native().starts_with("._")) {
+    return false;
+  }
+  constexpr std::array<char, 4> kMagic = {0x00, 0x05, 0x16, 0x07};
+  std::array<char, 4> first{};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(first.data(), first.size()) && first == kMagic;
 }
 
 using FolderKey = std::pair<dev_t, ino_t>;
@@ -69,6 +82,16 @@ bool stays_inside(const fs::path& name) {
   return !name.empty() && name.is_relative() && std::find(name.begin(), name.end(), fs::path("..")) == name.end();
 }
 
+bool is_hidden(const fs::path& path) {
+  const std::string name = path.filename().native();
+  return name.starts_with('.') && name != "." && name != "..";
+}
+
+bool is_in_hidden_folder(const fs::path& relative) {
+  const fs::path folders = relative.parent_path();
+  return std::any_of(folders.begin(), folders.end(), is_hidden);
+}
+
 std::vector<fs::path> files_under(const fs::path& folder) {
   std::vector<fs::path> files;
   std::vector<FolderKey> above;
@@ -86,7 +109,7 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
   try {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      if (!entry.path().filename().native().starts_with('.')) {
+      if (!is_apple_double(entry.path())) {
         entries.push_back(entry.path());
       }
     }

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBatch = 1024;
+/// Written by file managers, as hidden files (`.DS_Store`) are by others.
 constexpr std::string_view kFilesOfFileManagers[] = {"Thumbs.db", "desktop.ini"};
 
 struct ImageFile {
@@ -60,7 +61,7 @@ class ImageFoldersReader {
   void collect() {
     std::vector<fs::path> folders;
     for (const fs::path& entry : entries_of(root_)) {
-      if (fs::is_directory(entry)) {
+      if (fs::is_directory(entry) && !is_hidden(entry)) {
         folders.push_back(entry);
       }
     }
@@ -121,7 +122,7 @@ class ImageFoldersReader {
   void collect_classes(const fs::path& folder, const std::string& split) {
     collect_loose(folder, split);
     for (const fs::path& class_folder : entries_of(folder)) {
-      if (!fs::is_directory(class_folder)) {
+      if (!fs::is_directory(class_folder) || is_hidden(class_folder)) {
         continue;
       }
       const std::string name = class_folder.filename().native();
@@ -129,8 +130,8 @@ class ImageFoldersReader {
       for (fs::path& file : files_under(class_folder)) {
         if (is_image_name(file)) {
           files_.push_back({std::move(file), split, name});
-        } else if (std::find(std::begin(kFilesOfFileManagers), std::end(kFilesOfFileManagers), file.filename().native()) ==
-                   std::end(kFilesOfFileManagers)) {
+        } else if (!is_hidden(file) && std::find(std::begin(kFilesOfFileManagers), std::end(kFilesOfFileManagers),
+                                                 file.filename().native()) == std::end(kFilesOfFileManagers)) {
           reject(sink_, counts_, RejectedKind::image, {file.native(), {}, relative_name(file)},
                  {RejectionReason::malformed, "", "a file in a class folder whose name is not one of an image; it is passed over"});
         }

@@ -46,21 +46,24 @@ std::vector<std::string> told(const RecordingSink& sink) {
 TEST(ImageFoldersReader, TakesTheFirstFolderForTheClass) {
   const TemporaryFolder folder;
   for (const char* const name :
-       {"cat/1.jpg", "cat/deep/er/2.PNG", "traffic light/1.jpg", "loose.jpg", "README.txt", "cat/.hidden.jpg", "cat/Thumbs.db"}) {
+       {"cat/1.jpg", "cat/deep/er/2.PNG", "cat/.hidden.jpg", "traffic light/1.jpg", "loose.jpg", ".loose.jpg", "README.txt",
+        "cat/Thumbs.db", "cat/.DS_Store", ".thumbnails/1.jpg"}) {
     folder.write(name, "");
   }
+  folder.write("cat/._1.jpg", std::string_view("\0\5\x16\7\0\2", 6));  // what macOS keeps attributes in
   fs::create_directory(folder.path() / "empty");
   ReadCounts counts;
   const RecordingSink sink = read(folder.path(), &counts);
-  EXPECT_THAT(told(sink), ElementsAre("loose.jpg [] (not labelled)", "cat/1.jpg [] cat", "cat/deep/er/2.PNG [] cat",
+  EXPECT_THAT(told(sink), ElementsAre(".loose.jpg [] (not labelled)", "loose.jpg [] (not labelled)",
+                                      "cat/.hidden.jpg [] cat", "cat/1.jpg [] cat", "cat/deep/er/2.PNG [] cat",
                                       "traffic light/1.jpg [] traffic light"));
-  EXPECT_EQ(sink.images[1].path, (folder.path() / "cat/1.jpg").native());
+  EXPECT_EQ(sink.images[3].path, (folder.path() / "cat/1.jpg").native());
   EXPECT_EQ(sink.labels[0].label.kind, LabelKind::classification);
   EXPECT_EQ(sink.labels[0].label.confidence, std::nullopt);
   EXPECT_EQ(sink.classes.size(), 3U);  // `empty` is a class as well
-  EXPECT_EQ(counts.images, 4);
-  EXPECT_EQ(counts.images_labelled, 3);
-  EXPECT_EQ(counts.labels, 3);
+  EXPECT_EQ(counts.images, 6);
+  EXPECT_EQ(counts.images_labelled, 4);
+  EXPECT_EQ(counts.labels, 4);
   EXPECT_EQ(sink.rejections.size(), 0U);
 }
 
@@ -263,6 +266,19 @@ TEST(ImageFoldersWriter, RefusesWhatCannotBeAFolder) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::conflict);
   }
+}
+
+TEST(ImageFoldersWriter, ReportsImagesThatReadersWouldPassOver) {
+  const TemporaryFolder folder;
+  folder.write("cat/1.jpg", "");
+  MemorySource source(read(folder.path()));
+  source.samples[0].image.name = "1";
+  WriteOptions options;
+  options.images = ImageTransfer::copy;
+  const WriteReport report = write_image_folders(folder.path() / "out", source, options);
+  EXPECT_EQ(report.images, 0);
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_EQ(report.failures[0].name, "1");
 }
 
 TEST(ImageFolders, KeepTheSharedPhotographs) {

@@ -74,7 +74,11 @@ class ImageFoldersWriter {
       }
       const ExportImage image = source_.image(index);
       const fs::path file = relative_path(place);
-      if (const auto failure = bring_image(image, options_.images, folder / file, final_folder / file)) {
+      std::optional<std::string> failure = would_be_passed_over(image, options_.images);
+      if (!failure) {
+        failure = bring_image(image, options_.images, folder / file, final_folder / file);
+      }
+      if (failure) {
         report_.failures.push_back({image.name, *failure});
         continue;
       }

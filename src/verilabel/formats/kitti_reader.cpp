@@ -256,8 +256,10 @@ class KittiReader {
     for (const fs::path& file : files_under(folders_.labels)) {
       const bool is_elsewhere = folders_.labels == folders_.root && !folders_.images.empty() &&
                                 fs::path(file).lexically_relative(folders_.images).native().rfind("..", 0) != 0;
-      const std::string stem = fs::path(file).lexically_relative(folders_.labels).replace_extension().native();
-      if (is_label_file(file) && !is_elsewhere && !stem.starts_with("ImageSets/")) {
+      const fs::path relative = file.lexically_relative(folders_.labels);
+      const bool is_of_a_program = folders_.labels == folders_.root && is_in_hidden_folder(relative);
+      const std::string stem = fs::path(relative).replace_extension().native();
+      if (is_label_file(file) && !is_elsewhere && !is_of_a_program && !stem.starts_with("ImageSets/")) {
         label_files.emplace(stem, file);
         stems.push_back(stem);
       }

@@ -413,11 +413,12 @@ TEST(KittiWriter, ReportsImagesThatCannotBeBrought) {
   fs::remove(source.samples[0].image.path);
   source.samples[0].image.is_missing = true;
   source.samples[1].image.name = "line\nbreak.png";
+  source.samples[2].image.name = "photo.2";
   WriteOptions options;
   options.images = ImageTransfer::copy;
   const std::vector<Loss> losses = losses_of_kitti(source, options);
   const WriteReport report = write_kitti(folder.path() / "out", source, options);
-  EXPECT_EQ(report.failures.size(), 2U);
+  EXPECT_EQ(report.failures.size(), 3U);
   EXPECT_EQ(report.images + report.images_left_out + static_cast<std::int64_t>(report.failures.size()), 4);
   EXPECT_FALSE(fs::exists(folder.path() / "out/label_2/a.txt"));
   ASSERT_EQ(report.losses.size(), losses.size());

@@ -260,7 +260,7 @@ class KittiWriter {
     if (lacks_file(image, options_)) {
       return "there is no such file";
     }
-    return std::nullopt;
+    return would_be_passed_over(image, options_.images);
   }
 
   void append_labels(std::int64_t index, const ExportImage& image, std::string& text) {

@@ -16,6 +16,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
+#include "verilabel/formats/image_files.h"
 #include "verilabel/formats/import_batch.h"
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/labelme.h"
@@ -32,22 +33,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{512} << 20;
 constexpr std::uint64_t kMaxMaskPixels = std::uint64_t{1} << 28;
 constexpr std::int64_t kFilesBetweenReports = 256;
-
-std::vector<fs::path> json_files_under(const fs::path& folder) {
-  std::vector<fs::path> files;
-  try {
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(
-             folder, fs::directory_options::follow_directory_symlink | fs::directory_options::skip_permission_denied)) {
-      if (entry.is_regular_file() && entry.path().extension() == ".json") {
-        files.push_back(entry.path());
-      }
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw io_error("cannot list the folder", error.path1().native(), error.code().value());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -123,7 +108,7 @@ class LabelmeReader {
     const fs::path place = fs::absolute(path).lexically_normal();
     if (fs::is_directory(place)) {
       root_ = place.has_filename() ? place : place.parent_path();
-      files_ = json_files_under(root_);
+      files_ = files_under(root_, [](const fs::path& file) { return file.extension() == ".json"; });
       if (files_.empty()) {
         throw Error(ErrorCode::bad_data, "the folder has no .json file", {{"path", path.native()}});
       }

@@ -255,16 +255,10 @@ class VocReader {
     find_unlabelled(files);
     std::erase_if(files, [](const fs::path& file) { return !is_xml(file); });
     for (fs::path& file : files) {
-      // The last folder called Annotations is where names begin, wherever in the path it stands.
-      std::vector<fs::path> parts(file.begin(), file.end());
-      const auto last = std::find(parts.rbegin(), parts.rend(), "Annotations");
-      fs::path base = is_single_ ? path_.parent_path() : path_;
-      fs::path root;
-      if (last != parts.rend()) {
-        for (auto part = parts.begin(); part != last.base() - 1; ++part) {
-          root /= *part;
-        }
-        base = root / "Annotations";
+      const fs::path root = root_of(file);
+      const fs::path base = !root.empty() ? root / "Annotations" : is_single_ ? path_.parent_path() : path_;
+      if (!is_single_ && is_in_hidden_folder((root.empty() ? file : root / "file").lexically_relative(path_))) {
+        continue;
       }
       VocFolder& folder = folder_at(root.empty() ? base : root, !root.empty());
       std::string stem = stem_in(base, file);
@@ -275,6 +269,23 @@ class VocReader {
       throw Error(ErrorCode::bad_data, "there is no .xml file in this folder, and no Annotations beside lists in ImageSets/Main",
                   {{"path", path_.native()}});
     }
+  }
+
+  /// The folder whose Annotations the file is in, wherever in the path that stands; empty when there is none. Of several it is the
+  /// outermost beside which the rest of the layout is, since an image may lie in a folder of that name; else the innermost.
+  static fs::path root_of(const fs::path& file) {
+    fs::path root;
+    fs::path above;
+    for (const fs::path& part : file.parent_path()) {
+      if (part == "Annotations") {
+        root = above;
+        if (fs::is_directory(root / "ImageSets") || fs::is_directory(root / "JPEGImages")) {
+          break;
+        }
+      }
+      above /= part;
+    }
+    return root;
   }
 
   /// Folders with lists of images, none of which may be labelled: their Annotations is there, and may be empty.

@@ -325,6 +325,38 @@ TEST(VocReader, ReadsADatasetOfUnlabelledImages) {
   EXPECT_THROW(told("devkit/VOC2012"), Error);
 }
 
+TEST(VocReader, PassesOverWhatProgramsKeepBesideADataset) {
+  const TemporaryFolder folder;
+  folder.write("in/Annotations/a.xml", annotation(object(box("1", "2", "3", "4"))));
+  folder.write("in/Annotations/.b.xml", annotation("", ".b.jpg"));  // images can have such names
+  folder.write("in/Annotations/.c/d.xml", annotation("", "d.jpg"));
+  folder.write("in/.idea/misc.xml", "<project version=\"4\"/>");
+  folder.write("in/Annotations/._a.xml", std::string_view("\0\5\x16\7\0\2", 6));
+  for (const char* const path : {"in", "in/Annotations"}) {
+    const RecordingSink sink = read(folder.path() / path);
+    EXPECT_EQ(sink.rejections.size(), 0U);
+    std::vector<std::string> names;
+    for (const SourceImage& image : sink.images) {
+      names.push_back(image.name);
+    }
+    EXPECT_THAT(names, ElementsAre(".b.jpg", ".c/d.jpg", "a.jpg")) << path;
+  }
+}
+
+TEST(VocReader, AnImageMayLieInAFolderCalledAnnotations) {
+  const TemporaryFolder folder;
+  const std::string text = annotation("", "a.jpg");
+  folder.write("in/Annotations/s/Annotations/a.xml", text);
+  folder.write("in/ImageSets/Main/train.txt", "s/Annotations/a\n");
+  const RecordingSink sink = read(folder.path() / "in");
+  ASSERT_EQ(sink.images.size(), 1U);
+  EXPECT_EQ(sink.images[0].name, "s/Annotations/a.jpg");
+  EXPECT_EQ(sink.images[0].split, "train");
+  // A dataset may, too.
+  folder.write("Annotations/VOC2012/Annotations/b.xml", text);
+  EXPECT_EQ(read(folder.path() / "Annotations").images.at(0).name, "a.jpg");
+}
+
 TEST(VocWriter, UnlabelledImagesAloneComeBack) {
   const TemporaryFolder folder;
   MemorySource source;
@@ -754,6 +786,24 @@ TEST(VocWriter, RefusesRatherThanMix) {
   source.samples[0].image.split = "../up";
   EXPECT_EQ(code_of(folder.path() / "out"), ErrorCode::wrong_use);
   EXPECT_FALSE(fs::exists(folder.path() / "out"));
+}
+
+TEST(VocWriter, LeavesOutNamesThatNoListCanHold) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  for (const char* const name : {"a .jpg", " b.jpg", "c.jpg ", "d. jpg", "e f.jpg"}) {
+    MemorySource::Sample sample;
+    sample.image.name = name;
+    sample.image.state = SampleState::labelled_empty;
+    source.samples.push_back(sample);
+  }
+  const WriteReport report = write_voc(folder.path() / "out", source, {});
+  EXPECT_EQ(report.images, 2);
+  EXPECT_EQ(report.images_left_out, 3);
+  ASSERT_EQ(report.losses.size(), 1U);
+  EXPECT_EQ(report.losses[0].count, 3);
+  EXPECT_THAT(report.losses[0].what, HasSubstr("white space at an end"));
+  EXPECT_EQ(read(folder.path() / "out").images.size(), 2U);
 }
 
 TEST(VocWriter, ReportsImagesThatCannotBeBrought) {

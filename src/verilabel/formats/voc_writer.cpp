@@ -54,8 +54,13 @@ FormatHolds holds_beside(const FormatHolds& holds, std::string_view source_json)
   return result;
 }
 
-bool can_be_listed(std::string_view name) {
-  return is_xml_text(name) && name.find_first_of("\r\n") == std::string_view::npos && trimmed_xml(name) == name;
+bool can_be_line(std::string_view text) {
+  return is_xml_text(text) && text.find_first_of("\r\n") == std::string_view::npos && trimmed_xml(text) == text;
+}
+
+/// Annotations hold the name, lists of splits the name without its extension.
+bool can_be_listed(const fs::path& name) {
+  return can_be_line(name.native()) && can_be_line(fs::path(name).replace_extension().native());
 }
 
 const LabelAttribute* find_attribute(const std::vector<LabelAttribute>& attributes, std::string_view name) {
@@ -227,7 +232,7 @@ class VocWriter {
     }
     write_kept(xml, [](std::string_view name) { return name == "folder"; });
     xml.element("filename", image.name);
-    if (options_.images == ImageTransfer::reference && can_be_listed(image.path.native())) {
+    if (options_.images == ImageTransfer::reference && can_be_line(image.path.native())) {
       xml.element("path", image.path.native());
     }
     write_kept(xml, [](std::string_view name) {

@@ -379,7 +379,8 @@ class YoloReader {
     }
     for (const fs::path& file : files_under(labels, [](const fs::path& path) { return path.extension() == ".txt"; })) {
       const bool is_class_list = file.filename() == "classes.txt";
-      if (is_class_list || claimed.contains(file.native()) || (!mapped && !claimed.empty())) {
+      const bool is_of_a_program = !mapped && is_in_hidden_folder(file.lexically_relative(labels));
+      if (is_class_list || is_of_a_program || claimed.contains(file.native()) || (!mapped && !claimed.empty())) {
         continue;  // beside images, a text file that belongs to none of them is some README
       }
       ImageWithLabelFile item;

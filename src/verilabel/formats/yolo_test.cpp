@@ -545,5 +545,20 @@ TEST(YoloWriter, ReportsImagesThatCannotBeBrought) {
   EXPECT_EQ(report.failures[0].name, "sub/a.jpg");
 }
 
+TEST(YoloWriter, ReportsImagesThatTrainersWouldPassOver) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  source.samples[0].image.name = "photo.2";
+  WriteOptions options;
+  options.images = ImageTransfer::copy;
+  const WriteReport report = write_yolo(folder.path() / "out", source, options);
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_EQ(report.failures[0].name, "photo.2");
+  EXPECT_THAT(report.failures[0].message, HasSubstr("does not end like that of an image"));
+  EXPECT_FALSE(fs::exists(folder.path() / "out/labels/train/photo.txt"));
+  // A list names what it names.
+  EXPECT_EQ(write_yolo(folder.path() / "out2", source, {}).failures.size(), 0U);
+}
+
 }  // namespace
 }  // namespace verilabel

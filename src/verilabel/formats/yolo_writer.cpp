@@ -339,7 +339,7 @@ class YoloWriter {
       return "a list of images cannot hold this path (a line break, white space at its end, or bytes that are not UTF-8); copy or "
              "link the images instead";
     }
-    return lacks_file(image, options_) ? std::optional<std::string>("there is no such file") : std::nullopt;
+    return lacks_file(image, options_) ? "there is no such file" : would_be_passed_over(image, options_.images);
   }
 
   /// Trainers ask for both `train` and `val`; the one that is not there is the other.
