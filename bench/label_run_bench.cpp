@@ -2,7 +2,9 @@
 //
 // Takes COUNT images from the folders, over and over in the order of their names, and prints one JSON object. `decode-…` is the
 // bare work that no label run can avoid: reading, decoding and resizing to the model's input, on all processors. `engine` is the
-// engine alone, `run` the label run of the library with a sink that only counts.
+// engine alone, `run` the label run of the library with a sink that only counts. `loop` is what one would write without the
+// library's pipeline: as many threads as the engine wants requests, each of which takes one image after another from its file to
+// its labels.
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,6 +35,8 @@ namespace {
 using namespace verilabel;
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+constexpr double kFloor = .05;
 
 std::vector<fs::path> images_in(const std::vector<fs::path>& folders) {
   std::vector<fs::path> paths;
@@ -125,10 +130,53 @@ void engine_only(Engine& engine, const Labeller& labeller, std::size_t count) {
   fmt::print("{{\"images\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, seconds, cpu_seconds() - cpu);
 }
 
+void bare_loop(Engine& engine, const Labeller& labeller, const std::vector<fs::path>& paths, std::size_t count) {
+  const auto compiled = compile_for_run(engine, labeller.graph(), {});
+  CandidateOptions options = labeller.default_options();
+  options.floor = kFloor;
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::size_t> candidates{0};
+  const auto work = [&] {
+    const auto request = compiled->create_request();
+    Image image;
+    Image scratch;
+    for (std::size_t i = next++; i < count; i = next++) {
+      decode(paths[i % paths.size()], image);
+      const InputView input{request->input(0), {}};
+      const InputTransform transform = labeller.preprocess(image, {&input, 1}, scratch, 0);
+      std::atomic_flag is_done;
+      request->start([&](const std::exception_ptr& /*failure*/) {
+        is_done.test_and_set();
+        is_done.notify_one();
+      });
+      is_done.wait(false);
+      std::vector<std::vector<std::int64_t>> shapes(compiled->output_count());
+      std::vector<OutputView> outputs;
+      for (std::size_t k = 0; k < shapes.size(); ++k) {
+        shapes[k] = request->output_shape(k);
+        outputs.push_back({request->output(k), std::span(shapes[k]).subspan(1)});
+      }
+      candidates += labeller.decode(outputs, transform, options).size();
+    }
+  };
+  const double cpu = cpu_seconds();
+  const auto begin = Clock::now();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < compiled->optimal_requests(); ++i) {
+    threads.emplace_back(work);
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  fmt::print("{{\"images\": {}, \"candidates\": {}, \"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}}}\n", count, candidates.load(),
+             seconds, cpu_seconds() - cpu);
+}
+
 void whole_run(Engine& engine, const Labeller& labeller, const std::vector<fs::path>& paths, std::size_t count) {
   LabelRunOptions options;
   options.candidates = labeller.default_options();
-  options.candidates.floor = .05;
+  options.candidates.floor = kFloor;
   const auto compiled = compile_for_run(engine, labeller.graph(), options);
   const double cpu = cpu_seconds();
   std::size_t next = 0;
@@ -156,7 +204,7 @@ void whole_run(Engine& engine, const Labeller& labeller, const std::vector<fs::p
 
 int main(int argc, char** argv) {
   if (argc < 6) {
-    fmt::print(stderr, "label_run_bench ENGINE decode-linear|decode-area|engine|run MODEL COUNT FOLDER…\n");
+    fmt::print(stderr, "label_run_bench ENGINE decode-linear|decode-area|engine|loop|run MODEL COUNT FOLDER…\n");
     return 2;
   }
   try {
@@ -170,10 +218,12 @@ int main(int argc, char** argv) {
       decode_only(*labeller, mode == "decode-area" ? OpencvInterpolation::area : OpencvInterpolation::linear, paths, count);
     } else if (mode == "engine") {
       engine_only(*engine, *labeller, count);
+    } else if (mode == "loop") {
+      bare_loop(*engine, *labeller, paths, count);
     } else if (mode == "run") {
       whole_run(*engine, *labeller, paths, count);
     } else {
-      throw Error(ErrorCode::wrong_use, "the mode is decode-linear, decode-area, engine or run");
+      throw Error(ErrorCode::wrong_use, "the mode is decode-linear, decode-area, engine, loop or run");
     }
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());

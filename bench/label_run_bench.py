@@ -6,11 +6,13 @@ each of them a few seconds long, so that a machine whose clock moves is as fast 
            benchmark_app -hint throughput -infer_precision f32 (left to itself it computes in bfloat16 where the processor can, and
            gives other scores); ONNX Runtime by onnxruntime_bound.py, the better of its two ways
   decode   reading, decoding and resizing the same images with the model's kernel, all processors
+  loop     the least that does the same: threads that take one image after another from its file to its labels, without a pipeline
   run      the library's label run of these images
 The bound is what engine and decode take an image together; the ratio is run / bound of each round, of which the median and the
-quartiles are printed. Processor time is compared as well, with an engine loop of our own for the engine's: it says the same on a
-machine that has other things to do, where the ratio of wall times only says how busy the machine was. Then the resident memory of a
-run over 1,000 and over 10,000 images.
+quartiles are printed, and run / loop beside it: what the loop, too, takes beyond the bound (writing tensors, reading outputs, and
+an engine whose caches others use) is no cost of the pipeline. Processor time is compared as well, with an engine loop of our own
+for the engine's: it says the same on a machine that has other things to do, where the ratio of wall times only says how busy the
+machine was. Then the resident memory of a run over 1,000 and over 10,000 images.
 """
 
 import argparse
@@ -83,22 +85,24 @@ def compare(model, engine_name):
     rounds = []
     for _ in range(args.rounds):
         engine = ENGINES[engine_name](model)
-        loop = ours(engine_name, "engine", model, args.images // 2)
+        inferences = ours(engine_name, "engine", model, args.images // 2)
         decode = ours(engine_name, f"decode-{kernel}", model, args.images)
+        loop = ours(engine_name, "loop", model, args.images)
         run = ours(engine_name, "run", model, args.images)
-        wall = (engine, an_image(decode, "seconds"), an_image(run, "seconds"))
-        processor = tuple(an_image(r, "cpu_seconds") for r in (loop, decode, run))
+        wall = (engine, *(an_image(r, "seconds") for r in (decode, loop, run)))
+        processor = tuple(an_image(r, "cpu_seconds") for r in (inferences, decode, loop, run))
         rounds.append((wall, processor, run))
-        print("  wall ms {:.3f} + {:.3f}, run {:.3f}".format(*wall), end="; ", file=sys.stderr)
-        print("processor ms {:.3f} + {:.3f}, run {:.3f}".format(*processor), file=sys.stderr)
+        print("  wall ms {:.3f} + {:.3f}, loop {:.3f}, run {:.3f}".format(*wall), end="; ", file=sys.stderr)
+        print("processor ms {:.3f} + {:.3f}, loop {:.3f}, run {:.3f}".format(*processor), file=sys.stderr)
     for name, k in (("wall", 0), ("processor", 1)):
-        engine, decode, run = (statistics.median(r[k][i] for r in rounds) for i in range(3))
-        low, ratio, high = statistics.quantiles((r[k][2] / (r[k][0] + r[k][1]) for r in rounds), method="inclusive")
+        engine, decode, _, run = (statistics.median(r[k][i] for r in rounds) for i in range(4))
+        low, ratio, high = statistics.quantiles((r[k][3] / (r[k][0] + r[k][1]) for r in rounds), method="inclusive")
+        of_loop = statistics.median(r[k][3] / r[k][2] for r in rounds)
         print(
             f"{model.stem}, {engine_name}, {name} time: engine {engine:.3f} + decode {decode:.3f} ms an image, run {run:.3f} ms",
             end=": ",
         )
-        print(f"run / bound {ratio:.3f} (quartiles {low:.3f} to {high:.3f})")
+        print(f"run / bound {ratio:.3f} (quartiles {low:.3f} to {high:.3f}), run / loop {of_loop:.3f}")
     run = rounds[-1][2]
     stages = ", ".join(f"{k} {an_image(run, k):.2f}" for k in ("decode", "preprocess", "output", "sink"))
     idle = 100 * run["idle_seconds"] / run["seconds"]
