@@ -24,6 +24,11 @@ constexpr std::size_t kTextsPerInference = 16;
 constexpr int kTokensOfClip = 77;
 constexpr int kTokensOfSiglip = 64;
 
+/// [texts, tokens]
+bool is_of_texts(const TensorInfo& input) {
+  return input.shape.size() == 2 && takes_i64(input.type);
+}
+
 void normalise(std::span<float> row, const std::string& text) {
   double square = 0;
   for (const float value : row) {
@@ -55,17 +60,13 @@ struct Running {
 class Encoder {
  public:
   Encoder(const ModelSource& source, const TextTower& tower, std::size_t texts, std::size_t longest)
-      : tower_(tower), ids_(input_named("input_ids")) {
+      : tower_(tower),
+        ids_(input_named("input_ids")),
+        batch_(text_batch_of(tower, std::min(texts, kTextsPerInference), longest)) {
     for (std::size_t i = 0; i < tower.info.inputs.size(); ++i) {
       if (tower.info.inputs[i].name == "attention_mask") {
         mask_ = i;
       }
-    }
-    const std::vector<std::int64_t>& declared = tower.info.inputs[ids_].shape;
-    batch_ = declared[0] > 0 ? static_cast<std::size_t>(declared[0]) : std::min(texts, kTextsPerInference);
-    length_ = tower.pads_to_max ? static_cast<std::size_t>(tower.max_tokens) : longest;
-    if (declared[1] > 0) {
-      length_ = static_cast<std::size_t>(declared[1]);
     }
     CompileOptions options;
     options.device = source.options.device;
@@ -83,7 +84,7 @@ class Encoder {
   TextFeatures encode(const std::vector<std::vector<std::int64_t>>& tokens) {
     TextFeatures features;
     std::size_t turn = 0;
-    for (std::size_t begin = 0; begin < tokens.size(); begin += batch_) {
+    for (std::size_t begin = 0; begin < tokens.size(); begin += batch_.texts) {
       Running& running = running_[turn++ % running_.size()];
       collect(running, tokens.size(), features);
       write(running, tokens, begin);
@@ -117,7 +118,7 @@ class Encoder {
 
   std::vector<std::int64_t> shape_of(const TensorInfo& input) const {
     if (input.shape.size() == 2) {
-      return {static_cast<std::int64_t>(batch_), static_cast<std::int64_t>(length_)};
+      return {static_cast<std::int64_t>(batch_.texts), static_cast<std::int64_t>(batch_.tokens)};
     }
     // An image that a graph of both towers takes too, and that the texts do not depend on.
     std::vector<std::int64_t> shape = input.shape;
@@ -133,13 +134,13 @@ class Encoder {
   void write(Running& running, const std::vector<std::vector<std::int64_t>>& tokens, std::size_t begin) {
     const std::span<std::int64_t> ids = running.request->input_i64(ids_);
     const std::span<std::int64_t> mask = mask_ ? running.request->input_i64(*mask_) : std::span<std::int64_t>();
-    for (std::size_t i = 0; i < batch_; ++i) {
+    for (std::size_t i = 0; i < batch_.texts; ++i) {
       const std::size_t text = std::min(begin + i, tokens.size() - 1);  // the last one again where there are no more
       if (begin + i < tokens.size()) {
         running.texts.push_back(text);
       }
-      write_tokens(tower_, tokens[text], ids.subspan(i * length_, length_),
-                   mask.empty() ? mask : mask.subspan(i * length_, length_));
+      const std::size_t at = i * batch_.tokens;
+      write_tokens(tower_, tokens[text], ids.subspan(at, batch_.tokens), mask.empty() ? mask : mask.subspan(at, batch_.tokens));
     }
   }
 
@@ -149,7 +150,7 @@ class Encoder {
     }
     running.done.get();
     const std::span<const float> output = running.request->output(0);
-    const std::size_t dimensions = output.size() / batch_;
+    const std::size_t dimensions = output.size() / batch_.texts;
     if (features.rows.empty()) {
       features.dimensions = dimensions;
       features.rows.resize(texts * dimensions);
@@ -164,8 +165,7 @@ class Encoder {
   const TextTower& tower_;
   std::size_t ids_;
   std::optional<std::size_t> mask_;
-  std::size_t batch_ = 1;
-  std::size_t length_ = 0;
+  TextBatch batch_;
   std::unique_ptr<CompiledModel> compiled_;
   std::vector<Running> running_;
 };
@@ -193,8 +193,7 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
       source.files.tokenizer_config.empty() ? TokenizerConfig() : TokenizerConfig::load(source.files.tokenizer_config);
   const bool is_siglip = config.model_type.starts_with("siglip");
   TextTower tower{.graph = graph, .info = info, .output = output, .tokenizer = load_tokenizer(source, graph, config)};
-  const auto ids =
-      std::ranges::find_if(info.inputs, [](const TensorInfo& input) { return input.shape.size() == 2 && takes_i64(input.type); });
+  const auto ids = std::ranges::find_if(info.inputs, is_of_texts);
   // A graph that takes so many takes no more, whatever a file says.
   tower.max_tokens = config.text_positions;
   if (tower.max_tokens == 0) {
@@ -250,6 +249,13 @@ std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& t
                                                   tokens.size(), tower.max_tokens));
   }
   return tokens;
+}
+
+TextBatch text_batch_of(const TextTower& tower, std::size_t texts, std::size_t longest) {
+  const auto ids = std::ranges::find_if(tower.info.inputs, is_of_texts);
+  const std::size_t usual = tower.pads_to_max ? static_cast<std::size_t>(tower.max_tokens) : longest;
+  return {ids->shape[0] > 0 ? static_cast<std::size_t>(ids->shape[0]) : texts,
+          ids->shape[1] > 0 ? static_cast<std::size_t>(ids->shape[1]) : usual};
 }
 
 void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, std::span<std::int64_t> ids,

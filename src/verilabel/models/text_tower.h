@@ -46,6 +46,14 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
 /// The tokens of a text. Throws `wrong_use` for one that is longer than the model reads.
 std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& text);
 
+/// What one inference takes.
+struct TextBatch {
+  std::size_t texts = 1;
+  std::size_t tokens = 0;  ///< of each, padding included
+};
+/// As many as the graph insists on, else `texts` texts, of which the longest has `longest` tokens.
+TextBatch text_batch_of(const TextTower& tower, std::size_t texts, std::size_t longest);
+
 /// Puts the tokens of one text before the model, padding around them. `mask` is empty where the model takes none.
 void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, std::span<std::int64_t> ids,
                   std::span<std::int64_t> mask);

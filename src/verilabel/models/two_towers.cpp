@@ -263,12 +263,7 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
     tokens.push_back(tokens_of(tower, text));
     longest = std::max(longest, tokens.back().size());
   }
-  // Graphs may take so many texts of so many tokens and no others.
-  const auto of_texts = std::ranges::find_if(graph.inputs, [](const TensorInfo& input) { return input.shape.size() == 2; });
-  const std::size_t count = of_texts->shape[0] > 0 ? static_cast<std::size_t>(of_texts->shape[0]) : texts.size();
-  const std::size_t length = of_texts->shape[1] > 0 ? static_cast<std::size_t>(of_texts->shape[1])
-                             : tower.pads_to_max    ? static_cast<std::size_t>(tower.max_tokens)
-                                                    : longest;
+  const auto [count, length] = text_batch_of(tower, texts.size(), longest);
   CompileOptions options;
   options.device = source.options.device;
   options.outputs = {*index_named(graph.outputs, {"logits_per_image"}), *index_named(graph.outputs, {"text_embeds"}),
@@ -282,21 +277,22 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
   const auto compiled = source.engine.compile(file, options);
   const auto request = compiled->create_request();
   const TensorInfo* mask = tensor_named(graph.inputs, "attention_mask");
+  for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+    if (graph.inputs[i].shape.size() != 2) {
+      // Any picture will do.
+      const std::span<float> pixels = request->input(i);
+      for (std::size_t at = 0; at < pixels.size(); ++at) {
+        pixels[at] = static_cast<float>(at % 97) / 48 - 1;
+      }
+    }
+  }
   std::vector<double> cosines;
   std::vector<double> logits;
   for (std::size_t begin = 0; begin < texts.size(); begin += count) {
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
       const TensorInfo& input = graph.inputs[i];
-      if (input.shape.size() != 2) {
-        // Any picture will do.
-        const std::span<float> pixels = request->input(i);
-        for (std::size_t at = 0; at < pixels.size(); ++at) {
-          pixels[at] = static_cast<float>(at % 97) / 48 - 1;
-        }
-        continue;
-      }
-      if (&input == mask) {
-        continue;  // filled with the texts
+      if (input.shape.size() != 2 || &input == mask) {
+        continue;  // the picture; the mask is filled with the texts
       }
       for (std::size_t at = 0; at < count; ++at) {
         const std::size_t text = std::min(begin + at, texts.size() - 1);  // the last one again where there are no more
