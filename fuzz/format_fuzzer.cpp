@@ -354,7 +354,7 @@ void write_and_read_back(const Format& row, MemorySource& project, const WriteOp
                                rejection.image));
   }
   require(counts->images == report->images, fmt::format("{} images were written and {} come back\n--- written:\n{}--- back:\n{}",
-                                                         report->images, counts->images, names_of(project), names_of(again)));
+                                                        report->images, counts->images, names_of(project), names_of(again)));
   require(counts->labels == report->labels, fmt::format("{} labels were written and {} come back", report->labels, counts->labels));
   // Names that are not UTF-8 come back as `\xNN`.
   const bool is_utf8_only = std::ranges::all_of(project.class_list, [](const ExportClass& item) { return is_utf8(item.name); });

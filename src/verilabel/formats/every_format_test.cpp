@@ -171,8 +171,8 @@ MemorySource random_source(Dice& dice, const TemporaryFolder& images) {
       source.class_list.push_back({name, ""});
     }
   }
-  constexpr const char* kNames[] = {"a/1.jpg", "b/1.jpg", "1.jpg", "b/c/1.jpg", "a/2.jpg",
-                                    "3.tif.jpg", ".4.jpg", "..5.jpg", ".b/6.jpg", "Annotations/7.jpg", "a/1.png"};
+  constexpr const char* kNames[] = {"a/1.jpg", "b/1.jpg", "1.jpg",    "b/c/1.jpg",         "a/2.jpg", "3.tif.jpg",
+                                    ".4.jpg",  "..5.jpg", ".b/6.jpg", "Annotations/7.jpg", "a/1.png"};
   const bool may_share_stem = dice.one_in(8);
   for (const char* const name : kNames) {
     if (dice.one_in(2) || (name == std::string_view("a/1.png") && !may_share_stem)) {

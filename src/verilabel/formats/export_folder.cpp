@@ -31,7 +31,8 @@ std::optional<std::string> would_be_passed_over(const ExportImage& image, ImageT
   if (transfer == ImageTransfer::reference || is_image_name(image.name)) {
     return std::nullopt;
   }
-  return "its name does not end like that of an image (.jpg, .png …), and readers of this format find images by that; rename it, or "
+  return "its name does not end like that of an image (.jpg, .png …), and readers of this format find images by that; rename it, "
+         "or "
          "export to another format";
 }
 

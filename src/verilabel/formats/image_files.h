@@ -23,8 +23,8 @@ bool is_hidden(const std::filesystem::path& path);
 bool is_in_hidden_folder(const std::filesystem::path& relative);
 
 /// The files under a folder and the folders in it, each folder's in the order of their names. Links are followed, but not back into
-/// a folder that leads to them; a link to nothing counts as a file. Hidden files are files, since images can have such names, except
-/// those that macOS keeps attributes in (`._NAME`). Throws `io`.
+/// a folder that leads to them; a link to nothing counts as a file. Hidden files are files, since images can have such names,
+/// except those that macOS keeps attributes in (`._NAME`). Throws `io`.
 std::vector<std::filesystem::path> files_under(const std::filesystem::path& folder);
 /// Those of them that are wanted.
 std::vector<std::filesystem::path> files_under(const std::filesystem::path& folder,

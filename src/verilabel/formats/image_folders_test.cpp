@@ -45,18 +45,16 @@ std::vector<std::string> told(const RecordingSink& sink) {
 
 TEST(ImageFoldersReader, TakesTheFirstFolderForTheClass) {
   const TemporaryFolder folder;
-  for (const char* const name :
-       {"cat/1.jpg", "cat/deep/er/2.PNG", "cat/.hidden.jpg", "traffic light/1.jpg", "loose.jpg", ".loose.jpg", "README.txt",
-        "cat/Thumbs.db", "cat/.DS_Store", ".thumbnails/1.jpg"}) {
+  for (const char* const name : {"cat/1.jpg", "cat/deep/er/2.PNG", "cat/.hidden.jpg", "traffic light/1.jpg", "loose.jpg",
+                                 ".loose.jpg", "README.txt", "cat/Thumbs.db", "cat/.DS_Store", ".thumbnails/1.jpg"}) {
     folder.write(name, "");
   }
   folder.write("cat/._1.jpg", std::string_view("\0\5\x16\7\0\2", 6));  // what macOS keeps attributes in
   fs::create_directory(folder.path() / "empty");
   ReadCounts counts;
   const RecordingSink sink = read(folder.path(), &counts);
-  EXPECT_THAT(told(sink), ElementsAre(".loose.jpg [] (not labelled)", "loose.jpg [] (not labelled)",
-                                      "cat/.hidden.jpg [] cat", "cat/1.jpg [] cat", "cat/deep/er/2.PNG [] cat",
-                                      "traffic light/1.jpg [] traffic light"));
+  EXPECT_THAT(told(sink), ElementsAre(".loose.jpg [] (not labelled)", "loose.jpg [] (not labelled)", "cat/.hidden.jpg [] cat",
+                                      "cat/1.jpg [] cat", "cat/deep/er/2.PNG [] cat", "traffic light/1.jpg [] traffic light"));
   EXPECT_EQ(sink.images[3].path, (folder.path() / "cat/1.jpg").native());
   EXPECT_EQ(sink.labels[0].label.kind, LabelKind::classification);
   EXPECT_EQ(sink.labels[0].label.confidence, std::nullopt);

@@ -60,9 +60,7 @@ struct Running {
 class Encoder {
  public:
   Encoder(const ModelSource& source, const TextTower& tower, std::size_t texts, std::size_t longest)
-      : tower_(tower),
-        ids_(input_named("input_ids")),
-        batch_(text_batch_of(tower, std::min(texts, kTextsPerInference), longest)) {
+      : tower_(tower), ids_(input_named("input_ids")), batch_(text_batch_of(tower, std::min(texts, kTextsPerInference), longest)) {
     for (std::size_t i = 0; i < tower.info.inputs.size(); ++i) {
       if (tower.info.inputs[i].name == "attention_mask") {
         mask_ = i;
