@@ -1,10 +1,11 @@
 """Several models, one answer: what `fuse` makes of label sets, and what it keeps of their disagreement."""
 
+import collections
 import signal
 import sqlite3
 import time
 
-from harness import ProgramCase, write_bitmap, write_json
+from harness import FIXTURES, ProgramCase, write_bitmap, write_json
 
 
 class Fusing(ProgramCase):
@@ -130,6 +131,40 @@ class Fusing(ProgramCase):
         (label,) = self.labels("set:fused path:*2.bmp")
         self.assertAlmostEqual(label["confidence"], 0.6 * 2 / (2 + 5), msg="b looked, and has nothing")
 
+    def test_a_set_misses_only_what_it_was_asked_for(self):
+        # Two runs of one model, one of them asked for one class alone.
+        words = ("label", "--model", FIXTURES / "rt-detr", "--floor", "0.05", "--set")
+        images = self.run_program("import", "--images", FIXTURES / "images").json["added"]
+        self.assertGreater(images, 10)
+        where = ("--where", "path:*fixtures*")
+        self.run_program(*words, "all", *where)
+        everything = self.labels("set:all")
+        classes = collections.Counter(label["class"] for label in everything)
+        wanted = classes.most_common()[0][0]
+        self.assertGreater(len(classes), 1)
+        self.run_program(*words, "one", "--classes", wanted, *where)
+        self.run_program("fuse", "all", "one", "--into", "fused", "--iou", "1")
+        fused = self.labels("set:fused")
+        self.assertTrue(all("missed_by" not in label["attributes"] for label in fused if label["class"] != wanted))
+        others = lambda labels: sorted(round(one["confidence"], 6) for one in labels if one["class"] != wanted)  # noqa: E731
+        self.assertEqual(others(fused), others(everything), "nothing is halved by a set that was not asked")
+
+    def test_labels_of_whole_images_miss_no_objects(self):
+        self.give_classes("c", {"1.bmp": "car", "2.bmp": "car", "3.bmp": "bus"})
+        answer = self.run_program("fuse", "a", "c", "--into", "fused").json
+        self.assertEqual(self.counts(answer, "samples", "labels", "missed"), (4, 4, 0))
+        self.assertEqual({label["attributes"]["found_by"] for label in self.labels("set:fused")}, {"a"})
+        self.assertEqual(sorted(label["confidence"] for label in self.labels("set:fused")), [0.5, 0.6, 0.8, 0.9])
+        self.give_classes("d", {"1.bmp": "car"})
+        answer = self.run_program("fuse", "c", "d", "--into", "none").json
+        self.assertEqual(self.counts(answer, "samples", "labels"), (0, 0))
+        self.assertEqual(self.run_program("samples", "--where", "labelled:none").json["samples"], [])
+
+    def give_classes(self, name, classes):
+        file = self.scratch / f"{name}.csv"
+        file.write_text("image,class\n" + "".join(f"{image},{label}\n" for image, label in classes.items()))
+        self.run_program("import", "--labels", file, "--format", "csv", "--set", name)
+
     def test_a_weighted_mean_above_1_is_told(self):
         self.add("c", {1: [("car", 0.9, [10, 10, 40, 40]), ("car", 0.8, [11, 10, 40, 40])], 2: [("car", 1, [0, 0, 20, 20])]})
         self.add("d", {1: [], 2: [("car", 1, [0, 0, 20, 20])]})
@@ -208,7 +243,8 @@ class Fusing(ProgramCase):
             (["a", "b", "--into", "c", "--iou", "2"], "IoU from 0 to 1"),
             (["a", "b", "--into", "c", "--weights", "1"], "1 weights for 2 sets"),
             (["a", "b", "--into", "c", "--floor", "0.1"], "--floor is for --method soft_nms"),
-            (["a", "b", "--into", "c", "--weights", "1,-1"], "above 0"),
+            (["a", "b", "--into", "c", "--weights", "1,-1"], "from 0.000001 to 1000000"),
+            (["a", "b", "--into", "c", "--weights", "1,1e308"], "from 0.000001 to 1000000"),
         ]:
             self.assertIn(reason, self.error("fuse", *words, status=2)["message"])
         self.error("fuse", "a", "--into", "c", status=2)

@@ -132,6 +132,61 @@ class Segmenting(FixtureCase):
         self.label(*words, "--where", "width>=1")
         self.assertEqual(len(self.labels("set:masks")), len(self.labels("set:auto")))
 
+    def give(self, name, labels, **beside):
+        """A set with these labels by image; of an image without any it says that it shows nothing."""
+        document = {
+            "images": [{"id": number, "file_name": image} for number, image in enumerate(labels)],
+            "categories": [{"id": 1, "name": "cat"}],
+            "annotations": [
+                {"id": 100 * number + at, "image_id": number, "category_id": 1, **label}
+                for number, of_image in enumerate(labels.values())
+                for at, label in enumerate(of_image)
+            ],
+            **beside,
+        }
+        self.run_program(
+            "import", "--labels", write_json(self.scratch / f"{name}.json", document), "--format", "coco", "--set", name
+        )
+
+    def test_images_whose_objects_a_set_does_not_tell_are_left_out(self):
+        names = [sample["name"] for sample in self.run_program("samples").json["samples"]]
+        box = {"bbox": [1, 1, 5, 5]}
+        self.give("human", {names[0]: [box], names[1]: [], names[2]: [{**box, "iscrowd": 1}],
+                            names[3]: [box, {**box, "iscrowd": 1}]})  # fmt: skip
+        words = ("--boxes", "human", "--segment-with", SEGMENTERS / "sam-boxes", "--set", "masks")
+        run = self.label(*words)
+        self.assertEqual((run["samples"], run["done"], run["labels"]), (3, 3, 2))
+        self.assertTrue(any(note.startswith(f"{self.count - 3} images are left out") for note in run["notes"]), run["notes"])
+        self.assertTrue(any(note.startswith("2 crowds are passed over") for note in run["notes"]), run["notes"])
+        labelled = {sample["name"] for sample in self.run_program("samples", "--where", "labelled:masks").json["samples"]}
+        self.assertEqual(labelled, {names[0], names[1], names[3]})
+        # A view about other labels selects none of the boxes.
+        run = self.label(*words[:-1], "more", "--where", "set:masks")
+        self.assertEqual((run["samples"], run["labels"]), (0, 0))
+
+    def test_a_run_goes_on_only_with_the_boxes_that_it_began_with(self):
+        samples = self.run_program("samples").json["samples"]
+        broken = next(sample for sample in samples if sample["name"].endswith(".jpg"))
+        image = self.scratch / "photo.jpg"
+        shutil.copyfile(FIXTURES / "images" / broken["name"], image)
+        self.run_program("import", "--images", image.parent)
+        self.give("human", {"photo.jpg": [{"bbox": [1, 1, 5, 5]}], samples[0]["name"]: [{"bbox": [2, 2, 5, 5]}]})
+        content = image.read_bytes()
+        image.write_bytes(b"")
+        run = self.label("--boxes", "human", "--segment-with", SEGMENTERS / "sam-boxes", "--set", "masks", status=None)
+        self.assertEqual((run["done"], run["failed"]), (1, 1))
+        image.write_bytes(content)
+        shown = self.run_program("runs", "show", run["run"]).json["options"]["boxes_from"]
+        self.assertEqual((shown["runs"], [one["import"] for one in shown["imports"]]), ([], [1]))
+        # What a person has decided is taken as it is now; labels that came since are not those of the run.
+        self.give("human", {"photo.jpg": [{"bbox": [3, 3, 5, 5]}]})
+        refused = self.error("runs", "retry", run["run"], status=None)
+        self.assertEqual(refused["code"], "conflict")
+        self.assertIn("import 2 has put others there", refused["message"])
+        self.run_program("imports", "undo", 2)
+        self.run_program("imports", "undo", 1)
+        self.assertIn("import 1 was undone", self.error("runs", "retry", run["run"], status=None)["message"])
+
     def test_outlines_that_are_there_are_named_one_by_one(self):
         words = ("--model", DETECTOR, "--floor", "0.01", "--segment-with", SEGMENTERS / "sam-boxes", "--set", "masks")
         self.label(*words)
@@ -255,6 +310,7 @@ class Segmenting(FixtureCase):
             (["--everything", "--segment-with", SEGMENTERS / "sam", "--classes", "cat"], "--classify-with"),
             (["--everything", "--segment-with", SEGMENTERS / "sam", "--model", DETECTOR], "one of a model"),
             (["--everything", "--segment-with", SEGMENTERS / "sam", "--points-per-side", "0"], "0 points a side"),
+            (["--boxes", "a", "--classify-with", CLIP, "--classes", "cat,dog", "--propose", "cat"], "leave --propose out"),
             (["--model", DETECTOR, "--segment-with", DETECTOR], "two graphs"),
             (["--model", CLIP, "--classes", "cat,dog", "--segment-with", SEGMENTERS / "sam-boxes"], "leave --segment-with out"),
             (

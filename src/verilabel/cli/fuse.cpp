@@ -88,10 +88,11 @@ const Command kFuseCommand{
     "Make one answer of several models' labels, and keep where they disagree",
     "Each label says in its attributes which sets have it (found_by), which looked and have not (missed_by), and which call it "
     "otherwise\n"
-    "(other_class); the label tags `missed` and `other_class` find them. With wbf an object that only one of three sets has counts "
-    "a\n"
-    "third; a set that has not labelled the image is not asked. A fusion into the same set gives way on the images that are fused\n"
-    "again; what was decided stays. `imports undo` brings the earlier one back.",
+    "(other_class); the label tags `missed` and `other_class` find them. With wbf an object that only one of three sets has "
+    "counts\n"
+    "a third, unless that set has it twice; sets that have not labelled the image, or were not asked for the class, do not count.\n"
+    "A fusion into the same set gives way on the images that are fused again; what was decided stays. `imports undo` brings the "
+    "earlier one back.",
     kExamples,
     &configure,
     true,

@@ -409,15 +409,16 @@ std::vector<std::uint32_t> select_samples(const View& view, const Columns& colum
 
 SelectedRows select_rows(const View& view, const Columns& columns) {
   SelectedRows rows{select_samples(view, columns), {}};
-  if (view.has_label_terms()) {
-    rows.labels = select_labels(view, columns);
-    return rows;
-  }
   Flags is_selected(columns.samples.size(), 0);
   for (const std::uint32_t row : rows.samples) {
     is_selected[row] = 1;
   }
   const auto samples = columns.labels.sample.rows();
+  if (view.has_label_terms()) {
+    rows.labels = select_labels(view, columns);
+    std::erase_if(rows.labels, [&](std::uint32_t row) { return is_selected[static_cast<std::size_t>(samples[row])] == 0; });
+    return rows;
+  }
   const auto status = columns.labels.status.rows();
   for (std::uint32_t row = 0; row < samples.size(); ++row) {
     if (status[row] == LabelStatus::active && is_selected[static_cast<std::size_t>(samples[row])] != 0) {

@@ -93,8 +93,8 @@ struct SelectedRows {
   std::vector<std::uint32_t> labels;
 };
 
-/// Samples as `select_samples` gives them; labels as `select_labels` does, except that a view which says nothing about labels has
-/// all active labels of its samples, whatever its limit.
+/// Samples as `select_samples` gives them; labels as `select_labels` does, of those samples alone, except that a view which says
+/// nothing about labels has all active labels of its samples, whatever its limit.
 SelectedRows select_rows(const View& view, const Columns& columns);
 
 }  // namespace verilabel

@@ -460,7 +460,9 @@ TEST(View, GivesSamplesAllTheirLabelsWhereItSaysNothingAboutLabels) {
   };
   for (const Wanted& wanted : {Wanted{"limit:2", {0, 1}, {0, 1, 2, 3, 4, 5}},  // row 6 was replaced
                                Wanted{"-sort:width limit:1", {1}, {4, 5}}, Wanted{"set:auto limit:4", {0, 1}, {1, 2, 3, 4}},
-                               Wanted{"count(auto)>0 status:replaced", {1}, {6}}, Wanted{"limit:0", {}, {}}}) {
+                               Wanted{"count(auto)>0 status:replaced", {1}, {6}}, Wanted{"limit:0", {}, {}},
+                               // The light of sample 1 is no car, but sample 1 has one.
+                               Wanted{"-(class:car width>=1000)", {0, 2, 3, 4}, {0, 1, 2, 3, 7, 8, 10}}}) {
     const SelectedRows rows = select_rows(View::parse(wanted.text), columns);
     EXPECT_EQ(rows.samples, wanted.samples) << wanted.text;
     EXPECT_EQ(rows.labels, wanted.labels) << wanted.text;

@@ -12,6 +12,10 @@
 namespace verilabel {
 namespace {
 
+/// Beyond these the sums of weighted scores and edges are no numbers any more.
+constexpr double kLeastWeight = 1e-6;
+constexpr double kMostWeight = 1e6;
+
 void require(bool holds, const std::string& message) {
   if (!holds) {
     throw Error(ErrorCode::wrong_use, message);
@@ -136,7 +140,8 @@ void FusionOptions::validate(std::size_t models) const {
   require(weights_of_model.empty() || weights_of_model.size() == models,
           fmt::format("there are {} weights for {} sets; give each its weight", weights_of_model.size(), models));
   for (const double weight : weights_of_model) {
-    require(weight > 0 && std::isfinite(weight), fmt::format("a weight is {}; it must be above 0", weight));
+    require(weight >= kLeastWeight && weight <= kMostWeight,
+            fmt::format("a weight is {:g}; one from 0.000001 to 1000000 is needed", weight));
   }
 }
 

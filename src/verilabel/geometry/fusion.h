@@ -31,8 +31,8 @@ struct FusionOptions {
   double floor = 0;                      ///< of soft-NMS: what falls below it is dropped
   std::vector<double> weights_of_model;  ///< that scores are multiplied by; empty for 1 each
 
-  /// Throws `wrong_use` for an IoU outside of 0 to 1, a sigma or weight that is not positive, a number of weights other than that
-  /// of the models.
+  /// Throws `wrong_use` for an IoU outside of 0 to 1, a sigma that is not positive, a weight outside of 1e-6 to 1e6, a number of
+  /// weights other than that of the models.
   void validate(std::size_t models) const;
 };
 

@@ -74,6 +74,41 @@ FileLock lock_of(const Project& project, RunId run) {
 
 }  // namespace
 
+std::vector<Look> looks_into(const Project& project, SetId set) {
+  const Database& database = project.database();
+  Transaction reading(project.database(), Transaction::Kind::read);
+  std::vector<Look> looks;
+  Statement classes = database.prepare("SELECT class_id FROM run_classes WHERE run_id = ? ORDER BY class_id");
+  Statement done = database.prepare("SELECT sample_id FROM run_samples WHERE run_id = ? AND outcome = 1");
+  Statement runs =
+      database.prepare("SELECT id FROM runs WHERE set_id = ? AND id NOT IN (SELECT run_id FROM run_undos) ORDER BY id");
+  runs.bind(set.value);
+  while (runs.step()) {
+    Look& look = looks.emplace_back();
+    look.asked_classes.emplace();
+    classes.bind(runs.integer(0));
+    while (classes.step()) {
+      look.asked_classes->push_back({classes.integer(0)});
+    }
+    classes.reset();
+    done.bind(runs.integer(0));
+    while (done.step()) {
+      look.samples.push_back({done.integer(0)});
+    }
+    done.reset();
+  }
+  Statement imported = database.prepare(
+      "SELECT s.sample_id FROM import_samples s JOIN imports i ON i.id = s.import_id WHERE i.set_id = ? AND i.finished_at IS NOT "
+      "NULL AND i.id NOT IN (SELECT import_id FROM import_undos)");
+  imported.bind(set.value);
+  Look of_imports;
+  while (imported.step()) {
+    of_imports.samples.push_back({imported.integer(0)});
+  }
+  looks.push_back(std::move(of_imports));
+  return looks;
+}
+
 std::vector<RunRow> runs(const Project& project) {
   Transaction reading(project.database(), Transaction::Kind::read);
   std::vector<RunRow> found;

@@ -61,6 +61,15 @@ std::vector<RunRow> runs(const Project& project);
 /// Throws `not_found`.
 RunRow run_row(const Project& project, RunId run);
 std::vector<RunFailure> run_failures(const Project& project, RunId run);
+/// What was looked for on some samples.
+struct Look {
+  std::optional<std::vector<ClassId>> asked_classes;  ///< in increasing order; absent for imports, which may hold any
+  std::vector<SampleId> samples;
+};
+/// By whom samples are labelled in the set: its runs that were not undone, each with the samples it has done, and its imports that
+/// were finished and not undone, together.
+std::vector<Look> looks_into(const Project& project, SetId set);
+
 /// Whether a process works on the run now.
 bool is_live(const Project& project, RunId run);
 /// Makes the run's undecided labels inactive, and those that it replaced active again. Throws `not_found`; `conflict` for a run

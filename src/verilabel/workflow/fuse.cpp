@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "verilabel/dataset/lifecycle.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/store/import_writer.h"
+#include "verilabel/store/run_ledger.h"
 #include "verilabel/workflow/set_name.h"
 
 namespace verilabel {
@@ -21,6 +23,8 @@ namespace {
 
 /// A mean of confidences may be above 1 by this much without any of them being.
 constexpr double kRounding = 1e-9;
+/// Confidences above 1 exist (estimates of an IoU); what is far above is none.
+constexpr double kMostConfidence = 1000;
 
 using nlohmann::json;
 
@@ -40,14 +44,41 @@ std::string_view name_of(FusionMethod method) {
 struct Objects {
   std::vector<std::uint32_t> rows;
   std::vector<FusionBox> boxes;          ///< one a row
-  std::vector<std::uint8_t> has_looked;  ///< one a set: the sample is labelled in it, or labelled empty
+  std::vector<std::uint8_t> has_looked;  ///< one a set: it says which objects the sample has, be it none
+};
+
+/// For which classes a set was looked at.
+class LookedFor {
+ public:
+  LookedFor(const Project& project, SetId set) : looks_(looks_into(project, set)) {
+    for (std::uint32_t look = 0; look < looks_.size(); ++look) {
+      for (const SampleId sample : looks_[look].samples) {
+        of_sample_[sample.value].push_back(look);
+      }
+    }
+  }
+
+  /// Of a sample that is labelled in the set.
+  bool operator()(SampleId sample, ClassId class_id) const {
+    const auto found = of_sample_.find(sample.value);
+    // Labels that a person has decided on stay when their run is undone: who looked is not known any more.
+    return found == of_sample_.end() || std::ranges::any_of(found->second, [&](std::uint32_t look) {
+             const auto& asked = looks_[look].asked_classes;
+             return !asked || std::ranges::binary_search(*asked, class_id);
+           });
+  }
+
+ private:
+  std::vector<Look> looks_;
+  std::unordered_map<std::int64_t, std::vector<std::uint32_t>> of_sample_;
 };
 
 /// What the sets say of each sample of `wanted` that one of them has looked at, in the order of the samples. Throws `bad_data` for
-/// a confidence below 0.
+/// a confidence that is none.
 class Sources {
  public:
-  Sources(const Columns& columns, const std::vector<std::string>& sets, const std::set<std::uint32_t>& wanted)
+  Sources(const Project& project, const Columns& columns, const std::vector<std::string>& sets,
+          const std::set<std::uint32_t>& wanted)
       : columns_(columns), sets_(sets), is_wanted_(columns.samples.size(), 0) {
     for (const std::uint32_t row : wanted) {
       is_wanted_[row] = 1;
@@ -59,6 +90,7 @@ class Sources {
         throw Error(ErrorCode::not_found, fmt::format("there is no label set '{}'", sets[i]));
       }
       place_of_set.emplace(static_cast<std::int32_t>(found - columns.sets.begin()), i);
+      looked_for_.emplace_back(project, SetId{found->id});
     }
     for (std::size_t i = 0; i < columns.labelled_sample.size(); ++i) {
       const std::int32_t sample = columns.labelled_sample[i];
@@ -67,8 +99,13 @@ class Sources {
       }
     }
     const LabelColumns& labels = columns.labels;
+    std::vector<std::uint8_t> has_objects(sets.size(), 0);
+    std::set<std::pair<std::int32_t, std::size_t>> of_whole_images;  // samples and sets that say what is in no place
     for (std::uint32_t row = 0; row < labels.size(); ++row) {
       const auto place = place_of_set.find(labels.set[row]);
+      if (place != place_of_set.end() && has_box(labels.kind[row])) {
+        has_objects[place->second] = 1;
+      }
       if (place == place_of_set.end() || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected ||
           !is_wanted(labels.sample[row])) {
         continue;
@@ -76,26 +113,65 @@ class Sources {
       Objects& objects = objects_of(labels.sample[row]);
       if (labels.kind[row] == LabelKind::classification || labels.is_crowd[row] != 0) {
         ++left_out_;
+        if (labels.kind[row] == LabelKind::classification) {
+          of_whole_images.emplace(labels.sample[row], place->second);
+        }
         continue;
       }
       const double confidence = std::isnan(labels.confidence[row]) ? kScoreWithoutConfidence : labels.confidence[row];
-      if (confidence < 0) {
+      if (confidence < 0 || confidence > kMostConfidence) {
         throw Error(
             ErrorCode::bad_data,
-            fmt::format("a label of '{}' in the set '{}' has the confidence {}, by which nothing can be weighted; 0 or more "
-                        "is needed",
-                        columns.samples.name[static_cast<std::size_t>(labels.sample[row])], sets[place->second], confidence),
+            fmt::format("a label of '{}' in the set '{}' has the confidence {:g}, by which nothing can be weighted; from 0 to 1 is "
+                        "usual, and up to {:g} is taken",
+                        columns.samples.name[static_cast<std::size_t>(labels.sample[row])], sets[place->second], confidence,
+                        kMostConfidence),
             {{"label", std::to_string(labels.id[row])}});
       }
       objects.rows.push_back(row);
       objects.boxes.push_back({labels.box_xywh_px(row), confidence, labels.class_index[row], place->second});
     }
+    drop_those_of_whole_images(of_whole_images, has_objects);
   }
 
   const std::map<std::int32_t, Objects>& of_samples() const { return objects_; }
+  /// One a set: whether it would have an object of the class if it had found one.
+  std::vector<std::uint8_t> looked_for(std::int32_t sample, std::int32_t class_index) const {
+    std::vector<std::uint8_t> looked = objects_.at(sample).has_looked;
+    for (std::size_t set = 0; set < looked.size(); ++set) {
+      if (looked[set] != 0 && !looked_for_[set]({columns_.samples.id[static_cast<std::size_t>(sample)]},
+                                                {columns_.classes[static_cast<std::size_t>(class_index)].id})) {
+        looked[set] = 0;
+      }
+    }
+    for (const FusionBox& box : objects_.at(sample).boxes) {
+      looked[box.model] |= static_cast<std::uint8_t>(box.class_id == class_index);
+    }
+    return looked;
+  }
   std::int64_t left_out() const { return left_out_; }
 
  private:
+  /// Who says what an image shows has not looked for objects in it.
+  void drop_those_of_whole_images(const std::set<std::pair<std::int32_t, std::size_t>>& of_whole_images,
+                                  const std::vector<std::uint8_t>& has_objects) {
+    std::vector<std::uint8_t> is_of_whole_images(sets_.size(), 0);
+    for (const auto& [sample, set] : of_whole_images) {
+      is_of_whole_images[set] = has_objects[set] == 0 ? 1 : 0;
+    }
+    for (auto& [sample, objects] : objects_) {
+      for (std::size_t set = 0; set < sets_.size(); ++set) {
+        const bool has_box_here = std::ranges::any_of(objects.boxes, [&](const FusionBox& box) { return box.model == set; });
+        if (is_of_whole_images[set] != 0 || (!has_box_here && of_whole_images.contains({sample, set}))) {
+          objects.has_looked[set] = 0;
+        }
+      }
+    }
+    std::erase_if(objects_, [](const auto& entry) {
+      return std::ranges::none_of(entry.second.has_looked, [](std::uint8_t looked) { return looked != 0; });
+    });
+  }
+
   bool is_wanted(std::int32_t sample) const { return is_wanted_[static_cast<std::size_t>(sample)] != 0; }
   Objects& objects_of(std::int32_t sample) {
     Objects& objects = objects_[sample];
@@ -106,6 +182,7 @@ class Sources {
   const Columns& columns_;
   const std::vector<std::string>& sets_;
   std::vector<std::uint8_t> is_wanted_;  ///< one a sample
+  std::vector<LookedFor> looked_for_;    ///< one a set
   std::map<std::int32_t, Objects> objects_;
   std::int64_t left_out_ = 0;
 };
@@ -117,7 +194,34 @@ struct Disagreement {
   std::vector<std::string> other_classes;  ///< "set: class"
 };
 
-Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, const Columns& columns, const FuseOptions& options) {
+/// The answer of one image by descending score. A set has no part in the share of a class that it was not asked for.
+std::vector<FusedBox> fused_by_class(std::int32_t sample, const Objects& objects, const Sources& sources,
+                                     const FusionOptions& options) {
+  std::map<std::int32_t, std::vector<std::size_t>> places;
+  for (std::size_t i = 0; i < objects.boxes.size(); ++i) {
+    places[objects.boxes[i].class_id].push_back(i);
+  }
+  std::vector<FusedBox> all;
+  for (const auto& [class_index, of_class] : places) {
+    std::vector<FusionBox> boxes;
+    for (const std::size_t place : of_class) {
+      boxes.push_back(objects.boxes[place]);
+    }
+    for (FusedBox& fused : fuse(boxes, sources.looked_for(sample, class_index), options)) {
+      for (std::size_t& member : fused.members) {
+        member = of_class[member];
+      }
+      all.push_back(std::move(fused));
+    }
+  }
+  std::ranges::sort(all, [](const FusedBox& a, const FusedBox& b) {
+    return a.score != b.score ? a.score > b.score : a.members.front() < b.members.front();
+  });
+  return all;
+}
+
+Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, const std::vector<std::uint8_t>& looked_for,
+                             const Columns& columns, const FuseOptions& options) {
   // Soft-NMS leaves several answers where sets agree: not only members count, but whatever is the same object.
   const auto is_there = [&](const FusionBox& box) { return iou(fused.box_xywh_px, box.box_xywh_px) > options.fusion.iou; };
   std::vector<std::uint8_t> has_it(options.sets.size(), 0);
@@ -136,9 +240,6 @@ Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, cons
       found.found_by.push_back(options.sets[model]);
       continue;
     }
-    if (objects.has_looked[model] == 0) {
-      continue;  // it never looked
-    }
     bool is_called_otherwise = false;
     for (const FusionBox& box : objects.boxes) {
       if (box.model == model && box.class_id != fused.class_id && is_there(box)) {
@@ -146,7 +247,7 @@ Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, cons
         is_called_otherwise = true;
       }
     }
-    if (!is_called_otherwise) {
+    if (!is_called_otherwise && looked_for[model] != 0) {
       found.missed_by.push_back(options.sets[model]);
     }
   }
@@ -222,7 +323,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
   const Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> selected = select_samples(view, columns);
   const std::set<std::uint32_t> wanted(selected.begin(), selected.end());
-  const Sources sources(columns, options.sets, wanted);
+  const Sources sources(project, columns, options.sets, wanted);
   if (sources.left_out() > 0) {
     report.notes.push_back(
         fmt::format("{} classifications and crowds of the sets are left out: they have no object to be fused", sources.left_out()));
@@ -254,7 +355,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
         label_of_id.emplace(stored.id.value, std::move(stored.label));
       }
     }
-    for (const FusedBox& fused : fuse(objects.boxes, objects.has_looked, options.fusion)) {
+    for (const FusedBox& fused : fused_by_class(sample_row, objects, sources, options.fusion)) {
       const Label& best = label_of_id.at(columns.labels.id[objects.rows[fused.members.front()]]);
       Label label;
       label.class_id = best.class_id;
@@ -264,7 +365,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
       label.mask = best.mask;
       label.area_px = best.kind == LabelKind::mask ? best.area_px : std::nullopt;
       label.box_xywh_px = best.kind == LabelKind::mask ? best.box_xywh_px : fused.box_xywh_px;
-      const Disagreement found = disagreement_of(fused, objects, columns, options);
+      const Disagreement found = disagreement_of(fused, objects, sources.looked_for(sample_row, fused.class_id), columns, options);
       label.attributes_json = attributes_of(found);
       std::vector<std::string> tags;
       if (!found.missed_by.empty()) {
@@ -293,9 +394,11 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
   writer.finish();
   report.superseded = writer.superseded();
   if (cut_at_one > 0) {
-    report.notes.push_back(
-        fmt::format("{} labels got the confidence 1, where the weighted mean is above: a set of large weight has found them twice",
-                    cut_at_one));
+    report.notes.push_back(fmt::format("{} labels got the confidence 1, where {}", cut_at_one,
+                                       options.fusion.method == FusionMethod::wbf
+                                           ? "the weighted mean is above: a set of large weight has found them twice, or what was "
+                                             "fused is above itself"
+                                           : "that of what was fused is above"));
   }
   return report;
 }

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -16,7 +16,6 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
-#include "verilabel/dataset/row_flags.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/hub/locate.h"
@@ -25,6 +24,7 @@
 #include "verilabel/models/segmenter.h"
 #include "verilabel/pipeline/label_run.h"
 #include "verilabel/store/run_ledger.h"
+#include "verilabel/workflow/given_boxes.h"
 #include "verilabel/workflow/image_size.h"
 #include "verilabel/workflow/ready_graph.h"
 #include "verilabel/workflow/set_name.h"
@@ -49,13 +49,14 @@ std::string model_from(const json& document, const char* key) {
   return model.is_null() ? std::string() : model.at("model").get<std::string>();
 }
 
-std::string json_from(const LabelOptions& options, const LabelStages& stages) {
+std::string json_from(const LabelOptions& options, const LabelStages& stages, const std::string& boxes_from) {
   json document;
   document["prompts"] = json::parse(json_from(options.prompts));
   if (!options.propose.empty()) {
     document["propose"] = json::parse(json_from(options.propose));
   }
   document["boxes"] = options.boxes.empty() ? json() : json(options.boxes);
+  document["boxes_from"] = json::parse(boxes_from);
   document["segment_with"] = json_of_model(options.segment_with, stages.segmenter);
   if (options.everything) {
     document["everything"] = {{"points_per_side", options.everything->points_per_side},
@@ -203,101 +204,6 @@ CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions&
   return candidates;
 }
 
-/// Labels of a set as candidates, sample by sample.
-class GivenBoxes {
- public:
-  struct Options {
-    double lowest = 0;        ///< confidence of those that are taken
-    bool with_masks = false;  ///< else masks are taken as their boxes
-  };
-
-  /// The labels of the set that stand: effective, active and not rejected, with a box. Of a view with label terms, those alone that
-  /// it selects. Throws `not_found` for a set that is not there.
-  GivenBoxes(const Project& project, const std::string& set, const View& view, const Options& options)
-      : project_(project), with_masks_(options.with_masks) {
-    const Columns columns = project.columns_for(view);
-    const auto found = std::ranges::find(columns.sets, set, &NamedId::name);
-    if (found == columns.sets.end()) {
-      throw Error(ErrorCode::not_found, fmt::format("there is no label set '{}' to take boxes from", set));
-    }
-    set_ = {found->id};
-    const auto index = static_cast<std::int32_t>(found - columns.sets.begin());
-    for (const NamedId& one : columns.classes) {
-      class_names_.push_back(one.name);
-    }
-    const LabelColumns& labels = columns.labels;
-    const std::vector<std::uint8_t> is_selected = flags_of(select_samples(view, columns), columns.samples.size());
-    const auto take = [&](std::size_t row) {
-      if (labels.set[row] != index || labels.status[row] != LabelStatus::active || labels.verdict[row] == Verdict::rejected) {
-        return;
-      }
-      const auto sample = static_cast<std::size_t>(labels.sample[row]);
-      if (!has_box(labels.kind[row])) {
-        without_box_ += is_selected[sample];
-        return;
-      }
-      Given given;
-      given.label = {labels.id[row]};
-      given.candidate.class_index = labels.class_index[row];
-      given.candidate.box_xywh_px = labels.box_xywh_px(row);
-      given.candidate.score = std::isnan(labels.confidence[row]) ? 1 : labels.confidence[row];
-      if (given.candidate.score < options.lowest) {
-        return;
-      }
-      of_sample_[columns.samples.id[sample]].push_back(std::move(given));
-    };
-    if (view.has_label_terms()) {
-      std::ranges::for_each(select_labels(view, columns), take);
-    } else {
-      for (std::size_t row = 0; row < labels.size(); ++row) {
-        take(row);
-      }
-    }
-  }
-
-  const std::vector<std::string>& class_names() const { return class_names_; }
-  /// Labels of whole images, which give nothing.
-  std::int64_t without_box() const { return without_box_; }
-  /// With their masks when those are asked for, else all as boxes.
-  std::vector<Candidate> of(SampleId sample) const {
-    std::vector<Candidate> candidates;
-    const auto found = of_sample_.find(sample.value);
-    if (found == of_sample_.end()) {
-      return candidates;
-    }
-    std::unordered_map<LabelId, Mask> masks;
-    if (with_masks_) {
-      for (StoredLabel& stored : project_.labels_of(sample, set_)) {
-        if (stored.label.mask) {
-          masks.emplace(stored.id, *std::move(stored.label.mask));
-        }
-      }
-    }
-    for (const Given& given : found->second) {
-      Candidate& candidate = candidates.emplace_back(given.candidate);
-      if (const auto mask = masks.find(given.label); mask != masks.end()) {
-        candidate.mask = std::move(mask->second);
-      }
-      // A person may have made a box of it meanwhile.
-      candidate.kind = candidate.mask ? LabelKind::mask : LabelKind::box;
-    }
-    return candidates;
-  }
-
- private:
-  struct Given {
-    LabelId label;
-    Candidate candidate;  ///< without its mask, which would be in memory for all images
-  };
-
-  const Project& project_;
-  SetId set_;
-  bool with_masks_;
-  std::int64_t without_box_ = 0;
-  std::vector<std::string> class_names_;
-  std::unordered_map<std::int64_t, std::vector<Given>> of_sample_;
-};
-
 /// Images that go together where a later model looks at them too: until then they stay in memory as pixels.
 constexpr int kMostOfManyStages = 8;
 
@@ -396,6 +302,9 @@ class RunModels {
   /// Else labels are of whole images.
   bool finds_objects() const { return !proposer_ || proposer_->finds_objects(); }
   std::vector<Candidate> given(SampleId sample) const { return boxes_ ? boxes_->of(sample) : std::vector<Candidate>(); }
+  /// Whether the run can say of the sample which objects it has: without boxes from a set, of any.
+  bool knows(SampleId sample) const { return !boxes_ || boxes_->knows(sample); }
+  Origins origins(std::span<const SampleId> samples) const { return boxes_ ? boxes_->origins(samples) : Origins(); }
   std::string_view engine_name() const { return engine_->name(); }
   std::string device() const { return graphs_.front().compiled->device(); }
 
@@ -405,6 +314,9 @@ class RunModels {
     const auto add = [&](const std::vector<std::string>& notes) { all.insert(all.end(), notes.begin(), notes.end()); };
     if (boxes_ && boxes_->without_box() > 0) {
       add({fmt::format("{} labels of whole images have no box and are passed over", boxes_->without_box())});
+    }
+    if (boxes_ && boxes_->crowds() > 0) {
+      add({fmt::format("{} crowds are passed over: a model would take each for one object", boxes_->crowds())});
     }
     if (proposer_) {
       add(proposer_->notes());
@@ -609,6 +521,11 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
 
   if (!models) {
     models = std::make_unique<RunModels>(project, options);
+    std::vector<SampleId> left;
+    for (const Sample& sample : samples) {
+      left.push_back(sample.id);
+    }
+    require_same_origins(project, json::parse(row.request.options_json).value("boxes_from", json()).dump(), models->origins(left));
   }
   if (!row.model_json.empty()) {
     models->require_same(row.model_json);
@@ -727,7 +644,8 @@ void LabelOptions::validate() const {
           "boxes that are there keep their classes; leave --classes out");
   require(!everything || !classify_with.empty() || prompts.empty(),
           "a segmenter knows no classes; name a model that does with --classify-with");
-  require(!everything || propose.empty(), "--propose goes with a model that finds objects, not with --everything");
+  require(!model.empty() || propose.empty(),
+          "--propose says what a model shall find, and with --everything or --boxes there is none; leave --propose out");
   require(!tiles || !model.empty(), "--tile goes with --model: boxes that are there need no tiles, and --everything takes none");
   if (tiles) {
     tiles->validate();
@@ -769,6 +687,12 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   }
   // Before the run is stored: one whose models or classes cannot be used is none.
   auto models = std::make_unique<RunModels>(project, options);
+  if (const auto unknown = std::erase_if(samples, [&](SampleId sample) { return !models->knows(sample); }); unknown > 0) {
+    notes.push_back(
+        fmt::format("{} images are left out, whose objects the set '{}' does not tell: it has not labelled them, has "
+                    "only crowds and labels of the whole image there, or --where selects none of its boxes",
+                    unknown, options.boxes));
+  }
   if (!options.replace_below) {
     std::ranges::move(notes_of_set(columns, options.set, samples, *models), std::back_inserter(notes));
   }
@@ -782,7 +706,8 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   }
   request.view = options.where;
   request.floor = models->run_options.candidates.floor;
-  request.options_json = json_from(options, models->stages);
+  request.options_json =
+      json_from(options, models->stages, options.boxes.empty() ? "null" : json_from(models->origins(samples), project));
   if (options.replace_below) {
     request.bound = {.confidence = *options.replace_below, .same_iou = options.nms_iou.value_or(kSameObjectIou)};
   }
