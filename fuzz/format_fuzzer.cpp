@@ -255,7 +255,7 @@ MemorySource project_of(const CheckingSink& sink) {
   for (std::size_t i = 0; i < sink.images.size(); ++i) {
     const SourceImage& item = sink.images[i];
     const Resolution resolution = sink.image_resolutions[i];
-    std::string name = item.name.empty() ? fmt::format("id_{}.jpg", i) : item.name + (item.is_stem ? ".jpg" : "");
+    std::string name = item.name.empty() ? fmt::format("id_{}.jpg", i) : item.name + (item.form != NameForm::whole ? ".jpg" : "");
     if (!names.insert(name).second) {
       name = fmt::format("another_{}/{}", i, name);
     }

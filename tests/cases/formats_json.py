@@ -36,6 +36,27 @@ class JsonFormats(ProgramCase):
     def boxes(self, label_set):
         return [(name, label, *[round(number, 9) for number in numbers]) for name, label, *numbers in self.exported(label_set)]
 
+    def test_labelme_takes_one_file_an_image(self):
+        write_bitmap(self.images / "w.bmp", 40, 20)
+        shape = {"label": "c", "shape_type": "rectangle"}
+        named = (("w.json", "w.bmp"), ("w2.json", "w.bmp"), (".ipynb_checkpoints/w.json", "w.bmp"), ("deep/w.json", "../w.bmp"))
+        for x, (name, image) in enumerate(named):
+            path = self.scratch / "labelme" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, {"shapes": [{**shape, "points": [[x, 1], [9, 9]]}], "imagePath": image})
+        report = self.import_labels(self.scratch / "labelme", "labelme", "again", status=1)
+        self.assertEqual((report["labels"], report["labels_rejected"], report["images_missing"]), (2, 2, 1))
+        boxes = [(name, x) for name, _, x, *_ in self.exported("again")]
+        # What lies beside no image of its name is about another, which is missing.
+        self.assertEqual(sorted(boxes), [(".ipynb_checkpoints/w.bmp", 2), ("w.bmp", 0)])
+
+        (self.scratch / "labelme" / "w.json").unlink()
+        (self.scratch / "labelme" / "w2.json").unlink()
+        write_json(self.scratch / "labelme" / "v.json", {"shapes": [], "imagePath": str(self.images / "w.bmp")})
+        write_json(self.scratch / "labelme" / "w.json", {"shapes": [{**shape, "points": [[5, 1], [9, 9]]}], "imagePath": "w.bmp"})
+        report = self.import_labels(self.scratch / "labelme", "labelme", "third", status=1)
+        self.assertIn("duplicate_id", {rejection["reason"] for rejection in report["rejections"]})
+
     def test_every_format_gives_back_what_it_was_given(self):
         expected = self.boxes("ground_truth")
         self.assertEqual(len(expected), 3)

@@ -180,6 +180,25 @@ class FormatsText(ProgramCase):
         self.assertEqual(told(back), told(None))
         self.assertEqual({label: sum(row[1] == label for row in told(back)) for label in counts}, counts)
 
+    def test_copied_images_of_one_name_are_those_of_the_project(self):
+        names = ("a/x.bmp", "b/x.bmp", "u.bmp")
+        for value, name in enumerate(names):
+            write_bitmap(self.images / name, value=value)
+        rows = "".join(f"{name},c,1,1,2,2\n{name},c,,,,\n" for name in names)
+        path = self.scratch / "labels.csv"
+        path.write_text("image,label,x,y,w,h\n" + rows)
+        self.import_labels(path, "csv", "--images", self.images)
+        for label_format in ("yolo", "image_folders"):
+            output = self.scratch / label_format
+            self.export_labels(label_format, output, "--images", "copy", "--default-split", "train")
+            project = self.scratch / f"from {label_format}"
+            self.init(project)
+            self.run_program("import", "--images", self.images, project=project)
+            report = self.import_labels(output, label_format, project=project)
+            self.assertEqual((report["labels"], report["labels_rejected"]), (3, 0), label_format)
+            samples = self.run_program("samples", project=project).json["samples"]
+            self.assertEqual(sorted(sample["name"] for sample in samples), sorted(names), label_format)
+
     def test_class_folders_of_several_classes(self):
         for name in ("1", "2"):
             write_bitmap(self.images / f"{name}.bmp")

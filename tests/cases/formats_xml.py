@@ -99,6 +99,44 @@ class FormatsXml(ProgramCase):
         self.assertEqual(back[0], want[0])
         self.assertEqual(back[1][2:6], (1, 1, 2, 3.5))
 
+    def test_names_are_looked_for_as_they_are_and_then_without_their_extension(self):
+        names = ("a.jfif", "b.JPE", "pic.2", "noext.", "v1.0", "v1.0.jpg", "x.dat", "h.jpg~", "photo", "photo.jpg")
+        for name in names:
+            write_bitmap(self.scratch / "images" / name)
+        table = self.scratch / "labels.csv"
+        rows = [f"{name},c,{i},0,1,1" for i, name in enumerate(names)]
+        table.write_text("\n".join(["image,label,x,y,w,h", *rows, ""]))
+        report = self.run_program("import", "--images", self.scratch / "images", "--labels", table, "--format", "csv").json
+        self.assertEqual((report["labels"], report["labels_rejected"]), (len(names), 0))
+        want = self.exported("ground_truth")
+        self.assertEqual(sorted(label[0] for label in want), sorted(names))
+        # VOC's files are named without extension: some of these would share one.
+        output = self.scratch / "labels.xml"
+        self.run_program("export", "--set", "ground_truth", "--format", "cvat", "--output", output)
+        self.assertEqual(self.reimported(output, "cvat", "--images", self.scratch / "images"), want)
+        folder = self.scratch / "voc"
+        folder.mkdir()
+        for i, name in enumerate(names):
+            (folder / f"{i}.xml").write_text(VOC.format(name=name, objects=voc_object("c", i, 0, i + 1, 1)))
+        self.assertEqual(self.reimported(folder, "voc", "--images", self.scratch / "images"), want)
+
+        (folder / "10.xml").write_text(VOC.format(name="pic", objects=voc_object("c", 5, 5, 6, 6)))
+        self.run_program("import", "--labels", folder / "10.xml", "--format", "voc", "--set", "stems")
+        self.assertEqual([label[0] for label in self.exported("stems")], ["pic.2"])
+
+    def test_a_second_file_about_one_image_is_rejected(self):
+        write_bitmap(self.scratch / "images" / "w.bmp")
+        folder = self.scratch / "voc"
+        for name, x in (("backup/w.xml", 3), ("w.xml", 1)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(VOC.format(name="../images/w.bmp", objects=voc_object("c", x, 1, 4, 4)))
+        (folder / "w2.xml").write_text(VOC.format(name="w", objects=voc_object("c", 2, 1, 4, 4)))
+        words = ("import", "--images", self.scratch / "images", "--labels", folder, "--format", "voc")
+        report = self.run_program(*words, status=1).json
+        self.assertEqual((report["labels"], report["labels_rejected"], report["others_rejected"]), (1, 2, 2))
+        self.assertEqual([label[2] for label in self.exported("ground_truth")], [1])
+        self.assertEqual({rejection["reason"] for rejection in report["rejections"]}, {"duplicate_id"})
+
     def test_faults_name_their_file_and_line(self):
         for name in ("a.bmp", "b.bmp", "c.bmp"):
             write_bitmap(self.scratch / "images" / name)

@@ -55,6 +55,18 @@ class Metadata(ProgramCase):
             write_bitmap(self.images / name)
         self.init()
 
+    def test_the_whole_name_comes_before_the_name_without_extension(self):
+        for name in ("photo", "photo.bmp"):
+            write_bitmap(self.images / name)
+        self.run_program("import", "--images", self.images)
+        for name, content in (("m.csv", "path,n\nphoto,1\nphoto.bmp,2\n2,3\n"), ("m.jsonl", '{"path": "photo", "n": 1}\n')):
+            path = self.scratch / name
+            path.write_text(content)
+            self.run_program("import", "--metadata", path)
+        samples = self.run_program("samples").json["samples"]
+        values = {sample["name"]: sample["fields"]["n"] for sample in samples if sample["fields"]}
+        self.assertEqual(values, {"photo": 1, "photo.bmp": 2, "2.bmp": 3})
+
     def take(self, name, content, *words, status=0):
         path = self.scratch / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -416,7 +416,7 @@ class CsvReader {
 
   void fill_image(SourceImage& image) {
     const fs::path path(image.name);
-    image.is_stem = path.extension().empty();
+    image.form = path.extension().empty() ? NameForm::whole_or_stem : NameForm::whole;
     if (path.is_absolute()) {
       image.path = image.name;
     }

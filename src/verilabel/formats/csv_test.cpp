@@ -93,8 +93,8 @@ TEST(CsvReader, ReadsAllThatALabelAndAnImageHave) {
   EXPECT_THAT(sink.images[0].tags, ElementsAre("night", "rain"));
   EXPECT_EQ(sink.images[0].fields_json, R"({"scene":"street","iso":100})");
   EXPECT_EQ(sink.images[0].width, 8);
-  EXPECT_TRUE(sink.images[1].is_stem);
-  EXPECT_FALSE(sink.images[2].is_stem);
+  EXPECT_EQ(sink.images[1].form, NameForm::whole_or_stem);
+  EXPECT_EQ(sink.images[2].form, NameForm::whole);
   EXPECT_TRUE(sink.images[2].is_labelled);  // an image and nothing else: labelled, empty
   EXPECT_EQ(sink.images[2].source_json, R"({"Reviewer":"old"})");
 }

@@ -409,6 +409,7 @@ class CvatReader {
       return;
     }
     image.name = *name;
+    image.is_only = true;
     image.split = attribute_of(element, "subset").value_or("");
     splits_.insert(image.split);
     splits_.erase("");
@@ -451,7 +452,7 @@ class CvatReader {
 
   /// Where an unpacked archive has its images.
   void find_file(SourceImage& image) const {
-    image.is_stem = !is_image_name(image.name);
+    image.form = is_image_name(image.name) ? NameForm::whole : NameForm::whole_or_stem;
     if (images_.empty() || !stays_inside(image.name) || !(image.split.empty() || stays_inside(image.split))) {
       return;
     }
@@ -467,6 +468,7 @@ class CvatReader {
       std::error_code ignored;
       if (fs::is_regular_file(folder / image.name, ignored)) {
         image.path = (folder / image.name).lexically_normal().native();
+        image.form = NameForm::whole;
         return;
       }
     }
@@ -499,6 +501,8 @@ class CvatReader {
           fault = {RejectionReason::ambiguous_image, "", "the name of the image fits several images of the project"};
         } else if (answer.resolution == Resolution::unknown) {
           fault = {RejectionReason::unknown_image, "", "the project has no such image"};
+        } else if (answer.resolution == Resolution::duplicate) {
+          fault = {RejectionReason::duplicate_name, "", "another image of the file is the same image of the project"};
         }
         // Masks are told in pixels of the size that the file states.
         const auto width = document.image.width ? document.image.width : answer.width;

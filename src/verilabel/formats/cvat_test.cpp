@@ -650,6 +650,23 @@ TEST(CvatWriter, WritesAFileByHand) {
 )");
 }
 
+TEST(CvatWriter, LeavesOutNamesThatXmlCannotHold) {
+  MemorySource source;
+  for (const char* const name : {"a\x01.jpg", "b.jpg"}) {
+    MemorySource::Sample sample;
+    sample.image.name = name;
+    sample.image.state = SampleState::labelled_empty;
+    source.samples.push_back(std::move(sample));
+  }
+  const std::vector<Loss> losses = losses_of_cvat(source, {});
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses[0].count, 1);
+  const TemporaryFolder folder;
+  const WriteReport report = write_cvat(folder.path() / "out.xml", source, {});
+  EXPECT_EQ(report.images, 1);
+  EXPECT_EQ(report.images_left_out, 1);
+}
+
 TEST(CvatWriter, RefusesAndLeavesNothingBehind) {
   const TemporaryFolder folder;
   MemorySource source = random_source(folder, 1, false);

@@ -55,6 +55,9 @@ constexpr std::string_view kTypes = "attributes of classes lose the type that CV
 constexpr std::string_view kTexts =
     "texts with characters that XML cannot hold (control characters, bytes that are not UTF-8) have them written as \\xNN";
 
+constexpr std::string_view kNames =
+    "images whose names XML cannot hold (control characters, bytes that are not UTF-8) are left out with their labels";
+
 constexpr std::string_view kOwn[] = {"cvat"};
 constexpr std::string_view kOwnOfImages[] = {"cvat", "id"};
 
@@ -189,8 +192,12 @@ class CvatWriter {
       if (is_left_out(image, options_)) {
         continue;
       }
+      if (!is_xml_text(image.name)) {
+        losses_.add(kNames);
+        continue;
+      }
       plan_id(image);
-      losses_.add(kTexts, (is_xml_text(image.name) ? 0 : 1) + (is_xml_text(image.split) ? 0 : 1));
+      losses_.add(kTexts, is_xml_text(image.split) ? 0 : 1);
       count_image_losses(holds_beside(holds_, image.source_json, kOwnOfImages), image, options_, losses_);
       if (options_.images == ImageTransfer::copy) {
         if (const auto [at, is_new] = taken.emplace(entry_name(image), image.name); !is_new) {
@@ -310,8 +317,9 @@ class CvatWriter {
 
   void append_image(XmlWriter& xml, std::int64_t index) {
     const ExportImage image = source_.image(index);
-    if (is_left_out(image, options_)) {
+    if (is_left_out(image, options_) || !is_xml_text(image.name)) {
       ++report_.images_left_out;
+      report_.labels_left_out += is_left_out(image, options_) ? 0 : static_cast<std::int64_t>(source_.labels(index).size());
       return;
     }
     if (options_.images == ImageTransfer::copy) {

@@ -67,17 +67,24 @@ class ProjectSink : public RecordingSink {
     if (fs::is_regular_file(wanted.path, ignored)) {
       return {std::stoll(read_file(wanted.path, kMaxImageBytes))};
     }
-    const auto key = [&](const fs::path& name) { return wanted.is_stem ? without_extension(name) : name.native(); };
-    for (const bool is_whole : {true, false}) {
-      std::vector<std::int64_t> found;
-      for (std::size_t i = 0; i < source_.samples.size(); ++i) {
-        const fs::path name = source_.samples[i].image.name;
-        if (is_whole ? key(name) == wanted.name : key(name.filename()) == fs::path(wanted.name).filename()) {
-          found.push_back(static_cast<std::int64_t>(i));
+    std::vector<bool> forms = {false};
+    if (wanted.form != NameForm::whole) {
+      forms.insert(wanted.form == NameForm::stem ? forms.begin() : forms.end(), true);
+    }
+    for (const bool is_with_folders : {true, false}) {
+      for (const bool is_stem : forms) {
+        std::vector<std::int64_t> found;
+        for (std::size_t i = 0; i < source_.samples.size(); ++i) {
+          const fs::path image = source_.samples[i].image.name;
+          const fs::path name = is_with_folders ? image : image.filename();
+          if ((is_stem ? without_extension(name) : name.native()) ==
+              (is_with_folders ? fs::path(wanted.name) : fs::path(wanted.name).filename())) {
+            found.push_back(static_cast<std::int64_t>(i));
+          }
         }
-      }
-      if (!found.empty()) {
-        return found;
+        if (!found.empty()) {
+          return found;
+        }
       }
     }
     return {};

@@ -105,6 +105,10 @@ std::vector<fs::path> files_under(const fs::path& folder, bool (*is_wanted)(cons
   return files;
 }
 
+void put_outer_first(std::vector<fs::path>& files) {
+  std::ranges::stable_sort(files, {}, [](const fs::path& file) { return std::distance(file.begin(), file.end()); });
+}
+
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
   try {

@@ -30,6 +30,9 @@ std::vector<std::filesystem::path> files_under(const std::filesystem::path& fold
 std::vector<std::filesystem::path> files_under(const std::filesystem::path& folder,
                                                bool (*is_wanted)(const std::filesystem::path&));
 
+/// Puts files in outer folders before those in deeper ones, where copies (`backup/`, `.ipynb_checkpoints/`) lie.
+void put_outer_first(std::vector<std::filesystem::path>& files);
+
 /// What is directly in a folder, in the order of the names, likewise. Throws `io`.
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
 

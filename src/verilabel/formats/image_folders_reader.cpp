@@ -31,7 +31,13 @@ struct ImageFile {
   fs::path path;
   std::string split;
   std::string class_name;  ///< empty outside class folders
+  fs::path folder;         ///< of the class, or what is in its place
 };
+
+/// Hidden folders and what archives of macOS bring along are not.
+bool may_be_class(const fs::path& entry) {
+  return fs::is_directory(entry) && !is_hidden(entry) && entry.filename() != "__MACOSX";
+}
 
 class ImageFoldersReader {
  public:
@@ -61,13 +67,17 @@ class ImageFoldersReader {
   void collect() {
     std::vector<fs::path> folders;
     for (const fs::path& entry : entries_of(root_)) {
-      if (fs::is_directory(entry) && !is_hidden(entry)) {
+      if (may_be_class(entry)) {
         folders.push_back(entry);
       }
     }
-    const bool has_splits = !folders.empty() && std::all_of(folders.begin(), folders.end(), [](const fs::path& folder) {
-      return !split_of_folder(folder.filename().native()).empty();
-    });
+    const auto is_split = [](const fs::path& folder) { return !split_of_folder(folder.filename().native()).empty(); };
+    const bool has_splits = std::ranges::any_of(folders, is_split) && std::ranges::all_of(folders, [&](const fs::path& folder) {
+                              return is_split(folder) || files_under(folder).empty();
+                            });
+    if (has_splits) {
+      std::erase_if(folders, [&](const fs::path& folder) { return !is_split(folder); });
+    }
     check_split(has_splits ? folders : std::vector<fs::path>{});
     if (!has_splits) {
       collect_classes(root_, "");
@@ -114,7 +124,7 @@ class ImageFoldersReader {
   void collect_loose(const fs::path& folder, const std::string& split) {
     for (const fs::path& entry : entries_of(folder)) {
       if (!fs::is_directory(entry) && is_image_name(entry)) {
-        files_.push_back({entry, split, ""});
+        files_.push_back({entry, split, "", folder});
       }
     }
   }
@@ -122,14 +132,14 @@ class ImageFoldersReader {
   void collect_classes(const fs::path& folder, const std::string& split) {
     collect_loose(folder, split);
     for (const fs::path& class_folder : entries_of(folder)) {
-      if (!fs::is_directory(class_folder) || is_hidden(class_folder)) {
+      if (!may_be_class(class_folder)) {
         continue;
       }
       const std::string name = class_folder.filename().native();
       class_names_.insert(name);
       for (fs::path& file : files_under(class_folder)) {
         if (is_image_name(file)) {
-          files_.push_back({std::move(file), split, name});
+          files_.push_back({std::move(file), split, name, class_folder});
         } else if (!is_hidden(file) && std::find(std::begin(kFilesOfFileManagers), std::end(kFilesOfFileManagers),
                                                  file.filename().native()) == std::end(kFilesOfFileManagers)) {
           reject(sink_, counts_, RejectedKind::image, {file.native(), {}, relative_name(file)},
@@ -164,6 +174,7 @@ class ImageFoldersReader {
     for (const ImageFile& file : files) {
       SourceImage image;
       image.name = relative_name(file.path);
+      image.name_in_layout = file.path.lexically_relative(file.folder).native();
       image.path = file.path.native();
       image.split = file.split;
       image.is_labelled = class_index_.contains(file.class_name);

@@ -87,6 +87,20 @@ TEST(ImageFoldersReader, TakesTheFirstFoldersForSplitsOnlyWhenAllAre) {
   EXPECT_THROW(read(folder.path(), nullptr, options), Error);
 }
 
+TEST(ImageFoldersReader, FoldersWithoutFilesAreNoClassesBesideSplits) {
+  const TemporaryFolder folder;
+  for (const char* const name : {"train/cat/1.jpg", "val/cat/2.jpg", "__MACOSX/train/cat/x.jpg", "train/__MACOSX/x.jpg"}) {
+    folder.write(name, "");
+  }
+  folder.write("__MACOSX/train/cat/._1.jpg", std::string_view("\0\5\x16\7\0\2", 6));
+  fs::create_directories(folder.path() / "empty/er");
+  const RecordingSink sink = read(folder.path());
+  EXPECT_THAT(told(sink), ElementsAre("train/cat/1.jpg [train] cat", "val/cat/2.jpg [val] cat"));
+  EXPECT_EQ(sink.classes.size(), 1U);
+  EXPECT_EQ(sink.images[0].name_in_layout, "1.jpg");
+  EXPECT_EQ(sink.rejections.size(), 0U);
+}
+
 TEST(ImageFoldersReader, ReportsWhatIsNoImageAndWhatCannotBeAClass) {
   const TemporaryFolder folder;
   folder.write("cat/notes.txt", "");

@@ -18,10 +18,19 @@ struct SourceClass {
   std::string source_json;  ///< a JSON object with the id and the unknown fields, verbatim, or empty
 };
 
+/// What the name of an image in a file may be.
+enum class NameForm : std::uint8_t {
+  whole,
+  whole_or_stem,  ///< perhaps without its extension: `/a/1` fits `/a/1.jpg` where no image is called `/a/1`
+  stem,           ///< without its extension (that of a label file stands in its place): `/a/1` fits `/a/1.jpg` first
+};
+
 /// An image as a file names it. In a file that refers to images by id only (a COCO results list) the name is empty.
 struct SourceImage {
-  std::string name;         ///< the bytes of the file: usually a path relative to the folder of images, or a basename
-  bool is_stem = false;     ///< the name lacks its extension (a YOLO label file whose image is elsewhere); `/a/1` fits `/a/1.jpg`
+  std::string name;  ///< the bytes of the file: usually a path relative to the folder of images, or a basename
+  NameForm form = NameForm::whole;
+  std::string name_in_layout = {};  ///< the name below the folders that the format's layout begins with, where that is another
+  bool is_only = false;     ///< no other file or element has labels of the image: one that turns out to be it is a `duplicate`
   std::string path;         ///< absolute, when the file says where the image is; the surest way to find it
   std::string source_id;    ///< its id in the file as JSON text, or empty
   std::string source_json;  ///< a JSON object with the id and the unknown fields, verbatim, or empty
@@ -39,6 +48,7 @@ enum class Resolution : std::uint8_t {
   missing,    ///< the project takes it in as a name without a file; its labels are wanted
   unknown,    ///< there is no such thing, and labels of it are rejected: an id that no earlier import brought
   ambiguous,  ///< several fit, and labels of it are rejected
+  duplicate,  ///< an earlier one was it, and is the only one that may have labels; those of this one are rejected
 };
 
 struct ResolvedImage {

@@ -257,9 +257,10 @@ class KittiReader {
       const bool is_elsewhere = folders_.labels == folders_.root && !folders_.images.empty() &&
                                 fs::path(file).lexically_relative(folders_.images).native().rfind("..", 0) != 0;
       const fs::path relative = file.lexically_relative(folders_.labels);
-      const bool is_of_a_program = folders_.labels == folders_.root && is_in_hidden_folder(relative);
       const std::string stem = fs::path(relative).replace_extension().native();
-      if (is_label_file(file) && !is_elsewhere && !is_of_a_program && !stem.starts_with("ImageSets/")) {
+      const bool is_of_a_program =
+          folders_.labels == folders_.root && (is_in_hidden_folder(relative) || stem.starts_with("ImageSets/"));
+      if (is_label_file(file) && !is_elsewhere && !is_of_a_program) {
         label_files.emplace(stem, file);
         stems.push_back(stem);
       }
@@ -290,7 +291,7 @@ class KittiReader {
       if (!used.contains(stem)) {
         ImageWithLabelFile item;
         item.image.name = stem;
-        item.image.is_stem = true;
+        item.image.form = NameForm::stem;
         item.image.split = split_of(stem);
         item.label_path = label_files.at(stem);
         items.push_back(std::move(item));

@@ -120,7 +120,8 @@ TEST(KittiReader, TellsNoLabelFileFromAnEmptyOneInEachLayout) {
     const RecordingSink sink = read(folder.path() / "", &counts);
     std::vector<std::string> told;
     for (const SourceImage& image : sink.images) {
-      told.push_back(fmt::format("{}{}{}", image.name, image.is_stem ? " stem" : "", image.is_labelled ? "" : " not labelled"));
+      told.push_back(
+          fmt::format("{}{}{}", image.name, image.form == NameForm::stem ? " stem" : "", image.is_labelled ? "" : " not labelled"));
     }
     EXPECT_THAT(told, ElementsAre("deep/car.jpg", "empty.png", "none.png not labelled", "elsewhere stem")) << labels;
     EXPECT_EQ(counts.images_labelled, 3);
@@ -154,6 +155,35 @@ TEST(KittiReader, ReadsSplitsFromImageSets) {
   EXPECT_EQ(read(folder.path(), nullptr, options).images.size(), 1U);
   options.split = "test";
   EXPECT_THROW(read(folder.path(), nullptr, options), Error);
+}
+
+TEST(KittiReader, AFolderOfImagesMayBeCalledImageSets) {
+  const TemporaryFolder folder;
+  folder.write("image_2/ImageSets/1.png", "");
+  folder.write("label_2/ImageSets/1.txt", "Car 0 0 0 1 2 3 4 1 1 1 1 1 1 1\n");
+  EXPECT_EQ(read(folder.path()).labels.size(), 1U);
+}
+
+TEST(KittiWriter, CountsSplitsThatAListCannotTell) {
+  MemorySource source;
+  source.class_list = {{"Car", ""}};
+  for (const char* const name : {"a .png", "b.png"}) {
+    MemorySource::Sample sample;
+    sample.image.name = name;
+    sample.image.split = "train";
+    Label label;
+    label.box_xywh_px = {1, 2, 3, 4};
+    sample.image.state = SampleState::labelled;
+    sample.labels.push_back({0, label, {}});
+    source.samples.push_back(std::move(sample));
+  }
+  const std::vector<Loss> losses = losses_of_kitti(source, {});
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_THAT(losses[0].what, HasSubstr("white space"));
+  EXPECT_EQ(losses[0].count, 1);
+  const TemporaryFolder folder;
+  EXPECT_EQ(write_kitti(folder.path() / "out", source, {}).labels, 2);
+  EXPECT_EQ(read_file(folder.path() / "out/ImageSets/train.txt", 100), "b\n");
 }
 
 TEST(KittiReader, RefusesWhatIsNoDataset) {

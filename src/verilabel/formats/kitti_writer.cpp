@@ -34,6 +34,8 @@ constexpr std::string_view kUnlabelledWithoutFile =
     "images that are not labelled are left out: only label files are written; copy or link the images to keep them";
 constexpr std::string_view kNamesakes =
     "images share their name without extension with one of which nothing is written, so that an import cannot tell which is meant";
+constexpr std::string_view kBlankEnds =
+    "images lose their split, because a list of its images cannot hold a name without extension that ends in white space";
 constexpr std::string_view kUnusedClasses = "classes without a label are lost, since KITTI has no list of classes";
 
 std::optional<double> number_from(std::string_view json) {
@@ -158,7 +160,7 @@ class KittiWriter {
         make_folder(file.parent_path());
         write_new_file(file, text);
       }
-      if (!image.split.empty()) {
+      if (!image.split.empty() && can_be_listed(image)) {
         splits[image.split].append(fs::path(name).replace_extension().native()).push_back('\n');
       }
       ++report_.images;
@@ -202,6 +204,7 @@ class KittiWriter {
         check_classes(index, image);
       }
       count_image_losses(holds_, image, options_, losses_);
+      losses_.add(kBlankEnds, image.split.empty() || can_be_listed(image) ? 0 : 1);
     }
     if (options_.images == ImageTransfer::reference) {
       losses_.add(kNamesakes,
@@ -214,6 +217,12 @@ class KittiWriter {
   bool is_written(const ExportImage& image) const {
     return !is_left_out(image, options_) &&
            (image.state != SampleState::not_labelled || options_.images != ImageTransfer::reference);
+  }
+
+  /// Readers of lists take off the white space at the ends of lines.
+  static bool can_be_listed(const ExportImage& image) {
+    const std::string stem = relative_name(image).replace_extension().native();
+    return stem.find_last_not_of(" \t\r\f\v") + 1 == stem.size();
   }
 
   static bool is_one_word(std::string_view name) {

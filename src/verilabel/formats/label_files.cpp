@@ -44,6 +44,7 @@ void read_label_files(std::span<const ImageWithLabelFile> items, ImportSink& sin
     for (const ImageWithLabelFile& item : batch) {
       counts.images_labelled += item.image.is_labelled ? 1 : 0;
       images.push_back(item.image);
+      images.back().is_only = true;
     }
     const std::vector<ResolvedImage> resolved = sink.on_images(std::move(images));
     assert(resolved.size() == batch.size());

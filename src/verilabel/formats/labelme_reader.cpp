@@ -109,6 +109,7 @@ class LabelmeReader {
     if (fs::is_directory(place)) {
       root_ = place.has_filename() ? place : place.parent_path();
       files_ = files_under(root_, [](const fs::path& file) { return file.extension() == ".json"; });
+      put_outer_first(files_);
       if (files_.empty()) {
         throw Error(ErrorCode::bad_data, "the folder has no .json file", {{"path", path.native()}});
       }
@@ -241,6 +242,7 @@ class LabelmeReader {
       within = path.stem() == file.stem() ? (file.parent_path() / path.filename()).lexically_relative(root_) : path.filename();
     }
     image.name = within.native();
+    image.is_only = true;
   }
 
   /// Flags of an image or a shape; nothing when there are none, which is how labelme writes most.

@@ -94,7 +94,7 @@ std::string key_of(const JsonObject::Field& field) {
 SourceImage image_named(std::string name) {
   SourceImage image;
   const std::filesystem::path path(name);
-  image.is_stem = path.extension().empty();
+  image.form = path.extension().empty() ? NameForm::whole_or_stem : NameForm::whole;
   if (path.is_absolute()) {
     image.path = path.lexically_normal();
   }

@@ -91,7 +91,7 @@ TEST(Metadata, CellsKeepTheirType) {
   EXPECT_EQ(second.image.path, "/b.jpg");
   EXPECT_EQ(second.image.fields_json, R"({"scene":"two\r\nlines, \"q\"","iso":-1.5e3,"wet":false,"code":"12"})");
   EXPECT_EQ(recorded.rows[2].line, 6U);
-  EXPECT_TRUE(recorded.rows[2].image.is_stem);
+  EXPECT_EQ(recorded.rows[2].image.form, NameForm::whole_or_stem);
   EXPECT_EQ(recorded.rows[2].image.fields_json, "");
   EXPECT_THAT(recorded.rejections, IsEmpty());
 }

@@ -358,7 +358,7 @@ class OpenImagesReader {
       const RowNames::Found found = names_.image(id);
       if (found.is_new) {
         SourceImage& image = names_.new_image();
-        image.is_stem = !is_image_name(image.name);
+        image.form = is_image_name(image.name) ? NameForm::whole : NameForm::stem;
         image.split = table.split;
       }
       last_image_ = id;

@@ -78,10 +78,10 @@ TEST(OpenImagesReader, ReadsBoxesImageLabelsAndNamesOfClasses) {
   EXPECT_EQ(sink.labels[5].label.confidence, 0.7);
   ASSERT_EQ(sink.images.size(), 4U);
   EXPECT_EQ(sink.images[0].name, "000a");
-  EXPECT_TRUE(sink.images[0].is_stem);
+  EXPECT_EQ(sink.images[0].form, NameForm::stem);
   EXPECT_EQ(sink.images[0].split, "train");
   EXPECT_EQ(sink.images[2].split, "val");
-  EXPECT_FALSE(sink.images[3].is_stem);
+  EXPECT_EQ(sink.images[3].form, NameForm::whole);
   EXPECT_EQ(counts.images_labelled, 4);
 
   ReadOptions options;
@@ -410,7 +410,7 @@ TEST(OpenImagesWriter, TellsAnImageFromAllOthersOfTheSource) {
     write_open_images(folder.path() / "out", source, {});
     std::vector<std::string> ids;
     for (const SourceImage& image : read(folder.path() / "out").images) {
-      ids.push_back(image.name + (image.is_stem ? " without extension" : ""));
+      ids.push_back(image.name + (image.form == NameForm::stem ? " without extension" : ""));
     }
     return ids;
   };

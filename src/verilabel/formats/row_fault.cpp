@@ -36,6 +36,9 @@ void check_resolved(const ResolvedImage& image) {
   if (image.resolution == Resolution::unknown) {
     throw RowFault{RejectionReason::unknown_image, "", "the project has no such image; import the images first"};
   }
+  if (image.resolution == Resolution::duplicate) {
+    throw RowFault{RejectionReason::duplicate_id, "", "another file has labels of the same image; they are not mixed"};
+  }
 }
 
 std::string shown(std::string_view text) {

@@ -252,6 +252,7 @@ class VocReader {
                   {{"path", path_.native()}});
     }
     std::vector<fs::path> files = is_single_ ? std::vector<fs::path>{path_} : files_under(path_);
+    put_outer_first(files);
     find_unlabelled(files);
     std::erase_if(files, [](const fs::path& file) { return !is_xml(file); });
     for (fs::path& file : files) {
@@ -528,16 +529,20 @@ class VocReader {
                                                                     : stem_folder / filename;
     SourceImage& image = document.image;
     image.name = name.native();
-    image.is_stem = !is_image_name(name);
+    image.is_only = true;
+    image.form = is_image_name(name) ? NameForm::whole : filename.empty() ? NameForm::stem : NameForm::whole_or_stem;
     const auto take = [&](const fs::path& path) {
       std::error_code ignored;
-      if (!image.path.empty() || !fs::is_regular_file(path, ignored)) {
+      if (!image.path.empty() || path == file.file || !fs::is_regular_file(path, ignored)) {
         return;
       }
       image.path = path.lexically_normal().native();
+      if (path.filename() == name.filename()) {
+        image.form = NameForm::whole;
+      }
     };
     const fs::path beside = file.file.parent_path();
-    if (!image.is_stem && stays_inside(name)) {
+    if (image.form != NameForm::stem && stays_inside(name)) {
       if (!folder.images.empty()) {
         take(folder.images / name);
         take(folder.images / name.filename());
@@ -548,9 +553,9 @@ class VocReader {
       if (const auto at = folder.image_of.find(file.stem); at != folder.image_of.end()) {
         image.path = at->second.native();
         // A name without an extension, or of a file that was renamed with its annotations.
-        if (image.is_stem || stays_inside(name)) {
+        if (image.form != NameForm::whole || stays_inside(name)) {
           image.name = at->second.lexically_relative(folder.images).native();
-          image.is_stem = false;
+          image.form = NameForm::whole;
         }
       }
     }
@@ -589,6 +594,9 @@ class VocReader {
         fault = {RejectionReason::ambiguous_image, "", "the name of the image fits several images of the project"};
       } else if (resolution == Resolution::unknown) {
         fault = {RejectionReason::unknown_image, "", "the project has no such image"};
+      } else if (resolution == Resolution::duplicate) {
+        fault = {RejectionReason::duplicate_id, "", "another file has labels of the same image; they are not mixed"};
+        reject_image(document.file->file, {}, document.image.name, *fault);
       }
       if (document.image.is_labelled) {
         read_objects(document, fault);
@@ -627,7 +635,7 @@ class VocReader {
       } else {
         Document document;
         document.image.name = stem;
-        document.image.is_stem = true;
+        document.image.form = NameForm::stem;
         document.image.split = listed.split;
         document.named_in = listed.list;
         document.line = listed.line;

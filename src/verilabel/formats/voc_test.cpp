@@ -77,7 +77,7 @@ TEST(VocReader, ReadsAFileByHand) {
   ASSERT_EQ(sink.rejections.size(), 0U);
   ASSERT_EQ(sink.images.size(), 1U);
   EXPECT_EQ(sink.images[0].name, "a.jpg");
-  EXPECT_FALSE(sink.images[0].is_stem);
+  EXPECT_EQ(sink.images[0].form, NameForm::whole);
   EXPECT_EQ(sink.images[0].width, 640);
   EXPECT_EQ(sink.images[0].height, 480);
   EXPECT_EQ(sink.images[0].source_json,
@@ -339,7 +339,7 @@ TEST(VocReader, PassesOverWhatProgramsKeepBesideADataset) {
     for (const SourceImage& image : sink.images) {
       names.push_back(image.name);
     }
-    EXPECT_THAT(names, ElementsAre(".b.jpg", ".c/d.jpg", "a.jpg")) << path;
+    EXPECT_THAT(names, ElementsAre(".b.jpg", "a.jpg", ".c/d.jpg")) << path;
   }
 }
 
@@ -663,7 +663,7 @@ TEST_P(VocRoundTrip, KeepsBoxesOutlinesAttributesAndStatesBitForBit) {
   }
   for (const MemorySource::Sample& sample : source.samples) {
     const auto image = std::find_if(sink.images.begin(), sink.images.end(), [&](const SourceImage& candidate) {
-      return (candidate.is_stem ? candidate.name + ".jpg" : candidate.name) == sample.image.name;
+      return (candidate.form != NameForm::whole ? candidate.name + ".jpg" : candidate.name) == sample.image.name;
     });
     ASSERT_NE(image, sink.images.end()) << sample.image.name;
     EXPECT_EQ(image->split, sample.image.split);

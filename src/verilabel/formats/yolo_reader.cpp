@@ -265,7 +265,9 @@ class YoloReader {
     try {
       if (fs::is_directory(place)) {
         for (const fs::path& image : files_under(place, is_image_name)) {
-          add_image(image, split, {data_.file, {}}, items);
+          if (add_image(image, split, {data_.file, {}}, items)) {
+            items.back().image.name_in_layout = image.lexically_relative(place).native();
+          }
         }
       } else if (is_yaml(place) || is_image_name(place)) {
         reject(RejectedKind::field, data_.file, {}, {},
@@ -385,7 +387,7 @@ class YoloReader {
       }
       ImageWithLabelFile item;
       item.image.name = file.lexically_relative(labels).replace_extension().native();
-      item.image.is_stem = true;
+      item.image.form = NameForm::stem;
       item.image.split = split;
       item.label_path = file;
       items.push_back(std::move(item));

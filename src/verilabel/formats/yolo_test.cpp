@@ -105,9 +105,10 @@ TEST(YoloReader, TellsNoLabelFileFromAnEmptyOne) {
   EXPECT_EQ(sink.images[0].split, "train");
   EXPECT_FALSE(sink.images[1].is_labelled);
   EXPECT_EQ(sink.images[2].name, "elsewhere");
-  EXPECT_TRUE(sink.images[2].is_stem);
+  EXPECT_EQ(sink.images[2].form, NameForm::stem);
   EXPECT_EQ(sink.images[3].name, "images/val/x/deep.jpg");
   EXPECT_EQ(sink.images[3].path, (folder.path() / "images/val/x/deep.jpg").native());
+  EXPECT_EQ(sink.images[3].name_in_layout, "x/deep.jpg");
   EXPECT_EQ(sink.images[3].split, "val");
   EXPECT_EQ(sink.labels.at(1).image, 3);
   EXPECT_EQ(counts.images, 4);
@@ -467,6 +468,24 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
   EXPECT_EQ(sink.rejections.size(), 0U);
   ASSERT_EQ(sink.labels.size(), 3U);
   expect_near(sink.labels[1].label.box_xywh_px, {0, 0, 641, 100});
+}
+
+TEST(YoloWriter, CountsImagesThatUltralyticsPassesOver) {
+  MemorySource source;
+  for (const char* const name : {".a.jpg", ".b/c.jpg", "d.jpg"}) {
+    MemorySource::Sample sample;
+    sample.image.name = name;
+    sample.image.path = fs::path("/nowhere") / name;
+    sample.image.state = SampleState::labelled_empty;
+    source.samples.push_back(std::move(sample));
+  }
+  EXPECT_EQ(losses_of_yolo(source, {}).size(), 0U);  // a list names them
+  WriteOptions options;
+  options.images = ImageTransfer::copy;
+  const std::vector<Loss> losses = losses_of_yolo(source, options);
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses[0].what, "images whose names or folders begin with a dot are passed over by Ultralytics");
+  EXPECT_EQ(losses[0].count, 2);
 }
 
 TEST(YoloWriter, RefusesRatherThanMix) {

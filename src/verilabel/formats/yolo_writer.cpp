@@ -25,6 +25,7 @@
 #include "verilabel/formats/export_folder.h"
 #include "verilabel/formats/export_pass.h"
 #include "verilabel/formats/format.h"
+#include "verilabel/formats/image_files.h"
 #include "verilabel/formats/yolo.h"
 #include "verilabel/geometry/mask_outline.h"
 
@@ -34,6 +35,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kUnlabelled = "images that are not labelled look like images without objects to a trainer";
+constexpr std::string_view kHidden = "images whose names or folders begin with a dot are passed over by Ultralytics";
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
 constexpr std::string_view kOutside = "labels that lie wholly outside their image are left out";
 constexpr std::string_view kSizeUnknown = "labels of images whose size is not known are left out";
@@ -180,6 +182,9 @@ class YoloWriter {
       }
       count_image_losses(holds_, image, options_, losses_);
       losses_.add(kUnlabelled, image.state == SampleState::not_labelled ? 1 : 0);
+      // Those that a list names it finds.
+      const bool is_in_folder = options_.images != ImageTransfer::reference;
+      losses_.add(kHidden, is_in_folder && std::any_of(names_.back().begin(), names_.back().end(), is_hidden) ? 1 : 0);
       has_outlines_ = has_outlines_ || has_outline(index, image);
     }
     count_dataset_losses(holds_, source_, losses_);

@@ -97,6 +97,11 @@ class ReadingSink final : public ImportSink {
   std::vector<ResolvedImage> on_images(std::vector<SourceImage> images) override {
     std::vector<ResolvedImage> answers;
     std::vector<NamedImage> named;
+    for (const SourceImage& image : images) {
+      if (const SampleIndex::Found exact = finder_.find_exact(image); exact.match == SampleIndex::Match::found) {
+        finder_.entry(exact.entry).is_named = true;
+      }
+    }
     for (SourceImage& image : images) {
       ++report_.images_listed;
       auto [answer, name] = resolve(image);
@@ -179,9 +184,12 @@ class ReadingSink final : public ImportSink {
       return {SampleIndex::Match::found, announced->second};
     }
     const SampleIndex::Found loose = finder_.find_namesake(image);
-    const bool is_met = loose.match == SampleIndex::Match::found && finder_.entry(loose.entry).announced >= 0;
+    const bool is_met = loose.match == SampleIndex::Match::found &&
+                        (finder_.entry(loose.entry).announced >= 0 || finder_.entry(loose.entry).is_named);
     // A namesake is not the image when the file names both.
-    return !is_met ? loose : image.is_stem ? SampleIndex::Found{SampleIndex::Match::ambiguous, loose.entry} : SampleIndex::Found{};
+    return !is_met                         ? loose
+           : image.form != NameForm::whole ? SampleIndex::Found{SampleIndex::Match::ambiguous, loose.entry}
+                                           : SampleIndex::Found{};
   }
 
   std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image) {
@@ -197,7 +205,7 @@ class ReadingSink final : public ImportSink {
     named.is_labelled = image.is_labelled;
     Resolution resolution = Resolution::found;
     if (found.match == SampleIndex::Match::none) {
-      if (image.name.empty() || image.is_stem) {
+      if (image.name.empty() || image.form != NameForm::whole) {
         return {{Resolution::unknown, {}, {}}, {}};
       }
       const std::filesystem::path path = finder_.place_of(image);
@@ -219,6 +227,9 @@ class ReadingSink final : public ImportSink {
       sample.split = named.split;
       sample.source_json = named.source_json;
       named.added = std::move(sample);
+    }
+    if (image.is_only && image.is_labelled && !only_labelled_.insert(found.entry).second) {
+      return {{Resolution::duplicate, {}, {}}, {}};
     }
     if (rejected_before_.contains(image.name)) {
       with_rejections_.insert(announced_);
@@ -248,6 +259,7 @@ class ReadingSink final : public ImportSink {
   std::unordered_set<std::string> mapped_;  ///< names that the map of classes was asked for
   SampleFinder finder_;
   std::unordered_map<std::string, std::size_t> announced_as_;  ///< entries by the names that the labels file gives them
+  std::unordered_set<std::size_t> only_labelled_;              ///< entries whose labels stand in one place (`SourceImage::is_only`)
   std::unordered_map<std::string, SampleIndex::Found> sample_of_source_id_;
   std::unordered_map<std::string, ClassId> class_of_source_id_;      ///< none where several classes have the id
   std::unordered_map<std::string, std::string> source_id_of_class_;  ///< by its name

@@ -24,7 +24,7 @@ class SampleFinder {
   /// Where the file says that the image is.
   std::filesystem::path place_of(const SourceImage& image) const;
   SampleIndex::Found find_exact(const SourceImage& image) const;
-  /// By the last part of the name alone.
+  /// By the name below the folders of the format's layout, or by the last part of the name alone.
   SampleIndex::Found find_namesake(const SourceImage& image) const;
 
  private:

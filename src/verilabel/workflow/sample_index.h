@@ -20,6 +20,7 @@ class SampleIndex {
     std::int32_t width = 0;
     std::int32_t height = 0;
     std::int64_t announced = -1;  ///< place in the order in which the labels file names images; −1 while it has not
+    bool is_named = false;        ///< the labels file calls it by its whole name
   };
   enum class Match : std::uint8_t { found, none, ambiguous };
   struct Found {
