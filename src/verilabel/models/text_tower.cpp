@@ -60,7 +60,9 @@ struct Running {
 class Encoder {
  public:
   Encoder(const ModelSource& source, const TextTower& tower, std::size_t texts, std::size_t longest)
-      : tower_(tower), ids_(input_named("input_ids")), batch_(text_batch_of(tower, std::min(texts, kTextsPerInference), longest)) {
+      : tower_(tower),
+        ids_(input_named("input_ids")),
+        batch_(text_batch_of(tower, tower.info, std::min(texts, kTextsPerInference), longest)) {
     for (std::size_t i = 0; i < tower.info.inputs.size(); ++i) {
       if (tower.info.inputs[i].name == "attention_mask") {
         mask_ = i;
@@ -249,8 +251,8 @@ std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& t
   return tokens;
 }
 
-TextBatch text_batch_of(const TextTower& tower, std::size_t texts, std::size_t longest) {
-  const auto ids = std::ranges::find_if(tower.info.inputs, is_of_texts);
+TextBatch text_batch_of(const TextTower& tower, const GraphInfo& graph, std::size_t texts, std::size_t longest) {
+  const auto ids = std::ranges::find_if(graph.inputs, is_of_texts);
   const std::size_t usual = tower.pads_to_max ? static_cast<std::size_t>(tower.max_tokens) : longest;
   return {ids->shape[0] > 0 ? static_cast<std::size_t>(ids->shape[0]) : texts,
           ids->shape[1] > 0 ? static_cast<std::size_t>(ids->shape[1]) : usual};

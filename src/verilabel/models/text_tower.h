@@ -51,8 +51,9 @@ struct TextBatch {
   std::size_t texts = 1;
   std::size_t tokens = 0;  ///< of each, padding included
 };
-/// As many as the graph insists on, else `texts` texts, of which the longest has `longest` tokens.
-TextBatch text_batch_of(const TextTower& tower, std::size_t texts, std::size_t longest);
+/// As many as `graph` insists on, which reads texts as the tower does, else `texts` texts, of which the longest has `longest`
+/// tokens.
+TextBatch text_batch_of(const TextTower& tower, const GraphInfo& graph, std::size_t texts, std::size_t longest);
 
 /// Puts the tokens of one text before the model, padding around them. `mask` is empty where the model takes none.
 void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, std::span<std::int64_t> ids,

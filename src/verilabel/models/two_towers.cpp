@@ -263,7 +263,7 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
     tokens.push_back(tokens_of(tower, text));
     longest = std::max(longest, tokens.back().size());
   }
-  const auto [count, length] = text_batch_of(tower, texts.size(), longest);
+  const auto [count, length] = text_batch_of(tower, graph, texts.size(), longest);
   CompileOptions options;
   options.device = source.options.device;
   options.outputs = {*index_named(graph.outputs, {"logits_per_image"}), *index_named(graph.outputs, {"text_embeds"}),
