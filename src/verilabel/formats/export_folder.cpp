@@ -32,8 +32,7 @@ std::optional<std::string> would_be_passed_over(const ExportImage& image, ImageT
     return std::nullopt;
   }
   return "its name does not end like that of an image (.jpg, .png …), and readers of this format find images by that; rename it, "
-         "or "
-         "export to another format";
+         "or export to another format";
 }
 
 std::optional<std::string> bring_image(const ExportImage& image, ImageTransfer transfer, const fs::path& file,

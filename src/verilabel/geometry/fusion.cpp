@@ -67,7 +67,15 @@ struct Cluster {
 };
 
 void fuse_weighted(std::span<const FusionBox> boxes, std::span<const double> scores, std::span<const std::size_t> places,
-                   const FusionOptions& options, std::vector<FusedBox>& result) {
+                   const FusionOptions& options, std::span<const std::uint8_t> has_looked, std::vector<FusedBox>& result) {
+  std::size_t looked = 0;
+  double total = 0;
+  for (std::size_t model = 0; model < has_looked.size(); ++model) {
+    if (has_looked[model] != 0) {
+      ++looked;
+      total += weight_of(options, model);
+    }
+  }
   std::vector<Cluster> clusters;
   for (const std::size_t place : places) {
     Cluster* best = nullptr;
@@ -85,6 +93,7 @@ void fuse_weighted(std::span<const FusionBox> boxes, std::span<const double> sco
     best->add(place, boxes[place].box_xywh_px, scores[place]);
   }
   for (Cluster& cluster : clusters) {
+    cluster.fused.score *= static_cast<double>(std::min(cluster.fused.members.size(), looked)) / total;
     result.push_back(std::move(cluster.fused));
   }
 }
@@ -147,17 +156,16 @@ void FusionOptions::validate(std::size_t models) const {
 
 std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::span<const std::uint8_t> has_looked,
                            const FusionOptions& options) {
-  options.validate(has_looked.size());
+  return fuse(boxes, has_looked.size(), [&](std::int32_t /*class_id*/) { return has_looked; }, options);
+}
+
+std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::size_t models, const HasLooked& has_looked,
+                           const FusionOptions& options) {
+  options.validate(models);
   const bool is_weighted = options.method == FusionMethod::wbf;
-  std::size_t looked = 0;
-  double total = 0;
   double greatest = 0;
-  for (std::size_t model = 0; model < has_looked.size(); ++model) {
+  for (std::size_t model = 0; model < models; ++model) {
     greatest = std::max(greatest, weight_of(options, model));
-    if (has_looked[model] != 0) {
-      ++looked;
-      total += weight_of(options, model);
-    }
   }
   std::vector<double> scores;
   for (const FusionBox& box : boxes) {
@@ -173,13 +181,8 @@ std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::span<const std
         suppress_softly(boxes, scores, places, options, fused);
         break;
       case FusionMethod::wbf:
-        fuse_weighted(boxes, scores, places, options, fused);
+        fuse_weighted(boxes, scores, places, options, has_looked(class_id), fused);
         break;
-    }
-  }
-  if (is_weighted) {
-    for (FusedBox& one : fused) {
-      one.score *= static_cast<double>(std::min(one.members.size(), looked)) / total;
     }
   }
   std::ranges::sort(fused, [](const FusedBox& a, const FusedBox& b) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -44,15 +45,22 @@ struct FusedBox {
   std::vector<std::size_t> members;  ///< boxes that it stands for, by their place in the input, the best first
 };
 
+/// One a model, of a class.
+using HasLooked = std::function<std::span<const std::uint8_t>(std::int32_t class_id)>;
+
 /// The boxes of one image as one answer, by descending score; of equal scores the one with the earlier best member first.
 ///
-/// `has_looked` says of each model whether it was asked about this image: one that was not has no boxes, and no part in the share.
+/// `has_looked` says of each of so many models whether it was asked for the class on this image: one that was not has no boxes of
+/// it, and no part in the share.
 ///
 /// Weighted fusion, by class and descending weighted score: a box joins the fused box that it overlaps most, if by more than `iou`,
 /// which then is the mean of its members weighted by their scores (the plain mean while these are all 0), and has their mean score;
 /// in the end that is multiplied by min(members, models that looked) / sum of their weights, so that what only one of three models
 /// saw counts a third: Solovyev et al., as their package ensemble-boxes has it (`conf_type` avg, without `allows_overflow`). NMS
 /// and soft-NMS work on scores times weight over the greatest weight of all models.
+std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::size_t models, const HasLooked& has_looked,
+                           const FusionOptions& options);
+/// With models that were asked for all classes, or not at all.
 std::vector<FusedBox> fuse(std::span<const FusionBox> boxes, std::span<const std::uint8_t> has_looked,
                            const FusionOptions& options);
 

@@ -24,11 +24,6 @@ constexpr std::size_t kTextsPerInference = 16;
 constexpr int kTokensOfClip = 77;
 constexpr int kTokensOfSiglip = 64;
 
-/// [texts, tokens]
-bool is_of_texts(const TensorInfo& input) {
-  return input.shape.size() == 2 && takes_i64(input.type);
-}
-
 void normalise(std::span<float> row, const std::string& text) {
   double square = 0;
   for (const float value : row) {
@@ -171,6 +166,10 @@ class Encoder {
 };
 
 }  // namespace
+
+bool is_of_texts(const TensorInfo& input) {
+  return input.shape.size() == 2 && takes_i64(input.type);
+}
 
 Tokenizer load_tokenizer(const ModelSource& source, const std::filesystem::path& graph, const ModelConfig& config) {
   if (source.files.tokenizer.empty()) {

@@ -17,6 +17,9 @@
 // Private to the module.
 namespace verilabel {
 
+/// Whether an input takes texts: [texts, tokens].
+bool is_of_texts(const TensorInfo& input);
+
 /// The graph that reads texts, and how they are put before it.
 struct TextTower {
   std::filesystem::path graph;

@@ -189,10 +189,8 @@ std::optional<std::size_t> index_named(const std::vector<TensorInfo>& tensors, s
   return std::nullopt;
 }
 
-/// Whether a graph reads texts: [texts, tokens].
 bool reads_texts(const GraphInfo& graph) {
-  return std::ranges::any_of(graph.inputs,
-                             [](const TensorInfo& input) { return input.shape.size() == 2 && takes_i64(input.type); });
+  return std::ranges::any_of(graph.inputs, is_of_texts);
 }
 
 const TensorInfo* image_input_of(const GraphInfo& graph) {

@@ -293,8 +293,7 @@ std::unique_ptr<FamilyLabeller> make_yolo_world(const ModelSource& source) {
   const auto output = std::ranges::find_if(source.companion.outputs, [&](const TensorInfo& one) {
     return one.name == "text_embeds" || (source.companion.outputs.size() == 1 && one.shape.size() == 2);
   });
-  const bool reads = std::ranges::any_of(source.companion.inputs,
-                                         [](const TensorInfo& input) { return input.shape.size() == 2 && takes_i64(input.type); });
+  const bool reads = std::ranges::any_of(source.companion.inputs, is_of_texts);
   if (!reads || output == source.companion.outputs.end()) {
     throw Error(ErrorCode::bad_model, "the graph beside it makes no features of texts: input_ids -> text_embeds was expected",
                 {{"file", source.files.companion.native()}});

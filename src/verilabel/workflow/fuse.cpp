@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -194,32 +195,6 @@ struct Disagreement {
   std::vector<std::string> other_classes;  ///< "set: class"
 };
 
-/// The answer of one image by descending score. A set has no part in the share of a class that it was not asked for.
-std::vector<FusedBox> fused_by_class(std::int32_t sample, const Objects& objects, const Sources& sources,
-                                     const FusionOptions& options) {
-  std::map<std::int32_t, std::vector<std::size_t>> places;
-  for (std::size_t i = 0; i < objects.boxes.size(); ++i) {
-    places[objects.boxes[i].class_id].push_back(i);
-  }
-  std::vector<FusedBox> all;
-  for (const auto& [class_index, of_class] : places) {
-    std::vector<FusionBox> boxes;
-    for (const std::size_t place : of_class) {
-      boxes.push_back(objects.boxes[place]);
-    }
-    for (FusedBox& fused : fuse(boxes, sources.looked_for(sample, class_index), options)) {
-      for (std::size_t& member : fused.members) {
-        member = of_class[member];
-      }
-      all.push_back(std::move(fused));
-    }
-  }
-  std::ranges::sort(all, [](const FusedBox& a, const FusedBox& b) {
-    return a.score != b.score ? a.score > b.score : a.members.front() < b.members.front();
-  });
-  return all;
-}
-
 Disagreement disagreement_of(const FusedBox& fused, const Objects& objects, const std::vector<std::uint8_t>& looked_for,
                              const Columns& columns, const FuseOptions& options) {
   // Soft-NMS leaves several answers where sets agree: not only members count, but whatever is the same object.
@@ -355,7 +330,14 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
         label_of_id.emplace(stored.id.value, std::move(stored.label));
       }
     }
-    for (const FusedBox& fused : fused_by_class(sample_row, objects, sources, options.fusion)) {
+    std::map<std::int32_t, std::vector<std::uint8_t>> looked_for;
+    for (const FusionBox& box : objects.boxes) {
+      if (const auto [of_class, is_new] = looked_for.try_emplace(box.class_id); is_new) {
+        of_class->second = sources.looked_for(sample_row, box.class_id);
+      }
+    }
+    const HasLooked has_looked = [&](std::int32_t class_index) { return std::span(looked_for.at(class_index)); };
+    for (const FusedBox& fused : fuse(objects.boxes, options.sets.size(), has_looked, options.fusion)) {
       const Label& best = label_of_id.at(columns.labels.id[objects.rows[fused.members.front()]]);
       Label label;
       label.class_id = best.class_id;
@@ -365,7 +347,7 @@ FuseReport fuse_sets(Project& project, const FuseOptions& options, const Progres
       label.mask = best.mask;
       label.area_px = best.kind == LabelKind::mask ? best.area_px : std::nullopt;
       label.box_xywh_px = best.kind == LabelKind::mask ? best.box_xywh_px : fused.box_xywh_px;
-      const Disagreement found = disagreement_of(fused, objects, sources.looked_for(sample_row, fused.class_id), columns, options);
+      const Disagreement found = disagreement_of(fused, objects, looked_for.at(fused.class_id), columns, options);
       label.attributes_json = attributes_of(found);
       std::vector<std::string> tags;
       if (!found.missed_by.empty()) {

@@ -97,14 +97,18 @@ class ReadingSink final : public ImportSink {
   std::vector<ResolvedImage> on_images(std::vector<SourceImage> images) override {
     std::vector<ResolvedImage> answers;
     std::vector<NamedImage> named;
+    std::vector<SampleIndex::Found> exact;
     for (const SourceImage& image : images) {
-      if (const SampleIndex::Found exact = finder_.find_exact(image); exact.match == SampleIndex::Match::found) {
-        finder_.entry(exact.entry).is_named = true;
+      exact.push_back(finder_.find_exact(image));
+      if (exact.back().match == SampleIndex::Match::found) {
+        finder_.entry(exact.back().entry).is_named = true;
       }
     }
-    for (SourceImage& image : images) {
+    bool has_added = false;  // then others may be meant by the same names
+    for (std::size_t i = 0; i < images.size(); ++i) {
       ++report_.images_listed;
-      auto [answer, name] = resolve(image);
+      auto [answer, name] = resolve(images[i], has_added ? finder_.find_exact(images[i]) : exact[i]);
+      has_added = has_added || name.added;
       answers.push_back(answer);
       named.push_back(std::move(name));
       ++announced_;
@@ -171,12 +175,11 @@ class ReadingSink final : public ImportSink {
     }
   }
 
-  SampleIndex::Found find(const SourceImage& image) const {
+  SampleIndex::Found find(const SourceImage& image, const SampleIndex::Found& exact) const {
     if (image.name.empty() && image.path.empty()) {
       const auto found = sample_of_source_id_.find(image.source_id);
       return found == sample_of_source_id_.end() ? SampleIndex::Found{} : found->second;
     }
-    const SampleIndex::Found exact = finder_.find_exact(image);
     if (exact.match != SampleIndex::Match::none) {
       return exact;
     }
@@ -192,8 +195,8 @@ class ReadingSink final : public ImportSink {
                                            : SampleIndex::Found{};
   }
 
-  std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image) {
-    SampleIndex::Found found = find(image);
+  std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image, const SampleIndex::Found& exact) {
+    SampleIndex::Found found = find(image, exact);
     if (found.match == SampleIndex::Match::ambiguous) {
       return {{Resolution::ambiguous, {}, {}}, {}};
     }
