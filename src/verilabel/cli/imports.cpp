@@ -17,7 +17,13 @@ namespace verilabel::cli {
 namespace {
 
 std::string_view state_of(const ImportRow& row) {
-  return row.is_undone ? "undone" : row.finished_at.empty() ? "cut off" : "finished";
+  if (row.is_undone) {
+    return "undone";
+  }
+  if (row.is_running) {
+    return "running";
+  }
+  return row.finished_at.empty() ? "cut off" : "finished";
 }
 
 int list(const Invocation& invocation) {

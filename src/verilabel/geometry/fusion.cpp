@@ -120,22 +120,27 @@ void suppress(std::span<const FusionBox> boxes, std::span<const double> scores, 
 
 void suppress_softly(std::span<const FusionBox> boxes, std::span<const double> scores, std::span<const std::size_t> places,
                      const FusionOptions& options, std::vector<FusedBox>& result) {
-  std::vector<std::size_t> left(places.begin(), places.end());
-  std::map<std::size_t, double> now;
-  for (const std::size_t place : left) {
-    now[place] = scores[place];
+  struct Left {
+    std::size_t place;
+    double score;
+  };
+  std::vector<Left> left;
+  for (const std::size_t place : places) {
+    left.push_back({place, scores[place]});
   }
   while (!left.empty()) {
-    const auto best = std::ranges::max_element(left, {}, [&](std::size_t place) { return now[place]; });
-    const std::size_t place = *best;
+    const auto best = std::ranges::max_element(left, {}, &Left::score);
+    const auto [place, score] = *best;
     left.erase(best);
-    if (now[place] < options.floor) {
+    if (score < options.floor) {
       break;  // the others are not better
     }
-    result.push_back({boxes[place].box_xywh_px, now[place], boxes[place].class_id, {place}});
-    for (const std::size_t other : left) {
-      const double overlap = iou(boxes[place].box_xywh_px, boxes[other].box_xywh_px);
-      now[other] *= std::exp(-overlap * overlap / options.sigma);
+    const Box& box = boxes[place].box_xywh_px;
+    result.push_back({box, score, boxes[place].class_id, {place}});
+    for (Left& other : left) {
+      if (const double overlap = iou(box, boxes[other.place].box_xywh_px); overlap > 0) {
+        other.score *= std::exp(-overlap * overlap / options.sigma);
+      }
     }
   }
 }

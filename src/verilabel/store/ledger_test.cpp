@@ -271,6 +271,24 @@ TEST_F(LedgerTest, AnImportThatWasCutOffIsCompletedUnderItsId) {
   EXPECT_EQ(import_labels({}, samples_[0]), ImportId{3}) << "a finished or undone one is not gone on with";
 }
 
+TEST_F(LedgerTest, AnImportWithoutAnEndIsRunningWhileSomebodyImportsIntoItsSet) {
+  const auto running = [&] {
+    std::vector<bool> are;
+    for (const ImportRow& row : project_.imports()) {
+      are.push_back(row.is_running);
+    }
+    return are;
+  };
+  import_labels({box(car_)}, samples_[0], false);
+  EXPECT_THAT(running(), ElementsAre(false)) << "cut off";
+  {
+    ImportWriter writer(project_);
+    writer.begin(truth_, "coco", "another file");
+    EXPECT_THAT(running(), ElementsAre(false, true));
+  }
+  EXPECT_THAT(running(), ElementsAre(false, false));
+}
+
 TEST_F(LedgerTest, LabelledEmptyCountsOnlyOnceTheImportIsFinished) {
   const ImportId id = import_labels({}, samples_[2], false);
   EXPECT_EQ(project_.columns().labelled_sample.size(), 0u);

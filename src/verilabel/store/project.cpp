@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include <fcntl.h>
@@ -292,9 +293,10 @@ void Project::refresh(Columns& columns) const {
 
 std::vector<ImportRow> Project::imports() const {
   std::vector<ImportRow> imports;
+  std::map<std::int64_t, std::size_t> last_unfinished;  // of each set
   Statement rows = database().prepare(
-      "SELECT i.id, s.name, i.format, i.source, i.started_at, i.finished_at, i.labels, u.import_id FROM imports i JOIN sets s ON "
-      "s.id = i.set_id "
+      "SELECT i.id, s.name, i.format, i.source, i.started_at, i.finished_at, i.labels, u.import_id, i.set_id FROM imports i "
+      "JOIN sets s ON s.id = i.set_id "
       "LEFT JOIN import_undos u ON u.import_id = i.id ORDER BY i.id");
   while (rows.step()) {
     imports.push_back({{rows.integer(0)},
@@ -305,6 +307,12 @@ std::vector<ImportRow> Project::imports() const {
                        std::string(rows.text(5)),
                        rows.integer(6),
                        !rows.is_null(7)});
+    if (rows.is_null(5) && rows.is_null(7)) {
+      last_unfinished[rows.integer(8)] = imports.size() - 1;
+    }
+  }
+  for (const auto& [set, place] : last_unfinished) {
+    imports[place].is_running = FileLock::is_held(store::import_lock(directory(), {set}));
   }
   return imports;
 }

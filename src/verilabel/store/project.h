@@ -67,6 +67,7 @@ struct ImportRow {
   std::string finished_at;  ///< empty in an import that was cut off
   std::int64_t labels = 0;
   bool is_undone = false;
+  bool is_running = false;  ///< the last one of its set without an end, while a process imports into the set
 };
 
 /// What an evaluation says of one label.
