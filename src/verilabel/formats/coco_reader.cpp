@@ -11,6 +11,7 @@
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/coco_element.h"
 #include "verilabel/formats/json_stream.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/split_filter.h"
 
 namespace verilabel {
@@ -33,7 +34,7 @@ class CocoReader {
     } else {
       stream_.fail(stream_.byte_offset(), "this is neither a COCO truth file (an object) nor a results list (an array)");
     }
-    report_progress();
+    report_bytes_read(options_, file_, stream_.bytes_consumed(), stream_.file_bytes());
     return counts_;
   }
 
@@ -118,7 +119,7 @@ class CocoReader {
       }
       ++index;
       if (index % static_cast<std::int64_t>(kBatch) == 0) {
-        report_progress();
+        report_bytes_read(options_, file_, stream_.bytes_consumed(), stream_.file_bytes());
       }
     }
   }
@@ -304,19 +305,6 @@ class CocoReader {
                        .image = image ? image_names_[static_cast<std::size_t>(*image)] : std::string(),
                        .image_index = image,
                        .message = std::move(fault.message)});
-  }
-
-  void report_progress() {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", file_}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading",
-                         .done = static_cast<std::int64_t>(stream_.bytes_consumed()),
-                         .failed = 0,
-                         .total = static_cast<std::int64_t>(stream_.file_bytes()),
-                         .unit = "bytes"});
-    }
   }
 
   std::string file_;

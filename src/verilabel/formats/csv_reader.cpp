@@ -23,6 +23,7 @@
 #include "verilabel/formats/csv_stream.h"
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/number_text.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/row_fault.h"
 #include "verilabel/formats/row_names.h"
 
@@ -292,7 +293,7 @@ class CsvReader {
     std::uint64_t rows = 0;
     while (stream_.next()) {
       if (rows++ % kBatch == 0) {
-        report_progress();
+        report_bytes_read(options_, path_, stream_.bytes_consumed(), stream_.file_bytes());
       }
       read_row();
       if (pending_.size() >= kBatch || rows % (4 * kBatch) == 0) {
@@ -305,7 +306,7 @@ class CsvReader {
                   {{"file", path_.native()}});
     }
     hand_over();
-    report_progress();
+    report_bytes_read(options_, path_, stream_.bytes_consumed(), stream_.file_bytes());
     return counts_;
   }
 
@@ -633,19 +634,6 @@ class CsvReader {
 
   void reject_row(RejectedKind kind, std::string image, RowFault fault) {
     reject(sink_, counts_, kind, {path_.native(), stream_.line(), std::move(image)}, fault);
-  }
-
-  void report_progress() const {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", path_.native()}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading",
-                         .done = static_cast<std::int64_t>(stream_.bytes_consumed()),
-                         .failed = 0,
-                         .total = static_cast<std::int64_t>(stream_.file_bytes()),
-                         .unit = "bytes"});
-    }
   }
 
   fs::path path_;

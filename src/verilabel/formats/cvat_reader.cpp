@@ -21,6 +21,7 @@
 #include "verilabel/formats/cvat.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/number_text.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/xml_json.h"
 #include "verilabel/formats/xml_label.h"
 #include "verilabel/formats/xml_stream.h"
@@ -205,7 +206,7 @@ class CvatReader {
     if (!dataset_json_.empty()) {
       sink_.on_dataset_json(std::move(dataset_json_));
     }
-    report_progress();
+    report_bytes_read(options_, file_, stream_->bytes_consumed(), total_bytes_);
     return counts_;
   }
 
@@ -230,7 +231,7 @@ class CvatReader {
     } else if (has_extension(file, ".xml")) {
       images_ = file.parent_path();
       has_images_folder_ = fs::is_directory(images_ / "images");
-      total_bytes_ = static_cast<std::int64_t>(fs::file_size(file));
+      total_bytes_ = fs::file_size(file);
       stream_ = std::make_unique<XmlStream>(file);
     } else {
       throw Error(ErrorCode::wrong_use,
@@ -264,7 +265,7 @@ class CvatReader {
                                 : "the archive has several annotations.xml and none at its top; unpack it and name one",
                   {{"file", file_}});
     }
-    total_bytes_ = static_cast<std::int64_t>(archive.size(found.front()));
+    total_bytes_ = archive.size(found.front());
     file_ += "/" + archive.names()[found.front()];
     stream_ = std::make_unique<XmlStream>(archive.open(found.front()), printable(file_));
   }
@@ -475,7 +476,7 @@ class CvatReader {
   }
 
   void announce() {
-    report_progress();
+    report_bytes_read(options_, file_, stream_->bytes_consumed(), total_bytes_);
     std::vector<SourceImage> images;
     for (Document& document : batch_) {
       document.is_duplicate = !seen_names_.insert(document.image.name).second;
@@ -655,19 +656,6 @@ class CvatReader {
                        .message = fault.message});
   }
 
-  void report_progress() const {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", file_}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading",
-                         .done = static_cast<std::int64_t>(stream_->bytes_consumed()),
-                         .failed = 0,
-                         .total = total_bytes_,
-                         .unit = "bytes"});
-    }
-  }
-
   const ReadOptions& options_;
   ImportSink& sink_;
   fs::path path_;
@@ -675,7 +663,7 @@ class CvatReader {
   fs::path images_;   ///< the folder in which images may lie; empty for an archive
   bool has_images_folder_ = false;
   std::unique_ptr<XmlStream> stream_;
-  std::int64_t total_bytes_ = 0;
+  std::uint64_t total_bytes_ = 0;
   std::int64_t next_image_ = 0;
   bool has_meta_ = false;
   std::string dataset_json_;

@@ -25,6 +25,7 @@
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/json_stream.h"
 #include "verilabel/formats/numpy_mask.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/source_fields.h"
 #include "verilabel/image/header.h"
 #include "verilabel/image/png.h"
@@ -656,16 +657,11 @@ class FiftyOneReader {
     };
   }
 
-  void report_progress(const JsonStream& stream) {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", file_}});
-    }
-    if (options_.progress && !is_looking_) {
-      options_.progress({.stage = "reading",
-                         .done = static_cast<std::int64_t>(stream.bytes_consumed()),
-                         .failed = 0,
-                         .total = static_cast<std::int64_t>(stream.file_bytes()),
-                         .unit = "bytes"});
+  void report_progress(const JsonStream& stream) const {
+    if (is_looking_) {
+      check_not_stopped(options_, file_);
+    } else {
+      report_bytes_read(options_, file_, stream.bytes_consumed(), stream.file_bytes());
     }
   }
 

@@ -16,6 +16,7 @@
 #include "verilabel/base/utf8.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/image_folders.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/row_fault.h"
 
 namespace verilabel {
@@ -56,10 +57,10 @@ class ImageFoldersReader {
     announce_classes();
     total_ = static_cast<std::int64_t>(files_.size());
     for (std::size_t begin = 0; begin < files_.size(); begin += kBatch) {
-      report_progress();
+      report_images_read(options_, root_, counts_.images, total_);
       read_batch(std::span(files_).subspan(begin, std::min(kBatch, files_.size() - begin)));
     }
-    report_progress();
+    report_images_read(options_, root_, counts_.images, total_);
     return counts_;
   }
 
@@ -205,15 +206,6 @@ class ImageFoldersReader {
     if (!labels.empty()) {
       counts_.labels += static_cast<std::int64_t>(labels.size());
       sink_.on_labels(std::move(labels));
-    }
-  }
-
-  void report_progress() const {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"path", root_.native()}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading", .done = counts_.images, .failed = 0, .total = total_, .unit = "images"});
     }
   }
 

@@ -51,6 +51,9 @@ enum class Resolution : std::uint8_t {
   duplicate,  ///< an earlier one was it, and is the only one that may have labels; those of this one are rejected
 };
 
+/// Why the labels of a `duplicate` are rejected.
+inline constexpr std::string_view kLabelledByAnotherFile = "another file has labels of the same image; the first is taken";
+
 struct ResolvedImage {
   Resolution resolution = Resolution::found;
   std::optional<std::int32_t> width;  ///< pixels of the upright image, when the project knows them

@@ -102,9 +102,9 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
   // The project knows the upright size of the pixels; a file may state that of another version of the image.
   const std::optional<std::int32_t> width = resolved.width ? resolved.width : pending.image.width;
   const std::optional<std::int32_t> height = resolved.height ? resolved.height : pending.image.height;
-  constexpr const char* kDuplicate = "another file has labels of the same image of the project; the first is taken";
   if (resolved.resolution == Resolution::duplicate) {
-    reject(RejectedKind::image, pending.place, pending.image.name, {RejectionReason::duplicate_id, "", kDuplicate});
+    reject(RejectedKind::image, pending.place, pending.image.name,
+           {RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)});
   }
   for (PendingLabel& item : pending.labels) {
     const auto fail = [&](RejectionReason reason, std::string message) {
@@ -118,7 +118,7 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
         fail(RejectionReason::unknown_image, "the project has no such image");
       }
       if (resolved.resolution == Resolution::duplicate) {
-        fail(RejectionReason::duplicate_id, kDuplicate);
+        fail(RejectionReason::duplicate_id, std::string(kLabelledByAnotherFile));
       }
       if (class_resolutions_[static_cast<std::size_t>(item.class_index)] != Resolution::found) {
         fail(RejectionReason::unknown_class, "the project has no such class");

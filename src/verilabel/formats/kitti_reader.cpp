@@ -20,6 +20,7 @@
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/kitti.h"
 #include "verilabel/formats/label_files.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/row_fault.h"
 
 namespace verilabel {
@@ -159,12 +160,12 @@ class KittiReader {
     const std::vector<ImageWithLabelFile> items = collect();
     total_ = static_cast<std::int64_t>(items.size());
     read_label_files(
-        items, sink_, counts_, [this] { report_progress(); },
+        items, sink_, counts_, [this] { report_images_read(options_, folders_.root, counts_.images, total_); },
         [this](const ImageWithLabelFile& item, const ResolvedImage& resolved, std::string_view text) {
           take_labels(item, resolved, text);
         });
     hand_over();
-    report_progress();
+    report_images_read(options_, folders_.root, counts_.images, total_);
     return counts_;
   }
 
@@ -338,15 +339,6 @@ class KittiReader {
     if (!labels_.empty()) {
       counts_.labels += static_cast<std::int64_t>(labels_.size());
       sink_.on_labels(std::exchange(labels_, {}));
-    }
-  }
-
-  void report_progress() const {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"path", folders_.root.native()}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading", .done = counts_.images, .failed = 0, .total = total_, .unit = "images"});
     }
   }
 

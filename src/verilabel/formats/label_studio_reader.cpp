@@ -20,6 +20,7 @@
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/json_stream.h"
 #include "verilabel/formats/label_studio.h"
+#include "verilabel/formats/reading_progress.h"
 
 namespace verilabel {
 namespace {
@@ -110,7 +111,7 @@ class LabelStudioReader {
     stream_.enter_array();
     for (std::int64_t index = 0; const auto slice = stream_.next_element(); ++index) {
       if (index % kTasksBetweenReports == 0) {
-        report_progress();
+        report_bytes_read(options_, file_, stream_.bytes_consumed(), stream_.file_bytes());
       }
       place_ = {file_, slice->byte_offset};
       const std::string field = fmt::format("[{}]", index);
@@ -125,7 +126,7 @@ class LabelStudioReader {
     }
     stream_.finish();
     const ReadCounts counts = batch_.finish(file_);
-    report_progress();
+    report_bytes_read(options_, file_, stream_.bytes_consumed(), stream_.file_bytes());
     return counts;
   }
 
@@ -499,19 +500,6 @@ class LabelStudioReader {
     }
     label.label.kind = LabelKind::mask;
     label.label.box_xywh_px = mask_box(*label.label.mask);
-  }
-
-  void report_progress() {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", file_}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading",
-                         .done = static_cast<std::int64_t>(stream_.bytes_consumed()),
-                         .failed = 0,
-                         .total = static_cast<std::int64_t>(stream_.file_bytes()),
-                         .unit = "bytes"});
-    }
   }
 
   static constexpr std::int64_t kMaxId = std::numeric_limits<std::int64_t>::max();

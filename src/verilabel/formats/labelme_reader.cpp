@@ -21,6 +21,7 @@
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/labelme.h"
 #include "verilabel/formats/mask_crop.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/image/header.h"
 #include "verilabel/image/png.h"
 
@@ -388,13 +389,12 @@ class LabelmeReader {
     }
   }
 
-  void report_progress() {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"path", root_.native()}});
-    }
+  void report_progress() const {
     const auto total = static_cast<std::int64_t>(files_.size());
-    if (options_.progress && (files_done_ % kFilesBetweenReports == 0 || files_done_ == total)) {
-      options_.progress({.stage = "reading", .done = files_done_, .failed = 0, .total = total, .unit = "images"});
+    if (files_done_ % kFilesBetweenReports == 0 || files_done_ == total) {
+      report_images_read(options_, root_, files_done_, total);
+    } else {
+      check_not_stopped(options_, root_);
     }
   }
 

@@ -21,6 +21,7 @@
 #include "verilabel/formats/csv_stream.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/open_images.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/row_fault.h"
 #include "verilabel/formats/row_names.h"
 
@@ -236,7 +237,7 @@ class OpenImagesReader {
     while (stream.next()) {
       ++rows;
       if (rows % kBatch == 0) {
-        report_progress(stream);
+        report_bytes_read(options_, path_, stream.bytes_consumed(), stream.file_bytes());
       }
     }
     reject(
@@ -335,7 +336,7 @@ class OpenImagesReader {
     std::uint64_t rows = 0;
     while (stream.next()) {
       if (rows++ % kBatch == 0) {
-        report_progress(stream);
+        report_bytes_read(options_, path_, stream.bytes_consumed(), stream.file_bytes());
         hand_over(table);
       }
       if (stream.fault()) {
@@ -350,7 +351,7 @@ class OpenImagesReader {
       }
     }
     hand_over(table);
-    report_progress(stream);
+    report_bytes_read(options_, path_, stream.bytes_consumed(), stream.file_bytes());
   }
 
   std::int64_t image_of(std::string_view id, const Table& table) {
@@ -494,19 +495,6 @@ class OpenImagesReader {
     if (!labels.empty()) {
       counts_.labels += static_cast<std::int64_t>(labels.size());
       sink_.on_labels(std::move(labels));
-    }
-  }
-
-  void report_progress(const CsvStream& stream) const {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"path", path_.native()}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading",
-                         .done = static_cast<std::int64_t>(stream.bytes_consumed()),
-                         .failed = 0,
-                         .total = static_cast<std::int64_t>(stream.file_bytes()),
-                         .unit = "bytes"});
     }
   }
 

@@ -24,6 +24,7 @@
 #include "verilabel/formats/json_element.h"
 #include "verilabel/formats/label_files.h"
 #include "verilabel/formats/number_text.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/voc.h"
 #include "verilabel/formats/xml_json.h"
 #include "verilabel/formats/xml_label.h"
@@ -236,7 +237,7 @@ class VocReader {
     }
     announce();
     hand_over();
-    report_progress();
+    report_images_read(options_, path_, done_, total_);
     return counts_;
   }
 
@@ -568,14 +569,14 @@ class VocReader {
     if (batch_.empty()) {
       return;
     }
-    report_progress();
+    report_images_read(options_, path_, done_, total_);
     std::vector<SourceImage> images;
     for (Document& document : batch_) {
       const std::string& key = document.image.path.empty() ? document.image.name : document.image.path;
       document.is_duplicate = document.image.is_labelled && !seen_images_.insert(key).second;
       if (document.is_duplicate) {
         reject_image(document.file->file, {}, document.image.name,
-                     {RejectionReason::duplicate_id, "filename", "another file has labels of the same image; they are not mixed"});
+                     {RejectionReason::duplicate_id, "filename", std::string(kLabelledByAnotherFile)});
         continue;
       }
       images.push_back(document.image);
@@ -584,7 +585,7 @@ class VocReader {
     std::size_t next = 0;
     for (const Document& document : batch_) {
       if (document.is_duplicate) {
-        read_objects(document, XmlFault{RejectionReason::duplicate_id, "", "another file has labels of the same image"});
+        read_objects(document, XmlFault{RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)});
         continue;
       }
       assert(next < resolved.size());
@@ -595,7 +596,7 @@ class VocReader {
       } else if (resolution == Resolution::unknown) {
         fault = {RejectionReason::unknown_image, "", "the project has no such image"};
       } else if (resolution == Resolution::duplicate) {
-        fault = {RejectionReason::duplicate_id, "", "another file has labels of the same image; they are not mixed"};
+        fault = {RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)};
         reject_image(document.file->file, {}, document.image.name, *fault);
       }
       if (document.image.is_labelled) {
@@ -805,15 +806,6 @@ class VocReader {
                        .field = std::move(fault.field),
                        .image = image,
                        .message = std::move(fault.message)});
-  }
-
-  void report_progress() const {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"path", path_.native()}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading", .done = done_, .failed = 0, .total = total_, .unit = "images"});
-    }
   }
 
   fs::path path_;

@@ -23,6 +23,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/label_files.h"
+#include "verilabel/formats/reading_progress.h"
 #include "verilabel/formats/row_fault.h"
 #include "verilabel/formats/yolo.h"
 
@@ -142,12 +143,12 @@ class YoloReader {
     reject_shared_label_files(items, sink_, counts_);
     total_ = static_cast<std::int64_t>(items.size());
     read_label_files(
-        items, sink_, counts_, [this] { report_progress(); },
+        items, sink_, counts_, [this] { report_images_read(options_, data_.file, counts_.images, total_); },
         [this](const ImageWithLabelFile& item, const ResolvedImage& resolved, std::string_view text) {
           take_labels(item, resolved, text);
         });
     hand_over();
-    report_progress();
+    report_images_read(options_, data_.file, counts_.images, total_);
     return counts_;
   }
 
@@ -430,15 +431,6 @@ class YoloReader {
   void reject(RejectedKind kind, const fs::path& file, std::optional<std::uint64_t> line, const std::string& image,
               RowFault fault) {
     verilabel::reject(sink_, counts_, kind, {file.native(), line, image}, std::move(fault));
-  }
-
-  void report_progress() {
-    if (options_.cancel != nullptr && options_.cancel->is_requested()) {
-      throw Error(ErrorCode::interrupted, "the import was stopped", {{"file", data_.file.native()}});
-    }
-    if (options_.progress) {
-      options_.progress({.stage = "reading", .done = counts_.images, .failed = 0, .total = total_, .unit = "images"});
-    }
   }
 
   const ReadOptions& options_;
