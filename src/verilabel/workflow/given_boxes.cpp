@@ -16,7 +16,7 @@ namespace verilabel {
 
 using nlohmann::json;
 
-std::string json_from(const Origins& origins, const Project& project) {
+json json_from(const Origins& origins, const Project& project) {
   json runs = json::array();
   for (const std::int64_t run : origins.runs) {
     const RunRow row = run_row(project, {run});
@@ -28,12 +28,10 @@ std::string json_from(const Origins& origins, const Project& project) {
       imports.push_back({{"import", row.id.value}, {"source", row.source}});
     }
   }
-  const json document = {{"runs", std::move(runs)}, {"imports", std::move(imports)}};
-  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+  return {{"runs", std::move(runs)}, {"imports", std::move(imports)}};
 }
 
-void require_same_origins(const Project& project, const std::string& before_json, const Origins& now) {
-  const json before = json::parse(before_json);
+void require_same_origins(const Project& project, const json& before, const Origins& now) {
   if (before.is_null()) {
     return;
   }
