@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 from harness import ProgramCase, write_bitmap, write_json
 
@@ -135,6 +136,44 @@ class Importing(ProgramCase):
         self.run_program("import", "--labels", other, "--format", "yolo")
         labelled = [s["name"] for s in self.run_program("samples", "--where", "set:ground_truth").json["samples"]]
         self.assertEqual(labelled, ["images/1.bmp"])
+
+    def test_folders_with_images_of_the_same_names_are_kept_apart(self):
+        for number, split in enumerate(("train", "val")):
+            folder = self.scratch / split
+            write_bitmap(folder / "1.bmp", width=20 + number)
+            document = coco([image(1)], [annotation(1, 1, box=(number, 0, 4, 4))])
+            document = write_json(folder / "labels.json", document)
+            self.run_program("import", "--labels", document, "--format", "coco")
+        labels = self.run_program("labels").json["labels"]
+        self.assertEqual([(label["sample"], label["bbox"][0]) for label in labels], [(1, 0), (2, 1)])
+        samples = self.run_program("samples").json["samples"]
+        self.assertEqual([Path(s["path"]).parent.name for s in samples], ["train", "val"])
+        # A table beside the second is about the second; what it says of others that are not here is told.
+        table = self.scratch / "val" / "m.csv"
+        table.write_text("file_name,weather\n1.bmp,fog\n")
+        self.run_program("import", "--metadata", table)
+        fields = [s["fields"] for s in self.run_program("samples").json["samples"]]
+        self.assertEqual(fields, [{}, {"weather": "fog"}])
+
+    def test_separators_of_windows_lead_to_images_here(self):
+        write_bitmap(self.images / "sub" / "1.bmp")
+        document = coco([image(1, "sub\\1.bmp"), image(2, "C:\\x\\2.bmp")], [annotation(1, 1), annotation(2, 2)])
+        report = self.import_labels(document)
+        self.assertEqual((report["labels"], report["images_missing"]), (2, 1))
+        labelled = [s["name"] for s in self.run_program("samples", "--where", "set:ground_truth").json["samples"]]
+        self.assertEqual(sorted(labelled), ["C:/x/2.bmp", "sub/1.bmp"])
+
+    def test_classes_of_a_list_keep_their_numbers_without_labels(self):
+        write_bitmap(self.scratch / "set" / "images" / "1.bmp")
+        (self.scratch / "set" / "labels").mkdir()
+        (self.scratch / "set" / "labels" / "1.txt").write_text("2 0.5 0.5 0.5 0.5\n")
+        (self.scratch / "set" / "data.yaml").write_text("names: [cat, dog, cow, hen]\ntrain: images\n")
+        self.run_program("import", "--labels", self.scratch / "set", "--format", "yolo")
+        out = self.scratch / "out"
+        losses = self.run_program("export", "--set", "ground_truth", "--format", "yolo", "--output", out).json["losses"]
+        self.assertEqual(losses, [])
+        self.assertTrue(next((out / "labels").rglob("1.txt")).read_text().startswith("2 "))
+        self.assertIn("nc: 4", (out / "data.yaml").read_text())
 
     def test_two_names_in_one_file_are_two_images(self):
         write_bitmap(self.images / "1.bmp")

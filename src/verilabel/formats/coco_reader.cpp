@@ -40,8 +40,16 @@ class CocoReader {
 
  private:
   void read_truth() {
-    std::optional<std::uint64_t> categories_at, images_at, annotations_at, labels_read_at;
+    std::optional<std::uint64_t> categories_at, images_at, annotations_at;
+    bool has_read_images = false;
+    bool has_read_labels = false;
     std::string dataset_json;
+    // Images wait until it is known whether there are annotations: else (`image_info_…`) they are not labelled.
+    const auto read_images_there = [&] {
+      stream_.seek(*images_at);
+      read_images(annotations_at.has_value());
+      has_read_images = true;
+    };
     stream_.enter_object();
     while (const auto key = stream_.next_key()) {
       auto* const section = *key == "categories"    ? &categories_at
@@ -61,11 +69,11 @@ class CocoReader {
       }
       if (section == &categories_at) {
         read_categories();
-      } else if (section == &images_at) {
-        read_images();
-      } else if (categories_at && images_at) {
+      } else if (section == &annotations_at && categories_at && images_at) {
+        read_images_there();
+        stream_.seek(*annotations_at);
         read_annotations(false);
-        labels_read_at = annotations_at;
+        has_read_labels = true;
       } else {
         stream_.skip_value();
       }
@@ -77,7 +85,10 @@ class CocoReader {
     if (annotations_at && !categories_at) {
       stream_.fail(0, "the file has annotations and no list `categories`, so that their classes have no names");
     }
-    if (annotations_at && !labels_read_at) {
+    if (!has_read_images) {
+      read_images_there();
+    }
+    if (annotations_at && !has_read_labels) {
       stream_.seek(*annotations_at);
       read_annotations(false);
     }
@@ -147,12 +158,13 @@ class CocoReader {
     assert(category_resolutions_.size() == static_cast<std::size_t>(counts_.classes));
   }
 
-  void read_images() {
+  void read_images(bool are_labelled) {
     std::vector<SourceImage> batch;
     read_list("images", RejectedKind::image, [&](const JsonSlice& slice) {
       CocoId id;
       SourceImage image;
       parser_.parse_image(slice.text, id, image, takes_urls_);
+      image.is_labelled = image.is_labelled && are_labelled;
       const bool is_taken = splits_.takes(image.split);
       if (image_index_.insert(id, is_taken ? counts_.images : kOfOtherSplit)) {
         throw CocoFault{RejectionReason::duplicate_id, "id", fmt::format("another image has the id {}", image.source_id)};

@@ -310,8 +310,17 @@ TEST(CocoReader, RejectsImagesAndCategories) {
   for (const Rejection& rejection : sink.rejections) {
     reasons.emplace_back(name_of(rejection.reason));
   }
-  EXPECT_THAT(reasons, ElementsAre("duplicate_id", "missing_field", "missing_field", "out_of_range", "malformed", "malformed",
-                                   "duplicate_id", "missing_field", "duplicate_name"));
+  EXPECT_THAT(reasons, ElementsAre("duplicate_id", "missing_field", "duplicate_name", "duplicate_id", "missing_field",
+                                   "missing_field", "out_of_range", "malformed", "malformed"));
+}
+
+// As `image_info_test2017.json` has it: images that are to be labelled.
+TEST(CocoReader, ImagesOfAFileWithoutAListOfAnnotationsAreNotLabelled) {
+  const TemporaryFolder folder;
+  const std::string images = R"({"images":[{"id":1,"file_name":"a.jpg"}],"categories":[{"id":1,"name":"x"}])";
+  EXPECT_FALSE(read(folder, images + "}").images.at(0).is_labelled);
+  EXPECT_TRUE(read(folder, images + R"(,"annotations":[]})").images.at(0).is_labelled);
+  EXPECT_TRUE(read(folder, R"({"annotations":[],)" + images.substr(1) + "}").images.at(0).is_labelled);
 }
 
 TEST(CocoReader, RejectsLabelsOfAmbiguousImages) {

@@ -370,7 +370,7 @@ class CvatReader {
       }
     }
     json.end_array().end_object();
-    class_of(class_name, has_more ? std::move(source_json) : std::string());
+    class_of(class_name, has_more ? std::move(source_json) : std::string(kOnlyListed));
   }
 
   void take_types(const std::string& class_name, const XmlElement& attributes) {

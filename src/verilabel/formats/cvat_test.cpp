@@ -127,7 +127,7 @@ TEST(CvatReader, ReadsAFileByHand) {
   EXPECT_EQ(sink.classes[0].name, "cat");
   EXPECT_THAT(sink.classes[0].source_json, HasSubstr(R"({"name":"color","text":"#ff0000"})"));
   EXPECT_EQ(sink.classes[1].name, "traffic light");
-  EXPECT_EQ(sink.classes[1].source_json, "");
+  EXPECT_EQ(sink.classes[1].source_json, "{}") << "it is listed, be it without a label";
   EXPECT_EQ(sink.classes[2].name, "dog");
   ASSERT_EQ(sink.images.size(), 2U);
   EXPECT_EQ(sink.images[0].name, "sub/a.jpg");

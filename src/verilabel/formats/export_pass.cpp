@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "verilabel/base/error.h"
+#include "verilabel/formats/source_fields.h"
 
 namespace verilabel {
 namespace {
@@ -68,7 +69,8 @@ void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCo
 
 void count_class_losses(std::span<const ExportClass> classes, LossCounts& losses) {
   losses.add("classes lose the id and the fields of the file they came from",
-             std::count_if(classes.begin(), classes.end(), [](const ExportClass& item) { return !item.source_json.empty(); }));
+             std::count_if(classes.begin(), classes.end(),
+                           [](const ExportClass& item) { return !source_fields(item.source_json).empty(); }));
 }
 
 void count_image_losses(const FormatHolds& holds, const ExportImage& image, const WriteOptions& options, LossCounts& losses) {

@@ -339,7 +339,7 @@ class FiftyOneReader {
         if (name.text().empty()) {
           name.fail(RejectionReason::missing_field, "the class has no name");
         }
-        batch_.class_index(name.text());
+        batch_.class_index(name.text(), std::string(kOnlyListed));
       } catch (const ElementFault& fault) {
         reject(fault.reason, fault.field, fault.message);
       }

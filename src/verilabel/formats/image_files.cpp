@@ -74,6 +74,22 @@ bool is_image_name(const fs::path& path) {
   return std::find(std::begin(kImageExtensions), std::end(kImageExtensions), lowered_extension(path)) != std::end(kImageExtensions);
 }
 
+std::optional<fs::path> image_with_stem_of(const fs::path& file) {
+  std::error_code ignored;
+  for (const std::string_view extension : kImageExtensions) {
+    for (const bool is_in_capitals : {false, true}) {
+      std::string text(extension);
+      if (is_in_capitals) {
+        std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+      }
+      if (const fs::path image = fs::path(file).replace_extension(text); fs::is_regular_file(image, ignored)) {
+        return image.lexically_normal();
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 bool has_extension(const fs::path& path, std::string_view extension) {
   return lowered_extension(path) == extension;
 }

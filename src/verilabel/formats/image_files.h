@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +10,9 @@ namespace verilabel {
 
 /// Whether the name ends like that of an image, in capitals or not.
 bool is_image_name(const std::filesystem::path& path);
+
+/// The image beside a labels file that has its name but for the extension; the first by extension when several have.
+std::optional<std::filesystem::path> image_with_stem_of(const std::filesystem::path& file);
 
 /// Whether the name ends with the extension (`.xml`), in capitals or not.
 bool has_extension(const std::filesystem::path& path, std::string_view extension);

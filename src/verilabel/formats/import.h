@@ -18,6 +18,9 @@ struct SourceClass {
   std::string source_json;  ///< a JSON object with the id and the unknown fields, verbatim, or empty
 };
 
+/// The `source_json` of a class that a file lists without saying more of it: exports list it too, be it without a label.
+inline constexpr std::string_view kOnlyListed = "{}";
+
 /// What the name of an image in a file may be.
 enum class NameForm : std::uint8_t {
   whole,

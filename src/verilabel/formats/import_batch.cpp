@@ -19,10 +19,10 @@ SourcePlace place_of(const PendingLabel& label, const PendingImage& image) {
 
 }  // namespace
 
-std::int32_t ImportBatch::class_index(const std::string& name) {
+std::int32_t ImportBatch::class_index(const std::string& name, std::string source_json) {
   const auto [at, is_new] = classes_.emplace(name, static_cast<std::int32_t>(classes_.size()));
   if (is_new) {
-    new_classes_.push_back({name, {}, {}});
+    new_classes_.push_back({name, {}, std::move(source_json)});
     ++counts_.classes;
   }
   return at->second;

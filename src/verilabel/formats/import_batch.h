@@ -45,7 +45,7 @@ class ImportBatch {
   ImportBatch(ImportSink& sink, const ReadOptions& options) : sink_(sink), splits_(options.split) {}
 
   /// The class of this name, which is announced before the labels of the next batch.
-  std::int32_t class_index(const std::string& name);
+  std::int32_t class_index(const std::string& name, std::string source_json = {});
   /// Images of another split than the one asked for are passed over, those without a split are not.
   void add(PendingImage image);
   void reject(RejectedKind kind, const SourcePlace& place, std::string_view image, ElementFault fault);

@@ -207,7 +207,8 @@ class KittiReader {
 
   static bool is_label_file(const fs::path& path) { return path.extension() == ".txt"; }
 
-  /// `ImageSets/NAME.txt` lists the images of a split, by their names without extension. `trainval` names what others name better.
+  /// `ImageSets/NAME.txt` lists the images of a split, by their names without extension. `trainval` names what others name better,
+  /// and beside `training` the numbers of `test` are those of `testing`, which begin at 0 as well.
   void read_splits() {
     fs::path folder = folders_.root / "ImageSets";
     if (!fs::is_directory(folder)) {
@@ -216,7 +217,8 @@ class KittiReader {
     std::vector<std::string> names;
     if (fs::is_directory(folder)) {
       for (const fs::path& entry : entries_of(folder)) {
-        if (is_label_file(entry) && entry.stem() != "trainval") {
+        const bool is_of_testing = entry.stem() == "test" && folders_.root.filename() == "training";
+        if (is_label_file(entry) && entry.stem() != "trainval" && !is_of_testing) {
           names.push_back(entry.stem().native());
         }
       }

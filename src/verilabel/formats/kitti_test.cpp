@@ -157,6 +157,17 @@ TEST(KittiReader, ReadsSplitsFromImageSets) {
   EXPECT_THROW(read(folder.path(), nullptr, options), Error);
 }
 
+TEST(KittiReader, TheTestListBesideTrainingIsAboutOtherImages) {
+  const TemporaryFolder folder;
+  folder.write("training/image_2/000000.png", "");
+  folder.write("training/label_2/000000.txt", "");
+  folder.write("ImageSets/train.txt", "000000\n");
+  folder.write("ImageSets/test.txt", "000000\n");
+  const RecordingSink sink = read(folder.path());
+  EXPECT_EQ(sink.images.at(0).split, "train");
+  EXPECT_EQ(sink.rejections.size(), 0U);
+}
+
 TEST(KittiReader, AFolderOfImagesMayBeCalledImageSets) {
   const TemporaryFolder folder;
   folder.write("image_2/ImageSets/1.png", "");

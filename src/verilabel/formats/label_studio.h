@@ -48,7 +48,9 @@ Rle rle_from_brush(std::span<const std::uint8_t> packed, std::uint32_t height, s
 std::vector<std::uint8_t> brush_from_rle(const Rle& rle);
 
 /// How a task names its image, as a path: what follows the bucket or the host of a URL, `d` of a local file, and of an uploaded
-/// file the name that it had before Label Studio put eight hexadecimal digits in front. Empty when there is none.
+/// file its name. Empty when there is none.
 std::string image_name_of_url(std::string_view url);
+/// The name that an uploaded file had before Label Studio put eight hexadecimal digits in front; empty of another.
+std::string name_before_upload(const std::string& name);
 
 }  // namespace verilabel

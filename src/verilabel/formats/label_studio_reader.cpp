@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kMaxSide = std::numeric_limits<std::int32_t>::max();
 constexpr std::uint64_t kMaxBrushPixels = std::uint64_t{1} << 28;
 constexpr std::int64_t kTasksBetweenReports = 256;
+constexpr std::string_view kUploads = "/data/upload/";
 
 std::string percent_decoded(std::string_view text) {
   std::string result;
@@ -194,6 +195,10 @@ class LabelStudioReader {
     }
     const std::string text = url->text();
     image.name = image_name_of_url(text);
+    if (text.find(kUploads) != std::string::npos) {
+      image.name_in_layout = name_before_upload(image.name);
+    }
+    image.is_only = true;
     if (image.name.empty() || image.name.find('\0') != std::string::npos) {
       url->fail(RejectionReason::malformed, fmt::format("{} names no image", url->shown()));
     }
@@ -518,8 +523,6 @@ class LabelStudioReader {
 
 std::string image_name_of_url(std::string_view url) {
   constexpr std::string_view kLocalFiles = "/data/local-files/";
-  constexpr std::string_view kUpload = "/data/upload/";
-  constexpr std::size_t kUploadDigits = 8;
   std::string path;
   if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos) {
     const std::size_t host_end = url.find('/', scheme + 3);
@@ -533,16 +536,19 @@ std::string image_name_of_url(std::string_view url) {
   } else if (url.find("://") != std::string_view::npos) {
     path = path.substr(0, path.find_first_of("?#"));
   }
-  const std::size_t upload = path.find(kUpload);
+  const std::size_t upload = path.find(kUploads);
   path = percent_decoded(path);
   if (upload != std::string::npos) {
     path = path.substr(path.rfind('/') + 1);
-    if (path.size() > kUploadDigits + 1 && path[kUploadDigits] == '-' && is_hexadecimal(path.substr(0, kUploadDigits))) {
-      path.erase(0, kUploadDigits + 1);
-    }
   }
   path.erase(0, std::min(path.find_first_not_of('/'), path.size()));
   return path;
+}
+
+std::string name_before_upload(const std::string& name) {
+  constexpr std::size_t kDigits = 8;
+  const bool is_of_upload = name.size() > kDigits + 1 && name[kDigits] == '-' && is_hexadecimal(name.substr(0, kDigits));
+  return is_of_upload ? name.substr(kDigits + 1) : std::string();
 }
 
 ReadCounts read_label_studio(const fs::path& path, const ReadOptions& options, ImportSink& sink) {

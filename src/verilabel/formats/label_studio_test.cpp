@@ -110,9 +110,9 @@ TEST(LabelStudioBrush, GivesBackRandomMasks) {
 
 TEST(LabelStudio, NamesImagesByTheirUrl) {
   const std::pair<const char*, const char*> cases[] = {
-      {"/data/upload/3/0123abcd-cat%20one.jpg", "cat one.jpg"},
+      {"/data/upload/3/0123abcd-cat%20one.jpg", "0123abcd-cat one.jpg"},
       {"/data/upload/3/cat.jpg", "cat.jpg"},
-      {"https://host/data/upload/3/0123abcd-x.jpg", "x.jpg"},
+      {"https://host/data/upload/3/0123abcd-x.jpg", "0123abcd-x.jpg"},
       {"/data/local-files/?d=set/a.jpg", "set/a.jpg"},
       {"/data/local-files/?d=home/u/a%2Bb.jpg&x=1", "home/u/a+b.jpg"},
       {"s3://bucket/a/b.jpg", "a/b.jpg"},
@@ -129,6 +129,9 @@ TEST(LabelStudio, NamesImagesByTheirUrl) {
   for (const auto& [url, name] : cases) {
     EXPECT_EQ(image_name_of_url(url), name) << url;
   }
+  EXPECT_EQ(name_before_upload("0123abcd-cat one.jpg"), "cat one.jpg");
+  EXPECT_EQ(name_before_upload("cat-one.jpg"), "");
+  EXPECT_EQ(name_before_upload("0123abcd-"), "");
 }
 
 TEST(LabelStudio, ReadsRectanglesPolygonsBrushesAndChoices) {
@@ -150,7 +153,9 @@ TEST(LabelStudio, ReadsRectanglesPolygonsBrushesAndChoices) {
   const RecordingSink sink = read(file, &counts);
   EXPECT_THAT(sink.rejections, IsEmpty());
   ASSERT_EQ(sink.images.size(), 1U);
-  EXPECT_EQ(sink.images[0].name, "a.jpg");
+  EXPECT_EQ(sink.images[0].name, "0123abcd-a.jpg");
+  EXPECT_EQ(sink.images[0].name_in_layout, "a.jpg");
+  EXPECT_TRUE(sink.images[0].is_only);
   EXPECT_EQ(sink.images[0].source_id, "1");
   EXPECT_EQ(sink.images[0].width, 200);
   ASSERT_EQ(sink.labels.size(), 6U);

@@ -327,11 +327,18 @@ class LabelmeReader {
 
   static void place_rectangle(const JsonValue& points, Label& label) {
     const std::vector<double> corners = points.points();
-    if (corners.size() != 4) {
+    if (corners.size() != 4 && !are_corners_in_order(corners)) {
       points.fail(RejectionReason::malformed,
-                  fmt::format("a rectangle has two opposite corners, not {} points", corners.size() / 2));
+                  corners.size() == 8 ? "the four points are not the corners of an upright rectangle, one after the other"
+                                      : fmt::format("a rectangle has two opposite corners, not {} points", corners.size() / 2));
     }
     label.box_xywh_px = box_around(corners);
+  }
+
+  /// As X-AnyLabeling writes rectangles: all four corners, in either direction.
+  static bool are_corners_in_order(std::span<const double> c) {
+    return c.size() == 8 && ((c[1] == c[3] && c[2] == c[4] && c[5] == c[7] && c[6] == c[0]) ||
+                             (c[0] == c[2] && c[3] == c[5] && c[4] == c[6] && c[7] == c[1]));
   }
 
   static void place_polygon(const JsonValue& points, Label& label) {

@@ -88,6 +88,24 @@ TEST(Labelme, ReadsRectanglesPolygonsAndMasks) {
   EXPECT_EQ(mask.source_json, R"({"kept":[1, 2]})");
 }
 
+// As X-AnyLabeling writes them.
+TEST(Labelme, ReadsRectanglesOfFourCorners) {
+  const auto shape_of = [](const char* points) {
+    const TemporaryFolder folder;
+    folder.write("a.json",
+                 fmt::format(R"({{"imagePath":"a.jpg","shapes":[{{"label":"c","shape_type":"rectangle","points":{}}}]}})", points));
+    return read(folder.path());
+  };
+  for (const char* const points : {"[[1,2],[5,2],[5,9],[1,9]]", "[[5,9],[5,2],[1,2],[1,9]]"}) {
+    const RecordingSink sink = shape_of(points);
+    ASSERT_EQ(sink.labels.size(), 1U) << points;
+    EXPECT_EQ(sink.labels[0].label.box_xywh_px, (Box{1, 2, 4, 7}));
+  }
+  for (const char* const points : {"[[1,2],[5,3],[5,9],[1,9]]", "[[1,2],[5,9],[5,2],[1,9]]", "[[1,2],[5,2],[5,9]]"}) {
+    EXPECT_EQ(shape_of(points).labels.size(), 0U) << points;
+  }
+}
+
 TEST(Labelme, NamesWhatItCannotTakeByFileAndField) {
   struct Case {
     const char* shape;

@@ -221,7 +221,7 @@ class VocReader {
     check_split();
     for (const auto& [root, folder] : folders_) {
       for (const std::string& name : folder.labelmap) {
-        class_of(name);
+        class_of(name, std::string(kOnlyListed));
       }
     }
     total_ = static_cast<std::int64_t>(files_.size());
@@ -563,6 +563,13 @@ class VocReader {
     if (fs::path(stated_path).is_absolute()) {
       take(stated_path);
     }
+    if (image.path.empty() && (image.form != NameForm::whole || stays_inside(name))) {
+      if (const std::optional<fs::path> called_alike = image_with_stem_of(file.file)) {
+        image.path = called_alike->native();
+        image.name = (stem_folder / called_alike->filename()).native();
+        image.form = NameForm::whole;
+      }
+    }
   }
 
   void announce() {
@@ -774,11 +781,11 @@ class VocReader {
     }
   }
 
-  std::int32_t class_of(const std::string& name) {
+  std::int32_t class_of(const std::string& name, std::string source_json = {}) {
     const auto [at, is_new] = class_index_.try_emplace(name, static_cast<std::int32_t>(counts_.classes));
     if (is_new) {
       ++counts_.classes;
-      sink_.on_classes({{name, {}, {}}});
+      sink_.on_classes({{name, {}, std::move(source_json)}});
     }
     return at->second;
   }

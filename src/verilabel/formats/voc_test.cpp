@@ -437,6 +437,15 @@ TEST(VocReader, FindsNoImageOutsideItsFolder) {
   EXPECT_EQ(read(folder.path() / "set").images.at(0).path, "");
 }
 
+TEST(VocReader, AnImageBesideItsFileMayBeCalledAlikeOnly) {
+  const TemporaryFolder folder;
+  folder.write("x/b.JPG", "");
+  folder.write("x/b.xml", annotation("", "stale name.png"));
+  const RecordingSink sink = read(folder.path());
+  EXPECT_EQ(sink.images.at(0).name, "x/b.JPG");
+  EXPECT_EQ(sink.images.at(0).path, (folder.path() / "x/b.JPG").native());
+}
+
 TEST(VocReader, RejectsLabelsOfImagesThatAreNotOne) {
   const TemporaryFolder folder;
   folder.write("a.xml", annotation(object(box("1", "2", "3", "4")) + object(box("5", "2", "3", "4"))));

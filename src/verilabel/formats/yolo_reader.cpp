@@ -239,16 +239,19 @@ class YoloReader {
         reject(RejectedKind::field, data_.file, {}, {},
                {RejectionReason::duplicate_name, "names", fmt::format("two classes have the name `{}`; they become one", name)});
       }
-      classes.push_back({name, {}, {}});
+      classes.push_back({name, {}, std::string(kOnlyListed)});
     }
     counts_.classes = static_cast<std::int64_t>(classes.size());
     sink_.on_classes(std::move(classes));
   }
 
   /// Where an entry is: relative to the root, and as exporters write it that mean the root by `..`.
-  fs::path place_of(const std::string& entry) const {
-    const fs::path place = (data_.root / entry).lexically_normal();
+  fs::path place_of(std::string entry) const {
     std::error_code ignored;  // a name that is too long is none
+    if (!fs::exists(data_.root / entry, ignored)) {
+      entry = with_separators_of_here(entry);
+    }
+    const fs::path place = (data_.root / entry).lexically_normal();
     if (!fs::exists(place, ignored) && entry.starts_with("../")) {
       const fs::path inside = (data_.root / entry.substr(3)).lexically_normal();
       if (fs::exists(inside, ignored)) {
@@ -289,14 +292,24 @@ class YoloReader {
     }
   }
 
+  /// As Windows writes paths.
+  static std::string with_separators_of_here(std::string path) {
+    std::ranges::replace(path, '\\', '/');
+    return path;
+  }
+
   void collect_list(const fs::path& list, const std::string& split, std::vector<ImageWithLabelFile>& items) {
     for_each_line(read_file(list, kMaxListBytes), [&](std::uint64_t line_number, std::string_view line) {
       if (line.empty()) {
         return;
       }
-      fs::path image = (list.parent_path() / line).lexically_normal();
-      if (!fs::exists(image) && fs::exists(data_.root / line)) {
-        image = (data_.root / line).lexically_normal();
+      const auto place_of_line = [&](const std::string& said) {
+        const fs::path beside = list.parent_path() / said;
+        return (!fs::exists(beside) && fs::exists(data_.root / said) ? data_.root / said : beside).lexically_normal();
+      };
+      fs::path image = place_of_line(std::string(line));
+      if (!fs::exists(image)) {
+        image = place_of_line(with_separators_of_here(std::string(line)));
       }
       // An image elsewhere may have labels of another dataset beside it: those that stand here are meant.
       const bool is_new = add_image(image, split, {list, line_number}, items);

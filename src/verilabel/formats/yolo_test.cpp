@@ -153,6 +153,22 @@ TEST(YoloReader, ReadsListsOfImages) {
   EXPECT_EQ(sink.rejections[0].line, 3U);
 }
 
+TEST(YoloReader, TakesPathsAsWindowsWritesThem) {
+  const TemporaryFolder folder;
+  folder.write("images/train/a.jpg", "");
+  folder.write("labels/train/a.txt", "0 0.5 0.5 0.1 0.1\n");
+  for (const char* const train : {R"(images\train)", R"(.\images\train)", "list.txt"}) {
+    folder.write("data.yaml", fmt::format("train: {}\nnames: [cat, dog]\n", train));
+    for (const char* const line : {R"(images\train\a.jpg)", R"(.\images\train\a.jpg)", R"(C:\data\images\train\a.jpg)"}) {
+      folder.write("list.txt", line);
+      const RecordingSink sink = read(folder.path());
+      EXPECT_EQ(sink.labels.size(), 1U) << train << " " << line;
+      ASSERT_EQ(sink.classes.size(), 2U);
+      EXPECT_EQ(sink.classes[1].source_json, kOnlyListed);
+    }
+  }
+}
+
 TEST(YoloReader, ANameThatIsTooLongIsRefused) {
   const TemporaryFolder folder;
   folder.write("data.yaml", fmt::format("train: {}\nnames: [cat]\n", std::string(300, 'x')));

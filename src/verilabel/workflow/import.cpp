@@ -98,7 +98,10 @@ class ReadingSink final : public ImportSink {
     std::vector<ResolvedImage> answers;
     std::vector<NamedImage> named;
     std::vector<SampleIndex::Found> exact;
-    for (const SourceImage& image : images) {
+    std::vector<std::string> said;
+    for (SourceImage& image : images) {
+      said.push_back(image.name);
+      finder_.turn_separators(image);
       exact.push_back(finder_.find_exact(image));
       if (exact.back().match == SampleIndex::Match::found) {
         finder_.entry(exact.back().entry).is_named = true;
@@ -107,7 +110,7 @@ class ReadingSink final : public ImportSink {
     bool has_added = false;  // then others may be meant by the same names
     for (std::size_t i = 0; i < images.size(); ++i) {
       ++report_.images_listed;
-      auto [answer, name] = resolve(images[i], has_added ? finder_.find_exact(images[i]) : exact[i]);
+      auto [answer, name] = resolve(images[i], std::move(said[i]), has_added ? finder_.find_exact(images[i]) : exact[i]);
       has_added = has_added || name.added;
       answers.push_back(answer);
       named.push_back(std::move(name));
@@ -175,7 +178,7 @@ class ReadingSink final : public ImportSink {
     }
   }
 
-  SampleIndex::Found find(const SourceImage& image, const SampleIndex::Found& exact) const {
+  SampleIndex::Found find(const SourceImage& image, const std::string& said, const SampleIndex::Found& exact) const {
     if (image.name.empty() && image.path.empty()) {
       const auto found = sample_of_source_id_.find(image.source_id);
       return found == sample_of_source_id_.end() ? SampleIndex::Found{} : found->second;
@@ -183,8 +186,9 @@ class ReadingSink final : public ImportSink {
     if (exact.match != SampleIndex::Match::none) {
       return exact;
     }
-    if (const auto announced = announced_as_.find(image.name); announced != announced_as_.end()) {
-      return {SampleIndex::Match::found, announced->second};
+    if (const auto announced = announced_as_.find(said); announced != announced_as_.end()) {
+      const SampleIndex::Found same{SampleIndex::Match::found, announced->second};
+      return finder_.lies_elsewhere(image, same) ? SampleIndex::Found{} : same;
     }
     const SampleIndex::Found loose = finder_.find_namesake(image);
     const bool is_met = loose.match == SampleIndex::Match::found &&
@@ -195,8 +199,9 @@ class ReadingSink final : public ImportSink {
                                            : SampleIndex::Found{};
   }
 
-  std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image, const SampleIndex::Found& exact) {
-    SampleIndex::Found found = find(image, exact);
+  /// `said` is the name as the labels file has it.
+  std::pair<ResolvedImage, NamedImage> resolve(SourceImage& image, std::string said, const SampleIndex::Found& exact) {
+    SampleIndex::Found found = find(image, said, exact);
     if (found.match == SampleIndex::Match::ambiguous) {
       return {{Resolution::ambiguous, {}, {}}, {}};
     }
@@ -234,11 +239,11 @@ class ReadingSink final : public ImportSink {
     if (image.is_only && image.is_labelled && !only_labelled_.insert(found.entry).second) {
       return {{Resolution::duplicate, {}, {}}, {}};
     }
-    if (rejected_before_.contains(image.name)) {
+    if (rejected_before_.contains(said)) {
       with_rejections_.insert(announced_);
     }
-    if (!image.name.empty()) {
-      announced_as_.emplace(std::move(image.name), found.entry);
+    if (!said.empty()) {
+      announced_as_.emplace(std::move(said), found.entry);
     }
     SampleIndex::Entry& entry = finder_.entry(found.entry);
     if (entry.announced >= 0) {

@@ -33,9 +33,11 @@ class Describing {
   }
 
   void take(const MetadataRow& row) {
-    SampleIndex::Found found = finder_.find_exact(row.image);
+    SourceImage image = row.image;
+    finder_.turn_separators(image);
+    SampleIndex::Found found = finder_.find_exact(image);
     if (found.match == SampleIndex::Match::none) {
-      found = finder_.find_namesake(row.image);
+      found = finder_.find_namesake(image);
     }
     if (found.match != SampleIndex::Match::found) {
       const bool is_ambiguous = found.match == SampleIndex::Match::ambiguous;

@@ -1,5 +1,6 @@
 #include "verilabel/workflow/sample_finder.h"
 
+#include <algorithm>
 #include <system_error>
 
 #include "verilabel/base/file.h"
@@ -27,10 +28,24 @@ std::filesystem::path SampleFinder::place_of(const SourceImage& image) const {
   return image.path.empty() ? (base_ / image.name).lexically_normal() : std::filesystem::path(image.path);
 }
 
+void SampleFinder::turn_separators(SourceImage& image) const {
+  std::error_code ignored;
+  if (image.name.find('\\') != std::string::npos && find_exact(image).match == SampleIndex::Match::none &&
+      !std::filesystem::is_regular_file(place_of(image), ignored)) {
+    std::ranges::replace(image.name, '\\', '/');
+  }
+}
+
 SampleIndex::Found SampleFinder::find_exact(const SourceImage& image) const {
   const auto whole = [&] {
-    const SampleIndex::Found found = index_.find_path(place_of(image).native());
-    return found.match == SampleIndex::Match::found ? found : index_.find_name(image.name);
+    if (const SampleIndex::Found there = index_.find_path(place_of(image).native()); there.match == SampleIndex::Match::found) {
+      return there;
+    }
+    SampleIndex::Found named = index_.find_name(image.name);
+    if (named.match == SampleIndex::Match::ambiguous && !image.path.empty()) {
+      named = index_.find_basename_of(image.path);
+    }
+    return lies_elsewhere(image, named) ? SampleIndex::Found{} : named;
   };
   return find_in_form(image.form, whole, [&] { return index_.find_stem(image.name); });
 }
@@ -38,17 +53,18 @@ SampleIndex::Found SampleFinder::find_exact(const SourceImage& image) const {
 SampleIndex::Found SampleFinder::find_namesake(const SourceImage& image) const {
   const auto whole = [&] {
     if (const SampleIndex::Found inside = index_.find_name(image.name_in_layout);
-        inside.match == SampleIndex::Match::found && !is_other_file(place_of(image), inside)) {
+        inside.match == SampleIndex::Match::found && !lies_elsewhere(image, inside)) {
       return inside;
     }
-    const SampleIndex::Found namesake = index_.find_basename_of(image.name);
-    return is_other_file(place_of(image), namesake) ? SampleIndex::Found{} : namesake;
+    const SampleIndex::Found namesake = index_.find_basename_of(image.path.empty() ? image.name : image.path);
+    return lies_elsewhere(image, namesake) ? SampleIndex::Found{} : namesake;
   };
   return find_in_form(image.form, whole, [&] { return index_.find_base_stem_of(image.name); });
 }
 
-bool SampleFinder::is_other_file(const std::filesystem::path& place, const SampleIndex::Found& namesake) const {
+bool SampleFinder::lies_elsewhere(const SourceImage& image, const SampleIndex::Found& namesake) const {
   std::error_code ignored;
+  const std::filesystem::path place = place_of(image);
   if (namesake.match == SampleIndex::Match::none || !std::filesystem::is_regular_file(place, ignored)) {
     return false;
   }

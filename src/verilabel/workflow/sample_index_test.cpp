@@ -21,6 +21,19 @@ TEST(SampleIndex, FindsByTheWholeNameOrByTheBasename) {
   EXPECT_EQ(index.find_path("/data/b/2.jpg").entry, alone);
 }
 
+TEST(SampleIndex, OfSeveralNamesakesTheOneWithTheLongestCommonEndIsMeant) {
+  SampleIndex index;
+  index.add("day/1.jpg", "/data/train/day/1.jpg", {});
+  const auto night = index.add("night/1.jpg", "/data/train/night/1.jpg", {});
+  EXPECT_EQ(index.find_basename_of("set/night/1.jpg").entry, night);
+  EXPECT_EQ(index.find_base_stem_of("set/night/1").entry, night);
+  EXPECT_EQ(index.find_basename_of("dusk/1.jpg").match, Match::ambiguous) << "no end in common but the basename";
+  EXPECT_EQ(index.find_basename_of("ight/1.jpg").match, Match::ambiguous) << "an end is of whole parts";
+  const auto other = index.add("night/1.jpg", "/data/val/night/1.jpg", {});
+  EXPECT_EQ(index.find_basename_of("night/1.jpg").match, Match::ambiguous);
+  EXPECT_EQ(index.find_basename_of("val/night/1.jpg").entry, other);
+}
+
 TEST(SampleIndex, StemsLackTheExtensionOnly) {
   SampleIndex index;
   const auto dotted = index.add("a/x.y.jpg", "/x.y.jpg", {});
