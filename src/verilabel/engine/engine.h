@@ -38,6 +38,8 @@ struct GraphInfo {
   std::vector<TensorInfo> inputs;
   std::vector<TensorInfo> outputs;
   std::map<std::string, std::string> metadata;  ///< ONNX `metadata_props`
+  /// It quantises as it runs, by one scale for all that goes through it together: what an image yields depends on its company.
+  bool scales_over_batch = false;
 };
 
 struct CompileOptions {

@@ -168,6 +168,16 @@ TEST_P(EngineTest, InspectsTypesShapesAndMetadata) {
   EXPECT_TRUE(engine_->inspect(written("bare.onnx", onnx_of({}))).metadata.empty());
 }
 
+TEST_P(EngineTest, SeesWhetherAGraphQuantisesAsItRuns) {
+  EXPECT_FALSE(engine_->inspect(written("plain.onnx", onnx_of({}))).scales_over_batch);
+  const std::vector<std::string> sizes = {"1", "3", "2", "4"};
+  const std::string node = bytes(1, "images") + bytes(2, "output0") + bytes(2, "scale") + bytes(2, "zero") + bytes(3, "only") +
+                           bytes(4, "DynamicQuantizeLinear");
+  const std::string graph = bytes(1, node) + bytes(2, "tiny") + bytes(11, value_info("images", kOnnxFloat, sizes)) +
+                            bytes(12, value_info("output0", kOnnxUint8, sizes));
+  EXPECT_TRUE(engine_->inspect(written("dynamic.onnx", onnx_with(graph))).scales_over_batch);
+}
+
 TEST_P(EngineTest, RunsInTheMemoryOfTheRequest) {
   const auto path = written("tiny.onnx", onnx_of({}));
   const auto compiled = engine_->compile(path, {.device = "Cpu", .input_shapes = {{2, 3, 2, 4}}});

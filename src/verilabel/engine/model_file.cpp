@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
+#include <string_view>
 #include <utility>
 
 namespace verilabel {
@@ -25,6 +27,27 @@ void require_model_file(const std::filesystem::path& model) {
   if (status.st_size == 0) {
     throw model_error(model, "the model file is empty");
   }
+}
+
+bool scales_over_batch(const std::filesystem::path& model) {
+  constexpr std::string_view kOperator = "DynamicQuantizeLinear";
+  constexpr std::size_t kChunk = std::size_t{1} << 20;
+  std::ifstream file(model, std::ios::binary);
+  std::string window;  // the end of the chunk before, and a chunk
+  while (file) {
+    window.erase(0, window.size() - std::min(window.size(), kOperator.size() - 1));
+    const std::size_t kept = window.size();
+    window.resize(kept + kChunk);
+    file.read(window.data() + kept, kChunk);
+    window.resize(kept + static_cast<std::size_t>(file.gcount()));
+    if (window.find(kOperator) != std::string::npos) {
+      return true;
+    }
+  }
+  if (!file.eof()) {
+    throw io_error("cannot read the model", model.string(), errno);
+  }
+  return false;
 }
 
 std::string text_of(const std::vector<TensorInfo>& tensors) {

@@ -19,6 +19,9 @@ Error model_error(const std::filesystem::path& model, std::string message);
 /// Throws `not_found`, or `bad_model` for what is no file, or empty.
 void require_model_file(const std::filesystem::path& model);
 
+/// `GraphInfo::scales_over_batch`: whether the file names ONNX's operator DynamicQuantizeLinear. Throws `io`.
+bool scales_over_batch(const std::filesystem::path& model);
+
 /// "images f32 [?, 3, 416, 416]; sizes i64 [?, 2]"
 std::string text_of(const std::vector<TensorInfo>& tensors);
 /// "[1, 3, 416, 416]; [1, 2]"

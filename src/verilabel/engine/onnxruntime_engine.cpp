@@ -668,7 +668,7 @@ class OnnxruntimeEngine final : public Engine {
     const auto session = open_to_inspect(ort_, model);
     return reading(model, [&] {
       const Graph graph = graph_of(ort_, session.get());
-      return GraphInfo{infos_of(graph.inputs), infos_of(graph.outputs), metadata_of(ort_, session.get())};
+      return GraphInfo{infos_of(graph.inputs), infos_of(graph.outputs), metadata_of(ort_, session.get()), scales_over_batch(model)};
     });
   }
 

@@ -111,9 +111,11 @@ std::shared_ptr<ov::Model> read_graph(const std::filesystem::path& model) {
     const ov::frontend::FrontEnd::Ptr onnx = front_ends.load_by_framework("onnx");
     graph = onnx->convert(onnx->load(loadable.path().string()));
   } catch (const std::exception& error) {
-    throw model_error(model,
-                      fmt::format("OpenVINO cannot read this as an ONNX model; the file may be of another kind or cut off: {}",
-                                  reason_of(error)));
+    throw model_error(
+        model, fmt::format(
+                   "OpenVINO cannot read this as an ONNX model; the file may be of another kind or cut off, or of a form that only "
+                   "ONNX Runtime takes (--engine onnxruntime): {}",
+                   reason_of(error)));
   }
   if (graph->outputs().empty()) {
     throw model_error(model, "the file holds no graph with outputs: it is of another kind or cut off");
@@ -231,7 +233,7 @@ class OpenvinoEngine final : public Engine {
 
   GraphInfo inspect(const std::filesystem::path& model) override {
     const std::shared_ptr<ov::Model> graph = read_graph(model);
-    GraphInfo info{inputs_of(*graph), outputs_of(*graph), {}};
+    GraphInfo info{inputs_of(*graph), outputs_of(*graph), {}, scales_over_batch(model)};
     // Where the reader puts `metadata_props`.
     if (graph->has_rt_info("framework")) {
       for (const auto& [key, value] : graph->get_rt_info<ov::AnyMap>("framework")) {

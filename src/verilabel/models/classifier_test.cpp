@@ -147,6 +147,10 @@ TEST(Classifier, NamesFromAFileMayRepeat) {
   // What is no class is no candidate, and the others keep their names.
   EXPECT_THAT(classes_of(decoded(*classifier, {0, 1, 2, 9}, {.floor = 0})), ElementsAre(2, 1, 0));
 
+  folder.write("names.txt", "crane\nbee\ncrane\ncrane (2)\n");
+  StatedGraphEngine other(plain_graph());
+  EXPECT_THAT(load_labeller(other, folder.model())->class_names(), ElementsAre("crane (0)", "bee", "crane (2) (2)", "crane (2)"));
+
   const auto message = [&](const std::string& names) {
     folder.write("names.txt", names);
     const Error error = error_of([&] { load_labeller(engine, folder.model()); });
@@ -177,6 +181,19 @@ TEST(TransformersClassifier, TheProblemDecidesHowScoresAreMade) {
   EXPECT_NEAR(decoded(*lone.load(), {0}, {})[0].score, 0.5, 1e-7);
   ConfiguredModel regression(transformers_graph(2), start + R"("regression"})", kVit);
   EXPECT_THAT(regression.error().what(), AllOf(HasSubstr("regression"), HasSubstr("config.json")));
+}
+
+TEST(TransformersClassifier, AFlagThatIsNullIsOff) {
+  const auto preprocessing = [](const std::string& more) {
+    return ConfiguredModel(transformers_graph(11), kConfig,
+                           R"({"image_processor_type": "ViTImageProcessor", "size": {"height": 8, "width": 8})" + more + "}")
+        .load()
+        ->card()
+        .preprocessing;
+  };
+  EXPECT_EQ(preprocessing(R"(, "do_normalize": null)"), preprocessing(R"(, "do_normalize": false)"));
+  EXPECT_EQ(preprocessing(R"(, "do_rescale": null)"), preprocessing(R"(, "do_rescale": false)"));
+  EXPECT_NE(preprocessing(R"(, "do_normalize": null)"), preprocessing(""));
 }
 
 TEST(TransformersClassifier, WhatIsNotKnownIsRefusedByName) {

@@ -387,6 +387,57 @@ TEST(Ultralytics, TakesFinalBoxesAsTheyAre) {
   EXPECT_THAT(fault_of(*detector, {output}, 32), HasSubstr("scores from 5 to 5"));
 }
 
+// What simplifiers leave of a graph's shapes, as ONNX Runtime gives them.
+TEST(Ultralytics, FinalBoxesMayStateNoShape) {
+  auto metadata = kDetect;
+  metadata["args"] = "{'nms': True, 'dynamic': True}";
+  const auto detector = labeller_of(ultralytics_graph({-1, -1, -1}, metadata));
+  EXPECT_THAT(detector->card().layout, HasSubstr("nothing left to suppress"));
+}
+
+TEST(Ultralytics, CellsOfTwoStridesAreThoseOfYolov3Tiny) {
+  EXPECT_THAT(labeller_of(ultralytics_graph({1, 6, 5}, kDetect))->card().layout, HasSubstr("anchors"));
+}
+
+TEST(Ultralytics, RtdetrHasPartsOfTheStretchedImage) {
+  auto metadata = kDetect;
+  metadata["head"] = "RTDETRDecoder";
+  const auto detector = labeller_of(ultralytics_graph({1, 4, 6}, metadata));
+  EXPECT_THAT(detector->card().layout, HasSubstr("parts of the image"));
+  EXPECT_THAT(detector->card().preprocessing, HasSubstr("stretch"));
+  Output output({4, 6});
+  output.set_row(0, {0.5F, 0.5F, 0.25F, 0.5F, 0.75F, 1});
+  output.set_row(1, {0.5F, 0.5F, 0.25F, 0.5F, 0.5F, 1});  // nothing is suppressed
+  output.set_row(2, {0.25F, 0.25F, 0.25F, 0.25F, 0.05F, 0});
+  auto found = decoded(*detector, {output}, unchanged(32), {.floor = 0.1});
+  ASSERT_THAT(found, SizeIs(2));
+  EXPECT_EQ(found[0].class_index, 1);
+  EXPECT_EQ(found[0].score, 0.75);
+  expect_box(found[0], {12, 8, 8, 16});
+}
+
+// Two classes make six numbers as well: what the graph says of itself decides.
+TEST(Ultralytics, RtdetrBeforeItsHeadWasNamedHasAScoreAClass) {
+  auto metadata = kDetect;
+  metadata["description"] = "Ultralytics rt-detr-l model trained on coco.yaml";
+  const auto detector = labeller_of(ultralytics_graph({1, 4, 6}, metadata));
+  Output output({4, 6});
+  output.set_row(0, {0.5F, 0.5F, 0.25F, 0.5F, 0.25F, 0.75F});
+  output.set_row(1, {0.5F, 0.5F, 0.25F, 0.5F, 0.5F, 0.25F});
+  const auto found = decoded(*detector, {output}, unchanged(32), {.floor = 0.1});
+  ASSERT_THAT(found, SizeIs(2)) << "the best class of each query alone";
+  EXPECT_EQ(found[0].class_index, 1);
+  EXPECT_EQ(found[1].class_index, 0);
+  expect_box(found[1], {12, 8, 8, 16});
+}
+
+TEST(Ultralytics, WholeNumbersAreNotMadeOfFractions) {
+  GraphInfo graph = ultralytics_graph({1, 6, 21}, kDetect);
+  graph.inputs[0].type = ElementType::u8;
+  EXPECT_THAT(error_of([&] { labeller_of(graph); }).what(), HasSubstr("takes whole numbers"));
+  EXPECT_NO_THROW(labeller_of(graph, R"({"std": [1, 1, 1]})"));
+}
+
 TEST(Ultralytics, ReadsTheSizeOfADynamicGraphFromItsMetadata) {
   auto metadata = kDetect;
   metadata["imgsz"] = "[64, 96]";

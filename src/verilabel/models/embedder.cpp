@@ -86,6 +86,8 @@ class PillowEmbedder final : public Embedder {
     card_.weights_sha256 = source.weights_sha256;
     graph_.file = source.files.graph;
     graph_.fixed_batch = image.shape[0] > 0 ? static_cast<int>(image.shape[0]) : 0;
+    graph_.scales_over_batch = source.graph.scales_over_batch;
+    require_values_of(image, processor_.tables);
     graph_.outputs = {choice_.output};
     for (const TensorInfo& input : source.graph.inputs) {
       if (&input == &image) {

@@ -153,11 +153,32 @@ void require_keys(const Manifest& manifest, std::string_view family, std::span<c
   }
 }
 
+void require_values_of(const TensorInfo& input, const PixelTables& tables) {
+  const bool is_signed = input.type == ElementType::i8;
+  if (!is_signed && input.type != ElementType::u8) {
+    return;
+  }
+  const auto fits = [&](float value) {
+    return value == std::floor(value) && value >= (is_signed ? -128 : 0) && value <= (is_signed ? 127 : 255);
+  };
+  for (const auto& of_channel : tables.values) {
+    if (!std::ranges::all_of(of_channel, fits)) {
+      throw Error(
+          ErrorCode::bad_model,
+          fmt::format("the graph takes whole numbers ({}), and what is stated about its preprocessing makes other values of "
+                      "the pixels; correct that (a graph that scales by itself wants the pixels as they are: mean 0 and std "
+                      "1, do_rescale and do_normalize false), or export it with a float input",
+                      text_of(input)));
+    }
+  }
+}
+
 FamilyLabeller::FamilyLabeller(const ModelSource& source, std::string family, const TensorInfo& input, InputSize size)
     : image_input_(static_cast<std::size_t>(&input - source.graph.inputs.data())), size_(size) {
   card_.family = std::move(family);
   graph_.file = source.files.graph;
   graph_.fixed_batch = input.shape[0] > 0 ? static_cast<int>(input.shape[0]) : 0;
+  graph_.scales_over_batch = source.graph.scales_over_batch;
   graph_.inputs.resize(source.graph.inputs.size());
   set_input(source, input.name, {Image::kChannels, size.height, size.width});
 }
@@ -269,7 +290,14 @@ void FamilyLabeller::take_output_names(const ModelSource& source, std::optional<
       continue;
     }
     class_of_output_.push_back(static_cast<std::int32_t>(class_names_.size()));
-    class_names_.push_back(uses[name] == 1 ? name : fmt::format("{} ({})", name, output));
+    std::string unique = name;
+    if (uses[name] > 1) {
+      do {
+        unique += fmt::format(" ({})", output);
+      } while (uses.contains(unique));  // as another class may be called
+      uses.emplace(unique, 1);
+    }
+    class_names_.push_back(std::move(unique));
     if (uses[name] > 1) {
       repeated += fmt::format("{}{}", repeated.empty() ? "" : ", ", class_names_.back());
     }
@@ -312,6 +340,7 @@ LetterboxDetector::LetterboxDetector(const ModelSource& source, std::string fami
   style_.fit = manifest.fit.value_or(style_.fit);
   style_.padding = manifest.padding.value_or(style_.padding);
   tables_ = tables_of(scaling, style_.padding);
+  require_values_of(input, tables_);
   card_.preprocessing =
       fmt::format("{} x {} {}, {} when shrinking, {} when growing, {}, mean {:.6g} {:.6g} {:.6g}, std {:.6g} {:.6g} {:.6g}",
                   size.width, size.height, text_of(style_), name_of(style_.when_shrinking), name_of(style_.when_growing),

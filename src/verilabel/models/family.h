@@ -213,6 +213,9 @@ void for_each_above(std::size_t count, float floor, const Score& score, const Fo
   }
 }
 
+/// Throws `bad_model` when an input of 8-bit whole numbers would get others: engines cast them without a word.
+void require_values_of(const TensorInfo& input, const PixelTables& tables);
+
 /// Cuts boxes where the image ends and the padding begins.
 void clip_to_image(RawCandidates& raw, const InputTransform& transform);
 

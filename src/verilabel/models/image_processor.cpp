@@ -163,7 +163,7 @@ class Keys {
   bool flag(std::string_view key, bool otherwise) {
     const json value = take(key);
     if (value.is_null()) {
-      return otherwise;
+      return otherwise && !values_.contains(key);  // null is off, as transformers has it
     }
     if (!value.is_boolean()) {
       refuse(key, fmt::format("{} must be true or false", key));
@@ -621,7 +621,7 @@ ImageProcessor read_image_processor(const std::filesystem::path& file) {
     const ProcessorType& type = type_of(document);
     json values = json::parse(type.defaults);
     for (const auto& [key, value] : document.items()) {
-      if (!value.is_null()) {
+      if (!value.is_null() || !values.contains(key) || values[key].is_boolean()) {
         values[key] = value;
       }
     }

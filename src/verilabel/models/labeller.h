@@ -66,6 +66,7 @@ struct GraphUse {
   std::vector<InputPart> inputs = {};     ///< an entry an input of the graph, in its order
   std::vector<std::size_t> outputs = {};  ///< which of the graph's outputs are read, in this order; empty for all
   int fixed_batch = 1;                    ///< images that one inference takes; 0 when any number will do
+  bool scales_over_batch = false;         ///< as the graph (`GraphInfo`): one image an inference unless more are asked for
   bool outputs_have_batch = true;         ///< false: an inference is of one image, and its outputs are given as they are
 };
 

@@ -12,6 +12,7 @@ PillowLabeller::PillowLabeller(const ModelSource& source, std::string family, co
                                InputSize canvas)
     : FamilyLabeller(source, std::move(family), input, canvas), processor_(std::move(processor)) {
   card_.preprocessing = processor_.text();
+  require_values_of(input, processor_.tables);
 }
 
 InputSize canvas_of(const ImageProcessor& processor, const TensorInfo& input, const std::filesystem::path& stated_by) {

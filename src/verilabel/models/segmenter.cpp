@@ -300,6 +300,8 @@ class SamSegmenter final : public Segmenter {
       take_size(source, input);
     }
     processor_.tables.padding = {0, 0, 0};  // after normalising
+    encoder_.scales_over_batch = source.graph.scales_over_batch;
+    require_values_of(input, processor_.tables);
     card_.preprocessing = processor_.text();
     if (has_rows_of_pixels_) {
       encoder_.inputs = {{{canvas_.height, canvas_.width, Image::kChannels}, false, false}};

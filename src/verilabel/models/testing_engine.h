@@ -29,14 +29,15 @@ class StatedGraphEngine final : public Engine {
   GraphInfo graph_;
 };
 
-/// An engine for which files named encoder or vision_encoder are the first graph, and all others the second.
+/// An engine for which files named as stated (encoder or vision_encoder, say) are the first graph, and all others the second.
 class TwoGraphEngine final : public Engine {
  public:
-  TwoGraphEngine(GraphInfo encoder, GraphInfo decoder) : encoder_(std::move(encoder)), decoder_(std::move(decoder)) {}
+  TwoGraphEngine(GraphInfo encoder, GraphInfo decoder, std::string first_name = "encoder")
+      : encoder_(std::move(encoder)), decoder_(std::move(decoder)), first_name_(std::move(first_name)) {}
   std::string_view name() const override { return "stated"; }
   std::string version() const override { return "0"; }
   GraphInfo inspect(const std::filesystem::path& model) override {
-    return model.stem().native().ends_with("encoder") ? encoder_ : decoder_;
+    return model.stem().native().ends_with(first_name_) ? encoder_ : decoder_;
   }
   std::unique_ptr<CompiledModel> compile(const std::filesystem::path&, const CompileOptions&) override {
     throw Error(ErrorCode::internal, "nothing runs here");
@@ -45,6 +46,7 @@ class TwoGraphEngine final : public Engine {
  private:
   GraphInfo encoder_;
   GraphInfo decoder_;
+  std::string first_name_;
 };
 
 /// A folder with a model file in it, removed at the end.

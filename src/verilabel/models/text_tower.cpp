@@ -252,8 +252,10 @@ std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& t
 
 TextBatch text_batch_of(const TextTower& tower, const GraphInfo& graph, std::size_t texts, std::size_t longest) {
   const auto ids = std::ranges::find_if(graph.inputs, is_of_texts);
-  const std::size_t usual = tower.pads_to_max ? static_cast<std::size_t>(tower.max_tokens) : longest;
-  return {ids->shape[0] > 0 ? static_cast<std::size_t>(ids->shape[0]) : texts,
+  // What a text becomes shall not depend on those beside it, nor on how long they are.
+  const bool is_alone = graph.scales_over_batch;
+  const std::size_t usual = tower.pads_to_max || is_alone ? static_cast<std::size_t>(tower.max_tokens) : longest;
+  return {ids->shape[0] > 0 ? static_cast<std::size_t>(ids->shape[0]) : (is_alone ? 1 : texts),
           ids->shape[1] > 0 ? static_cast<std::size_t>(ids->shape[1]) : usual};
 }
 

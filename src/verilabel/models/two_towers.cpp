@@ -65,6 +65,14 @@ class TwoTowerLabeller final : public PillowLabeller {
     max_detections_ = kUsualClasses;
     card_.layout = std::move(parts.layout);
     ask(source, *parts.tower);
+    const std::int64_t of_image = source.graph.outputs[parts.image_output].shape.back();
+    const auto of_texts = static_cast<std::int64_t>(texts_.dimensions);
+    if (of_image > 0 && of_texts > 0 && of_image != of_texts) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the towers are not of one model: images become {} numbers and texts {}, which cannot be compared",
+                              of_image, of_texts),
+                  {{"image", source.files.graph.native()}, {"text", parts.tower->graph.native()}});
+    }
   }
 
   std::vector<std::vector<std::int64_t>> output_shapes() const override {
@@ -245,6 +253,16 @@ std::optional<Towers> towers_of(const ModelSource& source) {
   return towers;
 }
 
+/// What CLIP's towers pool is compared after a projection only, which exports of `CLIPTextModel` and `CLIPVisionModel` lack.
+void require_projection(const GraphInfo& graph, std::size_t output, const std::filesystem::path& file) {
+  if (graph.outputs[output].name == "pooler_output") {
+    throw Error(ErrorCode::bad_model,
+                "this tower ends before its projection (pooler_output), so that images and texts cannot be compared; export it as "
+                "CLIPTextModelWithProjection or CLIPVisionModelWithProjection",
+                {{"file", file.native()}});
+  }
+}
+
 std::span<const float> row_of(std::span<const float> rows, std::size_t row, std::size_t count) {
   const std::size_t size = rows.size() / count;
   return rows.subspan(row * size, size);
@@ -399,6 +417,11 @@ std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source) {
   require_keys(source.manifest, is_siglip ? "siglip" : "clip", kKeys);
   TwoTowerLabeller::Parts parts;
   parts.kind = is_siglip ? Kind::siglip : Kind::clip;
+  if (!is_siglip) {
+    require_projection(source.graph, towers->image_output, source.files.graph);
+    require_projection(towers->are_one ? source.graph : source.companion, towers->text_output,
+                       towers->are_one ? source.files.graph : source.files.companion);
+  }
   parts.image = towers->image;
   parts.image_output = towers->image_output;
   if (!source.files.preprocessor.empty()) {

@@ -321,6 +321,18 @@ TEST(TwoTowers, WhatCannotBeAskedIsRefused) {
   EXPECT_TRUE(described->class_names().empty());
 }
 
+TEST(TwoTowers, TowersThatCannotBeComparedAreRefused) {
+  const fs::path folder = fixtures() / "embedding" / "clip-towers";
+  const auto fault = [&](const char* of_image, const char* of_text) {
+    TwoGraphEngine engine({{{"pixel_values", ElementType::f32, {-1, 3, -1, -1}}}, {{of_image, ElementType::f32, {-1, 32}}}, {}},
+                          {{{"input_ids", ElementType::i64, {-1, -1}}}, {{of_text, ElementType::f32, {-1, 32}}}, {}},
+                          "vision_model");
+    return std::string(error_of([&] { load_labeller(engine, folder); }).what());
+  };
+  EXPECT_THAT(fault("pooler_output", "text_embeds"), HasSubstr("before its projection"));
+  EXPECT_THAT(fault("image_embeds", "pooler_output"), HasSubstr("before its projection"));
+}
+
 TEST(TwoTowers, TokenizersOfOtherModelsAreRefused) {
   const auto fault = [](const char* name, const fs::path& tokenizer) {
     const FaultyModel copy(fixtures() / "embedding" / name);

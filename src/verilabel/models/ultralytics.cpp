@@ -2,6 +2,8 @@
 //   v8 to v12, v5u        [B, 4 + nc + nm, A]    box as centre and size in input pixels, class scores
 //   YOLOv5 repository     [B, A, 5 + nc + nm]    the same with objectness, A = 3 · cells
 //   one-to-one, nms=True  [B, N, 6 + nm]         corners, score, class; nothing left to suppress
+//   RT-DETR               [B, N, 6]              centre and size as parts of the stretched image, score, class
+//   RT-DETR before 8.4    [B, N, 4 + nc]         the same with class scores, of which the best counts
 // and of `output1`, for masks, [B, nm, H/4, W/4]: prototypes that the coefficients mix into logits.
 
 #include <algorithm>
@@ -19,19 +21,28 @@ namespace verilabel {
 namespace {
 
 /// Anchors are many, rows of numbers about one are few; tells [columns, anchors] from [anchors, columns].
-enum class Layout : std::uint8_t { columns_first, with_objectness, final_boxes };
+enum class Layout : std::uint8_t { columns_first, with_objectness, final_boxes, final_parts, best_class_parts };
 
 /// Whether a tensor can have so many rows, one a cell of the strides of some Ultralytics model, `times` over: 8 to 32, with one
-/// more below for small objects or above for large images. A dynamic number may be any.
+/// more below for small objects or above for large images, or without the 8. A dynamic number may be any.
 bool is_cells(std::int64_t rows, std::int64_t height, std::int64_t width, std::int64_t times) {
   const auto cells = [&](std::int64_t stride) { return (height / stride) * (width / stride); };
   const std::int64_t usual = cells(8) + cells(16) + cells(32);
-  return rows <= 0 || rows == times * usual || rows == times * (usual + cells(64)) || rows == times * (usual + cells(4));
+  return rows <= 0 || rows == times * usual || rows == times * (usual - cells(8)) || rows == times * (usual + cells(64)) ||
+         rows == times * (usual + cells(4));
 }
 
 std::string metadata_of(const GraphInfo& graph, const std::string& key) {
   const auto found = graph.metadata.find(key);
   return found == graph.metadata.end() ? std::string() : found->second;
+}
+
+bool is_rtdetr(const GraphInfo& graph) {
+  std::string description = metadata_of(graph, "description");
+  std::ranges::transform(description, description.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return metadata_of(graph, "head") == "RTDETRDecoder" || description.find("rtdetr") != std::string::npos ||
+         description.find("rt-detr") != std::string::npos;
 }
 
 struct Shape {
@@ -53,6 +64,16 @@ std::optional<Shape> shape_of(const GraphInfo& graph, std::optional<std::size_t>
   const auto shape = [&](Layout layout, std::int64_t classes) {
     return Shape{layout, static_cast<std::size_t>(classes), static_cast<std::size_t>(coefficients)};
   };
+  if (is_rtdetr(graph)) {
+    if (has_prototypes || !name_count) {
+      return std::nullopt;
+    }
+    const auto names = static_cast<std::int64_t>(*name_count);
+    if (metadata_of(graph, "head") == "RTDETRDecoder" && (first[2] == 6 || first[2] <= 0)) {
+      return shape(Layout::final_parts, names);
+    }
+    return first[2] == 4 + names ? std::optional(shape(Layout::best_class_parts, names)) : std::nullopt;
+  }
   const bool says_final =
       metadata_of(graph, "end2end") == "True" || metadata_of(graph, "args").find("'nms': True") != std::string::npos;
   // The YOLOv5 repository states no task.
@@ -68,7 +89,7 @@ std::optional<Shape> shape_of(const GraphInfo& graph, std::optional<std::size_t>
     if (may_have_objectness && first[2] == 5 + names + coefficients) {
       return shape(Layout::with_objectness, names);
     }
-    if (first[2] == 6 + coefficients) {
+    if (first[2] == 6 + coefficients || (says_final && first[2] <= 0)) {
       return shape(Layout::final_boxes, names);
     }
   }
@@ -86,6 +107,11 @@ bool is_blank(std::string_view name) {
   return name.find_first_not_of(' ') == std::string_view::npos;
 }
 
+/// RT-DETR's: boxes are centre and size as parts of the image, which fills the input, and nothing is left to suppress.
+bool has_parts(Layout layout) {
+  return layout == Layout::final_parts || layout == Layout::best_class_parts;
+}
+
 std::string_view name_of(Layout layout) {
   switch (layout) {
     case Layout::columns_first:
@@ -94,6 +120,10 @@ std::string_view name_of(Layout layout) {
       return "[anchors, 5 + classes]";
     case Layout::final_boxes:
       return "[boxes, 6], nothing left to suppress";
+    case Layout::final_parts:
+      return "[queries, 6], parts of the image";
+    case Layout::best_class_parts:
+      return "[queries, 4 + classes], parts of the image";
   }
   return "";
 }
@@ -101,9 +131,11 @@ std::string_view name_of(Layout layout) {
 class Ultralytics final : public LetterboxDetector {
  public:
   Ultralytics(const ModelSource& source, std::optional<std::vector<std::string>> names, Shape shape)
-      : LetterboxDetector(
-            source, "ultralytics", {Fit::letterbox_centre, true, 114, OpencvInterpolation::linear, OpencvInterpolation::linear},
-            {ChannelOrder::rgb, {0, 0, 0}, {255, 255, 255}}, input_size_of(source, ultralytics_size_of(source.graph))),
+      : LetterboxDetector(source, "ultralytics",
+                          {has_parts(shape.layout) ? Fit::stretch : Fit::letterbox_centre, true, 114, OpencvInterpolation::linear,
+                           OpencvInterpolation::linear},
+                          {ChannelOrder::rgb, {0, 0, 0}, {255, 255, 255}},
+                          input_size_of(source, ultralytics_size_of(source.graph))),
         shape_(shape) {
     nms_iou_ = 0.7;
     max_detections_ = 300;
@@ -133,6 +165,12 @@ class Ultralytics final : public LetterboxDetector {
       case Layout::final_boxes:
         shapes.push_back({-1, 6 + coefficients});
         break;
+      case Layout::final_parts:
+        shapes.push_back({-1, 6});
+        break;
+      case Layout::best_class_parts:
+        shapes.push_back({-1, 4 + classes});
+        break;
     }
     if (coefficients > 0) {
       shapes.push_back({coefficients, input_height() / kPrototypeStride, input_width() / kPrototypeStride});
@@ -145,7 +183,7 @@ class Ultralytics final : public LetterboxDetector {
     const OutputView& rows = outputs[0];
     RawCandidates raw = candidates_above(rows, options);
     std::vector<std::uint32_t> kept;
-    if (shape_.layout == Layout::final_boxes) {
+    if (shape_.layout == Layout::final_boxes || has_parts(shape_.layout)) {
       kept = best_of(raw, static_cast<std::size_t>(options.max_detections));
     } else {
       kept = suppress(raw, options);
@@ -187,7 +225,8 @@ class Ultralytics final : public LetterboxDetector {
       require_scores(rows.values.subspan(4 * second, shape_.classes * second));
       return;
     }
-    const std::size_t scores = shape_.layout == Layout::final_boxes ? 1 : 1 + shape_.classes;
+    const bool is_one = shape_.layout == Layout::final_boxes || shape_.layout == Layout::final_parts;
+    const std::size_t scores = is_one ? 1 : second - 4 - shape_.mask_coefficients;
     for (std::size_t first = 0; first < rows.values.size(); first += second) {
       require_scores(rows.values.subspan(first + 4, scores));
     }
@@ -246,8 +285,36 @@ class Ultralytics final : public LetterboxDetector {
           }
         }
         break;
+      case Layout::final_parts:
+        for (std::size_t a = 0; a < rows_in_memory; ++a) {
+          const float* row = values + a * columns_in_memory;
+          if (!(row[4] > floor)) {
+            continue;
+          }
+          if (const std::size_t output = class_number_of(row[5], shape_.classes); is_asked(output, options)) {
+            add_parts(raw, row, row[4], output, a);
+          }
+        }
+        break;
+      case Layout::best_class_parts:
+        for (std::size_t a = 0; a < rows_in_memory; ++a) {
+          const float* row = values + a * columns_in_memory;
+          const auto output = static_cast<std::size_t>(std::max_element(row + 4, row + columns_in_memory) - (row + 4));
+          if (row[4 + output] > floor && is_asked(output, options)) {
+            add_parts(raw, row, row[4 + output], output, a);
+          }
+        }
+        break;
     }
     return raw;
+  }
+
+  /// In pixels of the input, from where a box leads back into the image as others do.
+  void add_parts(RawCandidates& raw, const float* row, float score, std::size_t output, std::size_t anchor) const {
+    const auto width = static_cast<float>(input_width());
+    const auto height = static_cast<float>(input_height());
+    raw.add((row[0] - row[2] / 2) * width, (row[1] - row[3] / 2) * height, (row[0] + row[2] / 2) * width,
+            (row[1] + row[3] / 2) * height, score, class_of_output(output), static_cast<std::uint32_t>(anchor));
   }
 
   static std::vector<std::uint32_t> best_of(const RawCandidates& raw, std::size_t count) {

@@ -96,9 +96,10 @@ class Yolox final : public LetterboxDetector {
 }  // namespace
 
 std::unique_ptr<FamilyLabeller> make_yolox(const ModelSource& source) {
-  const auto& [inputs, outputs, metadata] = source.graph;
+  const auto& inputs = source.graph.inputs;
+  const auto& outputs = source.graph.outputs;
   if (!takes_one_image(source.graph) || outputs.size() != 1 || outputs[0].shape.size() != 3 || outputs[0].shape[2] < 6 ||
-      metadata.contains("names")) {
+      source.graph.metadata.contains("names")) {
     return nullptr;
   }
   // A NanoDet-m of one tensor has the same rows; the exporters differ in what they call the input.

@@ -175,7 +175,7 @@ Trial try_images(Engine& engine, const GraphUse& graph, LabelRunOptions options,
 }  // namespace
 
 bool is_batch_open(const GraphUse& graph, const LabelRunOptions& options) {
-  return options.batch == 0 && graph.fixed_batch == 0 && graph.outputs_have_batch;
+  return options.batch == 0 && graph.fixed_batch == 0 && graph.outputs_have_batch && !graph.scales_over_batch;
 }
 
 BatchChoice choose_batch(Engine& engine, const GraphUse& graph, const LabelRunOptions& options, const BatchTuningOptions& tuning,
