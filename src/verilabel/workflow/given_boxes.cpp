@@ -16,7 +16,7 @@ namespace verilabel {
 
 using nlohmann::json;
 
-json json_from(const Origins& origins, const Project& project) {
+std::string json_from(const Origins& origins, const Project& project) {
   json runs = json::array();
   for (const std::int64_t run : origins.runs) {
     const RunRow row = run_row(project, {run});
@@ -28,10 +28,12 @@ json json_from(const Origins& origins, const Project& project) {
       imports.push_back({{"import", row.id.value}, {"source", row.source}});
     }
   }
-  return {{"runs", std::move(runs)}, {"imports", std::move(imports)}};
+  const json document = {{"runs", std::move(runs)}, {"imports", std::move(imports)}};
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void require_same_origins(const Project& project, const json& before, const Origins& now) {
+void require_same_origins(const Project& project, const std::string& before_json, const Origins& now) {
+  const json before = json::parse(before_json);
   if (before.is_null()) {
     return;
   }

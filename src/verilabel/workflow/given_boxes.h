@@ -8,8 +8,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "verilabel/base/ids.h"
 #include "verilabel/dataset/view.h"
 #include "verilabel/models/labeller.h"
@@ -25,12 +23,12 @@ struct Origins {
 };
 
 /// As a run keeps them: the runs with their models, the imports with their files.
-nlohmann::json json_from(const Origins& origins, const Project& project);
+std::string json_from(const Origins& origins, const Project& project);
 
 /// Throws `conflict` when the labels that are left to be worked on are not those that a run began with, by what `json_from` made of
-/// them then (null of a run that did not keep it): an origin was undone, or another has put labels there. What a person has
+/// them then ("null" of a run that did not keep it): an origin was undone, or another has put labels there. What a person has
 /// decided on since is taken as it is now.
-void require_same_origins(const Project& project, const nlohmann::json& before, const Origins& now);
+void require_same_origins(const Project& project, const std::string& before_json, const Origins& now);
 
 /// Labels of a set as candidates, sample by sample. Not to outlive the project.
 class GivenBoxes {

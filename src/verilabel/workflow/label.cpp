@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/view.h"
@@ -282,8 +281,8 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   }
   request.view = options.where;
   request.floor = models->run_options.candidates.floor;
-  request.options_json = options_json_from(options, models->stages,
-                                           options.boxes.empty() ? nlohmann::json() : json_from(models->origins(samples), project));
+  request.options_json =
+      options_json_from(options, models->stages, options.boxes.empty() ? "null" : json_from(models->origins(samples), project));
   if (options.replace_below) {
     request.bound = {.confidence = *options.replace_below, .same_iou = options.nms_iou.value_or(kSameObjectIou)};
   }

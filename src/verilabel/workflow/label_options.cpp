@@ -87,14 +87,14 @@ std::optional<TilingOptions> tiling_of(const RunRequest& request) {
   return tiling_from(json::parse(request.options_json));
 }
 
-std::string options_json_from(const LabelOptions& options, const LabelStages& stages, const json& boxes_from) {
+std::string options_json_from(const LabelOptions& options, const LabelStages& stages, const std::string& boxes_from) {
   json document;
   document["prompts"] = json::parse(json_from(options.prompts));
   if (!options.propose.empty()) {
     document["propose"] = json::parse(json_from(options.propose));
   }
   document["boxes"] = options.boxes.empty() ? json() : json(options.boxes);
-  document["boxes_from"] = boxes_from;
+  document["boxes_from"] = json::parse(boxes_from);
   document["segment_with"] = json_of_model(options.segment_with, stages.segmenter);
   if (options.everything) {
     document["everything"] = {{"points_per_side", options.everything->points_per_side},
@@ -163,8 +163,8 @@ LabelOptions options_from(const RunRequest& request) {
   return options;
 }
 
-json boxes_from(const RunRequest& request) {
-  return json::parse(request.options_json).value("boxes_from", json());
+std::string boxes_from(const RunRequest& request) {
+  return json::parse(request.options_json).value("boxes_from", json()).dump();
 }
 
 void require_same_weights(const RunRequest& request) {

@@ -4,8 +4,6 @@
 #include <optional>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "verilabel/geometry/tiling.h"
 #include "verilabel/models/prompts.h"
 #include "verilabel/models/segmenter.h"
@@ -55,12 +53,12 @@ struct LabelOptions {
 /// How a run cuts images into tiles; nothing when it does not.
 std::optional<TilingOptions> tiling_of(const RunRequest& request);
 
-/// What a run keeps of its options, of the hashes of the models in its stages, and of where its boxes come from (null without), in
-/// its `options_json`.
-std::string options_json_from(const LabelOptions& options, const LabelStages& stages, const nlohmann::json& boxes_from);
+/// What a run keeps of its options, of the hashes of the models in its stages, and of where its boxes come from (a JSON value, null
+/// without), in its `options_json`.
+std::string options_json_from(const LabelOptions& options, const LabelStages& stages, const std::string& boxes_from);
 LabelOptions options_from(const RunRequest& request);
 /// Where its boxes come from; null when it has none, or comes from a version that did not keep it.
-nlohmann::json boxes_from(const RunRequest& request);
+std::string boxes_from(const RunRequest& request);
 
 /// Throws `conflict` when the files of a model are not those that the run began with.
 void require_same_weights(const RunRequest& request);
