@@ -80,6 +80,33 @@ class JsonFormats(ProgramCase):
         self.assertTrue(tasks[0]["data"]["image"].startswith("/data/local-files/?d="))
         self.assertIn('<Label value="a &quot;dog&quot; &lt;é&gt;"/>', (self.scratch / "tasks.config.xml").read_text())
 
+    def test_uploads_to_label_studio_are_found_by_both_of_their_names(self):
+        write_bitmap(self.images / "89abcdef-3.bmp", 40, 20)
+        value = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": ["cat"]}
+        region = {"id": "r", "type": "rectanglelabels", "from_name": "l", "to_name": "i", "value": value}
+        region |= {"original_width": 40, "original_height": 20}
+        tasks = [
+            {"id": number, "data": {"image": url}, "annotations": [{"id": number, "result": [region]}]}
+            for number, url in enumerate(
+                (
+                    "/data/upload/1/01234567-1.bmp",  # of the images that are here
+                    "/data/upload/1/89abcdef-3.bmp",  # itself, not b/3.bmp
+                    "/data/upload/1/01234567-2.bmp",
+                    "/data/upload/1/76543210-2.bmp",  # another one, which was called alike
+                    "/data/upload/1/01234567-2.bmp",  # again
+                ),
+                1,
+            )
+        ]
+        report = self.import_labels(write_json(self.scratch / "t.json", tasks), "label_studio", "uploads", status=1)
+        self.assertEqual((report["labels"], report["labels_rejected"], report["images_missing"]), (4, 1, 1))
+        self.assertEqual({rejection["reason"] for rejection in report["rejections"]}, {"duplicate_id"})
+        names = sorted(name for name, *_ in self.exported("uploads"))
+        self.assertEqual(names, ["76543210-2.bmp", "89abcdef-3.bmp", "a/1.bmp", "b/2.bmp"])
+        write_bitmap(self.images / "c" / "1.bmp", 40, 20)
+        report = self.import_labels(self.scratch / "t.json", "label_studio", "ambiguous", status=1)
+        self.assertIn("ambiguous_image", {rejection["reason"] for rejection in report["rejections"]})
+
     def test_faulty_shapes_are_counted_by_file_and_field(self):
         folder = self.scratch / "labelme"
         folder.mkdir()

@@ -32,7 +32,7 @@ enum class NameForm : std::uint8_t {
 struct SourceImage {
   std::string name;  ///< the bytes of the file: usually a path relative to the folder of images, or a basename
   NameForm form = NameForm::whole;
-  std::string name_in_layout = {};  ///< the name below the folders that the format's layout begins with, where that is another
+  std::string name_in_layout = {};  ///< without what the format puts in front (folders of its layout, digits), where it does
   bool is_only = false;     ///< no other file or element has labels of the image: one that turns out to be it is a `duplicate`
   std::string path;         ///< absolute, when the file says where the image is; the surest way to find it
   std::string source_id;    ///< its id in the file as JSON text, or empty
@@ -55,7 +55,7 @@ enum class Resolution : std::uint8_t {
 };
 
 /// Why the labels of a `duplicate` are rejected.
-inline constexpr std::string_view kLabelledByAnotherFile = "another file has labels of the same image; the first is taken";
+inline constexpr std::string_view kLabelledElsewhere = "labels of the same image stand in another place; the first are taken";
 
 struct ResolvedImage {
   Resolution resolution = Resolution::found;

@@ -104,7 +104,7 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
   const std::optional<std::int32_t> height = resolved.height ? resolved.height : pending.image.height;
   if (resolved.resolution == Resolution::duplicate) {
     reject(RejectedKind::image, pending.place, pending.image.name,
-           {RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)});
+           {RejectionReason::duplicate_id, "", std::string(kLabelledElsewhere)});
   }
   for (PendingLabel& item : pending.labels) {
     const auto fail = [&](RejectionReason reason, std::string message) {
@@ -118,7 +118,7 @@ void ImportBatch::complete(PendingImage& pending, const ResolvedImage& resolved,
         fail(RejectionReason::unknown_image, "the project has no such image");
       }
       if (resolved.resolution == Resolution::duplicate) {
-        fail(RejectionReason::duplicate_id, std::string(kLabelledByAnotherFile));
+        fail(RejectionReason::duplicate_id, std::string(kLabelledElsewhere));
       }
       if (class_resolutions_[static_cast<std::size_t>(item.class_index)] != Resolution::found) {
         fail(RejectionReason::unknown_class, "the project has no such class");

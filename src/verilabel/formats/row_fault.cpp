@@ -37,7 +37,7 @@ void check_resolved(const ResolvedImage& image) {
     throw RowFault{RejectionReason::unknown_image, "", "the project has no such image; import the images first"};
   }
   if (image.resolution == Resolution::duplicate) {
-    throw RowFault{RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)};
+    throw RowFault{RejectionReason::duplicate_id, "", std::string(kLabelledElsewhere)};
   }
 }
 

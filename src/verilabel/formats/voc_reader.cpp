@@ -583,7 +583,7 @@ class VocReader {
       document.is_duplicate = document.image.is_labelled && !seen_images_.insert(key).second;
       if (document.is_duplicate) {
         reject_image(document.file->file, {}, document.image.name,
-                     {RejectionReason::duplicate_id, "filename", std::string(kLabelledByAnotherFile)});
+                     {RejectionReason::duplicate_id, "filename", std::string(kLabelledElsewhere)});
         continue;
       }
       images.push_back(document.image);
@@ -592,7 +592,7 @@ class VocReader {
     std::size_t next = 0;
     for (const Document& document : batch_) {
       if (document.is_duplicate) {
-        read_objects(document, XmlFault{RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)});
+        read_objects(document, XmlFault{RejectionReason::duplicate_id, "", std::string(kLabelledElsewhere)});
         continue;
       }
       assert(next < resolved.size());
@@ -603,7 +603,7 @@ class VocReader {
       } else if (resolution == Resolution::unknown) {
         fault = {RejectionReason::unknown_image, "", "the project has no such image"};
       } else if (resolution == Resolution::duplicate) {
-        fault = {RejectionReason::duplicate_id, "", std::string(kLabelledByAnotherFile)};
+        fault = {RejectionReason::duplicate_id, "", std::string(kLabelledElsewhere)};
         reject_image(document.file->file, {}, document.image.name, *fault);
       }
       if (document.image.is_labelled) {

@@ -56,7 +56,10 @@ SampleIndex::Found SampleFinder::find_namesake(const SourceImage& image) const {
         inside.match == SampleIndex::Match::found && !lies_elsewhere(image, inside)) {
       return inside;
     }
-    const SampleIndex::Found namesake = index_.find_basename_of(image.path.empty() ? image.name : image.path);
+    SampleIndex::Found namesake = index_.find_basename_of(image.path.empty() ? image.name : image.path);
+    if (namesake.match == SampleIndex::Match::none && !image.name_in_layout.empty()) {
+      namesake = index_.find_basename_of(image.name_in_layout);
+    }
     return lies_elsewhere(image, namesake) ? SampleIndex::Found{} : namesake;
   };
   return find_in_form(image.form, whole, [&] { return index_.find_base_stem_of(image.name); });
