@@ -158,6 +158,9 @@ class YoloReader {
       throw Error(ErrorCode::not_found, "there is no such file or folder; name data.yaml or its folder", {{"path", path.native()}});
     }
     if (!fs::is_directory(path)) {
+      if (has_extension(path, ".data")) {
+        return read_darknet_data(path);
+      }
       if (!is_yaml(path)) {
         throw Error(ErrorCode::wrong_use, "YOLO labels are named by data.yaml or its folder, and this is neither",
                     {{"path", path.native()}});
@@ -180,7 +183,63 @@ class YoloReader {
                   "the folder has several YAML files and none is called data.yaml; name the one that is meant",
                   {{"path", path.native()}});
     }
-    return candidates.empty() ? folder_without_yaml(path) : read_yolo_data(candidates.front());
+    if (candidates.empty()) {
+      return fs::is_regular_file(path / "obj.data") ? read_darknet_data(path / "obj.data") : folder_without_yaml(path);
+    }
+    return read_yolo_data(candidates.front());
+  }
+
+  /// A name that is too long is that of none.
+  static bool is_file(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_regular_file(path, ignored);
+  }
+
+  /// A path that was written elsewhere (`data/obj_train_data/1.jpg`): as much of its end as `is_there` below the folder; where
+  /// nothing is, all of it.
+  template <typename IsThere>
+  static fs::path end_that_is_there(const fs::path& folder, const fs::path& said, const IsThere& is_there) {
+    fs::path end = said;
+    while (!is_there(folder / end)) {
+      if (std::distance(end.begin(), end.end()) < 2) {
+        return (folder / said).lexically_normal();
+      }
+      end = end.lexically_relative(*end.begin());
+    }
+    return (folder / end).lexically_normal();
+  }
+
+  /// Darknet's, as CVAT exports it: `names` is a file of names, `train`, `valid` and `test` are lists of images.
+  static YoloData read_darknet_data(const fs::path& file) {
+    YoloData data;
+    data.file = file;
+    data.root = fs::absolute(file).parent_path().lexically_normal();
+    constexpr std::string_view kSpace = " \t\r";
+    const auto trimmed = [&](std::string_view text) {
+      const std::size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+      return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+    };
+    for_each_line(read_file(file, kMaxListBytes), [&](std::uint64_t, std::string_view line) {
+      const std::size_t equals = std::min(line.find('='), line.size());
+      const std::string_view key = trimmed(line.substr(0, equals));
+      const std::string_view value = trimmed(line.substr(std::min(equals + 1, line.size())));
+      if (value.empty() || (key != "names" && key != "train" && key != "valid" && key != "test")) {
+        return;
+      }
+      const fs::path place = end_that_is_there(data.root, with_separators_of_here(std::string(value)), is_file);
+      if (key != "names") {
+        data.splits.push_back({key == "valid" ? "val" : std::string(key), {place.native()}});
+      } else if (is_file(place)) {
+        data.class_names = class_names_of(place);
+      }
+    });
+    if (data.class_names.empty() || data.splits.empty()) {
+      throw Error(ErrorCode::bad_data,
+                  data.class_names.empty() ? "`names` leads to no file of the names of classes, one a line"
+                                           : "the file names no list of images: it needs `train`, `valid` or `test`",
+                  {{"file", file.native()}, {"field", data.class_names.empty() ? "names" : "train"}});
+    }
+    return data;
   }
 
   /// A folder with `labels/`, or of label files, and the names of the classes one a line.
@@ -305,6 +364,11 @@ class YoloReader {
       }
       const auto place_of_line = [&](const std::string& said) {
         const fs::path beside = list.parent_path() / said;
+        const bool is_moved = has_extension(data_.file, ".data") && !fs::exists(beside) && fs::path(said).is_relative();
+        if (is_moved) {
+          return end_that_is_there(data_.root, said,
+                                   [](const fs::path& path) { return is_file(path) || is_file(label_path_of(path)); });
+        }
         return (!fs::exists(beside) && fs::exists(data_.root / said) ? data_.root / said : beside).lexically_normal();
       };
       fs::path image = place_of_line(std::string(line));

@@ -169,6 +169,39 @@ TEST(YoloReader, TakesPathsAsWindowsWritesThem) {
   }
 }
 
+// As CVAT exports "YOLO 1.1", with images and without.
+TEST(YoloReader, ReadsDarknetsFolders) {
+  for (const bool has_images : {true, false}) {
+    const TemporaryFolder folder;
+    folder.write("obj.data",
+                 "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt\nnames = data/obj.names\nbackup = backup/\n");
+    folder.write("obj.names", "cat\ndog\n");
+    folder.write("train.txt", "data/obj_train_data/sub/a.jpg\n");
+    folder.write("valid.txt", "data/obj_valid_data/b.jpg\n");
+    folder.write("obj_train_data/sub/a.txt", "0 0.5 0.5 0.1 0.1\n");
+    folder.write("obj_valid_data/b.txt", "1 0.5 0.5 0.1 0.1\n");
+    if (has_images) {
+      folder.write("obj_train_data/sub/a.jpg", "");
+      folder.write("obj_valid_data/b.jpg", "");
+    }
+    const RecordingSink sink = read(folder.path());
+    EXPECT_TRUE(sink.rejections.empty());
+    ASSERT_EQ(sink.images.size(), 2U);
+    EXPECT_EQ(sink.images[0].name, "obj_train_data/sub/a.jpg");
+    EXPECT_EQ(sink.images[0].split, "train");
+    EXPECT_EQ(sink.images[1].split, "val");
+    ASSERT_EQ(sink.labels.size(), 2U);
+    EXPECT_EQ(sink.labels[1].class_index, 1);
+    EXPECT_EQ(sink.labels[1].image, 1);
+    EXPECT_EQ(read(folder.path() / "obj.data").labels.size(), 2U);
+    folder.write("obj.names", "");
+    EXPECT_THROW(read(folder.path()), Error);
+    folder.write("obj.names", "cat\n");
+    folder.write("obj.data", fmt::format("names = obj.names\ntrain = {}\n", std::string(5000, 'x')));
+    EXPECT_THROW(read(folder.path()), Error);
+  }
+}
+
 TEST(YoloReader, ANameThatIsTooLongIsRefused) {
   const TemporaryFolder folder;
   folder.write("data.yaml", fmt::format("train: {}\nnames: [cat]\n", std::string(300, 'x')));
