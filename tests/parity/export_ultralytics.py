@@ -33,7 +33,7 @@ import torch
 import torchvision
 from pycocotools import mask as mask_utils
 from torch import nn
-from ultralytics import YOLO
+from ultralytics import RTDETR, YOLO
 from ultralytics.data.augment import LetterBox
 from ultralytics.utils import nms, ops
 
@@ -74,6 +74,8 @@ CASES = {
     "yolo26n-seg": Case("yolo26n-seg.yaml", "segment", export={"nms": False}),
     "yolo11n-nms": Case("yolo11n.yaml", export={"nms": True, "conf": FLOOR, "iou": NMS_IOU}),
     "yolo11n-seg-nms": Case("yolo11n-seg.yaml", "segment", export={"nms": True, "conf": FLOOR, "iou": NMS_IOU}),
+    "rtdetr": Case("yolov8n-rtdetr.yaml"),
+    "rtdetr-wide": Case("yolov8n-rtdetr.yaml", imgsz=(96, 160), export={"dynamic": True}),
     "yolov5-repository": Case(""),
     "yolov5-repository-seg": Case("", "segment"),
 }
@@ -147,12 +149,31 @@ def make_random(model, rng):
                 spread_outputs(model, branch[-1], batch, torch.full((head.nc,), -3.0), 1.5)
 
 
+def make_random_rtdetr(model, rng):
+    """The same of RT-DETR: layers that keep what tells places apart, scores on both sides of the floor, boxes of many sizes."""
+    calibrate_norms(model, calibration_batch(rng))
+    head = model.model[-1]
+    with torch.no_grad():
+        for name, module in head.named_modules():
+            if isinstance(module, nn.Linear) and "sampling" not in name and "attention_weights" not in name:
+                nn.init.xavier_normal_(module.weight)
+        for last in [head.enc_bbox_head.layers[-1], *(branch.layers[-1] for branch in head.dec_bbox_head)]:
+            last.weight.mul_(0.5)
+            last.bias.normal_(0, 0.3)
+        for scores in [head.enc_score_head, *head.dec_score_head]:
+            scores.bias.fill_(-2)
+
+
+def is_rtdetr(case):
+    return "rtdetr" in case.config
+
+
 def export_known(name, case, folder, rng):
-    yolo = YOLO(case.config, task=case.task)
+    yolo = RTDETR(case.config) if is_rtdetr(case) else YOLO(case.config, task=case.task)
     fresh = type(yolo.model)(case.config, nc=len(NAMES), verbose=False)
     fresh.args, fresh.task = yolo.model.args, case.task
     fresh.names = dict(enumerate(NAMES))
-    make_random(fresh, rng)
+    (make_random_rtdetr if is_rtdetr(case) else make_random)(fresh, rng)
     yolo.model = fresh
     with (
         tempfile.TemporaryDirectory(dir=folder) as workplace,
@@ -235,15 +256,18 @@ def predict_known(path, case, image_paths):
     every_class = functools.partial(nms.non_max_suppression, multi_label=True)
     original, nms.non_max_suppression = nms.non_max_suppression, every_class
     try:
-        yolo = YOLO(str(path), task=case.task)
+        yolo = RTDETR(str(path)) if is_rtdetr(case) else YOLO(str(path), task=case.task)
         for image_path in image_paths:
             result = yolo.predict(
                 str(image_path), imgsz=list(case.imgsz), conf=FLOOR, iou=NMS_IOU, max_det=MAX_DETECTIONS,
                 retina_masks=True, rect=False, device="cpu", verbose=False, save=False,
             )[0]  # fmt: skip
             boxes = result.boxes
+            height, width = result.orig_shape
+            # RT-DETR's alone reach beyond the image.
+            corners = boxes.xyxy.clamp(min=0).minimum(torch.tensor([width, height, width, height])).tolist()
             masks = result.masks.data.cpu().numpy() if result.masks is not None else [None] * len(boxes)
-            yield [detection(*found) for found in zip(boxes.xyxy.tolist(), boxes.conf.tolist(), boxes.cls.tolist(), masks)]
+            yield [detection(*found) for found in zip(corners, boxes.conf.tolist(), boxes.cls.tolist(), masks)]
     finally:
         nms.non_max_suppression = original
 
