@@ -66,9 +66,12 @@ SampleIndex::Found SampleFinder::find_namesake(const SourceImage& image) const {
 }
 
 bool SampleFinder::lies_elsewhere(const SourceImage& image, const SampleIndex::Found& namesake) const {
+  if (namesake.match == SampleIndex::Match::none) {
+    return false;
+  }
   std::error_code ignored;
   const std::filesystem::path place = place_of(image);
-  if (namesake.match == SampleIndex::Match::none || !std::filesystem::is_regular_file(place, ignored)) {
+  if (!std::filesystem::is_regular_file(place, ignored)) {
     return false;
   }
   if (namesake.match == SampleIndex::Match::ambiguous) {
