@@ -285,9 +285,9 @@ JsonObject::JsonObject(const JsonValue& value) {
   for (Walk walk(value, value.raw()); walk.next();) {
     const std::string_view key = walk.key();
     const std::string_view in_quotes(key.data() - 1, key.size() + 2);
-    const std::string_view name = key.find('\\') == std::string_view::npos
-                                      ? key
-                                      : unescaped.emplace_back(JsonValue(in_quotes, prefix + printable(key)).text());
+    const bool is_plain = is_utf8(key) && std::ranges::none_of(key, [](char c) { return c == '\\' || (c >= 0 && c < ' '); });
+    const std::string_view name =
+        is_plain ? key : unescaped.emplace_back(JsonValue(in_quotes, prefix + printable(key)).text());  // or what is wrong with it
     if (!keys.insert(name).second) {
       JsonValue(in_quotes, prefix + printable(key)).fail(RejectionReason::malformed, "the field stands twice in this element");
     }

@@ -93,6 +93,14 @@ TEST(JsonObject, TakesTagsAndFieldsOfTheRightShapeOnly) {
   EXPECT_EQ(object.rest(), R"({"u":[],"v":["a",1],"g":{},"h":{"a":null},"i":{"a":[]}})");
 }
 
+// They would be kept, and make files that nobody can read.
+TEST(JsonObject, KeysAreTextsAsWell) {
+  for (const char* const bad : {"{\"w\xff\":1}", "{\"w\n\":1}", "{\"w\\x\":1}"}) {
+    EXPECT_EQ(reason_of([&] { JsonObject object(value(bad)); }), RejectionReason::malformed) << bad;
+  }
+  EXPECT_EQ(JsonObject(value("{\"wé\\n\":1}")).fields().size(), 1U);
+}
+
 TEST(JsonObject, SurvivesDepthAndManyKeys) {
   const std::string deep = "{\"a\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
   EXPECT_EQ(reason_of([&] { JsonObject(value(deep)).rest(); }), RejectionReason::malformed);
