@@ -259,7 +259,7 @@ class FiftyOneReader {
   }
 
   void note_field(const std::string& name, std::string_view label_class) {
-    if (!is_readable(label_class) && !is_countable(label_class)) {
+    if ((!is_readable(label_class) && !is_countable(label_class)) || is_fiftyone_sample_name(name)) {
       return;
     }
     std::vector<std::string>& fields = is_readable(label_class) ? label_fields_ : other_fields_;

@@ -177,6 +177,14 @@ TEST(FiftyOne, ChoosesTheFieldThatIsMeant) {
   }
 }
 
+TEST(FiftyOne, NamesOfItsOwnAreNoFieldsOfLabels) {
+  const TemporaryFolder folder;
+  folder.write("samples.json", R"({"samples":[{"filepath":"data/a.jpg","tags":{"_cls":"Classification","label":"street"}}]})");
+  const RecordingSink sink = read(folder.path());
+  EXPECT_EQ(sink.labels.size(), 0U);
+  EXPECT_FALSE(sink.images.at(0).is_labelled);
+}
+
 TEST(FiftyOne, RejectsWhatItCannotTakeByByteAndField) {
   const auto detection = [](std::string_view fields) {
     return fmt::format(R"({{"_cls":"Detections","detections":[{{"_cls":"Detection",{}}}]}})", fields);
