@@ -41,14 +41,17 @@ class CocoReader {
  private:
   void read_truth() {
     std::optional<std::uint64_t> categories_at, images_at, annotations_at;
-    bool has_read_images = false;
-    bool has_read_labels = false;
+    bool has_read_both = false;
     std::string dataset_json;
     // Images wait until it is known whether there are annotations: else (`image_info_…`) they are not labelled.
-    const auto read_images_there = [&] {
+    const auto read_both = [&] {
       stream_.seek(*images_at);
       read_images(annotations_at.has_value());
-      has_read_images = true;
+      if (annotations_at) {
+        stream_.seek(*annotations_at);
+        read_annotations(false);
+      }
+      has_read_both = true;
     };
     stream_.enter_object();
     while (const auto key = stream_.next_key()) {
@@ -70,10 +73,7 @@ class CocoReader {
       if (section == &categories_at) {
         read_categories();
       } else if (section == &annotations_at && categories_at && images_at) {
-        read_images_there();
-        stream_.seek(*annotations_at);
-        read_annotations(false);
-        has_read_labels = true;
+        read_both();
       } else {
         stream_.skip_value();
       }
@@ -85,12 +85,8 @@ class CocoReader {
     if (annotations_at && !categories_at) {
       stream_.fail(0, "the file has annotations and no list `categories`, so that their classes have no names");
     }
-    if (!has_read_images) {
-      read_images_there();
-    }
-    if (annotations_at && !has_read_labels) {
-      stream_.seek(*annotations_at);
-      read_annotations(false);
+    if (!has_read_both) {
+      read_both();
     }
     if (!dataset_json.empty()) {
       sink_.on_dataset_json(dataset_json + '}');

@@ -255,6 +255,11 @@ class VocReader {
     std::vector<fs::path> files = is_single_ ? std::vector<fs::path>{path_} : files_under(path_);
     put_outer_first(files);
     find_unlabelled(files);
+    for (const fs::path& file : files) {
+      if (is_image_name(file)) {
+        places_of_images_.insert(file.parent_path());
+      }
+    }
     std::erase_if(files, [](const fs::path& file) { return !is_xml(file); });
     for (fs::path& file : files) {
       const fs::path root = root_of(file);
@@ -521,7 +526,7 @@ class VocReader {
     std::erase_if(size.children, [](const XmlElement& child) { return child.name == "width" || child.name == "height"; });
   }
 
-  static void find_image(const std::string& filename, const std::string& stated_path, Document& document) {
+  void find_image(const std::string& filename, const std::string& stated_path, Document& document) const {
     const VocFile& file = *document.file;
     const VocFolder& folder = *file.folder;
     const fs::path stem_folder = fs::path(file.stem).parent_path();
@@ -563,7 +568,8 @@ class VocReader {
     if (fs::path(stated_path).is_absolute()) {
       take(stated_path);
     }
-    if (image.path.empty() && (image.form != NameForm::whole || stays_inside(name))) {
+    const bool may_be_beside = is_single_ || places_of_images_.contains(beside);
+    if (image.path.empty() && may_be_beside && (image.form != NameForm::whole || stays_inside(name))) {
       if (const std::optional<fs::path> called_alike = image_with_stem_of(file.file)) {
         image.path = called_alike->native();
         image.name = (stem_folder / called_alike->filename()).native();
@@ -821,6 +827,7 @@ class VocReader {
   bool is_single_ = false;
   std::map<fs::path, VocFolder> folders_;
   std::vector<VocFile> files_;
+  std::set<fs::path> places_of_images_;  ///< folders that hold one
   std::set<std::string> splits_;
   std::vector<Document> batch_;
   std::uint64_t batch_bytes_ = 0;
