@@ -10,8 +10,8 @@ Writes to OUT, which is tests/parity/fixtures in the repository, for `models_tes
                               or the detections above `floor`, with COCO's compressed runs of masks
     processors/NAME.json      only the preprocessing of one more processor: its configuration, hashes and sizes
 
-Needs torch, torchvision, transformers (5), timm, rfdetr (1), onnx, onnxruntime, pycocotools and Pillow below 12.3 in an environment
-of its own. The reference is the Pillow backend of the processors and PyTorch on the CPU.
+Needs torch, torchvision, transformers (5), timm, rfdetr (1), onnx, onnxruntime, onnxscript, pycocotools and Pillow below 12.3 in an
+environment of its own. The reference is the Pillow backend of the processors and PyTorch on the CPU.
 """
 
 import dataclasses
@@ -39,6 +39,7 @@ from rfdetr.models.postprocess import PostProcess
 from timm.models import efficientnet
 from torch import nn
 from transformers.image_utils import load_image
+from transformers.models.rf_detr.configuration_rf_detr import RfDetrDinov2Config
 
 assert tuple(map(int, PIL.__version__.split(".")[:2])) < (12, 3), "newer Pillow resizes tall images in another order"
 
@@ -620,6 +621,73 @@ def rf_detr(out, paths, name="rf-detr", config=rfdetr.config.RFDETRNanoConfig):
     finish_detections(folder, without_unused(expected, 0), names[1:])
 
 
+def plain_graph(exporter_result, path):
+    """What PyTorch's newer exporter made, without where in the source each node comes from: four fifths of the file."""
+    graph = exporter_result.model_proto
+    for part in [graph, graph.graph, *graph.graph.node, *graph.functions, *graph.graph.value_info]:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(graph, str(path))
+
+
+def with_masks(boxes, segments):
+    """The masks of the detections in `boxes`; the reference leaves out those that are empty, and says which are left by class and
+    score."""
+    left = list(zip(segments["segments_info"], segments["segmentation"]))
+    masks = []
+    for score, label in zip(boxes["scores"].tolist(), boxes["labels"].tolist()):
+        is_next = left and (left[0][0]["label_id"], left[0][0]["score"]) == (label, round(score, 6))
+        masks.append(left.pop(0)[1] if is_next else torch.zeros_like(segments["segmentation"][0]))
+    assert not left
+    return boxes | {"masks": [mask[None] for mask in masks]}
+
+
+def rf_detr_transformers(out, paths):
+    """RF-DETR as transformers has it. It resizes floats, as the package `rfdetr` does. Only the newer exporter knows its
+    operations."""
+    folder = out / "rf-detr-transformers"
+    side = {"height": 96, "width": 96}
+    names = {i: f"thing {i}" for i in range(6)}
+    backbone = RfDetrDinov2Config(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, mlp_ratio=2, image_size=96, patch_size=16, num_windows=2,
+        out_indices=[1, 2, 3, 4], drop_path_rate=0.0,
+    )  # fmt: skip
+    config = transformers.RfDetrConfig(
+        backbone_config=backbone, d_model=16, dropout=0.0, decoder_ffn_dim=32, decoder_layers=2, decoder_self_attention_heads=2,
+        decoder_cross_attention_heads=2, num_queries=30, group_detr=1, c2f_num_blocks=1, id2label=names,
+        label2id={name: i for i, name in names.items()},
+    )  # fmt: skip
+    model = transformers.RfDetrForInstanceSegmentation(config).eval()
+    processor = transformers.RfDetrImageProcessor(size=side)
+    images, tensors, run = prepare_rt_detr(model, processor, paths, 6)
+    with torch.no_grad():
+        answers = [run(tensor) for tensor in tensors]
+    expected = []
+    for path, image, tensor, answer in zip(paths, images, tensors, answers):
+        settings = {"threshold": FLOOR, "target_sizes": torch.tensor([[image.height, image.width]])}
+        boxes = processor.post_process_object_detection(answer, **settings)[0]
+        segments = processor.post_process_instance_segmentation(answer, **settings, return_binary_maps=True)[0]
+        some = [round(float(value), 6) for value in tensor.flatten()[::STEP]]
+        expected.append({
+            "file": path.name, "tensor_step": STEP, "tensor": some,
+            "detections": detections(with_masks(boxes, segments), image.width, image.height),
+        })  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    graph = folder / "onnx" / "model.onnx"
+    outputs = ["logits", "pred_boxes", "pred_masks"]
+    program = torch.onnx.export(
+        Outputs(model, outputs).eval(), (tensors[0],), input_names=["pixel_values"], output_names=outputs, dynamo=True
+    )
+    plain_graph(program, graph)
+    require_same_answers(
+        graph, [[tensor] for tensor in tensors], [tuple(getattr(answer, name) for name in outputs) for answer in answers]
+    )
+    finish_detections(folder, expected, list(names.values()))
+
+
 # ---- Processors alone ----
 
 
@@ -694,6 +762,7 @@ CASES = {
     "rt-detr-original": original_form,
     "rf-detr": rf_detr,
     "rf-detr-seg": lambda out, paths: rf_detr(out, paths, "rf-detr-seg", rfdetr.config.RFDETRSegNanoConfig),
+    "rf-detr-transformers": rf_detr_transformers,
     "processors": processors,
 }
 

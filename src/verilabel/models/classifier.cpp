@@ -124,6 +124,14 @@ Activation activation_of(const ModelConfig& config, std::size_t classes) {
               {{"file", config.path.native()}, {"key", "problem_type"}});
 }
 
+/// Names that Ultralytics' exporter wrote into the graph.
+void take_names_of_metadata(Classifier::Parts& parts, const GraphInfo& graph) {
+  if (const auto names = graph.metadata.find("names"); names != graph.metadata.end()) {
+    parts.class_names = class_names_from_python(names->second);
+  }
+  parts.class_origin = "the graph's metadata";
+}
+
 constexpr std::array<std::string_view, 5> kConfiguredKeys = {"family", "class_names", "class_names_file", "max_detections", "task"};
 
 }  // namespace
@@ -188,11 +196,7 @@ std::unique_ptr<FamilyLabeller> make_ultralytics_classifier(const ModelSource& s
   parts.processor.tables = tables_of(scaling);
   parts.processor.scaling = text_of(scaling);
   parts.activation = Activation::none;  // the export ends with its softmax
-  const auto names = graph.metadata.find("names");
-  if (names != graph.metadata.end()) {
-    parts.class_names = class_names_from_python(names->second);
-  }
-  parts.class_origin = "the graph's metadata";
+  take_names_of_metadata(parts, graph);
   parts.classes = graph.outputs[0].shape[1] > 0 ? static_cast<std::size_t>(graph.outputs[0].shape[1])
                                                 : (parts.class_names ? parts.class_names->size() : 0);
   return std::make_unique<Classifier>(source, std::move(parts));
@@ -248,6 +252,9 @@ std::unique_ptr<FamilyLabeller> make_classifier(const ModelSource& source) {
   parts.processor.tables = tables_of(scaling);
   parts.processor.scaling = text_of(scaling);
   parts.activation = manifest.activation.value_or(Activation::softmax);
+  if (!manifest.class_names) {
+    take_names_of_metadata(parts, graph);
+  }
   if (graph.outputs[0].shape[1] > 0) {
     parts.classes = static_cast<std::size_t>(graph.outputs[0].shape[1]);
   } else if (manifest.class_names) {

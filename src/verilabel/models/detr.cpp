@@ -29,7 +29,8 @@ enum class Head : std::uint8_t {
 struct ModelType {
   std::string_view name;  ///< `model_type` in config.json
   Head head = Head::softmax;
-  std::size_t pairs = 0;  ///< that a sigmoid head keeps; 0 for as many as there are queries
+  std::size_t pairs = 0;   ///< that a sigmoid head keeps; 0 for as many as there are queries
+  bool has_masks = false;  ///< `pred_masks`, where the graph has it, are logits of each query's mask, stretched to the image
 };
 
 constexpr std::array kModelTypes = {
@@ -40,7 +41,7 @@ constexpr std::array kModelTypes = {
     ModelType{"rt_detr", Head::sigmoid},
     ModelType{"rt_detr_v2", Head::sigmoid},
     ModelType{"d_fine", Head::sigmoid},
-    ModelType{"rf_detr", Head::sigmoid},
+    ModelType{"rf_detr", Head::sigmoid, 0, true},
 };
 
 /// A query's answer that is a candidate.
@@ -352,6 +353,11 @@ std::unique_ptr<FamilyLabeller> make_transformers_detr(const ModelSource& source
   parts.class_names = config.class_names;
   parts.class_origin = source.files.config.native();
   parts.layout = fmt::format("{}: queries by {}", config.model_type, type.head == Head::softmax ? "softmax" : "sigmoid");
+  if (const TensorInfo* masks = tensor_named(graph.outputs, "pred_masks");
+      masks != nullptr && masks->shape.size() == 4 && type.has_masks) {
+    parts.masks = index_of(graph.outputs, masks);
+    parts.layout += ", masks";
+  }
   if (logits->shape[2] <= 0) {
     throw Error(ErrorCode::bad_model, fmt::format("the graph leaves the number of classes open: {}", text_of(*logits)));
   }

@@ -24,13 +24,13 @@ constexpr int kMaxSide = 16384;
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 29;
 
 /// Where processors differ in more than their defaults.
-enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest, floats, square };
+enum class SizeStyle : std::uint8_t { plain, convnext, levit, poolformer, bounded, longest, floats, antialiased_floats, square };
 
 struct ProcessorType {
   std::string_view name;      ///< without "ImageProcessor"
   std::string_view defaults;  ///< of transformers 5, which configurations of all versions spell out where they matter
   SizeStyle style = SizeStyle::plain;
-  bool is_number_square = true;  ///< what `size` means when it is one number
+  bool is_number_square = true;  ///< what `size` means when it is one number and `default_to_square` does not say
 };
 
 // ImageNet's statistics, their stand-in of one half, and CLIP's.
@@ -44,7 +44,8 @@ constexpr std::array kTypes = {
     ProcessorType{"Beit", "{" VERILABEL_HALVES R"("resample": 3, "size": 224, "crop_size": 224})"},
     ProcessorType{"Pvt", "{" VERILABEL_IMAGENET R"("resample": 3, "size": 224})"},
     ProcessorType{"Segformer", "{" VERILABEL_IMAGENET R"("resample": 2, "size": 512})"},
-    ProcessorType{"Siglip", "{" VERILABEL_HALVES R"("resample": 3, "size": 224})"},
+    ProcessorType{"Siglip", "{" VERILABEL_HALVES R"("resample": 3, "size": {"height": 224, "width": 224}})", SizeStyle::plain,
+                  false},
     ProcessorType{"Bit",
                   "{" VERILABEL_CLIP R"("resample": 3, "size": {"shortest_edge": 224}, "crop_size": 224, "do_center_crop": true})",
                   SizeStyle::plain, false},
@@ -88,7 +89,10 @@ constexpr std::array kTypes = {
                   "{" VERILABEL_IMAGENET
                   R"("resample": 2, "size": {"height": 640, "width": 640}, "do_normalize": false, "do_pad": false})",
                   SizeStyle::bounded, false},
-    ProcessorType{"DINOv3ViT", "{" VERILABEL_IMAGENET R"("resample": 2, "size": 224})", SizeStyle::floats},
+    ProcessorType{"RfDetr",
+                  "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"shortest_edge": 800, "longest_edge": 1333}, "do_pad": true})",
+                  SizeStyle::floats, false},
+    ProcessorType{"DINOv3ViT", "{" VERILABEL_IMAGENET R"("resample": 2, "size": 224})", SizeStyle::antialiased_floats},
     ProcessorType{"Sam",
                   "{" VERILABEL_IMAGENET R"("resample": 2, "size": {"longest_edge": 1024}, "do_pad": true, "pad_size": 1024})",
                   SizeStyle::longest, false},
@@ -249,7 +253,9 @@ void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
   processor.filter = filter_from("resample", keys.take("resample"));
   json size = keys.take("size");
   const json max_size = type.style == SizeStyle::bounded ? keys.take("max_size") : json();
-  if (is_side(size) && !type.is_number_square && type.style != SizeStyle::longest) {
+  const bool is_number_square =
+      type.style == SizeStyle::bounded ? type.is_number_square : keys.flag("default_to_square", type.is_number_square);
+  if (is_side(size) && !is_number_square && type.style != SizeStyle::longest) {
     size = type.style == SizeStyle::bounded
                ? json{{"shortest_edge", size}, {"longest_edge", max_size.is_null() ? json(1333) : max_size}}
                : json{{"shortest_edge", size}};
@@ -295,11 +301,14 @@ void take_size(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
     case SizeStyle::longest:  // done with above
       break;
     case SizeStyle::floats:
-      if (is_shortest || (processor.filter != PillowFilter::bilinear && processor.filter != PillowFilter::bicubic)) {
-        refuse("size", fmt::format("a {}ImageProcessor needs height and width as its size, and 2 or 3 as resample", type.name));
-      }
+    case SizeStyle::antialiased_floats:
       processor.resizes_tensor = true;
-      processor.is_antialiased = true;
+      processor.is_antialiased = type.style == SizeStyle::antialiased_floats;
+      if (is_shortest || (processor.filter != PillowFilter::bilinear &&
+                          !(processor.is_antialiased && processor.filter == PillowFilter::bicubic))) {
+        refuse("size", fmt::format("a {}ImageProcessor needs height and width as its size, and {} as resample", type.name,
+                                   processor.is_antialiased ? "2 or 3" : "2"));
+      }
       break;
     case SizeStyle::square:
       if (is_shortest || processor.size.height != processor.size.width || processor.filter == PillowFilter::nearest) {
@@ -347,7 +356,8 @@ void take_crop(ImageProcessor& processor, Keys& keys, const ProcessorType& type)
   if (!keys.flag("do_center_crop", false)) {
     return;
   }
-  if (type.style == SizeStyle::bounded || type.style == SizeStyle::longest || type.style == SizeStyle::floats) {
+  if (type.style == SizeStyle::bounded || type.style == SizeStyle::longest || type.style == SizeStyle::floats ||
+      type.style == SizeStyle::antialiased_floats) {
     refuse("do_center_crop", fmt::format("how a {}ImageProcessor crops is not known", type.name));
   }
   if (type.style == SizeStyle::convnext) {
@@ -374,7 +384,8 @@ void take_padding(ImageProcessor& processor, Keys& keys, const ProcessorType& ty
     }
     return;
   }
-  if (!pads) {
+  // Images that all get one size have nothing to pad.
+  if (!pads || (type.style == SizeStyle::floats && size.is_null())) {
     return;
   }
   if (type.style != SizeStyle::bounded && type.style != SizeStyle::longest) {
