@@ -12,6 +12,7 @@
 
 #include "verilabel/base/file.h"
 #include "verilabel/image/decode.h"
+#include "verilabel/models/image_processor.h"
 #include "verilabel/models/model_files.h"
 #include "verilabel/models/testing_engine.h"
 
@@ -128,6 +129,13 @@ TEST(Classifier, AManifestMustSayWhatAGraphDoesNot) {
   EXPECT_THAT(message(R"({"task": "classification", "nms_iou": 0.5, "resize": {"shortest_edge": 10}})"),
               AllOf(HasSubstr("bad_data"), HasSubstr("'nms_iou'"), HasSubstr("means nothing")));
   EXPECT_THAT(message(R"({"class_names": ["a", "b", "c", "d"]})"), HasSubstr("fits none of the families"));
+  const auto of_images = [&](std::vector<std::int64_t> shape) {
+    return message("{}", {{{"input", kF32, std::move(shape)}}, {{"output", kF32, {1, 4}}}, {}});
+  };
+  EXPECT_THAT(of_images({1, 8, 8, 3}), AllOf(HasSubstr("bad_model"), HasSubstr("channels last"), HasSubstr("[1, 8, 8, 3]")));
+  EXPECT_THAT(of_images({-1, -1, -1, 3}), HasSubstr("channels last"));
+  EXPECT_THAT(of_images({-1, 1, 8, 8}), HasSubstr("one channel"));
+  EXPECT_THAT(of_images({1, 4, 8, 8}), HasSubstr("four channels"));
   GraphInfo dynamic = plain_graph();
   dynamic.inputs[0].shape = {-1, 3, -1, -1};
   EXPECT_THAT(
@@ -194,6 +202,29 @@ TEST(TransformersClassifier, AFlagThatIsNullIsOff) {
   EXPECT_EQ(preprocessing(R"(, "do_normalize": null)"), preprocessing(R"(, "do_normalize": false)"));
   EXPECT_EQ(preprocessing(R"(, "do_rescale": null)"), preprocessing(R"(, "do_rescale": false)"));
   EXPECT_NE(preprocessing(R"(, "do_normalize": null)"), preprocessing(""));
+}
+
+// The sizes that transformers 5.24 makes of an image of 90 x 60 when `size` is 48.
+TEST(TransformersClassifier, ASizeOfOneNumberIsASquareOrTheShorterSide) {
+  const ModelFolder folder;
+  const auto resized = [&](const std::string& type, const std::string& more = "") {
+    folder.write("p.json",
+                 R"({"image_processor_type": ")" + type + R"(ImageProcessor", "size": 48, "do_center_crop": false)" + more + "}");
+    return read_image_processor(folder.model().parent_path() / "p.json").resized(90, 60);
+  };
+  constexpr InputSize kSquare{48, 48};
+  constexpr InputSize kShorterSide{48, 72};
+  for (const char* type : {"ViT", "DeiT", "Beit", "Pvt", "Segformer", "EfficientNet", "OwlViT"}) {
+    EXPECT_EQ(resized(type), kSquare) << type;
+    EXPECT_EQ(resized(type, R"(, "default_to_square": false)"), kShorterSide) << type;
+  }
+  for (const char* type : {"Siglip", "Bit", "CLIP", "MobileNetV1", "MobileNetV2", "MobileViT"}) {
+    EXPECT_EQ(resized(type), kShorterSide) << type;
+    EXPECT_EQ(resized(type, R"(, "default_to_square": true)"), kSquare) << type;
+  }
+  EXPECT_EQ(resized("Levit"), (InputSize{54, 81}));
+  EXPECT_EQ(resized("Levit", R"(, "default_to_square": true)"), kSquare);
+  EXPECT_EQ(resized("Detr", R"(, "default_to_square": true)"), kShorterSide);
 }
 
 TEST(TransformersClassifier, WhatIsNotKnownIsRefusedByName) {

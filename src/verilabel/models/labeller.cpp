@@ -81,6 +81,23 @@ std::string list_of(const std::vector<TensorInfo>& tensors) {
   throw Error(ErrorCode::bad_model, message, std::move(context));
 }
 
+/// What keeps the graph from being of any family, when that is in the images it takes.
+std::string fault_of_images(const GraphInfo& graph) {
+  for (const TensorInfo& input : graph.inputs) {
+    if (input.shape.size() != 4) {
+      continue;
+    }
+    if (input.shape[3] == 3 && input.shape[1] != 3) {
+      return fmt::format("the graph takes {}, channels last; export it with channels first, [B, 3, H, W]", text_of(input));
+    }
+    if (input.shape[1] == 1 || input.shape[1] == 4) {
+      return fmt::format("the graph takes {}, images of {}; they have three here: red, green and blue", text_of(input),
+                         input.shape[1] == 1 ? "one channel" : "four channels");
+    }
+  }
+  return "the graph fits none of the families that are known";
+}
+
 std::unique_ptr<FamilyLabeller> labeller_from(const ModelSource& source) {
   require_whole_images(source.graph, source.files.graph);
   for (const Family& family : kFamilies) {
@@ -97,7 +114,7 @@ std::unique_ptr<FamilyLabeller> labeller_from(const ModelSource& source) {
   if (is_segmenter(source.engine, source.files.graph)) {
     refuse(source, "this model outlines what another finds, or everything: name it with --segment-with");
   }
-  refuse(source, "the graph fits none of the families that are known");
+  refuse(source, fault_of_images(source.graph));
 }
 
 }  // namespace
