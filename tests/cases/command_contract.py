@@ -18,6 +18,8 @@ class CommandContract(ProgramCase):
             self.assertIn(name, top)
             text = self.run_program(name, "--help", as_json=False).out.decode()
             self.assertIn("verilabel", text, f"{name} --help has no example")
+            options = text[: text.index("\n\n", text.index("Options:"))]
+            self.assertLessEqual(max(map(len, options.splitlines())), 120, f"{name} --help")
 
     def test_help_and_version_are_json_where_json_is_asked_for(self):
         for words in ([], ["views"], ["views", "save"], ["evaluate"]):

@@ -22,6 +22,7 @@
 #include "verilabel/base/progress.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/cli/console.h"
+#include "verilabel/cli/help.h"
 
 namespace {
 
@@ -175,6 +176,7 @@ void refuse_empty_names(CLI::App& app) {
 
 int run(Line line, Console& console) {
   CLI::App app("Turns a folder of unlabelled images into a verified, training-ready dataset.", "verilabel");
+  app.formatter(verilabel::cli::help_formatter());  // before there are subcommands, which take it over
   std::string project_dir = ".";
   bool is_json = false;
   app.add_option("--project", project_dir, "The project's folder")->type_name("DIR")->capture_default_str();

@@ -10,6 +10,7 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/cli/commands.h"
+#include "verilabel/cli/engine_options.h"
 #include "verilabel/workflow/embed.h"
 
 namespace verilabel::cli {
@@ -84,8 +85,7 @@ Action configure(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--masked", words->is_masked, "With --set: show an outlined object on grey");
   app.add_flag("--mean-of-tokens", words->takes_tokens, "The mean over the parts of the picture, instead of the usual vector");
-  app.add_option("--engine", options->engine, "What runs the model")->capture_default_str();
-  app.add_option("--device", options->device, "What it runs on")->capture_default_str();
+  add_engine_options(app, options->engine, options->device);
   app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it, found out once)")
       ->type_name("N");
   return [options, words](const Invocation& invocation) {

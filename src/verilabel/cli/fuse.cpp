@@ -55,6 +55,7 @@ Action configure(CLI::App& app) {
   app.add_option("--method", *method,
                  "wbf: weighted mean of boxes; nms: the best of them; soft_nms: all, lowered where they are covered")
       ->check(CLI::IsMember({"wbf", "nms", "soft_nms"}))
+      ->type_name("")
       ->capture_default_str();
   app.add_option("--iou", options->fusion.iou, "Boxes that overlap by more are one object")->capture_default_str();
   app.add_option("--weights", options->fusion.weights_of_model, "How much each set counts, in their order (default: alike)")

@@ -188,7 +188,7 @@ void say_report(Console& console, const ImportOptions& options, const ImportRepo
 std::string metadata_format_names() {
   std::string names;
   for (const MetadataFormat& format : metadata_formats()) {
-    names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", format.name, format.summary);
+    names += fmt::format("\n{:<15}{}", format.name, format.summary);
   }
   return names;
 }
@@ -196,7 +196,7 @@ std::string metadata_format_names() {
 std::string format_names() {
   std::string names;
   for (const Format& format : formats()) {
-    names += fmt::format("{}{}: {}, PATH is {}", names.empty() ? "" : "; ", format.name, format.summary, format.path);
+    names += fmt::format("\n{:<15}{}; PATH is {}", format.name, format.summary, format.path);
   }
   return names;
 }
@@ -213,7 +213,7 @@ Action configure(CLI::App& app) {
   auto words = std::make_shared<Words>();
   app.add_option("--images", words->images, "A folder of images, walked whole; the images stay where they are")->type_name("DIR");
   auto* labels = app.add_option("--labels", words->labels, "Labels for images of the project")->type_name("PATH");
-  app.add_option("--format", options->format, "Format of the labels. " + format_names())->type_name("NAME");
+  app.add_option("--format", options->format, "Format of the labels:" + format_names())->type_name("NAME");
   app.add_option("--set", options->set, "Label set that the labels go into")->needs(labels)->capture_default_str();
   app.add_option("--field", options->field,
                  "Field of labels to read, where a format has several; by default the one called like the set, else the only one")
@@ -227,7 +227,7 @@ Action configure(CLI::App& app) {
   app.add_option("--metadata", words->metadata, "Fields, tags and splits of images of the project, a row an image")
       ->type_name("FILE");
   app.add_option("--metadata-format", options->metadata_format,
-                 "Format of the metadata, by default as the name of the file says. " + metadata_format_names())
+                 "Format of the metadata (default: as the name of the file says):" + metadata_format_names())
       ->type_name("NAME");
   app.add_option("--metadata-key", options->metadata_key,
                  "Column that names the image; by default path, file_name, filename, filepath, image…")

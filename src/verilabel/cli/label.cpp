@@ -10,9 +10,9 @@
 #include <CLI/CLI.hpp>
 
 #include "verilabel/cli/commands.h"
+#include "verilabel/cli/engine_options.h"
 #include "verilabel/cli/run_answer.h"
 #include "verilabel/cli/text.h"
-#include "verilabel/engine/engine.h"
 #include "verilabel/models/labeller.h"
 #include "verilabel/workflow/label.h"
 
@@ -143,18 +143,13 @@ Action configure(CLI::App& app) {
       ->type_name("CONFIDENCE");
   app.add_option("--where", options->where, "Only these samples (default: all); with --boxes, of label terms only those boxes")
       ->type_name("VIEW");
-  const std::vector<std::string_view> engines = engine_names();
-  app.add_option("--engine", options->engine, "What runs the model; onnxruntime needs `pip install onnxruntime`")
-      ->check(CLI::IsMember(std::vector<std::string>(engines.begin(), engines.end())))
-      ->type_name("")
-      ->capture_default_str();
-  app.add_option("--device", options->device,
-                 "What it runs on: cpu; of openvino gpu, gpu.1, npu; of onnxruntime cuda, cuda:1, tensorrt")
-      ->capture_default_str();
+  add_engine_options(app, options->engine, options->device);
   app.add_option("--batch", options->batch, "Images that go through the model together (default: what suits it, found out once)")
       ->type_name("N");
-  auto* resume = app.add_option("--resume", words->resume, "Go on with a run that was stopped or cut off, as it was asked for")
-                     ->type_name("RUN");
+  auto* resume =
+      app.add_option("--resume", words->resume,
+                     "Go on with a run that was stopped or cut off, as it was asked for; the options above do not go with it")
+          ->type_name("RUN");
   for (CLI::Option* const other : app.get_options()) {
     if (other != resume && other != app.get_help_ptr()) {
       resume->excludes(other);

@@ -9,6 +9,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/cli/commands.h"
+#include "verilabel/cli/engine_options.h"
 #include "verilabel/cli/model_info.h"
 #include "verilabel/cli/models_answer.h"
 #include "verilabel/hub/choice.h"
@@ -64,11 +65,7 @@ CLI::App* add_verify(CLI::App& app, Words& words) {
   CLI::App* verify = app.add_subcommand("verify", "Try a model on this machine, on an image made for it: device, memory, speed");
   verify->add_option("MODEL", words.verify.model, kModelHelp)->required();
   verify->add_option("--manifest", words.manifest, kManifestHelp)->type_name("FILE");
-  verify->add_option("--engine", words.verify.engine, "What runs the model")
-      ->check(CLI::IsMember({"openvino", "onnxruntime"}))
-      ->type_name("")
-      ->capture_default_str();
-  verify->add_option("--device", words.verify.device, "What it runs on")->capture_default_str();
+  add_engine_options(*verify, words.verify.engine, words.verify.device);
   verify
       ->add_option("--batch", words.verify.batch,
                    "Images that go through the model together (default: what suits it, found out anew)")

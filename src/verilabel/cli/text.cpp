@@ -44,6 +44,33 @@ std::string Table::text() const {
   return out;
 }
 
+std::string wrapped(std::string_view text, std::size_t columns) {
+  std::string out;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = text.substr(begin, end - begin);
+    const std::size_t start = std::min(line.find_first_not_of(' '), line.size());
+    const std::size_t gap = line.find("  ", start);
+    const std::string_view entry = line.substr(0, gap == std::string_view::npos ? start : line.find_first_not_of(' ', gap));
+    const std::size_t indent = width_of(entry);
+    out += (begin == 0 ? "" : "\n") + std::string(entry);
+    std::size_t column = indent;
+    for (std::size_t word_begin = entry.size(); word_begin < line.size();) {
+      const std::size_t word_end = std::min(line.find(' ', word_begin), line.size());
+      const std::string_view word = line.substr(word_begin, word_end - word_begin);
+      if (column > indent && column + 1 + width_of(word) > columns) {
+        out += "\n" + std::string(indent, ' ');
+        column = indent;
+      }
+      out += (column > indent ? " " : "") + std::string(word);
+      column += width_of(word) + (column > indent ? 1 : 0);
+      word_begin = word_end + 1;
+    }
+    begin = end + 1;
+  }
+  return out;
+}
+
 std::string number_text(std::optional<double> number) {
   return number && std::isfinite(*number) ? fmt::format("{:.4f}", *number) : "-";
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -22,6 +23,10 @@ class Table {
  private:
   std::vector<std::vector<std::string>> rows_;
 };
+
+/// The text in lines of at most so many columns, broken at blanks; words that are longer stay whole. What belongs to a line begins
+/// where the line does, or, of an entry of a list, "name  what it is", below what it is.
+std::string wrapped(std::string_view text, std::size_t columns);
 
 /// Four decimals, or a dash for what is undefined.
 std::string number_text(std::optional<double> number);

@@ -18,6 +18,16 @@ TEST(Text, TablesAlign) {
   EXPECT_EQ(table.text(), "class    AP\nZürich  0.5\na         -");
 }
 
+TEST(Text, LinesAreBrokenAtBlanks) {
+  EXPECT_EQ(wrapped("one two three", 7), "one two\nthree");
+  EXPECT_EQ(wrapped("one two", 7), "one two");
+  EXPECT_EQ(wrapped("Zürich is", 6), "Zürich\nis");
+  EXPECT_EQ(wrapped("unbreakable it is", 5), "unbreakable\nit is");
+  EXPECT_EQ(wrapped("", 5), "");
+  EXPECT_EQ(wrapped("first:\n  second line", 8), "first:\n  second\n  line");
+  EXPECT_EQ(wrapped("which:\ncoco  one file of boxes\nyolo  folders", 14), "which:\ncoco  one file\n      of boxes\nyolo  folders");
+}
+
 TEST(Text, UndefinedNumbersAreADash) {
   EXPECT_EQ(number_text(0.12344), "0.1234");
   EXPECT_EQ(number_text(std::nullopt), "-");
