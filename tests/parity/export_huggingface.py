@@ -15,23 +15,28 @@ environment of its own. The reference is the Pillow backend of the processors an
 """
 
 import dataclasses
-import hashlib
 import json
-import sys
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import onnx
-import onnxruntime
-import PIL
 import rfdetr.config
 import timm
 import torch
 import torchvision.transforms as T
 import transformers
-from PIL import Image
-from pycocotools import mask as mask_utils
+from fixture import (
+    condition,
+    detections,
+    export,
+    processed,
+    require_same_answers,
+    run_cases,
+    sha256,
+    spread,
+    spread_heads,
+    write_json,
+)
 from rfdetr.export._runtime.preprocess import preprocess_to_nchw
 from rfdetr.models import lwdetr
 from rfdetr.models.backbone import dinov2
@@ -41,79 +46,16 @@ from torch import nn
 from transformers.image_utils import load_image
 from transformers.models.rf_detr.configuration_rf_detr import RfDetrDinov2Config
 
-assert tuple(map(int, PIL.__version__.split(".")[:2])) < (12, 3), "newer Pillow resizes tall images in another order"
-
 FLOOR = 0.2
 CLASSES = 10
 NAMES = {i: f"class {i}" for i in range(CLASSES)}
-IMAGE_SIZES_WH = [
-    (64, 64), (32, 32), (96, 64), (64, 97), (33, 31), (120, 30), (25, 110), (5, 7), (3, 40), (200, 9),
-    (107, 80), (81, 107), (150, 150), (47, 48),
-]  # fmt: skip
 
 
-def made_up_pixels(rng, width, height):
-    """Large and small structure in every channel, and some flat boxes."""
-    image = np.zeros((height, width, 3), np.float32)
-    for cells in (2, 5, 13):
-        coarse = rng.normal(size=(cells, cells, 3)).astype(np.float32)
-        planes = [Image.fromarray(coarse[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
-        image += np.stack([np.asarray(plane) for plane in planes], -1)
-    image += rng.normal(size=3).astype(np.float32)
-    for _ in range(3):
-        x, y = int(rng.integers(width)), int(rng.integers(height))
-        image[y : y + height // 3 + 1, x : x + width // 3 + 1] = rng.normal(size=3)
-    return np.clip(128 + 55 * image, 0, 255).astype(np.uint8)
-
-
-def write_images(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(5)
-    for width, height in IMAGE_SIZES_WH:
-        Image.fromarray(made_up_pixels(rng, width, height)).save(folder / f"{width}x{height}.png")
-    Image.fromarray(made_up_pixels(rng, 70, 50)[..., 0]).save(folder / "grey.png")
-    alpha = np.concatenate([made_up_pixels(rng, 51, 77), rng.integers(0, 256, (77, 51, 1), dtype=np.uint8)], -1)
-    Image.fromarray(alpha).save(folder / "alpha.png")
-    for orientation in range(1, 9):
-        exif = Image.Exif()
-        exif[0x0112] = orientation
-        path = folder / f"exif{orientation}.jpg"
-        Image.fromarray(made_up_pixels(rng, 60, 44)).save(path, quality=95, subsampling=0, exif=exif)
-    return sorted(folder.iterdir())
-
-
-def sha256(array):
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def spread(module, run, images, mean, deviation):
-    """Gives each column of what the linear module puts out this mean and deviation over all images."""
-    seen = []
-    hook = module.register_forward_hook(lambda _, __, output: seen.append(output.detach().flatten(0, -2)))
-    with torch.no_grad():
-        for image in images:
-            run(image)
-        hook.remove()
-        values = torch.cat(seen)
-        scale = torch.as_tensor(deviation) / values.std(0).clamp(min=1e-6)
-        module.bias.copy_(torch.as_tensor(mean) - scale * (values.mean(0) - module.bias))
-        module.weight *= scale[:, None]
-
-
-def write_json(path, content):
-    path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
-
-
-def export(module, inputs, path, input_names, output_names, dynamic=()):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    module.eval()  # the exporter puts a module that is in training back into it, with all that is in it
-    axes = {name: {0: "batch_size", 2: "height", 3: "width"} for name in dynamic if name in ("pixel_values", "images")}
-    axes |= {name: {0: "batch_size", 1: "height", 2: "width"} for name in dynamic if name == "pixel_mask"}
-    axes |= {name: {0: "batch_size"} for name in dynamic if name not in axes}
-    torch.onnx.export(
-        module, inputs, str(path), input_names=input_names, output_names=output_names, dynamic_axes=axes, dynamo=False,
-        opset_version=17,
-    )  # fmt: skip
+def axes_of(names):
+    """What may vary of inputs and outputs of these names, by what Optimum calls it."""
+    axes = {name: {0: "batch_size", 2: "height", 3: "width"} for name in names if name in ("pixel_values", "images")}
+    axes |= {name: {0: "batch_size", 1: "height", 2: "width"} for name in names if name == "pixel_mask"}
+    return axes | {name: {0: "batch_size"} for name in names if name not in axes}
 
 
 class Outputs(nn.Module):
@@ -127,20 +69,6 @@ class Outputs(nn.Module):
         mask = {} if pixel_mask is None else {"pixel_mask": pixel_mask}
         output = self.model(pixel_values=pixel_values, **mask)
         return tuple(getattr(output, name) for name in self.names)
-
-
-def processed(processor, image):
-    """The tensor, and the 8-bit pixels that it was made of, rows of red, green, blue."""
-    tensor = processor(image, return_tensors="np")["pixel_values"][0]
-    raw = processor(image, return_tensors="np", **unscaled(processor))["pixel_values"][0]
-    return tensor, np.asarray(raw).round().astype(np.uint8).transpose(1, 2, 0)
-
-
-def unscaled(processor):
-    flags = {"do_rescale": False, "do_normalize": False}
-    if hasattr(processor, "include_top"):
-        flags["include_top"] = False
-    return flags
 
 
 # ---- Classifiers ----
@@ -173,7 +101,7 @@ def classifier_folder(folder, model, processor, paths, problem_type=None, half=F
     model.to(dtype)
     export(
         Outputs(model, ["logits"]), (tensors[0].to(dtype),), folder / "onnx" / "model.onnx", ["pixel_values"], ["logits"],
-        () if static_batch else ("pixel_values", "logits"),
+        {} if static_batch else axes_of(["pixel_values", "logits"]),
     )  # fmt: skip
     finish_scores(folder, expected)
 
@@ -272,7 +200,7 @@ def timm_mobilenet(out, paths):
         for path, image, tensor in zip(paths, images, tensors):
             pixels = np.asarray(T.Compose(transform.transforms[:2])(image))
             expected.append(expected_scores(path, pixels, tensor[0].numpy(), model(tensor)[0].softmax(-1)))
-    export(model, (tensors[0],), folder / "onnx" / "model.onnx", ["pixel_values"], ["logits"], ("pixel_values", "logits"))
+    export(model, (tensors[0],), folder / "onnx" / "model.onnx", ["pixel_values"], ["logits"], axes_of(["pixel_values", "logits"]))
     write_json(folder / "config.json", config)
     finish_scores(folder, expected)
 
@@ -301,7 +229,7 @@ def ultralytics_classifier(out, paths):
             expected_scores(path, np.asarray(image), tensor[0].numpy(), whole(tensor)[0])
             for path, image, tensor in zip(paths, images, tensors)
         ]
-    export(whole, (tensors[0],), folder / "model.onnx", ["images"], ["output0"])
+    export(whole, (tensors[0],), folder / "model.onnx", ["images"], ["output0"], {})
     graph = onnx.load(folder / "model.onnx")
     onnx.helper.set_model_props(graph, {"task": "classify", "imgsz": "[48, 48]", "names": str(NAMES)})
     onnx.save(graph, folder / "model.onnx")
@@ -317,67 +245,9 @@ def detector_names(count):
     return {"id2label": names, "label2id": {name: i for i, name in names.items()}}
 
 
-def condition(model, run, batch):
-    """Weights and statistics that keep features of the images at about 1 through all layers.
-
-    Fresh ones are so small, those of RT-DETR's normalisations too, that features shrink a hundredfold a layer: all proposals of its
-    encoder then score the same to the last bit, and which of them the decoder gets is chance."""
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-            elif isinstance(module, nn.Linear) and not name.endswith(("sampling_offsets", "attention_weights")):
-                nn.init.xavier_normal_(module.weight)
-        norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.momentum = 1.0
-            norm.weight.fill_(1)
-            norm.train()
-        run(batch)
-        model.eval()
-
-
-def spread_heads(model, run, images, columns):
-    """Spreads the boxes, and the logits of this many classes, of every layer that puts out such, in the order in which they run."""
-    heads = []
-    ends = [module for module in model.modules() if isinstance(module, nn.Linear) and module.out_features in (4, columns)]
-    hooks = [end.register_forward_hook(lambda module, *_: heads.append(module)) for end in ends]
-    with torch.no_grad():
-        run(images[0])
-    for hook in hooks:
-        hook.remove()
-    for head in dict.fromkeys(heads):
-        mean, deviation = (0.0, 0.4) if head.out_features == 4 else (-3.5, 1.4)
-        spread(head, run, images, mean, deviation)
-
-
-def require_same_answers(graph, inputs, answers):
-    """That ONNX Runtime finds in the graph what PyTorch found, far within what the tests allow: an ill-conditioned network shows
-    here."""
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    names = [declared.name for declared in session.get_inputs()]
-    worst = 0.0
-    for tensors, answer in zip(inputs, answers, strict=True):
-        found = session.run(None, {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)})
-        for ours, theirs in zip(found, answer, strict=True):
-            worst = max(worst, float((np.abs(ours - theirs.numpy()) / max(1.0, theirs.abs().max())).max()))
-    print(graph, f"differs from PyTorch by {worst:.1e} of the greatest value", flush=True)
-    assert worst <= 1e-4, (graph, worst)
-
-
-def detections(result, width, height):
-    """As in the reference, with edges cut at the borders of the image and without objects whose mask is empty."""
-    found = []
-    masks = [mask[0].numpy() for mask in result["masks"]] if "masks" in result else [None] * len(result["scores"])
-    for score, label, box, mask in zip(result["scores"].tolist(), result["labels"].tolist(), result["boxes"].tolist(), masks):
-        x1, y1, x2, y2 = (min(max(v, 0.0), limit) for v, limit in zip(box, (width, height, width, height)))
-        one = {"class": int(label), "score": round(score, 6), "box_xyxy_px": [round(v, 4) for v in (x1, y1, x2, y2)]}
-        if mask is not None:
-            if not mask.any():
-                continue
-            one["mask"] = mask_utils.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
-        found.append(one)
-    return sorted(found, key=lambda one: -one["score"])
+def heads_of(columns):
+    """Means and deviations of the boxes, and of the logits of this many classes."""
+    return {4: (0.0, 0.4), columns: (-3.5, 1.4)}
 
 
 def finish_detections(folder, expected, names):
@@ -442,7 +312,7 @@ def detr_folder(folder, paths, mask_shape=None):
     )
     export(
         Outputs(model, ["logits", "pred_boxes"]), (encoded[0]["pixel_values"], mask), folder / "onnx" / "model.onnx",
-        ["pixel_values", "pixel_mask"], ["logits", "pred_boxes"], dynamic,
+        ["pixel_values", "pixel_mask"], ["logits", "pred_boxes"], axes_of(dynamic),
     )  # fmt: skip
     names = [name for name in detector_names(6)["id2label"].values() if name != "N/A"]
     finish_detections(folder, without_unused(expected), names)
@@ -496,7 +366,7 @@ def prepare_rt_detr(model, processor, paths, columns):
         return model(pixel_values=tensor)
 
     condition(model, run, torch.cat(tensors))
-    spread_heads(model, run, tensors, columns)
+    spread_heads(model, run, tensors, heads_of(columns))
     return images, tensors, run
 
 
@@ -524,7 +394,7 @@ def rt_detr(out, paths, kind="rt_detr"):
     model.config.save_pretrained(folder)
     processor.save_pretrained(folder)
     graph = folder / "onnx" / "model.onnx"
-    export(Outputs(model, ["logits", "pred_boxes"]), (tensors[0],), graph, ["pixel_values"], ["logits", "pred_boxes"])
+    export(Outputs(model, ["logits", "pred_boxes"]), (tensors[0],), graph, ["pixel_values"], ["logits", "pred_boxes"], {})
     require_same_answers(graph, [[tensor] for tensor in tensors], [(answer.logits, answer.pred_boxes) for answer in answers])
     finish_detections(folder, expected, [f"thing {i}" for i in range(6)])
 
@@ -564,7 +434,7 @@ def original_form(out, paths):
         result = {"scores": scores[0][kept], "labels": found[0][kept], "boxes": boxes[0][kept]}
         expected.append(expected_detections(path, image, processor, tensor, result))
     graph = folder / "model.onnx"
-    export(whole, inputs[0], graph, ["images", "orig_target_sizes"], ["labels", "boxes", "scores"])
+    export(whole, inputs[0], graph, ["images", "orig_target_sizes"], ["labels", "boxes", "scores"], {})
     require_same_answers(graph, inputs, answers)
     write_json(folder / "model.verilabel.json", {"class_names": [f"thing {i}" for i in range(6)]})
     finish_detections(folder, expected, [f"thing {i}" for i in range(6)])
@@ -600,7 +470,7 @@ def rf_detr(out, paths, name="rf-detr", config=rfdetr.config.RFDETRNanoConfig):
     images = [load_image(str(path)) for path in paths]
     tensors = [torch.from_numpy(preprocess_to_nchw(image, 64, 64)) for image in images]
     condition(model, model, torch.cat(tensors))
-    spread_heads(model, model, tensors, 7)
+    spread_heads(model, model, tensors, heads_of(7))
     with torch.no_grad():
         answers = [model(tensor) for tensor in tensors]
     expected = []
@@ -614,7 +484,7 @@ def rf_detr(out, paths, name="rf-detr", config=rfdetr.config.RFDETRNanoConfig):
             "file": path.name, "tensor_step": STEP, "tensor": some, "detections": detections(result, image.width, image.height),
         })  # fmt: skip
     graph = folder / "model.onnx"
-    export(model, (tensors[0],), graph, ["input"], outputs)
+    export(model, (tensors[0],), graph, ["input"], outputs, {})
     require_same_answers(graph, [[tensor] for tensor in tensors], answers)
     names = ["N/A"] + [f"thing {i}" for i in range(6)]
     write_json(folder / "model.verilabel.json", {"class_names": names})
@@ -767,13 +637,5 @@ CASES = {
 }
 
 
-def main():
-    out = Path(sys.argv[1]).resolve()
-    paths = write_images(out / "images")
-    for name in sys.argv[2:] or CASES:
-        torch.manual_seed(3)
-        CASES[name](out, paths)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, "")

@@ -161,6 +161,9 @@ class QueryDetector final : public PillowLabeller {
         continue;
       }
       Candidate candidate{class_index, box_of_shares(boxes.subspan(4 * pair.query, 4), transform), pair.score};
+      if (!has_area(candidate.box_xywh_px)) {
+        continue;  // seen in padding, or beyond the image
+      }
       if (has_masks_) {
         Rle mask = mask_of_logits(outputs[2], pair.query, transform);
         if (area(mask) == 0) {
@@ -248,10 +251,10 @@ class DetrExport final : public PillowLabeller {
       };
       const double x = edge(0, transform.image_width);
       const double y = edge(1, transform.image_height);
-      candidates.push_back(
-          {class_index,
-           {x, y, std::max(0.0, edge(2, transform.image_width) - x), std::max(0.0, edge(3, transform.image_height) - y)},
-           pair.score});
+      const Box box{x, y, edge(2, transform.image_width) - x, edge(3, transform.image_height) - y};
+      if (has_area(box)) {
+        candidates.push_back({class_index, box, pair.score});
+      }
     }
     return candidates;
   }

@@ -117,6 +117,25 @@ TEST(RtDetr, TheBestPairsOfAQueryAndAClass) {
   }
 }
 
+GraphInfo original_export() {
+  return {{{"images", kF32, {-1, 3, 8, 16}}, {"orig_target_sizes", kI64, {-1, 2}}},
+          {{"labels", kI64, {-1, 3}}, {"boxes", kF32, {-1, 3, 4}}, {"scores", kF32, {-1, 3}}},
+          {}};
+}
+
+// Of 100 x 50 pixels: one wholly beyond the right edge, one that is in the image.
+TEST(Detr, BoxesThatLieBesideTheImageAreNone) {
+  const auto detector = load(queries(2, 2), config_of("rt_detr"), kRtDetr);
+  const Output logits{{2, 2}, {3, -9, 2, -9}};
+  const auto found = decoded(*detector, {logits, {{2, 4}, {1.25F, 0.5F, 0.5F, 0.5F, 0.5F, 0.5F, 0.5F, 0.5F}}}, {.floor = 0.3});
+  ASSERT_THAT(found, SizeIs(1));
+  expect_box(found[0], {25, 12.5, 50, 25});
+  const auto scaled = load(original_export(), "", "", R"({"class_names": ["a", "b"]})");
+  EXPECT_THAT(decoded(*scaled, {{{3}, {1, 0, 1}}, {{3, 4}, {100, 0, 120, 9, -9, 2, 0, 4, 5, 5, 4, 9}}, {{3}, {0.5F, 0.5F, 0.5F}}},
+                      {.floor = 0.2}),
+              SizeIs(0));
+}
+
 /// As the initial reference points of a detector of two stages, for example, infinite where a proposal lies outside.
 TEST(Detr, OutputsThatAreNotNeededAreNotAskedFor) {
   GraphInfo graph = queries(2, 2);
@@ -193,12 +212,6 @@ TEST(Detr, WhatIsNotKnownIsRefused) {
   EXPECT_THAT(refusal(queries(3, 5), config_of("rt_detr"), kRtDetr, R"({"class_names": ["a"]})"),
               HasSubstr("5 classes, but 1 names"));
   EXPECT_THAT(refusal(queries(3, 2), config_of("rt_detr"), kRtDetr, R"({"mean": [1, 2, 3]})"), HasSubstr("'mean'"));
-}
-
-GraphInfo original_export() {
-  return {{{"images", kF32, {-1, 3, 8, 16}}, {"orig_target_sizes", kI64, {-1, 2}}},
-          {{"labels", kI64, {-1, 3}}, {"boxes", kF32, {-1, 3, 4}}, {"scores", kF32, {-1, 3}}},
-          {}};
 }
 
 TEST(DetrExport, TheGraphScalesBoxesToTheSizeItIsGiven) {
@@ -282,6 +295,23 @@ TEST(RfDetr, MasksAreEnlargedBetweenPixelCentres) {
   ASSERT_THAT(found, SizeIs(1));  // the other query's mask is empty
   EXPECT_EQ(found[0].kind, LabelKind::mask);
   EXPECT_EQ(std::get<Rle>(found[0].mask->shape), (Rle{2, 4, {0, 1, 1, 1, 2, 1, 1, 1}}));
+}
+
+TEST(RfDetr, MasksOfTheFormOfTransformersAreRead) {
+  constexpr const char* kRfDetr = R"({"image_processor_type": "RfDetrImageProcessor", "size": {"height": 8, "width": 16}})";
+  GraphInfo graph = queries(1, 2);
+  graph.outputs.push_back({"pred_masks", kF32, {-1, 1, 2, 2}});
+  const auto detector = load(graph, config_of("rf_detr"), kRfDetr);
+  EXPECT_THAT(detector->card().preprocessing, HasSubstr("16 x 8 (linear between floats, without antialiasing)"));
+  const std::vector<Output> outputs = {{{1, 2}, {2, -9}}, {{1, 4}, {0.5F, 0.5F, 1, 1}}, {{1, 2, 2}, {1, -1, -3, 3}}};
+  const auto found = decoded(*detector, outputs, {.floor = 0.3}, 4, 2);
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(std::get<Rle>(found[0].mask->shape), (Rle{2, 4, {0, 1, 1, 1, 2, 1, 1, 1}}));
+  // Others' masks mean something else: boxes alone.
+  const auto other = load(graph, config_of("rt_detr"), kRtDetr);
+  EXPECT_EQ(decoded(*other, {outputs[0], outputs[1]}, {.floor = 0.3}, 4, 2)[0].kind, LabelKind::box);
+  EXPECT_THAT(refusal(graph, config_of("rf_detr"), R"({"image_processor_type": "RfDetrImageProcessor"})"),
+              HasSubstr("shortest_edge"));
 }
 
 }  // namespace
