@@ -81,12 +81,11 @@ std::string list_of(const std::vector<TensorInfo>& tensors) {
   throw Error(ErrorCode::bad_model, message, std::move(context));
 }
 
-/// What keeps the graph from being of any family, when that is in the images it takes.
+/// What keeps the graph from being of any family, when that is in the images it takes: the one input that has four dimensions.
 std::string fault_of_images(const GraphInfo& graph) {
-  for (const TensorInfo& input : graph.inputs) {
-    if (input.shape.size() != 4) {
-      continue;
-    }
+  const auto has_four = [](const TensorInfo& input) { return input.shape.size() == 4; };
+  if (std::ranges::count_if(graph.inputs, has_four) == 1) {
+    const TensorInfo& input = *std::ranges::find_if(graph.inputs, has_four);
     if (input.shape[3] == 3 && input.shape[1] != 3) {
       return fmt::format("the graph takes {}, channels last; export it with channels first, [B, 3, H, W]", text_of(input));
     }
