@@ -6,6 +6,7 @@
 // An input is one file, or several: then a line `=== NAME` stands before each, and the format gets their folder. Names that begin
 // with `unknown`, `missing`, `ambiguous` or `sizeless` are answered as a project would that has these images.
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <unordered_set>
@@ -106,10 +107,11 @@ bool is_json_object(const std::string& text) {
   return nlohmann::json::accept(text) && nlohmann::json::parse(text).is_object();
 }
 
-/// Texts, numbers, true and false, and objects of these.
+/// What the store takes: texts, numbers, true, false and null, and objects of these, all with names.
 bool holds_fields_only(const std::string& json) {
   const auto flat = flat_object(json);
-  return flat && flat->nulls.empty() && flat->lists.empty();
+  return flat && flat->lists.empty() && std::ranges::none_of(flat->nulls, &std::string::empty) &&
+         std::ranges::none_of(flat->properties, [](const Property& property) { return property.name.empty(); });
 }
 
 /// Answers as a project would, and checks what a reader hands over.
@@ -144,7 +146,8 @@ class CheckingSink : public RecordingSink {
       require(!is_finished_, "the dataset's own fields come last");
       require(!item.name.empty() || !item.source_id.empty() || !item.path.empty(), "an image has a name, a path or an id");
       require(item.source_json.empty() || is_json_object(item.source_json), "an image's source_json is an object");
-      require(holds_fields_only(item.fields_json), "sample fields are texts, numbers, true, false, or objects of these");
+      require(holds_fields_only(item.fields_json),
+              "sample fields are texts, numbers, true, false, null, or objects of these, with names");
       require(item.width.value_or(1) > 0 && item.height.value_or(1) > 0, "a stated size is a size");
       result.push_back(resolve(item));
       image_resolutions.push_back(result.back().resolution);

@@ -73,6 +73,26 @@ class JsonFormats(ProgramCase):
                 self.assertEqual((report["labels"], report["labels_rejected"], report["images_missing"]), (3, 0, 0))
                 self.assertEqual(self.boxes(f"from_{name}"), expected)
 
+    def test_fields_without_a_name_are_unknown_ones(self):
+        """Once they ended the import: the project takes none."""
+        fields = {"": 3, "lux": 1}
+        image = self.images / "a/1.bmp"
+        files = {
+            "coco": {"images": [{"id": 1, "file_name": "a/1.bmp", "fields": fields}], "annotations": [], "categories": []},
+            "labelme": {"imagePath": str(image), "shapes": [], "flags": {"": True}, "fields": fields},
+            "label_studio": [{"data": {"image": str(image)}, "meta": {"fields": fields}, "annotations": [{"result": []}]}],
+        }
+        for name, content in files.items():
+            with self.subTest(name):
+                report = self.import_labels(write_json(self.scratch / f"{name}.json", content), name, f"from_{name}")
+                self.assertEqual(report["images_missing"], 0)
+        (self.scratch / "fiftyone").mkdir()
+        write_json(self.scratch / "fiftyone/metadata.json", {"name": "x"})
+        write_json(self.scratch / "fiftyone/samples.json", {"samples": [{"filepath": str(image), **fields}]})
+        self.import_labels(self.scratch / "fiftyone", "fiftyone", "from_fiftyone")
+        sample = self.run_program("samples", "--where", "path:*a/1.bmp").json["samples"][0]
+        self.assertEqual(sample["fields"], {"lux": 1})
+
     def test_label_studio_gets_its_interface(self):
         path = self.scratch / "tasks.json"
         self.run_program("export", "--set", "ground_truth", "--format", "label_studio", "--output", path)

@@ -151,6 +151,15 @@ class FormatsText(ProgramCase):
         self.assertIn("`x2`", error["message"])
         self.assertIn("`w`", error["message"])
 
+    def test_null_in_a_table_takes_a_field_away(self):
+        write_bitmap(self.images / "a.bmp", 100, 50)
+        path = self.scratch / "labels.csv"
+        path.write_text("image,label,field.scene,field.lux\na.bmp,cat,street,3\n")
+        self.import_labels(path, "csv", "--images", self.images)
+        path.write_text("image,label,field.scene,field.lux\na.bmp,dog,null,\n")
+        self.import_labels(path, "csv")
+        self.assertEqual(self.run_program("samples").json["samples"][0]["fields"], {"lux": 3})
+
     def test_class_folders_of_the_shared_photographs(self):
         folder = test_data() / "hymenoptera-val"
         counts = {name: len(os.listdir(folder / name)) for name in ("ants", "bees")}

@@ -7,6 +7,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/json_writer.h"
+#include "verilabel/cli/choice.h"
 #include "verilabel/cli/commands.h"
 #include "verilabel/workflow/fuse.h"
 
@@ -47,16 +48,15 @@ int answer(const Invocation& invocation, const FuseReport& report) {
   return 0;
 }
 
+constexpr Choices<FusionMethod, 3> kMethods{
+    {{"wbf", FusionMethod::wbf}, {"nms", FusionMethod::nms}, {"soft_nms", FusionMethod::soft_nms}}};
+
 Action configure(CLI::App& app) {
   auto options = std::make_shared<FuseOptions>();
-  auto method = std::make_shared<std::string>("wbf");
   app.add_option("SETS", options->sets, "The label sets, two or more")->required()->expected(2, 1000);
   app.add_option("--into", options->into, "The set that the answer goes into")->type_name("SET")->required();
-  app.add_option("--method", *method,
-                 "wbf: weighted mean of boxes; nms: the best of them; soft_nms: all, lowered where they are covered")
-      ->check(CLI::IsMember({"wbf", "nms", "soft_nms"}))
-      ->type_name("")
-      ->capture_default_str();
+  add_choice(app, "--method", options->fusion.method, kMethods,
+             "wbf: weighted mean of boxes; nms: the best of them; soft_nms: all, lowered where they are covered");
   app.add_option("--iou", options->fusion.iou, "Boxes that overlap by more are one object")->capture_default_str();
   app.add_option("--weights", options->fusion.weights_of_model, "How much each set counts, in their order (default: alike)")
       ->type_name("N,N,…")
@@ -64,12 +64,10 @@ Action configure(CLI::App& app) {
   const CLI::Option* const floor =
       app.add_option("--floor", options->fusion.floor, "With soft_nms: lowest confidence kept")->capture_default_str();
   app.add_option("--where", options->where, "Only these samples (default: all that a set has labelled)")->type_name("VIEW");
-  return [options, method, floor](const Invocation& invocation) {
-    if (floor->count() > 0 && *method != "soft_nms") {
-      throw Error(ErrorCode::wrong_use,
-                  fmt::format("--floor is for --method soft_nms and has no part in {}: leave it out", *method));
+  return [options, floor](const Invocation& invocation) {
+    if (floor->count() > 0 && options->fusion.method != FusionMethod::soft_nms) {
+      throw Error(ErrorCode::wrong_use, "--floor is for --method soft_nms and has no part in the others: leave it out");
     }
-    options->fusion.method = *method == "nms" ? FusionMethod::nms : (*method == "wbf" ? FusionMethod::wbf : FusionMethod::soft_nms);
     options->validate();
     Project project = Project::open(invocation.project_dir);
     return answer(invocation, fuse_sets(project, *options, invocation.console.progress(), invocation.cancel));

@@ -115,6 +115,10 @@ class HeaderReader {
     if (role == CsvRole::attribute) {
       take_named(header_.attributes, column, name.substr(kCsvAttributePrefix.size()));
     } else if (role == CsvRole::field) {
+      if (name.size() == kCsvFieldPrefix.size()) {
+        fail(fmt::format("column {} is {}, without the name of the field; write it behind the dot, or rename the column",
+                         column + 1, quoted_name(column)));
+      }
       take_named(header_.fields, column, name.substr(kCsvFieldPrefix.size()));
     } else if (role == CsvRole::unknown && name.empty() && has_nameless_) {
       header_.nameless.push_back(column);

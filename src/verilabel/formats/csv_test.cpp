@@ -134,6 +134,7 @@ TEST(CsvReader, RefusesAHeaderThatCanBeReadInTwoWays) {
       {"image,label,bbox\n"sv, {"`bbox`"}},
       {"image,label,note,note\n"sv, {"`note`"}},
       {"image,label,attribute.a,ATTRIBUTE.a\n"sv, {"`ATTRIBUTE.a`"}},
+      {"image,label,field.\n"sv, {"column 3", "`field.`", "name"}},
   };
   for (const auto& [text, words] : cases) {
     try {
@@ -210,6 +211,8 @@ TEST(CsvReader, RejectsValuesThatNoDoubleHoldsAndKeysThatStandTwice) {
   ASSERT_EQ(sink.rejections.size(), 1U);
   EXPECT_EQ(sink.rejections[0].kind, RejectedKind::field);
   EXPECT_EQ(sink.rejections[0].field, "column 3 (field.f)");
+  // One that is null goes, which the project sees to; nothing is not null.
+  EXPECT_EQ(read("image,label,field.f,field.g\na.jpg,cat,null,\n").images.at(0).fields_json, R"({"f":null})");
   // What only looks like JSON is a text, and what is too small is 0.
   for (const auto& [value, json] :
        {std::pair("{hello}", R"({"v":"{hello}"})"), std::pair("[draft] x", R"({"v":"[draft] x"})"),

@@ -414,7 +414,7 @@ class FiftyOneReader {
     }
     VerbatimFields fields(image.fields_json);
     for (JsonObject::Field& field : sample.fields()) {
-      if (field.is_taken || is_fiftyone_sample_name(field.key)) {
+      if (field.is_taken || field.key.empty() || is_fiftyone_sample_name(field.key)) {
         continue;
       }
       if (const JsonValue value = unwrapped(field.value); value.is_scalar()) {

@@ -41,8 +41,10 @@ struct SourceImage {
   std::optional<std::int32_t> height;
   std::string split;                   ///< train, val, test… or empty
   std::vector<std::string> tags = {};  ///< of the sample
-  std::string fields_json = {};  ///< a JSON object of sample fields: texts, numbers, true, false, or objects of these; or empty
-  bool is_labelled = true;       ///< labelled, perhaps as empty; false when the file says nothing about its labels
+  /// A JSON object of sample fields, all with names: texts, numbers, true, false, null, which takes the field away, or objects of
+  /// these. Empty without any.
+  std::string fields_json = {};
+  bool is_labelled = true;  ///< labelled, perhaps as empty; false when the file says nothing about its labels
 };
 
 /// Whether the project has what a file refers to.

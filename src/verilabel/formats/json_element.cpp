@@ -374,7 +374,8 @@ bool holds_sample_fields(std::string_view json) {
     return false;
   }
   const std::optional<FlatObject> flat = flat_object(json);
-  return flat && flat->nulls.empty() && flat->lists.empty() && !flat->properties.empty();
+  return flat && flat->nulls.empty() && flat->lists.empty() && !flat->properties.empty() &&
+         std::ranges::none_of(flat->properties, [](const Property& property) { return property.name.empty(); });
 }
 
 }  // namespace verilabel

@@ -127,7 +127,8 @@ void require_single_keys(const JsonValue& value);
 
 /// The texts when the value is a list of texts with at least one.
 std::optional<std::vector<std::string>> list_of_texts(std::string_view json);
-/// Whether the value is an object, perhaps of objects, with at least one value, all of them texts, numbers, true and false.
+/// Whether the value is an object, perhaps of objects, with at least one value, all of them texts, numbers, true and false, and all
+/// with a name.
 bool holds_sample_fields(std::string_view json);
 
 }  // namespace verilabel

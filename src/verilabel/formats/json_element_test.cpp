@@ -81,16 +81,16 @@ TEST(JsonObject, KeepsWhatIsNotTakenByteForByte) {
 }
 
 TEST(JsonObject, TakesTagsAndFieldsOfTheRightShapeOnly) {
-  JsonObject object{
-      value(R"({"t":["a"],"u":[],"v":["a",1],"f":{"a":1,"b":{"d":"x"},"c":true},"g":{},"h":{"a":null},"i":{"a":[]}})")};
+  JsonObject object{value(
+      R"({"t":["a"],"u":[],"v":["a",1],"f":{"a":1,"b":{"d":"x"},"c":true},"g":{},"h":{"a":null},"i":{"a":[]},"j":{"":1,"a":2}})")};
   EXPECT_THAT(object.take_tags("t"), ElementsAre("a"));
   EXPECT_THAT(object.take_tags("u"), testing::IsEmpty());
   EXPECT_THAT(object.take_tags("v"), testing::IsEmpty());
   EXPECT_EQ(object.take_fields("f"), R"({"a":1,"b":{"d":"x"},"c":true})");
-  for (const char* const key : {"g", "h", "i", "t", "none"}) {
+  for (const char* const key : {"g", "h", "i", "j", "t", "none"}) {
     EXPECT_EQ(object.take_fields(key), "") << key;
   }
-  EXPECT_EQ(object.rest(), R"({"u":[],"v":["a",1],"g":{},"h":{"a":null},"i":{"a":[]}})");
+  EXPECT_EQ(object.rest(), R"({"u":[],"v":["a",1],"g":{},"h":{"a":null},"i":{"a":[]},"j":{"":1,"a":2}})");
 }
 
 // They would be kept, and make files that nobody can read.

@@ -124,12 +124,24 @@ Activation activation_of(const ModelConfig& config, std::size_t classes) {
               {{"file", config.path.native()}, {"key", "problem_type"}});
 }
 
-/// Names that Ultralytics' exporter wrote into the graph.
-void take_names_of_metadata(Classifier::Parts& parts, const GraphInfo& graph) {
-  if (const auto names = graph.metadata.find("names"); names != graph.metadata.end()) {
+/// Names that Ultralytics' exporter wrote into the graph, unless the manifest has some.
+void take_names_of_metadata(Classifier::Parts& parts, const ModelSource& source) {
+  if (source.manifest.class_names) {
+    return;
+  }
+  if (const auto names = source.graph.metadata.find("names"); names != source.graph.metadata.end()) {
     parts.class_names = class_names_from_python(names->second);
   }
   parts.class_origin = "the graph's metadata";
+}
+
+/// As the output says, else one a name, of which the manifest's come first; 0 when nothing says it.
+std::size_t count_classes(const ModelSource& source, const Classifier::Parts& parts) {
+  if (const std::int64_t stated = source.graph.outputs[0].shape[1]; stated > 0) {
+    return static_cast<std::size_t>(stated);
+  }
+  const auto& names = source.manifest.class_names ? source.manifest.class_names : parts.class_names;
+  return names ? names->size() : 0;
 }
 
 constexpr std::array<std::string_view, 5> kConfiguredKeys = {"family", "class_names", "class_names_file", "max_detections", "task"};
@@ -162,11 +174,7 @@ std::unique_ptr<FamilyLabeller> make_transformers_classifier(const ModelSource& 
   parts.canvas = canvas_of(parts.processor, source.graph.inputs.front(), stated_by);
   parts.class_names = config.class_names;
   parts.class_origin = source.files.config.native();
-  if (graph.outputs[0].shape[1] > 0) {
-    parts.classes = static_cast<std::size_t>(graph.outputs[0].shape[1]);
-  } else if (source.manifest.class_names || config.class_names) {
-    parts.classes = (source.manifest.class_names ? *source.manifest.class_names : *config.class_names).size();
-  }
+  parts.classes = count_classes(source, parts);
   parts.activation = activation_of(config, parts.classes);
   return std::make_unique<Classifier>(source, std::move(parts));
 }
@@ -196,9 +204,8 @@ std::unique_ptr<FamilyLabeller> make_ultralytics_classifier(const ModelSource& s
   parts.processor.tables = tables_of(scaling);
   parts.processor.scaling = text_of(scaling);
   parts.activation = Activation::none;  // the export ends with its softmax
-  take_names_of_metadata(parts, graph);
-  parts.classes = graph.outputs[0].shape[1] > 0 ? static_cast<std::size_t>(graph.outputs[0].shape[1])
-                                                : (parts.class_names ? parts.class_names->size() : 0);
+  take_names_of_metadata(parts, source);
+  parts.classes = count_classes(source, parts);
   return std::make_unique<Classifier>(source, std::move(parts));
 }
 
@@ -252,14 +259,8 @@ std::unique_ptr<FamilyLabeller> make_classifier(const ModelSource& source) {
   parts.processor.tables = tables_of(scaling);
   parts.processor.scaling = text_of(scaling);
   parts.activation = manifest.activation.value_or(Activation::softmax);
-  if (!manifest.class_names) {
-    take_names_of_metadata(parts, graph);
-  }
-  if (graph.outputs[0].shape[1] > 0) {
-    parts.classes = static_cast<std::size_t>(graph.outputs[0].shape[1]);
-  } else if (manifest.class_names) {
-    parts.classes = manifest.class_names->size();
-  }
+  take_names_of_metadata(parts, source);
+  parts.classes = count_classes(source, parts);
   return std::make_unique<Classifier>(source, std::move(parts));
 }
 

@@ -143,6 +143,16 @@ TEST(Classifier, AManifestMustSayWhatAGraphDoesNot) {
       HasSubstr("as crop"));
 }
 
+TEST(Classifier, TheMetadataNamesWhatTheManifestDoesNot) {
+  const std::string start = R"({"task": "classification", "resize": {"height": 8, "width": 8})";
+  GraphInfo graph = plain_graph(-1);
+  graph.metadata = {{"names", "{0: 'ant', 1: 'bee'}"}};
+  EXPECT_THAT(ConfiguredModel(graph, "", "", start + "}").load()->class_names(), ElementsAre("ant", "bee"));
+  graph.metadata["names"] = "not Python's";
+  ConfiguredModel named(graph, "", "", start + R"(, "class_names": ["a", "b", "c"]})");
+  EXPECT_THAT(named.load()->class_names(), ElementsAre("a", "b", "c"));
+}
+
 TEST(Classifier, NamesFromAFileMayRepeat) {
   const ModelFolder folder;
   folder.write("names.txt", "crane\nbee\r\ncrane\nN/A\n");
