@@ -386,8 +386,14 @@ std::string_view name_of(ImageFormat format) {
 }
 
 bool is_image_candidate(const std::filesystem::path& path, std::span<const std::byte> first_bytes) {
-  if (sniff({reinterpret_cast<const char*>(first_bytes.data()), first_bytes.size()})) {
+  const std::string_view first(reinterpret_cast<const char*>(first_bytes.data()), first_bytes.size());
+  if (sniff(first)) {
     return true;
+  }
+  // macOS keeps what it says of photo.jpg in ._photo.jpg on disks of other systems.
+  constexpr std::string_view kAppleDouble("\x00\x05\x16\x07", 4);
+  if (path.filename().native().starts_with("._") && first.starts_with(kAppleDouble)) {
+    return false;
   }
   std::string extension = path.extension().native();
   if (extension.empty()) {

@@ -34,7 +34,8 @@ struct ImageHeader {
 /// How many bytes of a file `is_image_candidate` wants to see; fewer do when the file is shorter.
 inline constexpr std::size_t kSniffBytes = 32;
 
-/// Whether a file is meant to be an image, by its first bytes or else by its name: what import looks at and does not ignore.
+/// Whether a file is meant to be an image, by its first bytes or else by its name: what import looks at and does not ignore. Of
+/// files that are named like images, macOS's `._NAME` are none.
 bool is_image_candidate(const std::filesystem::path& path, std::span<const std::byte> first_bytes);
 
 /// Reads the header only, by content: a wrong extension is no problem. Throws `bad_data` for an empty file and for a header that is

@@ -49,6 +49,10 @@ TEST(Header, CandidatesAreKnownByContentOrName) {
   EXPECT_FALSE(is_image_candidate("labels.xml", bytes_of("<annotation>")));
   EXPECT_FALSE(is_image_candidate(".jpg", {})) << "a hidden file without an extension";
   EXPECT_FALSE(is_image_candidate("", {}));
+  const std::string apple_double("\0\5\x16\7\0\2\0\0Mac OS X", 16);
+  EXPECT_FALSE(is_image_candidate("a/._photo.jpg", bytes_of(apple_double)));
+  EXPECT_TRUE(is_image_candidate("a/._photo.jpg", bytes_of("nonsense")));
+  EXPECT_TRUE(is_image_candidate("a/photo.jpg", bytes_of(apple_double)));
 }
 
 TEST(Header, BrokenHeadersSayWhatIsWrong) {

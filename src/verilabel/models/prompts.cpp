@@ -9,6 +9,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/base/json_keys.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/text/letter_case.h"
 
@@ -274,6 +275,7 @@ std::string json_from(const Prompts& prompts) {
 
 Prompts prompts_from_json(std::string_view text) {
   try {
+    require_single_json_keys(text);
     return prompts_of(json::parse(text));
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the prompts are not JSON", {{"byte", std::to_string(error.byte)}});

@@ -78,6 +78,8 @@ TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
   EXPECT_THAT(fault("c.json", R"([{"name": "car", "phrasings": "sedan"}])"), HasSubstr("classes[0].phrasings must be a list"));
   EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negatives": ["sky", ""]})"), HasSubstr("negatives[1] is empty"));
   EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negative": []})"), HasSubstr("negative means nothing"));
+  EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "classes": ["cat"]})"),
+              AllOf(HasSubstr("twice"), HasSubstr("field: classes")));
 }
 
 TEST(Prompts, AByteOrderMarkIsNoPartOfAName) {

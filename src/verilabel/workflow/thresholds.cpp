@@ -2,15 +2,14 @@
 
 #include <cmath>
 #include <limits>
-#include <set>
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/base/json_keys.h"
 #include "verilabel/dataset/lifecycle.h"
 
 namespace verilabel {
@@ -43,27 +42,6 @@ bool flag_from(const json& object, const char* name, const std::string& key) {
 std::optional<double> threshold_from(const json& object, const std::string& key) {
   const auto threshold = number_from(object.value("threshold", json()), key);
   return !threshold && flag_from(object, "unattainable", key) ? std::optional(std::numeric_limits<double>::infinity()) : threshold;
-}
-
-/// Throws for a key that stands twice in one object, of which a JSON parser takes the last without a word.
-json parse_once_each(const std::string& text) {
-  std::vector<std::set<std::string>> keys;  // of the objects around
-  std::vector<std::string> path;
-  return json::parse(text, [&](int depth, json::parse_event_t event, json& parsed) {
-    const auto level = static_cast<std::size_t>(depth);
-    if (event == json::parse_event_t::object_start) {
-      keys.resize(level);
-      keys.emplace_back();
-    } else if (event == json::parse_event_t::key) {
-      path.resize(level - 1);
-      path.push_back(parsed.get<std::string>());
-      if (!keys[level - 1].insert(path.back()).second) {
-        throw Error(ErrorCode::bad_data, "this key stands twice; remove one of the two",
-                    {{"field", fmt::format("{}", fmt::join(path, "."))}});
-      }
-    }
-    return true;
-  });
 }
 
 Thresholds thresholds_from(const json& document) {
@@ -125,7 +103,8 @@ bool ClassThresholds::reaches(const LabelColumns& labels, std::uint32_t row) con
 Thresholds read_thresholds(const std::filesystem::path& path) {
   const std::string text = read_file(path, kMaxBytes);
   try {
-    return thresholds_from(parse_once_each(text));
+    require_single_json_keys(text);
+    return thresholds_from(json::parse(text));
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the thresholds file is not JSON",
                 {{"file", path.native()}, {"byte", std::to_string(error.byte)}});

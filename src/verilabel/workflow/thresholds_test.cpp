@@ -71,7 +71,7 @@ TEST(Thresholds, AKeyThatStandsTwiceIsNamedWithItsPlace) {
   for (const auto& [text, field] :
        {std::pair{R"({"threshold": 0.3, "threshold": 0.4})", "threshold"},
         {R"({"per_class": {"car": 0.4, "bus": {"threshold": 0.4}, "car": {"threshold": 0.5}}})", "per_class.car"},
-        {R"({"notes": [[{"a": 1}], {"b": {"a": 1, "a": 2}}]})", "notes..b.a"},
+        {R"({"notes": [[{"a": 1}], {"b": {"a": 1, "a": 2}}]})", "notes[1].b.a"},
         {R"({"per_class": {"bus": {"threshold": 0.4, "f1": 1, "threshold": 0.4}}, "threshold": 1})", "per_class.bus.threshold"}}) {
     try {
       read(text);
