@@ -22,12 +22,7 @@ constexpr const char* kHead =
     R"("images":[{"id":3,"file_name":"a.jpg","width":640,"height":480,"license":1},{"id":9,"file_name":"b.jpg"}],)";
 
 RecordingSink read(const TemporaryFolder& folder, std::string_view content, ReadCounts* counts = nullptr) {
-  RecordingSink sink;
-  const ReadCounts read_counts = read_coco(folder.write("labels.json", content), {}, sink);
-  if (counts != nullptr) {
-    *counts = read_counts;
-  }
-  return sink;
+  return recorded(read_coco, folder.write("labels.json", content), counts);
 }
 
 RecordingSink read_annotations(std::string_view annotations) {

@@ -23,8 +23,8 @@ using namespace std::string_view_literals;
 
 RecordingSink read(std::string_view text, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
   const TemporaryFolder folder;
-  RecordingSink sink;
-  const ReadCounts read_counts = read_csv(folder.write("a.csv", text), options, sink);
+  ReadCounts read_counts;
+  RecordingSink sink = recorded(read_csv, folder.write("a.csv", text), &read_counts, options);
   if (counts != nullptr) {
     *counts = read_counts;
   }

@@ -27,12 +27,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  const ReadCounts read = read_cvat(path, options, sink);
-  if (counts != nullptr) {
-    *counts = read;
-  }
-  return sink;
+  return recorded(read_cvat, path, counts, options);
 }
 
 constexpr std::string_view kMeta =

@@ -11,7 +11,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/numpy_mask.h"
-#include "verilabel/formats/testing_dataset.h"
+#include "verilabel/formats/testing_comparison.h"
 #include "verilabel/image/png.h"
 
 namespace verilabel {
@@ -31,10 +31,7 @@ constexpr const char* kCube =
     "eJyb7BfqGxDJyFDGUK2eklqcXKRupaBek2SorqOgnpZfVFKUmBefX5SSChJ3S8wpTgWKF2ckFqQC+RpGOgogpKmjUKtAHuBigAIAUhUbwg==";
 
 RecordingSink read(const std::filesystem::path& path, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  sink.size_wh.reset();
-  read_fiftyone(path, options, sink);
-  return sink;
+  return recorded(read_fiftyone, path, nullptr, options, sink_of_size({}));
 }
 
 /// A dataset of one sample of 100 × 50 pixels with these labels in `ground_truth`.
@@ -289,28 +286,13 @@ TEST(FiftyOne, GivesBackRandomDatasets) {
     for (std::size_t i = 0; i < source.samples.size(); ++i) {
       const MemorySource::Sample& before = source.samples[i];
       const MemorySource::Sample& after = again.samples[i];
-      EXPECT_EQ(after.image.name, before.image.name);
-      EXPECT_EQ(after.image.state, before.image.state);
-      EXPECT_EQ(after.image.split, before.image.split);
-      EXPECT_EQ(after.image.tags, before.image.tags);
-      EXPECT_EQ(after.image.fields_json, before.image.fields_json);
+      expect_same_image(before.image, after.image);
       ASSERT_EQ(after.labels.size(), before.labels.size());
       for (std::size_t j = 0; j < before.labels.size(); ++j) {
-        const Label& a = before.labels[j].label;
-        const Label& b = after.labels[j].label;
-        EXPECT_EQ(again.class_list[static_cast<std::size_t>(after.labels[j].class_index)].name,
-                  source.class_list[static_cast<std::size_t>(before.labels[j].class_index)].name);
-        EXPECT_EQ(b.kind, a.kind);
-        EXPECT_EQ(b.confidence, a.confidence);
-        EXPECT_EQ(b.is_crowd, a.is_crowd);
-        EXPECT_EQ(b.attributes_json, a.attributes_json);
-        EXPECT_EQ(after.labels[j].tags, before.labels[j].tags);
-        EXPECT_EQ(b.mask, a.mask);
+        expect_same_label(source, before.labels[j], again, after.labels[j]);
+        EXPECT_EQ(after.labels[j].label.mask, before.labels[j].label.mask);
         // Fractions and back: two roundings of numbers below 1000.
-        for (const auto& [now, then] : {std::pair(b.box_xywh_px.x, a.box_xywh_px.x), std::pair(b.box_xywh_px.y, a.box_xywh_px.y),
-                                        std::pair(b.box_xywh_px.w, a.box_xywh_px.w), std::pair(b.box_xywh_px.h, a.box_xywh_px.h)}) {
-          EXPECT_NEAR(now, then, 1e-12);
-        }
+        expect_near(before.labels[j].label.box_xywh_px, after.labels[j].label.box_xywh_px, 1e-12);
       }
     }
     // What was read is given back with its ids and, the second time, byte for byte.

@@ -20,12 +20,7 @@ using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  const ReadCounts read_counts = read_image_folders(path, options, sink);
-  if (counts != nullptr) {
-    *counts = read_counts;
-  }
-  return sink;
+  return recorded(read_image_folders, path, counts, options);
 }
 
 /// Images with their split and class, as a reader told them.

@@ -19,12 +19,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  const ReadCounts read_counts = read_kitti(path, options, sink);
-  if (counts != nullptr) {
-    *counts = read_counts;
-  }
-  return sink;
+  return recorded(read_kitti, path, counts, options);
 }
 
 RecordingSink read_lines(std::string_view lines) {

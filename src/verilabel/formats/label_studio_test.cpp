@@ -9,7 +9,7 @@
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/formats/label_studio.h"
-#include "verilabel/formats/testing_dataset.h"
+#include "verilabel/formats/testing_comparison.h"
 
 namespace verilabel {
 namespace {
@@ -19,13 +19,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 RecordingSink read(const std::filesystem::path& path, ReadCounts* counts = nullptr) {
-  RecordingSink sink;
-  sink.size_wh.reset();
-  const ReadCounts read = read_label_studio(path, {}, sink);
-  if (counts != nullptr) {
-    *counts = read;
-  }
-  return sink;
+  return recorded(read_label_studio, path, counts, {}, sink_of_size({}));
 }
 
 /// A file of one task with this `result` in one annotation.
@@ -379,26 +373,14 @@ TEST(LabelStudio, GivesBackRandomDatasets) {
     for (std::size_t i = 0; i < source.samples.size(); ++i) {
       const MemorySource::Sample& before = source.samples[i];
       const MemorySource::Sample& after = again.samples[i];
-      EXPECT_EQ(after.image.name, before.image.name);
-      EXPECT_EQ(after.image.state, before.image.state);
-      EXPECT_EQ(after.image.split, before.image.split);
-      EXPECT_EQ(after.image.tags, before.image.tags);
-      EXPECT_EQ(after.image.fields_json, before.image.fields_json);
+      expect_same_image(before.image, after.image);
       ASSERT_EQ(after.labels.size(), before.labels.size());
       for (std::size_t j = 0; j < before.labels.size(); ++j) {
         const Label& a = before.labels[j].label;
         const Label& b = after.labels[j].label;
-        EXPECT_EQ(again.class_list[static_cast<std::size_t>(after.labels[j].class_index)].name,
-                  source.class_list[static_cast<std::size_t>(before.labels[j].class_index)].name);
-        EXPECT_EQ(b.kind, a.kind);
-        EXPECT_EQ(b.confidence, a.confidence);
-        EXPECT_EQ(b.attributes_json, a.attributes_json);
-        EXPECT_EQ(after.labels[j].tags, before.labels[j].tags);
+        expect_same_label(source, before.labels[j], again, after.labels[j]);
         // Percent and back: two roundings of numbers below 1000.
-        for (const auto& [now, then] : {std::pair(b.box_xywh_px.x, a.box_xywh_px.x), std::pair(b.box_xywh_px.y, a.box_xywh_px.y),
-                                        std::pair(b.box_xywh_px.w, a.box_xywh_px.w), std::pair(b.box_xywh_px.h, a.box_xywh_px.h)}) {
-          EXPECT_NEAR(now, then, 1e-12);
-        }
+        expect_near(a.box_xywh_px, b.box_xywh_px, 1e-12);
         if (a.mask && std::holds_alternative<Rle>(a.mask->shape)) {
           EXPECT_EQ(b.mask, a.mask);
         } else if (a.mask) {

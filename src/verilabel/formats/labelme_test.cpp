@@ -10,7 +10,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/formats/labelme.h"
 #include "verilabel/formats/mask_crop.h"
-#include "verilabel/formats/testing_dataset.h"
+#include "verilabel/formats/testing_comparison.h"
 
 namespace verilabel {
 namespace {
@@ -28,10 +28,7 @@ std::string file_of(std::string_view shapes, std::string_view more = R"("imageHe
 }
 
 RecordingSink read(const std::filesystem::path& path, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  sink.size_wh.reset();
-  read_labelme(path, options, sink);
-  return sink;
+  return recorded(read_labelme, path, nullptr, options, sink_of_size({}));
 }
 
 TEST(MaskCrop, IsTheInverseOfItself) {
@@ -381,23 +378,15 @@ TEST(Labelme, GivesBackRandomDatasets) {
       const auto after = std::find_if(again.samples.begin(), again.samples.end(),
                                       [&](const MemorySource::Sample& sample) { return sample.image.name == before.image.name; });
       ASSERT_NE(after, again.samples.end()) << before.image.name;
-      EXPECT_EQ(after->image.state, before.image.state);
-      EXPECT_EQ(after->image.split, before.image.split);
-      EXPECT_EQ(after->image.tags, before.image.tags);
-      EXPECT_EQ(after->image.fields_json, before.image.fields_json);
+      expect_same_image(before.image, after->image);
       EXPECT_EQ(after->image.source_json, before.image.source_json);
       ASSERT_EQ(after->labels.size(), before.labels.size());
       for (std::size_t i = 0; i < before.labels.size(); ++i) {
         const Label& a = before.labels[i].label;
         const Label& b = after->labels[i].label;
-        EXPECT_EQ(again.class_list[static_cast<std::size_t>(after->labels[i].class_index)].name,
-                  source.class_list[static_cast<std::size_t>(before.labels[i].class_index)].name);
-        EXPECT_EQ(b.kind, a.kind);
+        expect_same_label(source, before.labels[i], again, after->labels[i]);
         EXPECT_EQ(b.mask, a.mask);
-        EXPECT_EQ(b.confidence, a.confidence);
-        EXPECT_EQ(b.attributes_json, a.attributes_json);
         EXPECT_EQ(b.source_json, a.source_json);
-        EXPECT_EQ(after->labels[i].tags, before.labels[i].tags);
         // The far corner is a sum, so that the sides lose their last digits.
         EXPECT_EQ(b.box_xywh_px.x, a.box_xywh_px.x);
         EXPECT_EQ(b.box_xywh_px.y, a.box_xywh_px.y);

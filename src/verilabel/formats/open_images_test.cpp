@@ -22,9 +22,8 @@ constexpr std::string_view kHeader =
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n";
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  sink.size_wh = {200, 100};
-  const ReadCounts read_counts = read_open_images(path, options, sink);
+  ReadCounts read_counts;
+  RecordingSink sink = recorded(read_open_images, path, &read_counts, options, sink_of_size({{200, 100}}));
   if (counts != nullptr) {
     *counts = read_counts;
   }

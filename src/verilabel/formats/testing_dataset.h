@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +89,24 @@ class RecordingSink : public ImportSink {
     return at == answers.end() ? Resolution::found : at->second;
   }
 };
+
+/// What a reader of the table hands over to `sink`; what it counts goes into `counts` where that is asked for.
+template <typename Reader>
+RecordingSink recorded(const Reader& read, const std::filesystem::path& path, ReadCounts* counts = nullptr,
+                       const ReadOptions& options = {}, RecordingSink sink = {}) {
+  const ReadCounts read_counts = read(path, options, sink);
+  if (counts != nullptr) {
+    *counts = read_counts;
+  }
+  return sink;
+}
+
+/// Answers that the project's images are of this size; without one, the files have to state it.
+inline RecordingSink sink_of_size(std::optional<std::pair<std::int32_t, std::int32_t>> size_wh) {
+  RecordingSink sink;
+  sink.size_wh = size_wh;
+  return sink;
+}
 
 /// A small dataset in memory.
 class MemorySource : public ExportSource {

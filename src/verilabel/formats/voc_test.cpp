@@ -30,12 +30,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  const ReadCounts read = read_voc(path, options, sink);
-  if (counts != nullptr) {
-    *counts = read;
-  }
-  return sink;
+  return recorded(read_voc, path, counts, options);
 }
 
 std::string object(const std::string& inside, const std::string& name = "cat") {

@@ -21,13 +21,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 RecordingSink read(const fs::path& path, ReadCounts* counts = nullptr, const ReadOptions& options = {}) {
-  RecordingSink sink;
-  sink.size_wh = {200, 100};
-  const ReadCounts read_counts = read_yolo(path, options, sink);
-  if (counts != nullptr) {
-    *counts = read_counts;
-  }
-  return sink;
+  return recorded(read_yolo, path, counts, options, sink_of_size({{200, 100}}));
 }
 
 const RecordingSink read_lines(std::string_view lines) {

@@ -10,6 +10,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/base/json_keys.h"
 #include "verilabel/base/utf8.h"
 #include "verilabel/models/family.h"
 
@@ -220,6 +221,7 @@ Manifest manifest_of(const std::filesystem::path& model, const std::optional<std
   }
   const std::string text = read_file(path, kMaxBytes);
   try {
+    require_single_json_keys(text);
     const json document = json::parse(text);
     if (!document.is_object()) {
       throw Error(ErrorCode::bad_data, fmt::format("a manifest is a JSON object with any of: {}", kKeys));

@@ -76,6 +76,7 @@ TEST(Manifest, NamesTheKeyThatIsWrong) {
            Faulty{R"({"famly": "yolox"})", "famly"},
            Faulty{R"({"family": "yolo"})", "family"},
            Faulty{R"({"family": 7})", "family"},
+           Faulty{R"({"mean": [0, 0, 0], "std": [1, 1, 1], "mean": [1, 1, 1]})", "mean"},
            Faulty{R"({"class_names": []})", "class_names"},
            Faulty{R"({"class_names": "cat"})", "class_names"},
            Faulty{R"({"class_names": ["cat", 3]})", "class_names"},
