@@ -60,6 +60,9 @@ class DataFile {
     if (!node.IsScalar()) {
       fail(field, "a text is needed here");
     }
+    if (node.Scalar().find('\0') != std::string::npos) {
+      fail(field, "the text holds a zero byte, which no name can");
+    }
     return node.Scalar();
   }
 
@@ -108,7 +111,8 @@ class DataFile {
       return own;
     }
     const std::filesystem::path said = (own / text(node, "path")).lexically_normal();
-    return std::filesystem::is_directory(said) ? said : own;
+    std::error_code ignored;  // a name that is too long is none
+    return std::filesystem::is_directory(said, ignored) ? said : own;
   }
 
   /// In the order of the file, because of images that are named twice the first name counts.

@@ -21,6 +21,7 @@
 
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
+#include "verilabel/base/utf8.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/label_files.h"
 #include "verilabel/formats/reading_progress.h"
@@ -189,10 +190,18 @@ class YoloReader {
     return read_yolo_data(candidates.front());
   }
 
-  /// A name that is too long is that of none.
+  // A name that is too long is that of none.
+  static bool is_there(const fs::path& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored);
+  }
   static bool is_file(const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);
+  }
+  static bool is_folder(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_directory(path, ignored);
   }
 
   /// A path that was written elsewhere (`data/obj_train_data/1.jpg`): as much of its end as `is_there` below the folder; where
@@ -219,7 +228,8 @@ class YoloReader {
       const std::size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
       return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
     };
-    for_each_line(read_file(file, kMaxListBytes), [&](std::uint64_t, std::string_view line) {
+    for_each_line(read_file(file, kMaxListBytes), [&](std::uint64_t line_number, std::string_view line) {
+      require_text(line, file, line_number);
       const std::size_t equals = std::min(line.find('='), line.size());
       const std::string_view key = trimmed(line.substr(0, equals));
       const std::string_view value = trimmed(line.substr(std::min(equals + 1, line.size())));
@@ -264,9 +274,19 @@ class YoloReader {
     return data;
   }
 
+  static void require_text(std::string_view line, const fs::path& file, std::uint64_t line_number) {
+    if (line.find('\0') != std::string_view::npos) {
+      throw Error(ErrorCode::bad_data, "the line holds a zero byte, which no name can",
+                  {{"file", file.native()}, {"line", fmt::to_string(line_number)}});
+    }
+  }
+
   static std::vector<std::string> class_names_of(const fs::path& file) {
     std::vector<std::string> names;
-    for_each_line(read_file(file, kMaxListBytes), [&](std::uint64_t, std::string_view line) { names.emplace_back(line); });
+    for_each_line(read_file(file, kMaxListBytes), [&](std::uint64_t line_number, std::string_view line) {
+      require_text(line, file, line_number);
+      names.emplace_back(line);
+    });
     while (!names.empty() && names.back().empty()) {
       names.pop_back();
     }
@@ -306,14 +326,13 @@ class YoloReader {
 
   /// Where an entry is: relative to the root, and as exporters write it that mean the root by `..`.
   fs::path place_of(std::string entry) const {
-    std::error_code ignored;  // a name that is too long is none
-    if (!fs::exists(data_.root / entry, ignored)) {
+    if (!is_there(data_.root / entry)) {
       entry = with_separators_of_here(entry);
     }
     const fs::path place = (data_.root / entry).lexically_normal();
-    if (!fs::exists(place, ignored) && entry.starts_with("../")) {
+    if (!is_there(place) && entry.starts_with("../")) {
       const fs::path inside = (data_.root / entry.substr(3)).lexically_normal();
-      if (fs::exists(inside, ignored)) {
+      if (is_there(inside)) {
         return inside;
       }
     }
@@ -326,7 +345,7 @@ class YoloReader {
       return;  // the same images under another split's name, which small data sets do: they are read once
     }
     try {
-      if (fs::is_directory(place)) {
+      if (is_folder(place)) {
         for (const fs::path& image : files_under(place, is_image_name)) {
           if (add_image(image, split, {data_.file, {}}, items)) {
             items.back().image.name_in_layout = image.lexically_relative(place).native();
@@ -337,10 +356,10 @@ class YoloReader {
                {RejectionReason::malformed, split,
                 fmt::format("`{}` is no list of images: name a folder, or a text file with the path of an image a line", entry)});
         return;
-      } else if (fs::is_regular_file(place)) {
+      } else if (is_file(place)) {
         collect_list(place, split, items);
         return;
-      } else if (!in_labels(place / "") || !fs::is_directory(*in_labels(place / ""))) {
+      } else if (!in_labels(place / "") || !is_folder(*in_labels(place / ""))) {
         reject(RejectedKind::field, data_.file, {}, {},
                {RejectionReason::unreadable_file, split, fmt::format("`{}` is neither a folder nor a list of images", entry)});
         return;
@@ -362,22 +381,27 @@ class YoloReader {
       if (line.empty()) {
         return;
       }
+      if (line.find('\0') != std::string_view::npos) {
+        reject(RejectedKind::image, list, line_number, printable(line),
+               {RejectionReason::malformed, split, "the path holds a zero byte, which no file name can"});
+        return;
+      }
       const auto place_of_line = [&](const std::string& said) {
         const fs::path beside = list.parent_path() / said;
-        const bool is_moved = has_extension(data_.file, ".data") && !fs::exists(beside) && fs::path(said).is_relative();
+        const bool is_moved = has_extension(data_.file, ".data") && !is_there(beside) && fs::path(said).is_relative();
         if (is_moved) {
           return end_that_is_there(data_.root, said,
                                    [](const fs::path& path) { return is_file(path) || is_file(label_path_of(path)); });
         }
-        return (!fs::exists(beside) && fs::exists(data_.root / said) ? data_.root / said : beside).lexically_normal();
+        return (!is_there(beside) && is_there(data_.root / said) ? data_.root / said : beside).lexically_normal();
       };
       fs::path image = place_of_line(std::string(line));
-      if (!fs::exists(image)) {
+      if (!is_there(image)) {
         image = place_of_line(with_separators_of_here(std::string(line)));
       }
       // An image elsewhere may have labels of another dataset beside it: those that stand here are meant.
       const bool is_new = add_image(image, split, {list, line_number}, items);
-      if (is_new && (fs::path(items.back().image.name).is_absolute() || !fs::exists(items.back().label_path))) {
+      if (is_new && (fs::path(items.back().image.name).is_absolute() || !is_there(items.back().label_path))) {
         only_listed_.insert(items.back().image.path);
       }
     });
@@ -388,12 +412,12 @@ class YoloReader {
   void find_listed_labels(std::vector<ImageWithLabelFile>& items) const {
     const auto is_only_listed = [&](const ImageWithLabelFile& item) { return only_listed_.contains(item.image.path); };
     const bool is_by_whole_path = std::any_of(items.begin(), items.end(), [&](const ImageWithLabelFile& item) {
-      return is_only_listed(item) && fs::is_regular_file(whole_path(item));
+      return is_only_listed(item) && is_file(whole_path(item));
     });
     for (ImageWithLabelFile& item : items) {
       if (is_only_listed(item)) {
         item.label_path = is_by_whole_path ? whole_path(item) : label_by_suffix(item).value_or(item.label_path);
-        item.image.is_labelled = fs::exists(item.label_path);
+        item.image.is_labelled = is_there(item.label_path);
       }
     }
   }
@@ -411,7 +435,7 @@ class YoloReader {
       for (auto part = begin; part != stem.end(); ++part) {
         file /= *part;
       }
-      if (fs::is_regular_file(file)) {
+      if (is_file(file)) {
         return file;
       }
     }
@@ -433,7 +457,7 @@ class YoloReader {
     item.image.split = split;
     item.label_path = label_path_of(path);
     item.image.is_labelled = ::access(item.label_path.c_str(), R_OK) == 0;
-    if (!item.image.is_labelled && fs::exists(item.label_path)) {
+    if (!item.image.is_labelled && is_there(item.label_path)) {
       reject(RejectedKind::image, item.label_path, {}, item.image.name,
              {RejectionReason::unreadable_file, "", "the label file cannot be read"});
     }
@@ -450,7 +474,7 @@ class YoloReader {
   void collect_labels_without_image(const fs::path& images, const std::string& split, std::vector<ImageWithLabelFile>& items) {
     const std::optional<fs::path> mapped = in_labels(images / "");
     const fs::path labels = mapped ? mapped->parent_path() : images;
-    if (!fs::is_directory(labels)) {
+    if (!is_folder(labels)) {
       return;
     }
     std::unordered_set<std::string> claimed;
