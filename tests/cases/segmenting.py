@@ -164,6 +164,37 @@ class Segmenting(FixtureCase):
         run = self.label(*words[:-1], "more", "--where", "set:masks")
         self.assertEqual((run["samples"], run["labels"]), (0, 0))
 
+    def test_boxes_of_one_class_leave_the_masks_of_others(self):
+        """A run gives way to a later one of the classes that it was asked for, which are those of the boxes."""
+        name = self.run_program("samples").json["samples"][0]["name"]
+        categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+        boxes = [{"bbox": [1, 1, 5, 5]}, {"bbox": [2, 2, 5, 5], "category_id": 2}, {"bbox": [3, 3, 6, 6], "category_id": 2}]
+        self.give("human", {name: boxes}, categories=categories)
+        words = ("--boxes", "human", "--segment-with", SEGMENTERS / "sam-boxes", "--set", "masks")
+        self.label(*words)
+        for view in ("set:human class:cat", "set:human class:dog"):
+            self.label(*words, "--where", view)
+            self.assertEqual(sorted(label["class"] for label in self.labels("set:masks")), ["cat", "dog", "dog"])
+
+    def test_an_image_without_the_boxes_that_were_asked_for_is_not_empty(self):
+        samples = self.run_program("samples").json["samples"]
+        image = self.scratch / "photo.jpg"
+        image.write_bytes((FIXTURES / "images" / next(s["name"] for s in samples if s["name"].endswith(".jpg"))).read_bytes())
+        self.run_program("import", "--images", image.parent)
+        self.give("human", {"photo.jpg": [{"bbox": [1, 1, 5, 5]}], samples[0]["name"]: [{"bbox": [2, 2, 5, 5]}]})
+        self.run_program("review", "accept", "--where", "set:human")
+        content = image.read_bytes()
+        image.write_bytes(b"")
+        words = ("--boxes", "human", "--where", "set:human verdict:accepted")
+        run = self.label(*words, "--segment-with", SEGMENTERS / "sam-boxes", "--set", "masks", status=None)
+        self.assertEqual((run["done"], run["failed"]), (1, 1))
+        image.write_bytes(content)
+        self.run_program("review", "reject", "--where", "set:human path:*photo.jpg")
+        run = self.run_program("runs", "retry", run["run"], status=None).json
+        self.assertEqual((run["done"], run["failed"], run["labels"]), (1, 1, 1))
+        labelled = [sample["name"] for sample in self.run_program("samples", "--where", "labelled:masks").json["samples"]]
+        self.assertEqual(labelled, [samples[0]["name"]])
+
     def test_a_run_goes_on_only_with_the_boxes_that_it_began_with(self):
         samples = self.run_program("samples").json["samples"]
         broken = next(sample for sample in samples if sample["name"].endswith(".jpg"))

@@ -45,6 +45,11 @@ bool is_within(const fs::path& file, const fs::path& folder) {
   return std::ranges::mismatch(folder, file).in1 == folder.end();
 }
 
+/// Whether the name, in its normal form, stays below the folder of the graph.
+bool is_beside(const fs::path& normal) {
+  return !normal.empty() && normal.is_relative() && *normal.begin() != "..";
+}
+
 /// The weights whose names stay below the graph and that a link shows from elsewhere; nothing more is taken for the cache's work.
 std::vector<std::string> linked_weights(const fs::path& graph, const std::vector<std::string>& names) {
   std::vector<std::string> linked;
@@ -53,7 +58,7 @@ std::vector<std::string> linked_weights(const fs::path& graph, const std::vector
   for (const std::string& name : names) {
     const fs::path normal = fs::path(name).lexically_normal();
     const fs::path file = fs::canonical(graph.parent_path() / normal, error);
-    if (!error && normal.is_relative() && *normal.begin() != ".." && !is_within(file, folder)) {
+    if (!error && is_beside(normal) && !is_within(file, folder)) {
       linked.push_back(name);
     }
   }
@@ -116,9 +121,12 @@ LoadableGraph::LoadableGraph(const fs::path& graph) : path_(graph) {
   try {
     path_ = folder_ / graph.filename();
     put(graph, path_);
+    std::set<fs::path> places;
     for (const std::string& name : names) {
-      if (std::error_code error; fs::is_regular_file(graph.parent_path() / name, error)) {
-        put(graph.parent_path() / name, folder_ / fs::path(name).lexically_normal());
+      const fs::path place = fs::path(name).lexically_normal();
+      std::error_code error;
+      if (is_beside(place) && fs::is_regular_file(graph.parent_path() / place, error) && places.insert(place).second) {
+        put(graph.parent_path() / place, folder_ / place);
       }
     }
   } catch (...) {

@@ -64,6 +64,18 @@ TEST_F(LoadableGraphTest, AGraphWithItsWeightsBesideItIsLeftWhereItIs) {
   EXPECT_EQ(LoadableGraph(linked("alone.onnx", blob("alone", "no weights elsewhere"))).path(), folder() / "alone.onnx");
 }
 
+TEST_F(LoadableGraphTest, NamesThatLeadElsewhereAreNotShownAndOneIsShownOnce) {
+  std::ofstream(root_ / "snapshots" / "commit" / "secret.txt") << "secret";
+  const fs::path graph = linked("model.onnx", blob("graph", entry("w.bin") + entry("./w.bin") + entry("../secret.txt")));
+  linked("w.bin", blob("weights", "weights"));
+  {
+    const LoadableGraph loadable(graph);
+    EXPECT_EQ(read_file(loadable.path().parent_path() / "w.bin"), "weights");
+    EXPECT_EQ(blobs(), 3U) << "the graph, its weights and the folder of both";
+  }
+  EXPECT_EQ(blobs(), 2U);
+}
+
 TEST_F(LoadableGraphTest, LinkedWeightsAreShownBesideTheGraphWhileItLoads) {
   const fs::path graph = linked("model.onnx", blob("graph", entry("model.onnx_data") + entry("more/b.bin")));
   linked("model.onnx_data", blob("weights", "weights"));

@@ -56,8 +56,6 @@ class Load {
     }
     return numbers * sizeof(float);
   }
-  std::size_t requests() const { return requests_.size(); }
-
   /// What the graph gave for the first and for the last image, output by output, each in ascending order: a graph that picks the
   /// best of many may give nearly equal ones in another order. After `run_for`.
   std::vector<std::vector<float>> answers(std::size_t outputs) {
@@ -161,7 +159,7 @@ Trial try_images(Engine& engine, const GraphUse& graph, LabelRunOptions options,
   Load load(*compiled, graph, images, now);
   load.run_for(Seconds(0));  // the first inferences allocate
   Trial trial;
-  trial.bytes = load.bytes_of_request(graph, compiled->output_count()) * load.requests();
+  trial.bytes = load.bytes_of_request(graph, compiled->output_count()) * requests_for_run(*compiled, options);
   trial.answers = load.answers(compiled->output_count());
   for (int i = 0; i < kWindows; ++i) {
     require_going_on(cancel);

@@ -118,7 +118,11 @@ TEST(BatchTuning, StopsAtItsLimits) {
 
   // Two requests of 4 images with 14 numbers each are 448 bytes.
   CostlyEngine small(cost);
-  EXPECT_EQ(choose(small, {.max_bytes = 448}).images, 4);
+  LabelRunOptions one_thread;
+  one_thread.threads = 1;
+  EXPECT_EQ(choose(small, {.max_bytes = 448}, one_thread).images, 4);
+  one_thread.threads = 3;  // a request more for each
+  EXPECT_EQ(choose(small, {.max_bytes = 448}, one_thread).images, 2);
 
   CostlyEngine slow(cost);
   EXPECT_EQ(choose(slow, {.window = Seconds(0), .slow = Seconds(1e-3)}).measured.size(), 1U);

@@ -119,6 +119,10 @@ struct LabelRunReport {
 /// to one image (`outputs_have_batch`). Throws `wrong_use` when they do not agree.
 int images_per_inference(const GraphUse& graph, const LabelRunOptions& options);
 
+/// Requests that a run keeps of a graph: those that the device works on, and one more for each processor, so that an inference that
+/// ends always finds the next one waiting.
+std::size_t requests_for_run(const CompiledModel& compiled, const LabelRunOptions& options);
+
 /// Makes a graph of the run ready. Throws what `Engine::compile` throws.
 std::unique_ptr<CompiledModel> compile_for_run(Engine& engine, const GraphUse& graph, const LabelRunOptions& options);
 

@@ -157,7 +157,9 @@ class FakeDetector : public Labeller {
 class FakeSegmenter : public Segmenter {
  public:
   mutable std::atomic<int> encoded{0};
-  mutable std::atomic<int> asked{0};  // points
+  mutable std::atomic<int> asked{0};             // points
+  mutable std::atomic<int> answered{0};          // likewise
+  mutable std::atomic<int> most_asked_ahead{0};  // images that were encoded beside those answered, at nine points each
 
   const ModelCard& card() const override { return card_; }
   const std::vector<std::string>& notes() const override { return notes_; }
@@ -165,7 +167,7 @@ class FakeSegmenter : public Segmenter {
   bool takes(PromptKind) const override { return true; }
   const DecoderUse& decoder(PromptKind) const override { return use_; }
   InputTransform preprocess(const Image& image, std::span<const InputView> inputs, Image&) const override {
-    ++encoded;
+    most_asked_ahead = std::max<int>(most_asked_ahead, ++encoded - answered / 9);
     std::ranges::fill(inputs[0].f32, static_cast<float>(image.pixels()[0]));
     return {.image_width = image.width(), .image_height = image.height()};
   }
@@ -214,6 +216,7 @@ class FakeSegmenter : public Segmenter {
       const auto x = static_cast<std::uint32_t>(outputs[0].values[1 + 2 * i]);
       const auto y = static_cast<std::uint32_t>(outputs[0].values[2 + 2 * i]);
       const std::uint32_t before = x * height + y;
+      ++answered;
       proposals.push_back({Rle{height, width, {0, height * width}}, 0.5 + outputs[0].values[0] / 1000});
       proposals.push_back({Rle{height, width, {before, 1, height * width - before - 1}}, 0.1 + before / 100.});
     }
@@ -518,6 +521,86 @@ TEST_F(LabelRun, EverythingIsFoundByPointsOnAGrid) {
   FakeProposer proposer;
   with_names.proposer = &proposer;
   EXPECT_THROW(run_labelling(with_names, options_, images(1), collect(), progress_, cancel_), Error);
+}
+
+// What an encoder gives is large, so that few images may wait between the two graphs of a segmenter.
+TEST_F(LabelRun, FewEncodedImagesWaitForASlowDecoder) {
+  options_.threads = 2;
+  options_.everything = {.points_per_side = 3};
+  FakeSegmenter segmenter;
+  FakeModel encoding({.longest_wait = {}});
+  FakeModel asking({.threads = 1, .longest_wait = std::chrono::milliseconds(1)});
+  run_labelling({.segmenter = &segmenter, .encoder_graph = &encoding, .decoder_graph = &asking}, options_, images(kImages),
+                collect(), progress_, cancel_);
+  EXPECT_EQ(segmenter.encoded, kImages);
+  // Three that are worked on by threads, two in the encoder, one in the decoder, and one that is counted before it is answered.
+  EXPECT_LE(segmenter.most_asked_ahead, 7);
+}
+
+// Its own outlines gave way to nothing, where a model that makes masks came first.
+TEST_F(LabelRun, MasksOfADetectorAreOutlinedAnew) {
+  class MaskProposer : public FakeProposer {
+   public:
+    std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
+                                  const CandidateOptions& options) const override {
+      std::vector<Candidate> candidates = FakeProposer::decode(outputs, transform, options);
+      for (Candidate& candidate : candidates) {
+        const auto pixels = static_cast<std::uint32_t>(3 * transform.image_width);
+        candidate.kind = LabelKind::mask;
+        candidate.mask = Mask{Rle{3, static_cast<std::uint32_t>(transform.image_width), {0, pixels}}, true};
+      }
+      return candidates;
+    }
+  };
+  MaskProposer proposer;
+  FakeSegmenter segmenter;
+  FakeModel proposing({});
+  FakeModel encoding({});
+  FakeModel outlining({});
+  run_labelling({.proposer = &proposer,
+                 .proposer_graph = &proposing,
+                 .segmenter = &segmenter,
+                 .encoder_graph = &encoding,
+                 .decoder_graph = &outlining},
+                options_, images(5), collect(), progress_, cancel_);
+  const std::vector<Candidate>& found = outcomes_.at(5).candidates;
+  ASSERT_EQ(found.size(), 5U);
+  for (const Candidate& candidate : found) {
+    const int width = static_cast<int>(std::lround((0.9 - candidate.score) * 10)) + 1;
+    ASSERT_EQ(candidate.mask.has_value(), width != 3) << "what the segmenter does not see is a box";
+    EXPECT_EQ(candidate.kind, width == 3 ? LabelKind::box : LabelKind::mask);
+    if (candidate.mask) {
+      EXPECT_EQ(mask_area(*candidate.mask, 3, 7), width);
+    }
+  }
+}
+
+TEST_F(LabelRun, ACancelledRunBeginsNoMoreInferences) {
+  options_.threads = 2;
+  FakeProposer proposer;
+  FakeClassifier classifier;
+  FakeModel proposing({.longest_wait = {}});
+  FakeModel naming({.threads = 1, .longest_wait = std::chrono::milliseconds(2)});
+  CancelToken cancel;
+  int at_request = 0;
+  std::int64_t endless = 0;
+  const LabelRunReport report = run_labelling(
+      {.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming}, options_,
+      [&]() -> std::optional<LabelTask> {
+        ++endless;
+        return LabelTask{SampleId{endless}, path_of(static_cast<int>(endless % kImages) + 1)};
+      },
+      [&, count = 0](TaskOutcome&&) mutable {
+        if (++count == 20) {
+          cancel.request();
+          at_request = naming.started();
+        }
+      },
+      progress_, cancel);
+  EXPECT_TRUE(report.is_cancelled);
+  EXPECT_LT(report.done, endless);
+  // Those that wait in the engine, and the one that is being written by each thread.
+  EXPECT_LE(naming.started() - at_request, 8);
 }
 
 TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {

@@ -93,7 +93,7 @@ void ProposeStage::finish(ImageJob& job) const {
 std::size_t EncodeStage::begin(ImageJob& job) const {
   job.outlined.clear();
   for (std::size_t i = 0; i < job.candidates.size(); ++i) {
-    if (job.candidates[i].kind == LabelKind::box) {
+    if (has_box(job.candidates[i].kind)) {
       job.outlined.push_back(i);
     }
   }
@@ -144,8 +144,8 @@ void OutlineStage::finish(ImageJob& job) const {
   job.encoded = {};
   for (const std::size_t i : job.outlined) {
     Candidate& candidate = job.candidates[i];
+    candidate.kind = candidate.mask ? LabelKind::mask : LabelKind::box;
     if (candidate.mask) {
-      candidate.kind = LabelKind::mask;
       candidate.box_xywh_px = mask_box(*candidate.mask);
     }
   }

@@ -26,6 +26,8 @@ struct ImageJob {
   LabelTask task;
   Image image;               ///< upright
   bool holds_image = false;  ///< until no stage looks at it any more
+  bool holds_place = false;  ///< among those that are encoded, or will be
+  bool is_dropped = false;   ///< given up, so that no more work is begun
   int width = 0;
   int height = 0;
   std::vector<Candidate> candidates;  ///< that the stages so far have made
@@ -52,6 +54,8 @@ class RunStage {
   virtual const GraphUse& graph() const = 0;
   /// Whether parts are written from the image's pixels.
   virtual bool looks_at_image() const = 0;
+  /// Whether parts are written from what an encoder made of the image, which takes memory until this stage is done with it.
+  virtual bool looks_at_encoding() const { return false; }
   /// How many parts the image has here; 0 when it passes by. What goes before the first part is done here.
   virtual std::size_t begin(ImageJob& job) const = 0;
   /// Writes a part's share of every input.
@@ -108,6 +112,7 @@ class OutlineStage final : public RunStage {
 
   const GraphUse& graph() const override { return use_.graph; }
   bool looks_at_image() const override { return false; }
+  bool looks_at_encoding() const override { return true; }
   std::size_t begin(ImageJob& job) const override;
   void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
   void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;
@@ -128,6 +133,7 @@ class EverythingStage final : public RunStage {
 
   const GraphUse& graph() const override { return use_.graph; }
   bool looks_at_image() const override { return false; }
+  bool looks_at_encoding() const override { return true; }
   std::size_t begin(ImageJob& job) const override;
   void write(ImageJob& job, std::size_t part, std::span<const InputView> inputs, Image& scratch) const override;
   void read(ImageJob& job, std::size_t part, std::span<const OutputView> outputs) const override;

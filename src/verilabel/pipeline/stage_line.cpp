@@ -17,6 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+std::size_t optimal_requests(const CompiledModel& compiled) {
+  return static_cast<std::size_t>(std::max(1, compiled.optimal_requests()));
+}
+
 // Outcomes that may wait while the sink is busy (a transaction that is synchronised to disk), so that the engine goes on meanwhile.
 constexpr std::size_t kWaitingOutcomes = 64;
 
@@ -55,6 +59,10 @@ std::size_t processors(const LabelRunOptions& options) {
 
 }  // namespace
 
+std::size_t requests_for_run(const CompiledModel& compiled, const LabelRunOptions& options) {
+  return optimal_requests(compiled) + processors(options);
+}
+
 // Splits a thread's processor time between the stages it works for.
 class StageLine::StageClock {
  public:
@@ -75,9 +83,7 @@ StageLine::StageLine(std::vector<LineStage> stages, const LabelRunOptions& optio
       capacity_([&] {
         std::size_t capacity = 2 * processors(options) + kWaitingOutcomes;
         for (const LineStage& stage : stages) {
-          const std::size_t requests =
-              static_cast<std::size_t>(std::max(1, stage.compiled->optimal_requests())) + processors(options);
-          capacity += static_cast<std::size_t>(stage.images_per_inference) * (requests + 1);
+          capacity += static_cast<std::size_t>(stage.images_per_inference) * (requests_for_run(*stage.compiled, options) + 1);
         }
         return capacity;
       }()),
@@ -91,21 +97,29 @@ StageLine::StageLine(std::vector<LineStage> stages, const LabelRunOptions& optio
   steps_.reserve(stages.size());
   for (std::size_t i = 0; i < stages.size(); ++i) {
     LineStage& stage = stages[i];
-    // One more than the device works on for each processor: an inference that ends always finds the next one waiting.
-    const std::size_t requests = static_cast<std::size_t>(std::max(1, stage.compiled->optimal_requests())) + processors(options);
+    const std::size_t requests = requests_for_run(*stage.compiled, options);
     const auto images = static_cast<std::size_t>(stage.images_per_inference);
     const std::size_t outputs = stage.compiled->output_count();
     RequestPool pool(*stage.compiled, stage.stage->graph(), i, requests, images);
     if (i > 0 && stage.stage->looks_at_image()) {
       last_image_stage_ = i;
     }
+    if (stage.stage->looks_at_encoding()) {
+      last_encoding_stage_ = i;
+    }
     steps_.push_back({std::move(stage), std::move(pool), {}, 0, outputs});
   }
   // An image that a later stage looks at stays decoded while the stages before work on it.
-  for (std::size_t i = 0; i < last_image_stage_; ++i) {
-    most_images_ +=
-        steps_[i].pool.images_per_inference() * static_cast<std::size_t>(std::max(1, steps_[i].line.compiled->optimal_requests()));
-  }
+  const auto images_at_work = [&](std::size_t first, std::size_t end) {
+    std::size_t images = 0;
+    for (std::size_t i = first; i < end; ++i) {
+      images += steps_[i].pool.images_per_inference() * optimal_requests(*steps_[i].line.compiled);
+    }
+    return images;
+  };
+  most_images_ += images_at_work(0, last_image_stage_);
+  // Likewise what is encoded, while the stage that looks at it works.
+  most_encoded_ = last_encoding_stage_ > 0 ? workers + images_at_work(0, last_encoding_stage_ + 1) : capacity_;
   try {
     for (std::size_t i = 0; i < workers; ++i) {
       threads_.emplace_back([this] { work(); });
@@ -161,6 +175,11 @@ std::size_t StageLine::give_up_waiting_tasks() {
     is_closed_ = true;
     count = tasks_.size();
     tasks_.clear();
+    for (Step& step : steps_) {
+      for (const auto& [job, part] : step.unwritten) {
+        job->is_dropped = true;
+      }
+    }
   }
   has_work_.notify_all();
   return count;
@@ -272,8 +291,8 @@ std::vector<StageLine::OutputTensor> StageLine::outputs_of(const Step& step, con
 bool StageLine::write_one(std::unique_lock<std::mutex>& lock, StageClock& clock, Image& scratch) {
   for (std::size_t i = steps_.size(); i-- > 0;) {
     Step& step = steps_[i];
-    // What belongs to an image that has failed meanwhile needs no inference.
-    while (!step.unwritten.empty() && step.unwritten.front().first->failure) {
+    // What belongs to an image that has failed meanwhile, or was given up, needs no inference.
+    while (!step.unwritten.empty() && (step.unwritten.front().first->failure || step.unwritten.front().first->is_dropped)) {
       ImageJob& job = *step.unwritten.front().first;
       step.unwritten.pop_front();
       count_written(job);
@@ -313,7 +332,7 @@ bool StageLine::write_one(std::unique_lock<std::mutex>& lock, StageClock& clock,
 }
 
 bool StageLine::decode_one(std::unique_lock<std::mutex>& lock, StageClock& clock) {
-  if (tasks_.empty() || images_held_ >= most_images_) {
+  if (tasks_.empty() || images_held_ >= most_images_ || places_held_ >= most_encoded_) {
     return false;
   }
   LabelTask task = std::move(tasks_.front());
@@ -326,12 +345,14 @@ bool StageLine::decode_one(std::unique_lock<std::mutex>& lock, StageClock& clock
   spare_jobs_.pop_back();
   ++jobs_in_line_;
   ++images_held_;
+  ++places_held_;
   ++decoding_;
   if (!spare_images_.empty()) {
     job.image.swap(spare_images_.back());
     spare_images_.pop_back();
   }
   job.holds_image = true;
+  job.holds_place = true;
   lock.unlock();
   job.candidates = std::move(task.given);
   job.task = std::move(task);
@@ -356,7 +377,10 @@ bool StageLine::decode_one(std::unique_lock<std::mutex>& lock, StageClock& clock
 
 // Brings an image to the first stage, from that one on, that has work for it, or to the end.
 void StageLine::enter(ImageJob& job, std::size_t stage, std::unique_lock<std::mutex>& lock) {
-  for (; stage < steps_.size() && !job.failure; ++stage) {
+  for (; stage < steps_.size() && !job.failure && !job.is_dropped; ++stage) {
+    if (stage > last_encoding_stage_) {
+      give_place_back(job);
+    }
     Step& step = steps_[stage];
     ++step.jobs;
     job.stage = stage;
@@ -382,7 +406,7 @@ void StageLine::enter(ImageJob& job, std::size_t stage, std::unique_lock<std::mu
     }
     --step.jobs;
   }
-  leave(job, false);
+  leave(job, job.is_dropped);
 }
 
 void StageLine::count_written(ImageJob& job) {
@@ -396,7 +420,7 @@ void StageLine::count_read(ImageJob& job, std::unique_lock<std::mutex>& lock) {
     return;
   }
   Step& step = steps_[job.stage];
-  if (!job.failure) {
+  if (!job.failure && !job.is_dropped) {
     ++moving_;
     lock.unlock();
     std::optional<TaskFailure> failure = failure_of([&] { step.line.stage->finish(job); });
@@ -407,6 +431,7 @@ void StageLine::count_read(ImageJob& job, std::unique_lock<std::mutex>& lock) {
     }
   }
   --step.jobs;
+  job.is_dropped |= is_giving_up_ && job.stage + 1 < steps_.size();
   enter(job, job.stage + 1, lock);
 }
 
@@ -418,6 +443,7 @@ void StageLine::fail_job(ImageJob& job, TaskFailure failure) {
 
 void StageLine::leave(ImageJob& job, bool is_dropped) {
   give_image_back(job);
+  give_place_back(job);
   Delivery delivery;
   delivery.is_dropped = is_dropped;
   TaskOutcome& outcome = delivery.outcome;
@@ -442,6 +468,13 @@ void StageLine::give_image_back(ImageJob& job) {
   if (std::exchange(job.holds_image, false)) {
     spare_images_.emplace_back().swap(job.image);
     --images_held_;
+    has_work_.notify_one();
+  }
+}
+
+void StageLine::give_place_back(ImageJob& job) {
+  if (std::exchange(job.holds_place, false)) {
+    --places_held_;
     has_work_.notify_one();
   }
 }

@@ -56,8 +56,8 @@ class StageLine {
   std::size_t capacity() const { return capacity_; }
   void add(LabelTask task);
   void no_more_tasks();
-  /// Takes back the tasks that nobody has begun, and says how many. Images that have not reached an inference yet come back as
-  /// dropped deliveries.
+  /// Takes back the tasks that nobody has begun, and says how many. Images with work left beyond the inferences that run, or that
+  /// are filled by then, come back as dropped deliveries.
   std::size_t give_up_waiting_tasks();
   /// Waits a little; nothing when nothing came.
   std::optional<Delivery> next_delivery(std::chrono::steady_clock::duration timeout) { return deliveries_.pop_within(timeout); }
@@ -104,6 +104,7 @@ class StageLine {
   void enter(ImageJob& job, std::size_t stage, std::unique_lock<std::mutex>& lock);
   void leave(ImageJob& job, bool is_dropped);
   void give_image_back(ImageJob& job);
+  void give_place_back(ImageJob& job);
   void fail_job(ImageJob& job, TaskFailure failure);
 
   bool is_over() const;
@@ -114,6 +115,8 @@ class StageLine {
   std::size_t capacity_ = 0;
   std::size_t most_images_ = 0;       // decoded at a time
   std::size_t last_image_stage_ = 0;  // no later one looks at pixels
+  std::size_t most_encoded_ = 0;      // at a time, or on the way there; without a stage that looks at encodings, no bound
+  std::size_t last_encoding_stage_ = 0;
   BoundedQueue<Delivery> deliveries_;
   Times times_;
 
@@ -130,7 +133,8 @@ class StageLine {
   std::size_t decoding_ = 0;      // images that are being decoded
   std::size_t moving_ = 0;        // images between two stages
   std::size_t images_held_ = 0;
-  std::size_t busy_ = 0;  // threads that are not waiting
+  std::size_t places_held_ = 0;  // of those for what is encoded
+  std::size_t busy_ = 0;         // threads that are not waiting
   std::size_t running_ = 0;
   bool is_closed_ = false;  // no more tasks will come
   bool is_giving_up_ = false;

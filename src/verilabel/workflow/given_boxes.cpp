@@ -76,7 +76,7 @@ void require_same_origins(const Project& project, const std::string& before_json
 }
 
 GivenBoxes::GivenBoxes(const Project& project, const std::string& set, const View& view, const Options& options)
-    : project_(project), with_masks_(options.with_masks) {
+    : project_(project), with_masks_(options.with_masks), selects_labels_(view.has_label_terms()) {
   const Columns columns = project.columns_for(view);
   const auto found = std::ranges::find(columns.sets, set, &NamedId::name);
   if (found == columns.sets.end()) {
@@ -87,6 +87,7 @@ GivenBoxes::GivenBoxes(const Project& project, const std::string& set, const Vie
   for (const NamedId& one : columns.classes) {
     class_names_.push_back(one.name);
   }
+  is_given_.assign(class_names_.size(), 0);
   const LabelColumns& labels = columns.labels;
   const std::vector<std::uint8_t> is_selected = flags_of(select_samples(view, columns), columns.samples.size());
   std::vector<std::uint8_t> has_others(columns.samples.size(), 0);
@@ -101,6 +102,7 @@ GivenBoxes::GivenBoxes(const Project& project, const std::string& set, const Vie
       return;
     }
     known_.insert(columns.samples.id[sample]);
+    is_given_[static_cast<std::size_t>(labels.class_index[row])] = 1;
     Given given;
     given.label = {labels.id[row]};
     given.run = labels.run[row];
@@ -113,7 +115,7 @@ GivenBoxes::GivenBoxes(const Project& project, const std::string& set, const Vie
     }
     of_sample_[columns.samples.id[sample]].push_back(std::move(given));
   };
-  if (view.has_label_terms()) {
+  if (selects_labels_) {
     std::ranges::for_each(select_labels(view, columns), take);
     return;
   }

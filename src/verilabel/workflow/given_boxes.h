@@ -43,6 +43,8 @@ class GivenBoxes {
   GivenBoxes(const Project& project, const std::string& set, const View& view, const Options& options);
 
   const std::vector<std::string>& class_names() const { return class_names_; }
+  /// Whether boxes of the class were meant: of a view with label terms, whether it selects one.
+  bool is_asked(std::size_t class_index) const { return !selects_labels_ || is_given_[class_index] != 0; }
   /// Labels of whole images, which give nothing.
   std::int64_t without_box() const { return without_box_; }
   /// Likewise: a model would take a crowd for one object.
@@ -69,6 +71,8 @@ class GivenBoxes {
   std::int64_t crowds_ = 0;
   std::unordered_set<std::int64_t> known_;  ///< samples
   std::vector<std::string> class_names_;
+  bool selects_labels_;                 ///< a view with label terms
+  std::vector<std::uint8_t> is_given_;  ///< by class
   std::unordered_map<std::int64_t, std::vector<Given>> of_sample_;
 };
 

@@ -171,11 +171,21 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
   StoringSink sink(writer, std::move(class_ids), samples);
   std::size_t next = 0;
   const auto source = [&]() -> std::optional<LabelTask> {
-    if (next == samples.size()) {
-      return std::nullopt;
+    for (; next < samples.size(); ++next) {
+      const Sample& sample = samples[next];
+      if (models->knows(sample.id)) {
+        ++next;
+        return LabelTask{sample.id, sample.path, models->given(sample.id)};
+      }
+      // As of a run that goes on when what its view asked for was taken back: an image without boxes would be one without objects.
+      TaskOutcome unknown;
+      unknown.sample = sample.id;
+      unknown.failure = TaskFailure{ErrorCode::conflict, fmt::format("the view no longer selects a box of the set '{}' here, or "
+                                                                     "the set no longer says which objects there are",
+                                                                     options.boxes)};
+      sink.take(std::move(unknown));
     }
-    const Sample& sample = samples[next++];
-    return LabelTask{sample.id, sample.path, models->given(sample.id)};
+    return std::nullopt;
   };
   const LabelRunReport worked = run_labelling(
       models->stages, models->run_options, source, [&](TaskOutcome&& outcome) { sink.take(std::move(outcome)); }, progress, cancel);

@@ -76,7 +76,7 @@ void LabelOptions::validate() const {
     }
   }
   crop.validate();
-  require(!floor || (*floor >= 0 && *floor <= 1), "--floor must be between 0 and 1");
+  require(!floor || (*floor >= 0 && *floor < 1), "--floor must be at least 0 and below 1");
   require(!replace_below || (*replace_below >= 0 && *replace_below <= 1), "--replace-below must be between 0 and 1");
   require(!nms_iou || (*nms_iou >= 0 && *nms_iou <= 1), "--nms must be between 0 and 1");
   require(!max_detections || *max_detections > 0, "--max-detections must be at least 1");

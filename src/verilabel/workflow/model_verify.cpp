@@ -266,9 +266,12 @@ class Verification {
       if (outcome.failure) {
         throw Error(outcome.failure->code, outcome.failure->message);
       }
-      outcomes_.push_back(std::move(outcome));
+      if (!first_) {
+        first_ = std::move(outcome);
+      } else {
+        is_repeatable_ &= is_same(*first_, outcome);
+      }
     };
-    outcomes_.clear();
     const LabelRunReport report = run_labelling(stages_, run_options_, source, sink, progress_, cancel_);
     if (report.is_cancelled) {
       throw Error(ErrorCode::interrupted, "the command was interrupted");
@@ -277,7 +280,7 @@ class Verification {
   }
 
   std::string look() const {
-    const TaskOutcome& outcome = outcomes_.front();
+    const TaskOutcome& outcome = first_.value();
     for (const Candidate& candidate : outcome.candidates) {
       if (!is_possible(candidate, run_options_.everything.has_value())) {
         const Box& box = candidate.box_xywh_px;
@@ -306,15 +309,16 @@ class Verification {
     return fmt::format("a vector of {} numbers: {}", vector.size(), embedder_->method());
   }
 
+  static bool is_same(const TaskOutcome& first, const TaskOutcome& other) {
+    const bool has_same_vectors = std::ranges::equal(
+        first.vectors, other.vectors, [](const auto& a, const auto& b) { return product_of(a, b) > 1 - kScoreTolerance; });
+    return has_same_vectors && std::ranges::equal(first.candidates, other.candidates, &are_alike);
+  }
+
   std::string compare() const {
-    const TaskOutcome& first = outcomes_.front();
-    for (const TaskOutcome& other : outcomes_) {
-      const bool has_same_vectors = std::ranges::equal(
-          first.vectors, other.vectors, [](const auto& a, const auto& b) { return product_of(a, b) > 1 - kScoreTolerance; });
-      if (!has_same_vectors || !std::ranges::equal(first.candidates, other.candidates, &are_alike)) {
-        throw Error(ErrorCode::engine,
-                    "the same image gave something else the second time; the engine or its device is not reliable");
-      }
+    if (!is_repeatable_) {
+      throw Error(ErrorCode::engine,
+                  "the same image gave something else the second time; the engine or its device is not reliable");
     }
     return "the same each time";
   }
@@ -333,7 +337,8 @@ class Verification {
   LabelStages stages_;
   LabelRunOptions run_options_;
   TestImageFile image_;
-  std::vector<TaskOutcome> outcomes_;  // of the last run
+  std::optional<TaskOutcome> first_;
+  bool is_repeatable_ = true;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "verilabel/workflow/ready_graph.h"
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -17,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+/// What is measured for less is not known well enough for runs to come.
+constexpr std::chrono::duration<double> kWindowWorthRemembering{0.2};
 constexpr int kMostImages = 1024;
 constexpr std::size_t kKeyDigits = 32;
 
@@ -102,10 +106,12 @@ ReadyGraph ready_graph(Engine& engine, const GraphUse& graph, const std::string&
   if (is_batch_open(graph, options)) {
     const std::string key = key_of(engine, graph, weights_sha256, options);
     if (const std::optional<int> known = memory.find(key)) {
-      chosen.batch = *known;
+      chosen.batch = std::min(*known, tuning.max_images);
     } else if (images >= kImagesWorthTuning) {
       const BatchChoice choice = choose_batch(engine, graph, options, tuning, progress, cancel);
-      memory.remember(key, choice);
+      if (tuning.window >= kWindowWorthRemembering) {
+        memory.remember(key, choice);
+      }
       chosen.batch = choice.images;
       ready.note = note_on(graph, choice);
     }

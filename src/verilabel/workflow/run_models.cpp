@@ -183,6 +183,9 @@ const std::vector<std::string>& RunModels::class_names() const {
 }
 
 bool RunModels::is_asked(std::size_t class_index) const {
+  if (boxes_ && !classifier_) {
+    return boxes_->is_asked(class_index);
+  }
   const std::vector<std::uint8_t>& wanted = classifier_ ? run_options.is_name_wanted : run_options.candidates.is_class_wanted;
   return wanted.empty() || wanted[class_index] != 0;
 }
