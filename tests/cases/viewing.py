@@ -1,6 +1,7 @@
 """Fields, attributes, tags, splits and saved views: from a file into a project, through views and statistics, and out again."""
 
 import json
+import shlex
 
 from harness import ProgramCase, write_bitmap, write_json
 
@@ -100,6 +101,13 @@ class Viewing(ProgramCase):
         self.assertEqual((label["tags"], label["attributes"]), (["ask"], {"occluded": True, "truncated": 0.5}))
         self.assertIsNone(label["decided"])
 
+    def test_attributes_that_no_view_can_ask_for_are_shown_too(self):
+        for number, attributes in ((5, {"parts": ["a", "b"]}), (6, {"nothing": None}), (7, {"parts": [1], "x": 1})):
+            self.document["annotations"].append(self.annotation(number, 4, 1, 0.5, attributes=attributes))
+        self.import_labels(write_json(self.labels, self.document))
+        shown = [label["attributes"] for label in self.run_program("labels", "--where", "name:4.bmp").json["labels"]]
+        self.assertEqual(shown, [{"parts": ["a", "b"]}, {"nothing": None}, {"parts": [1], "x": 1}])
+
     def test_what_came_in_goes_out_and_comes_again(self):
         path = self.scratch / "out.json"
         self.run_program("export", "--set", "auto", "--format", "coco", "--output", path, "--with-unlabelled")
@@ -170,6 +178,13 @@ class Viewing(ProgramCase):
         self.run_program("views", "remove", "sure cats")
         self.run_program("views", "remove", "cats")
         self.assertEqual(self.run_program("views").json["views"], [])
+
+    def test_what_is_said_of_a_saved_view_can_be_used(self):
+        for name, use in (("plain", "view:plain"), ("two words", "'view:\"two words\"'"), ('a"b', '\'view:"a\\"b"\'')):
+            said = self.run_program("views", "save", name, "class:cat", as_json=False).out.decode()
+            self.assertIn(f"use it as {use}", said)
+            view = shlex.split(use)[0]
+            self.assertEqual(self.label_ids(view), self.label_ids("class:cat"))
 
     def test_statistics_count_everything_a_view_can_ask(self):
         stats = self.run_program("stats", "--bins", "5").json

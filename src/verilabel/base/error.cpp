@@ -1,5 +1,6 @@
 #include "verilabel/base/error.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -45,6 +46,9 @@ Error::Error(ErrorCode code, std::string message, ErrorContext context)
 
 Error Error::with(std::string name, std::string value) const {
   ErrorContext context = context_;
+  if (std::ranges::find(context, name, &ErrorContext::value_type::first) != context.end()) {
+    return *this;
+  }
   context.emplace(context.begin(), std::move(name), std::move(value));
   return {code_, message_, std::move(context)};
 }

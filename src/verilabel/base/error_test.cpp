@@ -34,6 +34,7 @@ TEST(Error, WhatCarriesMessageAndContext) {
   const Error outer = error.with("sample", "7");
   EXPECT_EQ(outer.context().front(), (std::pair<std::string, std::string>("sample", "7")));
   EXPECT_EQ(outer.code(), ErrorCode::bad_data);
+  EXPECT_EQ(error.with("file", "b.json").context(), error.context()) << "who threw knows best";
 }
 
 TEST(Error, MissingFileIsNotFoundOtherReasonsAreIo) {

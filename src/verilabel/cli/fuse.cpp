@@ -9,6 +9,7 @@
 #include "verilabel/base/json_writer.h"
 #include "verilabel/cli/choice.h"
 #include "verilabel/cli/commands.h"
+#include "verilabel/cli/text.h"
 #include "verilabel/workflow/fuse.h"
 
 namespace verilabel::cli {
@@ -43,7 +44,8 @@ int answer(const Invocation& invocation, const FuseReport& report) {
     console.say(fmt::format("  {} repeat what was decided on before, and do not count", report.superseded));
   }
   if (report.missed + report.other_class > 0) {
-    console.say(fmt::format("  look at them with: verilabel labels --where 'set:{} label_tag:missed'", report.set));
+    const std::string view = fmt::format("set:{} label_tag:missed", view_value(report.set));
+    console.say("  look at them with: verilabel labels --where " + shell_line({&view, 1}));
   }
   return 0;
 }

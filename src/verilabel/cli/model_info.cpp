@@ -66,7 +66,9 @@ int show_labeller(const Invocation& invocation, Engine& engine, const LocatedMod
   console.say(fmt::format("{} ({}), {}", card.family, card.layout, classes));
   console.say(fmt::format("  {}", card.preprocessing));
   say_tensors(console, "", graph);
-  console.say(fmt::format("  by default NMS at IoU {}, {} detections an image", defaults.nms_iou, defaults.max_detections));
+  console.say(labeller->finds_objects()
+                  ? fmt::format("  by default NMS at IoU {}, {} detections an image", defaults.nms_iou, defaults.max_detections)
+                  : fmt::format("  by default the best {} classes of an image", defaults.max_detections));
   say_end(console, card, labeller->notes());
   return 0;
 }

@@ -25,12 +25,17 @@ int answer(const Invocation& invocation, const ReviewReport& report, std::string
       .begin_object()
       .field("labels", report.labels)
       .field("unchanged", report.unchanged)
+      .field("decided_meanwhile", report.decided_meanwhile)
       .field("below", report.below)
       .end_object();
   invocation.console.write_json(out + "\n");
   invocation.console.say(report.unchanged == 0
                              ? fmt::format("{} labels {}", report.labels, done)
                              : fmt::format("{} labels {}, {} were so already", report.labels, done, report.unchanged));
+  if (report.decided_meanwhile > 0) {
+    invocation.console.say(
+        fmt::format("  {} labels were decided otherwise by somebody else meanwhile, and stay so", report.decided_meanwhile));
+  }
   if (report.below > 0) {
     invocation.console.say(
         fmt::format("  {} labels do not reach the threshold of their class and stay as they were", report.below));

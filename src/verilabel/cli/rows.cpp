@@ -242,7 +242,8 @@ Action configure_samples(CLI::App& app) {
         write_sample(json, columns, row);
         tags.write(json, row);
         write_judgement_of_sample(json, columns, row);
-        json.key("fields").raw(has_fields[row] != 0 ? project.fields_of({columns.samples.id[row]}) : "{}").end_object();
+        const std::string fields = has_fields[row] != 0 ? project.fields_of({columns.samples.id[row]}) : "";
+        json.key("fields").raw(fields.empty() ? "{}" : fields).end_object();
       });
     } else {
       say_samples(invocation.console, columns, rows);
@@ -260,12 +261,13 @@ Action configure_labels(CLI::App& app) {
     const auto rows = select_labels(view, columns);
     if (invocation.console.is_json()) {
       const TagsOfRows tags(columns.label_tags, columns.label_tag_names);
-      const auto has_attributes = rows_with(columns.label_attributes, columns.labels.size());
       write_rows(invocation.console, "labels", rows, [&](JsonWriter& json, std::uint32_t row) {
         write_label(json, columns, row);
         tags.write(json, row);
         write_judgement_of_label(json, columns, row);
-        json.key("attributes").raw(has_attributes[row] != 0 ? project.attributes_of({columns.labels.id[row]}) : "{}").end_object();
+        // The columns have no lists among them.
+        const std::string attributes = project.attributes_of({columns.labels.id[row]});
+        json.key("attributes").raw(attributes.empty() ? "{}" : attributes).end_object();
       });
     } else {
       say_labels(invocation.console, columns, rows);

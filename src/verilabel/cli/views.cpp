@@ -42,7 +42,8 @@ int save(const Invocation& invocation, const Words& words) {
   std::string out;
   JsonWriter(out).begin_object().field("name", words.name).field("view", words.view).end_object();
   invocation.console.write_json(out + "\n");
-  invocation.console.say(fmt::format("saved as {}; use it as view:{}", printable(words.name), printable(words.name)));
+  const std::string use = "view:" + view_value(words.name);
+  invocation.console.say(fmt::format("saved as {}; use it as {}", printable(words.name), printable(shell_line({&use, 1}))));
   return 0;
 }
 

@@ -21,8 +21,12 @@ using Kind = ExpressionNode::Kind;
 
 Flags flags_of_samples(const ExpressionNode& node, const View::Expression& expression, const Columns& columns);
 
+bool asks_evaluation_at_all(const View::Expression& expression) {
+  return expression.has_evaluation_terms || (expression.sort && expression.sort->column->asks_evaluation);
+}
+
 void require_evaluation(const View::Expression& expression, const Columns& columns) {
-  if (expression.asks_evaluation && !columns.evaluation) {
+  if (asks_evaluation_at_all(expression) && !columns.evaluation) {
     throw Error(ErrorCode::wrong_use,
                 "the view asks about an evaluation, and none is stored yet; make one with: verilabel evaluate",
                 {{"view", expression.text}});
@@ -160,6 +164,12 @@ bool is_about_labels_only(const ExpressionNode& node) {
   return node.asks_labels && !node.asks_samples;
 }
 
+/// As a saved view that only says how to sort.
+bool asks_nothing(const ExpressionNode& node) {
+  return (node.kind == Kind::all_of && std::ranges::all_of(node.children, asks_nothing)) ||
+         (node.kind == Kind::any_of && std::ranges::any_of(node.children, asks_nothing));
+}
+
 Flags flags_of_samples(const ExpressionNode& node, const View::Expression& expression, const Columns& columns) {
   if (is_about_labels_only(node)) {
     return samples_with_label({&node, 1}, expression, columns);
@@ -176,8 +186,10 @@ Flags flags_of_samples(const ExpressionNode& node, const View::Expression& expre
       break;
     case Kind::all_of:
       for (auto child = node.children.begin(); child != node.children.end();) {
-        const auto end = std::find_if_not(child, node.children.end(), is_about_labels_only);
-        if (end == child) {
+        const auto end = std::find_if_not(child, node.children.end(), [](const ExpressionNode& next) {
+          return is_about_labels_only(next) || asks_nothing(next);
+        });
+        if (!is_about_labels_only(*child)) {
           combine(flags_of_samples(*child, expression, columns), std::bit_and<>());
           ++child;
         } else {
@@ -356,7 +368,7 @@ bool View::has_only_sample_terms() const {
 }
 
 bool View::asks_evaluation() const {
-  return expression_->asks_evaluation;
+  return asks_evaluation_at_all(*expression_);
 }
 
 std::optional<std::string> View::evaluation_key() const {

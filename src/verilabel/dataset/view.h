@@ -33,6 +33,9 @@ struct ViewTerm {
 /// Every term that exists, labels' terms first.
 std::span<const ViewTerm> view_terms();
 
+/// A name as a view's text has it behind the colon of a term: in quotes unless it is plain.
+std::string view_value(std::string_view name);
+
 /// A view that has a name, for use in others.
 struct SavedView {
   std::string name;

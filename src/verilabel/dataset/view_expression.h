@@ -140,7 +140,7 @@ struct View::Expression {
   bool sees_every_status = false;
   std::optional<Sort> sort;
   std::optional<std::uint64_t> limit;
-  bool asks_evaluation = false;
+  bool has_evaluation_terms = false;          ///< eval, or those about it
   std::optional<NamedEvaluation> evaluation;  ///< the newest when none is named
 };
 

@@ -195,7 +195,7 @@ class Parser {
     node.term.offset = begin;
     read_operand(node.term);
     result_.sees_every_status |= definition->about.name == "status";
-    result_.asks_evaluation |= definition->asks_evaluation;
+    result_.has_evaluation_terms |= definition->asks_evaluation;
     return node;
   }
 
@@ -240,7 +240,7 @@ class Parser {
     auto source = std::make_shared<const ViewSource>(ViewSource{found->text, found->name, source_, name.offset});
     View::Expression saved = Parser(std::move(source), saved_, outer_depth_ + depth + 1, term_count_).parse();
     result_.sees_every_status |= saved.sees_every_status;
-    result_.asks_evaluation |= saved.asks_evaluation;
+    result_.has_evaluation_terms |= saved.has_evaluation_terms;
     if (saved.evaluation) {
       use_evaluation(name.offset, *std::move(saved.evaluation));
     }
@@ -343,7 +343,7 @@ class Parser {
       expect_colon(definition);
       const TermValue key = value("the key of an evaluation");
       use_evaluation(key.offset, {key.text, source_, key.offset});
-      result_.asks_evaluation = true;
+      result_.has_evaluation_terms = true;
       return;
     }
     if (is_sort ? result_.sort.has_value() : result_.limit.has_value()) {
@@ -378,7 +378,6 @@ class Parser {
       sort.property = value("a name");
     }
     result_.sort = std::move(sort);
-    result_.asks_evaluation |= found->asks_evaluation;
   }
 
   void expect_colon(const TermDefinition& definition) {
@@ -646,6 +645,18 @@ std::string unknown_name_message(std::string_view what, std::string_view plural,
 View::Expression parse_view(std::string_view text, const SavedViews& saved) {
   int term_count = 0;
   return Parser(std::make_shared<const ViewSource>(ViewSource{std::string(text), "", nullptr, 0}), saved, 0, term_count).parse();
+}
+
+std::string view_value(std::string_view name) {
+  const bool is_plain = !name.empty() && std::ranges::none_of(name, [](char c) { return ends_value(c) || c == '"' || c == '\\'; });
+  if (is_plain) {
+    return std::string(name);
+  }
+  std::string quoted = "\"";
+  for (const char c : name) {
+    quoted += c == '"' || c == '\\' ? fmt::format("\\{}", c) : std::string(1, c);
+  }
+  return quoted + '"';
 }
 
 }  // namespace verilabel

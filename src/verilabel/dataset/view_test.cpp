@@ -36,6 +36,7 @@ const SavedViews kSaved = {{"cars", "class:car", ""},
                            {"inactive", "status:replaced,undone", ""},
                            {"best", "set:auto -sort:confidence limit:2", ""},
                            {"ordered", "set:auto -sort:confidence", ""},
+                           {"only_order", "-sort:confidence", ""},
                            {"through", "view:best", ""},
                            {"everything", "", ""},
                            {"loop", "tag:night view:pool", ""},
@@ -359,6 +360,11 @@ const std::vector<Case> kSavedViews = {
     {"view:ordered limit:3", {1, 3, 8}, {0, 2}},
     {"view:ordered sort:confidence", {2, 4, 5, 8, 3, 1}, {0, 1, 2}},
     {"view:ordered class:car", {1, 5}, {0, 1}},
+    // One that says nothing but an order does not part the terms beside it.
+    {"class:car view:everything class:person", {}, {}},
+    {"class:car view:only_order class:person", {}, {}},
+    {"view:only_order class:car confidence>0.5 view:only_order", {1}, {0}},
+    {"-view:only_order", {}, {}},
 };
 const std::vector<Case> kSortAndLimit = {
     {"sort:field:scene", {10, 4, 5, 0, 1, 2, 3, 7, 8}, {4, 3, 1, 0, 2}},   // numbers, texts, those without
@@ -526,6 +532,26 @@ TEST(ViewMistakes, AnEvaluationThatIsNotThereIsNamedWhereItIsAskedFor) {
   expect_mistake(
       {"fn>0 view:old", "11", "in the saved view \"old\", at 17: unknown evaluation \"befor\"; the evaluations: none exists yet"},
       [&] { ask("fn>0 view:old", {}); });
+}
+
+// Beside other terms an order is not looked at, and what it would need is not needed.
+TEST(View, AsksAnEvaluationForASavedOrderOnlyWhereItIsUsed) {
+  const SavedViews saved = {{"worst", "class:car -sort:fn", ""}, {"missed", "outcome:fn", ""}};
+  for (const char* const text : {"view:worst", "view:worst limit:3", "-sort:fn", "class:car view:missed", "eval:now"}) {
+    EXPECT_TRUE(View::parse(text, saved).asks_evaluation()) << text;
+  }
+  for (const char* const text : {"view:worst set:auto", "view:worst sort:id", "view:worst,worst", "class:car"}) {
+    EXPECT_FALSE(View::parse(text, saved).asks_evaluation()) << text;
+  }
+}
+
+TEST(View, ValuesAreQuotedWhereTheyMustBe) {
+  EXPECT_EQ(view_value("auto_2"), "auto_2");
+  EXPECT_EQ(view_value("my set"), "\"my set\"");
+  for (const char* const name : {"auto", "", "my set", "a\"b\\c", "(x),y|z", "é:ü", "a*b", "\ttab"}) {
+    const SavedViews saved = {{name, "class:car", ""}};
+    EXPECT_NO_THROW(View::parse("view:" + view_value(name) + " set:auto", saved)) << name;
+  }
 }
 
 TEST(ViewMistakes, NameThePositionAndWhatWasExpected) {

@@ -113,11 +113,11 @@ bool gives_classes(const GraphInfo& graph) {
 }
 
 Activation activation_of(const ModelConfig& config, std::size_t classes) {
-  if (config.problem_type == "multi_label_classification" || (config.problem_type.empty() && classes == 1)) {
+  if (config.problem_type == "multi_label_classification") {
     return Activation::sigmoid;
   }
   if (config.problem_type.empty() || config.problem_type == "single_label_classification") {
-    return Activation::softmax;
+    return classes == 1 ? Activation::sigmoid : Activation::softmax;
   }
   throw Error(ErrorCode::bad_model,
               fmt::format("the problem_type is '{}', whose outputs are no scores of classes", config.problem_type),

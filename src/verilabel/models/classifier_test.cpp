@@ -197,6 +197,8 @@ TEST(TransformersClassifier, TheProblemDecidesHowScoresAreMade) {
   EXPECT_NEAR(decoded(*one.load(), {0, -9}, {})[0].score, 1 / (1 + std::exp(-9.0)), 1e-7);
   ConfiguredModel lone(transformers_graph(1), R"({"id2label": {"0": "a"}})", kVit);
   EXPECT_NEAR(decoded(*lone.load(), {0}, {})[0].score, 0.5, 1e-7);
+  ConfiguredModel said(transformers_graph(1), R"({"id2label": {"0": "a"}, "problem_type": "single_label_classification"})", kVit);
+  EXPECT_NEAR(decoded(*said.load(), {0}, {})[0].score, 0.5, 1e-7) << "a softmax over one would be 1 whatever the image";
   ConfiguredModel regression(transformers_graph(2), start + R"("regression"})", kVit);
   EXPECT_THAT(regression.error().what(), AllOf(HasSubstr("regression"), HasSubstr("config.json")));
 }

@@ -138,6 +138,11 @@ bool is_side(const json& value) {
   return value.is_number_integer() && value.get<double>() >= 1 && value.get<double>() <= kMaxSide;
 }
 
+/// Finite in float32, as the tensor is computed: 1e300 would be infinite there, and 1e-300 zero.
+bool is_of_floats(const json& value) {
+  return value.is_number() && std::abs(value.get<double>()) <= std::numeric_limits<float>::max();
+}
+
 json document_of(const std::filesystem::path& file) {
   try {
     json document = json::parse(read_file(file, kMaxBytes));
@@ -148,6 +153,9 @@ json document_of(const std::filesystem::path& file) {
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the configuration is not JSON",
                 {{"file", file.native()}, {"byte", std::to_string(error.byte)}});
+  } catch (const json::out_of_range& error) {
+    throw Error(ErrorCode::bad_data, "the configuration holds a number beyond ±1.8e308, which no double can be",
+                {{"file", file.native()}, {"reason", error.what()}});
   }
 }
 
@@ -176,16 +184,14 @@ class Keys {
   }
   double number(std::string_view key) {
     const json value = take(key);
-    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
+    if (!is_of_floats(value) || value.get<float>() <= 0) {
       refuse(key, fmt::format("{} must be a positive number", key));
     }
     return value.get<double>();
   }
   std::array<double, 3> three_numbers(std::string_view key, bool is_positive) {
     const json value = take(key);
-    const auto is_good = [&](const json& number) {
-      return number.is_number() && std::isfinite(number.get<double>()) && (!is_positive || number.get<double>() > 0);
-    };
+    const auto is_good = [&](const json& number) { return is_of_floats(number) && (!is_positive || number.get<float>() > 0); };
     if (is_good(value)) {
       return {value.get<double>(), value.get<double>(), value.get<double>()};
     }

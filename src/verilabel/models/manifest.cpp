@@ -97,13 +97,15 @@ ResizeRule resize_from(const json& value) {
   refuse("resize", R"(resize must be {"shortest_edge": pixels} or {"height": pixels, "width": pixels})");
 }
 
+// In float32, as the tensor is computed: 1e300 would be infinite there, and 1e-300 zero.
+constexpr double kGreatest = std::numeric_limits<float>::max();
+
 std::array<double, 3> three_numbers(const std::string& key, const json& value) {
-  // In float32, as the tensor is computed: 1e300 would be infinite there, and 1e-300 zero.
   const bool is_divisor = key == "std";
-  const bool is_good = value.is_array() && value.size() == 3 && std::ranges::all_of(value, [&](const json& number) {
-                         return number.is_number() && std::abs(number.get<double>()) <= std::numeric_limits<float>::max() &&
-                                (!is_divisor || number.get<float>() > 0);
-                       });
+  const bool is_good =
+      value.is_array() && value.size() == 3 && std::ranges::all_of(value, [&](const json& number) {
+        return number.is_number() && std::abs(number.get<double>()) <= kGreatest && (!is_divisor || number.get<float>() > 0);
+      });
   if (!is_good) {
     refuse(key, fmt::format("{} must be three {}numbers, in pixel values from 0 to 255", key, is_divisor ? "positive " : ""));
   }
@@ -186,7 +188,7 @@ void set_key(Manifest& manifest, const std::string& key, const json& value) {
   } else if (key == "crop") {
     manifest.crop = size_from(key, value);
   } else if (key == "scale") {
-    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
+    if (!value.is_number() || value.get<double>() > kGreatest || value.get<float>() <= 0) {
       refuse(key, "scale must be a positive number");
     }
     manifest.scale = value.get<double>();

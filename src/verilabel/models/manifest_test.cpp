@@ -109,6 +109,8 @@ TEST(Manifest, NamesTheKeyThatIsWrong) {
            Faulty{R"({"filter": "linear"})", "filter"},
            Faulty{R"({"crop": 224})", "crop"},
            Faulty{R"({"scale": 0})", "scale"},
+           Faulty{R"({"scale": 1e300})", "scale"},
+           Faulty{R"({"scale": 1e-300})", "scale"},
            Faulty{R"({"activation": "relu"})", "activation"},
            Faulty{R"({"class_names_file": 3})", "class_names_file"},
            Faulty{R"({"class_names": ["a"], "class_names_file": "names.txt"})", "class_names_file"},

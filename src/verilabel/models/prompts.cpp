@@ -279,6 +279,8 @@ Prompts prompts_from_json(std::string_view text) {
     return prompts_of(json::parse(text));
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the prompts are not JSON", {{"byte", std::to_string(error.byte)}});
+  } catch (const json::out_of_range&) {
+    throw Error(ErrorCode::bad_data, "the prompts hold a number beyond ±1.8e308, and need none");
   }
 }
 

@@ -72,6 +72,7 @@ TEST(Prompts, FaultyFilesAreRefusedByLineOrKey) {
   EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negatives": ["a\nb"]})"),
               HasSubstr("negatives[0] holds control characters"));
   EXPECT_THAT(fault("c.json", "[\"dog\""), HasSubstr("not JSON"));
+  EXPECT_THAT(fault("c.json", R"({"classes": ["dog"], "negatives": [1e999]})"), HasSubstr("a number beyond"));
   EXPECT_THAT(fault("c.json", "{}"), HasSubstr("list of classes"));
   EXPECT_THAT(fault("c.json", "[1]"), HasSubstr("classes[0]"));
   EXPECT_THAT(fault("c.json", R"([{"name": "car", "phrasing": []}])"), HasSubstr("classes[0].phrasing means nothing"));

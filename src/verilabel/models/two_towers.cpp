@@ -356,6 +356,13 @@ constexpr std::array<std::string_view, 4> kKeys = {"family", "max_detections", "
 Calibration calibration_of(const ModelSource& source, const Towers& towers, Kind kind, const TextTower& tower, InputSize canvas,
                            std::vector<std::string>& notes) {
   const Manifest& manifest = source.manifest;
+  if (manifest.logit_bias.has_value() != manifest.logit_scale.has_value() && (manifest.logit_bias || kind == Kind::siglip)) {
+    const std::string missing = manifest.logit_bias ? "logit_scale" : "logit_bias";
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the manifest has {}, which means nothing without {}: give both",
+                            manifest.logit_bias ? "logit_bias" : "SigLIP's logit_scale", missing),
+                {{"file", manifest.path.native()}, {"key", missing}});
+  }
   if (manifest.logit_scale) {
     return {*manifest.logit_scale, manifest.logit_bias.value_or(0)};
   }

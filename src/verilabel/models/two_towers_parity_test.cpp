@@ -296,6 +296,12 @@ TEST(TwoTowers, FactorAndOffsetOfSiglipComeFromTheGraphOfBothOrAManifest) {
   EXPECT_EQ(differences(scale, bias), 0);
   EXPECT_GT(differences(scale, 0), 0);
   EXPECT_GT(differences(scale + 1, bias), 0);
+  for (const auto& [given, missing] : {std::pair("logit_scale", "logit_bias"), std::pair("logit_bias", "logit_scale")}) {
+    const fs::path manifest = towers.path() / "half.json";
+    std::ofstream(manifest) << json{{given, 2}};
+    const Error half = error_of([&] { compare(towers.path(), expected, prompt, {}, "openvino", manifest); });
+    EXPECT_THAT(half.what(), AllOf(HasSubstr("give both"), HasSubstr(missing), HasSubstr("half.json")));
+  }
 }
 
 TEST(TwoTowers, WhatCannotBeAskedIsRefused) {

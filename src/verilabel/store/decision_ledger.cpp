@@ -156,18 +156,35 @@ std::int64_t turn(Database& database, GroupKind kind, std::int64_t group, const 
   return last - first + 1;
 }
 
-}  // namespace
+LabelId id_of(LabelId label) {
+  return label;
+}
+LabelId id_of(const SeenLabel& seen) {
+  return seen.label;
+}
+bool is_as_seen(LabelId, const Standing&) {
+  return true;
+}
+bool is_as_seen(const SeenLabel& seen, const Standing& standing) {
+  return standing.verdict == seen.verdict;
+}
 
-DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note) {
+template <typename Labels>
+DecisionCounts decide_each(Project& project, const Labels& labels, Verdict verdict, const DecisionNote& note) {
   Database& database = project.database();
   DecisionTransaction transaction(database);
   StandingFinder finder(database);
   std::optional<GroupWriter> group;
   DecisionCounts counts;
-  for (const LabelId label : labels) {
+  for (const auto& chosen : labels) {
+    const LabelId label = id_of(chosen);
     const Standing standing = finder.find(label);
     if (standing.verdict == verdict) {
       ++counts.unchanged;
+      continue;
+    }
+    if (!is_as_seen(chosen, standing)) {
+      ++counts.decided_meanwhile;
       continue;
     }
     if (!group) {
@@ -183,6 +200,15 @@ DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, 
   return counts;
 }
 
+}  // namespace
+
+DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note) {
+  return decide_each(project, labels, verdict, note);
+}
+DecisionCounts decide_labels(Project& project, std::span<const SeenLabel> labels, Verdict verdict, const DecisionNote& note) {
+  return decide_each(project, labels, verdict, note);
+}
+
 DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note) {
   Database& database = project.database();
   DecisionTransaction transaction(database);
@@ -192,7 +218,7 @@ DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit
   }
   const Label after = edited(before->label, edit);
   if (before->verdict == Verdict::edited && after == before->label) {
-    return {0, 1};
+    return {.labels = 0, .unchanged = 1};
   }
   if (!database.prepare("SELECT 1 FROM classes WHERE id = ?").bind(after.class_id.value).step()) {
     throw Error(ErrorCode::not_found, fmt::format("there is no class {}", after.class_id.value));
@@ -202,7 +228,7 @@ DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit
   group.decide(label, Verdict::edited, add_edit(database, after), standing.decision);
   group.finish();
   transaction.commit();
-  return {1, 0};
+  return {.labels = 1};
 }
 
 std::int64_t undo_decisions(Project& project, const std::string& who) {

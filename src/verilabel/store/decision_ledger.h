@@ -24,8 +24,15 @@ struct DecisionNote {
 };
 
 struct DecisionCounts {
-  std::int64_t labels = 0;     ///< decided otherwise than before
-  std::int64_t unchanged = 0;  ///< decided so already: nothing is recorded for them
+  std::int64_t labels = 0;             ///< decided otherwise than before
+  std::int64_t unchanged = 0;          ///< decided so already: nothing is recorded for them
+  std::int64_t decided_meanwhile = 0;  ///< no longer decided as they were seen: left as they are
+};
+
+/// A label, and what was decided of it when it was chosen.
+struct SeenLabel {
+  LabelId label;
+  Verdict verdict = Verdict::unreviewed;
 };
 
 // Each function is one transaction, on disk when it returns.
@@ -34,6 +41,8 @@ struct DecisionCounts {
 /// that accepting an edited label accepts what it was made into. When nothing changes there is no group. Throws `not_found` for a
 /// label that does not exist; nothing is decided then.
 DecisionCounts decide_labels(Project& project, std::span<const LabelId> labels, Verdict verdict, const DecisionNote& note);
+/// Likewise, of labels that were chosen by what was decided of them: somebody else's decision since then stays.
+DecisionCounts decide_labels(Project& project, std::span<const SeenLabel> labels, Verdict verdict, const DecisionNote& note);
 /// Likewise, for one label, with the verdict `edited`. Throws `wrong_use` for an edit that would leave the label with a fault, and
 /// `not_found` for a class that does not exist.
 DecisionCounts edit_label(Project& project, LabelId label, const LabelEdit& edit, const DecisionNote& note);

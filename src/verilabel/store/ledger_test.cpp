@@ -580,6 +580,18 @@ TEST_F(LedgerTest, ANewDecisionForgetsWhatCouldBeRedone) {
   EXPECT_EQ(code_of([&] { undo_decisions(project_, "me"); }), ErrorCode::conflict) << "the first stays taken back";
 }
 
+TEST_F(LedgerTest, WhatWasDecidedSinceALabelWasChosenStays) {
+  import_labels({box(car_), box(car_, 1), box(car_, 2)}, samples_[0]);
+  const std::vector<SeenLabel> chosen = {{{1}, kNew}, {{2}, kNew}, {{3}, kNew}};
+  decide({{2}}, kRejected);
+  decide({{3}}, kAccepted);
+  const DecisionCounts counts = decide_labels(project_, chosen, kAccepted, {"other", "", ""});
+  EXPECT_EQ(counts.labels, 1);
+  EXPECT_EQ(counts.decided_meanwhile, 1);
+  EXPECT_EQ(counts.unchanged, 1);
+  EXPECT_THAT(verdicts(), ElementsAre(kAccepted, kRejected, kAccepted));
+}
+
 TEST_F(LedgerTest, DecidingTheSameAgainChangesNothingAndIsNoUnit) {
   import_labels({box(car_), box(car_, 1)}, samples_[0]);
   decide({{1}}, kAccepted);
@@ -587,7 +599,7 @@ TEST_F(LedgerTest, DecidingTheSameAgainChangesNothingAndIsNoUnit) {
   EXPECT_EQ(again.labels, 1);
   EXPECT_EQ(again.unchanged, 2);
   EXPECT_EQ(decide_labels(project_, std::vector<LabelId>{{1}, {2}}, kAccepted, {}).labels, 0);
-  EXPECT_EQ(decide_labels(project_, {}, kAccepted, {}).labels, 0);
+  EXPECT_EQ(decide_labels(project_, std::vector<LabelId>(), kAccepted, {}).labels, 0);
   EXPECT_EQ(undo_decisions(project_, "me"), 1);
   EXPECT_THAT(verdicts(), ElementsAre(kAccepted, kNew));
 }

@@ -236,11 +236,19 @@ void import_metadata(Project& project, const ImportOptions& options, const Progr
                      ImportReport& report) {
   const MetadataFormat& format = metadata_format(options.metadata_format, *options.metadata);
   Describing describing(project, options, report);
+  bool is_storing = false;
   try {
     format.read(*options.metadata, {.key = options.metadata_key, .progress = progress, .cancel = &cancel},
-                {[&](MetadataRow&& row) { describing.take(row); },
+                {[&](MetadataRow&& row) {
+                   is_storing = true;
+                   describing.take(row);
+                   is_storing = false;
+                 },
                  [&](Rejection&& rejection) { describing.take_rejection(std::move(rejection)); }});
   } catch (const Error& error) {
+    if (is_storing) {
+      throw;  // the rows before are in the project but for those of the last moment, and this one is not by halves
+    }
     describing.finish();
     throw error.with("rows taken", fmt::to_string(report.metadata_changed + report.metadata_unchanged));
   }

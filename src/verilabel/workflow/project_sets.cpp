@@ -134,8 +134,8 @@ std::string keep(const std::filesystem::path& project_dir, const StoredEvaluatio
     Project::open(project_dir).save_evaluation(evaluation);
     return "";
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::io) {
-      throw;
+    if (error.code() != ErrorCode::io && error.code() != ErrorCode::conflict) {
+      throw;  // the numbers are worth more than their place in the project
     }
     return error.message();
   }

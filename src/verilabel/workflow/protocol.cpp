@@ -281,6 +281,9 @@ std::vector<std::vector<std::uint32_t>> hierarchy_from(const std::filesystem::pa
     add_parents(json::parse(text), by_name, std::nullopt, parents, 0);
   } catch (const json::parse_error& error) {
     throw Error(ErrorCode::bad_data, "the hierarchy is not JSON", {{"file", file.native()}, {"byte", std::to_string(error.byte)}});
+  } catch (const json::out_of_range& error) {
+    throw Error(ErrorCode::bad_data, "the hierarchy holds a number beyond ±1.8e308, which no double can be",
+                {{"file", file.native()}, {"reason", error.what()}});
   } catch (const Error& error) {
     throw error.with("file", file.native());
   }

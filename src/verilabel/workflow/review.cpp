@@ -29,7 +29,7 @@ ReviewReport decide(Project& project, const std::string& view, Verdict verdict, 
   const Columns columns = project.columns_for(parsed);
   const auto filter = thresholds ? std::optional(ClassThresholds(columns, *thresholds)) : std::nullopt;
   ReviewReport report;
-  std::vector<LabelId> labels;
+  std::vector<SeenLabel> labels;
   for (const std::uint32_t row : select_labels(parsed, columns)) {
     const bool is_sure =
         !filter || (filter->has_threshold(columns.labels.class_index[row]) && filter->reaches(columns.labels, row));
@@ -38,19 +38,21 @@ ReviewReport decide(Project& project, const std::string& view, Verdict verdict, 
     } else if (columns.labels.verdict[row] == verdict) {
       ++report.unchanged;
     } else {
-      labels.push_back({columns.labels.id[row]});
+      labels.push_back({{columns.labels.id[row]}, columns.labels.verdict[row]});
     }
   }
-  decide_labels(project, labels, verdict, {current_user(), reason, view});
-  report.labels = static_cast<std::int64_t>(labels.size());
+  const DecisionCounts counts = decide_labels(project, labels, verdict, {current_user(), reason, view});
+  report.labels = counts.labels;
+  report.unchanged += counts.unchanged;
+  report.decided_meanwhile = counts.decided_meanwhile;
   return report;
 }
 
 ReviewReport undo_decision(Project& project) {
-  return {undo_decisions(project, current_user()), 0};
+  return {.labels = undo_decisions(project, current_user())};
 }
 ReviewReport redo_decision(Project& project) {
-  return {redo_decisions(project, current_user()), 0};
+  return {.labels = redo_decisions(project, current_user())};
 }
 
 }  // namespace verilabel

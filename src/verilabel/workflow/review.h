@@ -12,9 +12,10 @@ namespace verilabel {
 
 /// One bulk decision, or the taking back of one.
 struct ReviewReport {
-  std::int64_t labels = 0;     ///< decided, or given back what they were before
-  std::int64_t unchanged = 0;  ///< of the view, but decided so already
-  std::int64_t below = 0;      ///< of the view, but below the threshold of their class, or of a class without one: left
+  std::int64_t labels = 0;             ///< decided, or given back what they were before
+  std::int64_t unchanged = 0;          ///< of the view, but decided so already
+  std::int64_t decided_meanwhile = 0;  ///< of the view, but decided otherwise by somebody else since: left
+  std::int64_t below = 0;              ///< of the view, but below the threshold of their class, or of a class without one: left
 };
 
 /// Decides every label that the view selects, as one undoable unit; with a thresholds file, those that reach the threshold of their
