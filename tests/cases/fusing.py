@@ -160,6 +160,23 @@ class Fusing(ProgramCase):
         self.assertEqual(self.counts(answer, "samples", "labels"), (0, 0))
         self.assertEqual(self.run_program("samples", "--where", "labelled:none").json["samples"], [])
 
+    def test_a_crowd_tells_no_objects_and_misses_none(self):
+        file = self.scratch / "crowds.csv"
+        rows = [f"{image},{name},0,0,50,50,{crowd}" for image, name, crowd in
+                (("1.bmp", "car", 1), ("3.bmp", "bus", 1), ("4.bmp", "bus", 0), ("4.bmp", "bus", 1))]  # fmt: skip
+        file.write_text("\n".join(["image,label,x,y,w,h,crowd", *rows, "2.bmp,,,,,,"]) + "\n")
+        self.run_program("import", "--labels", file, "--format", "csv", "--set", "c")
+        self.run_program("fuse", "a", "c", "--into", "fused")
+        missed = {label["name"]: label["attributes"].get("missed_by") for label in self.labels("set:fused class:car")}
+        # Of image 1, c does not tell its cars apart; on image 2 it saw none, on image 3 only buses that it does not tell apart.
+        self.assertEqual(missed, {"1.bmp": None, "2.bmp": "c", "3.bmp": "c", "4.bmp": "c"})
+        self.assertEqual([label["confidence"] for label in self.labels("set:fused class:car name:1.bmp")], [0.8])
+        # What is nothing but crowds is not known to be empty.
+        self.run_program("import", "--labels", file, "--format", "csv", "--set", "d")
+        self.run_program("fuse", "c", "d", "--into", "crowds")
+        labelled = [sample["name"] for sample in self.run_program("samples", "--where", "labelled:crowds").json["samples"]]
+        self.assertEqual(labelled, ["2.bmp", "4.bmp"])
+
     def give_classes(self, name, classes):
         file = self.scratch / f"{name}.csv"
         file.write_text("image,class\n" + "".join(f"{image},{label}\n" for image, label in classes.items()))

@@ -275,6 +275,19 @@ class Segmenting(FixtureCase):
         error = self.error("runs", "retry", run, status=None)
         self.assertEqual((error["code"], error["context"]["changed"]), ("conflict", "preprocessing"))
         config.write_text(kept)
+        tokenizer = model / "tokenizer.json"
+        kept = tokenizer.read_text()
+        tokenizer.write_text(kept + "\n")
+        error = self.error("runs", "retry", run, status=None)
+        self.assertEqual((error["code"], error["context"]["changed"]), ("conflict", "tokenizer_sha256"))
+        tokenizer.write_text(kept)
+        (manifest,) = (graph.with_suffix(".verilabel.json") for graph in model.rglob("vision_model.onnx"))
+        for key, value in (("max_detections", 1), ("logit_scale", 7)):
+            manifest.write_text(json.dumps({key: value}))
+            error = self.error("runs", "retry", run, status=None)
+            changed = key if key == "max_detections" else "layout"
+            self.assertEqual((error["code"], error["context"]["changed"]), ("conflict", changed))
+        manifest.unlink()
         self.assertEqual(self.run_program("runs", "retry", run).json["failed"], 0)
 
     def test_a_run_with_a_segmenter_survives_kills(self):

@@ -145,7 +145,11 @@ std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::p
         .weights_sha256 = sha256_of_weights(files),
     };
     auto labeller = labeller_from(source);
-    labeller->card_to_complete().weights_sha256 = source.weights_sha256;
+    ModelCard& card = labeller->card_to_complete();
+    card.weights_sha256 = source.weights_sha256;
+    if (card.takes_prompts && !files.tokenizer.empty()) {
+      card.tokenizer_sha256 = sha256_of_file(files.tokenizer);
+    }
     return labeller;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::bad_model) {

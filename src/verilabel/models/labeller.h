@@ -89,7 +89,8 @@ struct ModelCard {
   std::string class_source;   ///< where the class names come from
   std::string preprocessing;  ///< size, resizing, colour order and scaling, in words
   std::string weights_sha256;
-  bool takes_prompts = false;  ///< its classes are what it is asked for; otherwise it has its own
+  std::string tokenizer_sha256;  ///< of the tokenizer.json that texts are read by; empty for a model that reads none
+  bool takes_prompts = false;    ///< its classes are what it is asked for; otherwise it has its own
 };
 
 /// A model that proposes labels of some classes for one image: objects, or classes of the whole. The classes are the model's own,

@@ -451,6 +451,9 @@ std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source) {
   parts.calibration = calibration_of(source, *towers, parts.kind, *parts.tower, parts.canvas, notes);
   parts.layout = fmt::format("{}, {}", towers->are_one ? "both towers in one graph" : "two graphs",
                              is_siglip ? "sigmoid of each class" : "softmax over the best text of each class");
+  if (source.manifest.logit_scale) {
+    parts.layout += fmt::format(", logits by the manifest {:g} x + {:g}", parts.calibration.scale, parts.calibration.bias);
+  }
   auto labeller = std::make_unique<TwoTowerLabeller>(source, std::move(parts));
   for (std::string& note : notes) {
     labeller->add_note(std::move(note));

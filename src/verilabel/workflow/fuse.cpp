@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <span>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -116,6 +117,8 @@ class Sources {
         ++left_out_;
         if (labels.kind[row] == LabelKind::classification) {
           of_whole_images.emplace(labels.sample[row], place->second);
+        } else {
+          crowds_.emplace(labels.sample[row], place->second, labels.class_index[row]);
         }
         continue;
       }
@@ -133,6 +136,7 @@ class Sources {
       objects.boxes.push_back({labels.box_xywh_px(row), confidence, labels.class_index[row], place->second});
     }
     drop_those_of_whole_images(of_whole_images, has_objects);
+    drop_those_of_crowds_alone();
   }
 
   const std::map<std::int32_t, Objects>& of_samples() const { return objects_; }
@@ -140,6 +144,9 @@ class Sources {
   std::vector<std::uint8_t> looked_for(std::int32_t sample, std::int32_t class_index) const {
     std::vector<std::uint8_t> looked = objects_.at(sample).has_looked;
     for (std::size_t set = 0; set < looked.size(); ++set) {
+      if (crowds_.contains({sample, set, class_index})) {
+        looked[set] = 0;  // it has not told its objects apart
+      }
       if (looked[set] != 0 && !looked_for_[set]({columns_.samples.id[static_cast<std::size_t>(sample)]},
                                                 {columns_.classes[static_cast<std::size_t>(class_index)].id})) {
         looked[set] = 0;
@@ -173,6 +180,15 @@ class Sources {
     });
   }
 
+  /// Where there are crowds and nothing else, nobody knows which objects there are.
+  void drop_those_of_crowds_alone() {
+    for (const auto& [sample, set, class_index] : crowds_) {
+      if (const auto found = objects_.find(sample); found != objects_.end() && found->second.boxes.empty()) {
+        objects_.erase(found);
+      }
+    }
+  }
+
   bool is_wanted(std::int32_t sample) const { return is_wanted_[static_cast<std::size_t>(sample)] != 0; }
   Objects& objects_of(std::int32_t sample) {
     Objects& objects = objects_[sample];
@@ -185,6 +201,7 @@ class Sources {
   std::vector<std::uint8_t> is_wanted_;  ///< one a sample
   std::vector<LookedFor> looked_for_;    ///< one a set
   std::map<std::int32_t, Objects> objects_;
+  std::set<std::tuple<std::int32_t, std::size_t, std::int32_t>> crowds_;  ///< samples, sets and classes
   std::int64_t left_out_ = 0;
 };
 

@@ -24,7 +24,8 @@ json json_from(const ModelCard& card) {
           {"layout", card.layout},
           {"class_source", card.class_source},
           {"preprocessing", card.preprocessing},
-          {"weights_sha256", card.weights_sha256}};
+          {"weights_sha256", card.weights_sha256},
+          {"tokenizer_sha256", card.tokenizer_sha256}};
 }
 
 json json_from(const Labeller& labeller) {
@@ -37,10 +38,18 @@ json json_from(const Labeller& labeller) {
   return document;
 }
 
+json json_from(const Labeller& labeller, const CandidateOptions& options) {
+  json document = json_from(labeller);
+  document["nms_iou"] = options.nms_iou;
+  document["max_detections"] = options.max_detections;
+  return document;
+}
+
 /// Throws `conflict` where files beside a model changed, so that it would not do what it did: `before` and `now` are what
 /// `json_from` made of it. Runs of earlier versions do not say all of it.
 void require_same_settings(const std::string& model, const json& before, const json& now) {
-  for (const char* key : {"family", "layout", "preprocessing", "class_names_sha256"}) {
+  for (const char* key :
+       {"family", "layout", "preprocessing", "class_names_sha256", "tokenizer_sha256", "nms_iou", "max_detections"}) {
     if (before.contains(key) && now.contains(key) && before.at(key) != now.at(key)) {
       throw Error(ErrorCode::conflict,
                   "the files beside the model are not those that the run began with; bring them back, or start a new run",
@@ -212,11 +221,7 @@ std::vector<std::string> RunModels::notes() const {
 }
 
 std::string RunModels::provenance() const {
-  json document = proposer_ ? json_from(*proposer_) : json::object();
-  if (proposer_) {
-    document["nms_iou"] = run_options.candidates.nms_iou;
-    document["max_detections"] = run_options.candidates.max_detections;
-  }
+  json document = proposer_ ? json_from(*proposer_, run_options.candidates) : json::object();
   document["engine_version"] = engine_->version();
   for (const auto& [name, graph] : {std::pair("proposer", stages.proposer_graph), std::pair("encoder", stages.encoder_graph),
                                     std::pair("decoder", stages.decoder_graph), std::pair("classifier", stages.classifier_graph)}) {
@@ -236,7 +241,7 @@ std::string RunModels::provenance() const {
 void RunModels::require_same(const std::string& provenance_json) const {
   const json before = json::parse(provenance_json);
   if (proposer_) {
-    require_same_settings("proposer", before, json_from(*proposer_));
+    require_same_settings("proposer", before, json_from(*proposer_, run_options.candidates));
   }
   if (segmenter_) {
     require_same_settings("segmenter", before.value("segmenter", json::object()), json_from(segmenter_->card()));
