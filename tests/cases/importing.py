@@ -102,6 +102,22 @@ class Importing(ProgramCase):
         missing = self.run_program("samples", "--where", "missing:yes").json["samples"]
         self.assertEqual([sample["name"] for sample in missing], ["2.bmp"])
 
+    def test_unreadable_images_that_labels_name_are_failures(self):
+        labels = write_json(self.images.parent / "labels.json", coco([image(n) for n in (1, 2, 3)], [annotation(1, 1)]))
+        write_bitmap(labels.parent / "1.bmp")
+        whole = (labels.parent / "1.bmp").read_bytes()
+        (labels.parent / "2.bmp").write_bytes(whole[:20])
+        report = self.run_program("import", "--labels", labels, "--format", "coco", status=1).json
+        self.assertEqual((report["labels"], report["images_missing"], report["failures"]), (1, 2, []))
+        (failure,) = report["image_failures"]
+        self.assertTrue(failure["path"].endswith("/2.bmp"), failure)
+        self.assertEqual(failure["code"], "bad_data")
+        # What --images has found is told once.
+        self.init(self.scratch / "other")
+        words = ("import", "--images", labels.parent, "--labels", labels, "--format", "coco")
+        report = self.run_program(*words, project=self.scratch / "other", status=1).json
+        self.assertEqual((len(report["failures"]), report["image_failures"], report["images_missing"]), (1, [], 2))
+
     def test_the_same_labels_twice_are_there_once_and_twins_in_one_file_stay_twins(self):
         write_bitmap(self.images / "1.bmp")
         document = coco([image(1)], [annotation(1, 1), annotation(2, 1), annotation(3, 1, box=(0, 0, 2, 2))])

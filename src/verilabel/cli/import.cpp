@@ -51,6 +51,7 @@ std::string json_of(const ImportReport& report) {
   json.field("import", report.import ? std::optional(report.import->value) : std::nullopt);
   json.field("images_listed", report.images_listed).field("images_missing", report.images_missing);
   json.field("images_of_other_size", report.images_of_other_size);
+  write_failures(json, "image_failures", report.image_failures);
   json.field("labels", report.labels).field("labels_unchanged", report.labels_unchanged);
   json.field("labels_rejected", report.labels_rejected).field("others_rejected", report.others_rejected);
   json.key("beside_runs").begin_array();
@@ -119,6 +120,10 @@ void say_labels(Console& console, const ImportOptions& options, const ImportRepo
   console.say(fmt::format("{} labels added to {}, {} there already, {} rejected; {} images listed, {} of them new without a file",
                           report.labels, options.set, report.labels_unchanged, report.labels_rejected, report.images_listed,
                           report.images_missing));
+  if (!report.image_failures.empty()) {
+    console.note(fmt::format("  {} of these have one that cannot be read:", report.image_failures.size()));
+    say_first(console, report.image_failures, line_of);
+  }
   if (!report.beside_runs.empty()) {
     console.note(
         fmt::format("  the set holds labels of runs, too (`verilabel runs`): imported ones stand beside them, also where "

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -34,6 +35,8 @@ namespace {
 constexpr std::int64_t kRowsOfAChunk = 20'000;
 /// A slow reader must not keep other writers waiting.
 constexpr std::chrono::milliseconds kLongestChunk{500};
+/// Between two chunks, so that who waits (`Database` looks every millisecond) gets a turn.
+constexpr std::chrono::milliseconds kRest{2};
 
 /// 128 bits over what a label claims, so that different labels differ: two lanes of xor, rotate and multiply over words of eight
 /// bytes, with MurmurHash3's finalizer.
@@ -182,8 +185,14 @@ struct ImportWriter::State {
   }
 
   void count_row() {
-    if (++rows >= kRowsOfAChunk || std::chrono::steady_clock::now() - chunk_began > kLongestChunk) {
+    ++rows;
+    commit_if_due();
+  }
+
+  void commit_if_due() {
+    if (transaction && (rows >= kRowsOfAChunk || std::chrono::steady_clock::now() - chunk_began > kLongestChunk)) {
       commit();
+      std::this_thread::sleep_for(kRest);
     }
   }
 
@@ -456,6 +465,10 @@ ImportId ImportWriter::begin(SetId set, std::string_view format, std::string_vie
   return state.import;
 }
 
+void ImportWriter::pause() {
+  state_->commit();
+}
+
 void ImportWriter::mark_labelled(SampleId sample) {
   State& state = *state_;
   state.known_samples.require(sample.value);
@@ -481,6 +494,7 @@ bool ImportWriter::add_label(SampleId sample, const Label& label, std::span<cons
         state.add_tags(state.tag_label, standing.value, tags);
       }
       state.samples_met_again.insert(sample);
+      state.commit_if_due();
       return false;
     }
     decided = earlier.decided.take(claim);

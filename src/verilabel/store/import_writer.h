@@ -60,6 +60,9 @@ class ImportWriter {
   /// Labels of a fusion that were added as superseded.
   std::int64_t superseded() const;
 
+  /// Commits what was added so far, so that others get their turn: before anything that takes its time.
+  void pause();
+
   /// Takes `mark_labelled` back for a sample that this import has brought no label to.
   void unmark_without_label(SampleId sample);
 

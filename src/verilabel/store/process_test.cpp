@@ -220,6 +220,24 @@ TEST_F(ProcessTest, WritersTakeTurns) {
   EXPECT_EQ(Project::open(directory).columns().sample_tags.row.size(), 200u);
 }
 
+TEST_F(ProcessTest, AnImportThatPausesHoldsNobodyUp) {
+  const auto directory = make_project("p");
+  Project project = Project::open(directory);
+  Project other = Project::open(directory);
+  ImportWriter writer(project);
+  writer.begin({1}, "coco", "f");
+  writer.add_label({1}, label_number(1));
+  writer.pause();
+  EXPECT_EQ(other.tag_samples(std::array{SampleId{1}}, "night"), 1);
+  EXPECT_EQ(other.columns().labels.size(), 1U);
+  writer.add_label({1}, label_number(2));
+  writer.pause();
+  writer.pause();  // nothing is open
+  writer.finish();
+  EXPECT_EQ(other.columns().labels.size(), 2U);
+  EXPECT_EQ(other.tag_samples(std::array{SampleId{2}}, "night"), 1);
+}
+
 TEST_F(ProcessTest, WhoWritesBesideAnImportHasNotToWaitForItsEnd) {
   const auto directory = make_project("p");
   int ready[2];

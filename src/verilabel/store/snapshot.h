@@ -11,7 +11,7 @@
 
 // Columns as a file that is mapped, not read. Private to the module.
 //
-//     header   = "vlcols\x04\n"  uuid:32 bytes  change:i64  mark:i64  sections:u64  file_bytes:u64  sum:u64
+//     header   = "vlcols\x05\n"  uuid:32 bytes  change:i64  mark:i64  sections:u64  file_bytes:u64  sum:u64
 //     table    = (offset:u64 bytes:u64) for each section, in the order of snapshot.cpp
 //     sections, each at a multiple of 64 bytes
 //

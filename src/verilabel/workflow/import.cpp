@@ -1,6 +1,7 @@
 #include "verilabel/workflow/import.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <thread>
 #include <unordered_map>
@@ -25,6 +26,8 @@ namespace verilabel {
 namespace {
 
 constexpr std::size_t kBatchesInFlight = 8;
+/// How long the project stays locked while the reader reads.
+constexpr std::chrono::milliseconds kLongestIdleTurn{20};
 
 /// An image that the labels file names, as the writer needs it.
 struct NamedImage {
@@ -159,6 +162,14 @@ class ReadingSink final : public ImportSink {
     }
   }
 
+  /// That an image is not there is no failure, and what `--images` has found is known.
+  void note_unreadable(std::optional<FileFailure> failure) {
+    const auto is_same = [&](const FileFailure& known) { return known.path == failure->path; };
+    if (failure && failure->code != ErrorCode::not_found && std::ranges::none_of(report_.failures, is_same)) {
+      report_.image_failures.push_back(*std::move(failure));
+    }
+  }
+
   /// A class keeps the id that it first came with.
   void note_source_id(const SourceClass& source) {
     const bool has_id = !source.name.empty() && !source.source_json.empty() && !source.source_id.empty();
@@ -223,6 +234,7 @@ class ReadingSink final : public ImportSink {
       if (scanned.sample) {
         sample = std::move(*scanned.sample);
       } else {
+        note_unreadable(std::move(scanned.failure));
         resolution = Resolution::missing;
         ++report_.images_missing;
         sample.path = path;
@@ -340,6 +352,7 @@ class Storing {
   }
 
   void stop() { writer_.stop(); }
+  void pause() { writer_.pause(); }
 
  private:
   void begin() {
@@ -382,8 +395,15 @@ std::vector<SampleId> import_images(Project& project, const ImportOptions& optio
                                     const CancelToken& cancel, ImportReport& report) {
   std::vector<SampleId> samples;
   ImportWriter writer(project);
+  // Progress is told block by block; the headers of the next one are read without the project's lock.
+  const ProgressSink pause = [&](const Progress& status) {
+    writer.pause();
+    if (progress) {
+      progress(status);
+    }
+  };
   try {
-    scan_images(*options.images, progress, cancel, [&](ScannedFile&& file) {
+    scan_images(*options.images, pause, cancel, [&](ScannedFile&& file) {
       ++report.files;
       if (file.sample) {
         file.sample->split = options.split;
@@ -435,7 +455,15 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
     });
     Storing storing(project, options, report);
     try {
-      while (auto work = queue.pop()) {
+      const auto next = [&] {
+        auto work = queue.pop_within(kLongestIdleTurn);
+        if (!work) {
+          storing.pause();
+          work = queue.pop();
+        }
+        return work;
+      };
+      while (auto work = next()) {
         std::visit([&]<typename Part>(Part&& part) { storing(std::forward<Part>(part)); }, std::move(*work));
       }
       reader.join();

@@ -84,6 +84,8 @@ struct ImportReport {
   std::int64_t fields = 0;           ///< values of fields that were read for samples, known or new, from metadata and EXIF
   std::int64_t fields_rejected = 0;  ///< values of metadata that no field can hold
 
+  std::vector<FileFailure> image_failures;  ///< of `images_missing`, files that are there and cannot be read; none of `failures`
+
   std::int64_t exif_images = 0;            ///< whose EXIF was asked for, and whose files are there
   std::int64_t exif_found = 0;             ///< of those, ones that had any
   std::int64_t exif_missing = 0;           ///< samples without a file
@@ -98,8 +100,8 @@ struct ImportReport {
   std::vector<Rejection> rejections;  ///< the first `kMaxRejectionsKept`; the counts have them all
 
   bool has_failures() const {
-    return failed > 0 || labels_rejected > 0 || others_rejected > 0 || metadata_rejected > 0 || fields_rejected > 0 ||
-           !exif_failures.empty() || !brightness_failures.empty();
+    return failed > 0 || !image_failures.empty() || labels_rejected > 0 || others_rejected > 0 || metadata_rejected > 0 ||
+           fields_rejected > 0 || !exif_failures.empty() || !brightness_failures.empty();
   }
 };
 

@@ -217,6 +217,7 @@ void ask_images(Project& project, const std::vector<AskedImage>& images, std::st
       throw Error(ErrorCode::interrupted,
                   fmt::format("stopped while {}; what was done so far is kept. Repeat the command to go on", doing));
     }
+    writer.pause();
     std::vector<decltype(ask_one(images[0]))> answers(std::min(kImagesOfABlock, images.size() - begin));
     for_each_in_parallel(answers.size(), 0, [&](std::size_t i) { answers[i] = ask_one(images[begin + i]); });
     for (std::size_t i = 0; i < answers.size(); ++i) {

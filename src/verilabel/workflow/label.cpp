@@ -296,6 +296,7 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
   if (options.replace_below) {
     request.bound = {.confidence = *options.replace_below, .same_iou = options.nms_iou.value_or(kSameObjectIou)};
   }
+  models->require_batch();
   const RunId run = add_run(project, request, samples);
   return work_on(project, run, std::move(models), false, std::move(notes), progress, cancel, on_note);
 }

@@ -153,6 +153,19 @@ RunModels::RunModels(Project& project, const LabelOptions& options) : engine_(op
   }
 }
 
+void RunModels::require_batch() const {
+  if (proposer_) {
+    images_per_inference(proposer_->graph(), run_options);
+  }
+  if (segmenter_) {
+    images_per_inference(segmenter_->encoder(), run_options);
+    images_per_inference(segmenter_->decoder(run_options.everything ? PromptKind::point : PromptKind::box).graph, run_options);
+  }
+  if (classifier_) {
+    images_per_inference(classifier_->graph(), run_options);
+  }
+}
+
 std::vector<std::string> RunModels::make_ready(std::int64_t images, const ProgressSink& progress, const CancelToken& cancel) {
   BatchTuningOptions tuning;
   if (segmenter_ || classifier_) {

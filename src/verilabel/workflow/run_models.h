@@ -28,6 +28,8 @@ class RunModels {
   /// Throws for a model, class or set that cannot be used.
   RunModels(Project& project, const LabelOptions& options);
 
+  /// Throws `wrong_use` for a number of images an inference that one of the graphs does not take.
+  void require_batch() const;
   /// Compiles for a run over so many images; gives what was found out by that, for people.
   std::vector<std::string> make_ready(std::int64_t images, const ProgressSink& progress, const CancelToken& cancel);
 
