@@ -153,6 +153,14 @@ class Importing(ProgramCase):
         labelled = [s["name"] for s in self.run_program("samples", "--where", "set:ground_truth").json["samples"]]
         self.assertEqual(labelled, ["images/1.bmp"])
 
+    def test_a_namesake_is_known_as_one_however_far_apart_the_names_stand(self):
+        write_bitmap(self.images / "a.bmp")
+        far = [image(number, f"other/{number}.bmp") for number in range(10, 5010)]
+        annotations = [annotation(1, 1), annotation(2, 2, (2, 2, 3, 3))]
+        self.import_labels(coco([image(1, "sub/a.bmp"), *far, image(2, "a.bmp")], annotations))
+        found = sorted((name, x) for name, _, x, *_ in self.exported("ground_truth"))
+        self.assertEqual(found, [("a.bmp", 2), ("sub/a.bmp", 1)])
+
     def test_folders_with_images_of_the_same_names_are_kept_apart(self):
         for number, split in enumerate(("train", "val")):
             folder = self.scratch / split

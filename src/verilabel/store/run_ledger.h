@@ -76,7 +76,8 @@ bool is_live(const Project& project, RunId run);
 /// that is live or was undone before. Returns how many labels became inactive.
 std::int64_t undo_run(Project& project, RunId run);
 
-/// Stores the run with its samples as pending, before any model is compiled and works. The classes follow with `RunWriter::set_model`.
+/// Stores the run with its samples as pending, before any model is compiled and works. The classes follow with
+/// `RunWriter::set_model`.
 RunId add_run(Project& project, const RunRequest& request, std::span<const SampleId> samples);
 
 struct SampleFailure {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -48,11 +49,39 @@ struct NamedClasses {
 
 using Work = std::variant<NamedClasses, std::vector<NamedImage>, std::vector<ImportedLabel>, std::string>;
 
+/// Goes through all names of a labels file, and marks the samples that it calls by their own.
+class NameSurvey final : public ImportSink {
+ public:
+  explicit NameSurvey(SampleFinder& finder) : finder_(finder) {}
+
+  std::vector<Resolution> on_classes(std::vector<SourceClass> classes) override {
+    return std::vector<Resolution>(classes.size(), Resolution::found);
+  }
+  std::vector<ResolvedImage> on_images(std::vector<SourceImage> images) override {
+    for (SourceImage& image : images) {
+      finder_.turn_separators(image);
+      if (const auto exact = finder_.find_exact(image); exact.match == SampleIndex::Match::found) {
+        finder_.entry(exact.entry).is_named = true;
+      }
+    }
+    return std::vector<ResolvedImage>(images.size(), {Resolution::unknown, {}, {}});
+  }
+  void on_labels(std::vector<ImportedLabel>) override {}
+  void on_rejected(Rejection) override {}
+  void on_dataset_json(std::string) override {}
+
+ private:
+  SampleFinder& finder_;
+};
+
 /// Answers the reader from memory, on the reader's thread, and hands on what is to be stored.
 class ReadingSink final : public ImportSink {
  public:
-  ReadingSink(const Project& project, const ImportOptions& options, BoundedQueue<Work>& queue, ImportReport& report)
+  /// `survey` reads the labels file once more, for its names.
+  ReadingSink(const Project& project, const ImportOptions& options, std::function<void(ImportSink&)> survey,
+              BoundedQueue<Work>& queue, ImportReport& report)
       : options_(options),
+        survey_(std::move(survey)),
         queue_(queue),
         report_(report),
         finder_(options.images ? *options.images : options.labels->parent_path()) {
@@ -106,9 +135,6 @@ class ReadingSink final : public ImportSink {
       said.push_back(image.name);
       finder_.turn_separators(image);
       exact.push_back(finder_.find_exact(image));
-      if (exact.back().match == SampleIndex::Match::found) {
-        finder_.entry(exact.back().entry).is_named = true;
-      }
     }
     bool has_added = false;  // then others may be meant by the same names
     for (std::size_t i = 0; i < images.size(); ++i) {
@@ -189,7 +215,7 @@ class ReadingSink final : public ImportSink {
     }
   }
 
-  SampleIndex::Found find(const SourceImage& image, const std::string& said, const SampleIndex::Found& exact) const {
+  SampleIndex::Found find(const SourceImage& image, const std::string& said, const SampleIndex::Found& exact) {
     if (image.name.empty() && image.path.empty()) {
       const auto found = sample_of_source_id_.find(image.source_id);
       return found == sample_of_source_id_.end() ? SampleIndex::Found{} : found->second;
@@ -202,6 +228,11 @@ class ReadingSink final : public ImportSink {
       return finder_.lies_elsewhere(image, same) ? SampleIndex::Found{} : same;
     }
     const SampleIndex::Found loose = finder_.find_namesake(image);
+    if (loose.match == SampleIndex::Match::found && survey_) {
+      // Whether the file names that sample itself may stand at its end.
+      NameSurvey names(finder_);
+      std::exchange(survey_, nullptr)(names);
+    }
     const bool is_met = loose.match == SampleIndex::Match::found &&
                         (finder_.entry(loose.entry).announced >= 0 || finder_.entry(loose.entry).is_named);
     // A namesake is not the image when the file names both.
@@ -274,6 +305,7 @@ class ReadingSink final : public ImportSink {
   }
 
   const ImportOptions& options_;
+  std::function<void(ImportSink&)> survey_;  ///< nothing once it was done
   BoundedQueue<Work>& queue_;
   ImportReport& report_;
   std::unordered_set<std::string> mapped_;  ///< names that the map of classes was asked for
@@ -438,16 +470,19 @@ void import_labels(Project& project, const ImportOptions& options, const Progres
                    ImportReport& report) {
   const Format& format = verilabel::format(options.format);
   BoundedQueue<Work> queue(kBatchesInFlight);
-  ReadingSink sink(project, options, queue, report);
+  const auto read = [&](ImportSink& into, const ProgressSink& told) {
+    return format.read(*options.labels,
+                       {.split = options.split, .field = options.field, .set = options.set, .progress = told, .cancel = &cancel},
+                       into);
+  };
+  ReadingSink sink(project, options, [&](ImportSink& names) { read(names, {}); }, queue, report);
   ReadCounts counts;
   std::exception_ptr reading_failure;
   std::exception_ptr storing_failure;
   {
     std::jthread reader([&] {
       try {
-        counts = format.read(
-            *options.labels,
-            {.split = options.split, .field = options.field, .set = options.set, .progress = progress, .cancel = &cancel}, sink);
+        counts = read(sink, progress);
       } catch (...) {
         reading_failure = std::current_exception();
       }
