@@ -242,11 +242,17 @@ EmbedReport embed(Project& project, const EmbedOptions& options, const ProgressS
       ++report.added;
     }
   };
-  const LabelRunReport worked =
-      run_labelling({.embedder = embedder.get(), .embedder_graph = ready.in_stage()}, run_options, source, sink, progress, cancel);
+  LabelRunReport worked;
+  try {
+    worked = run_labelling({.embedder = embedder.get(), .embedder_graph = ready.in_stage()}, run_options, source, sink, progress,
+                           cancel);
+  } catch (...) {
+    writer.flush();  // what is done is kept, whatever has ended it
+    throw;
+  }
   writer.flush();
   report.images_per_second = worked.images_per_second();
-  report.is_interrupted = worked.is_cancelled;
+  report.is_interrupted = worked.is_cancelled && worked.done + worked.failed < run_options.total;
   return report;
 }
 

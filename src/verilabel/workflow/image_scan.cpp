@@ -37,6 +37,7 @@ void collect_files(const fs::path& folder, std::vector<fs::path>& files, std::ve
       files.push_back(entry.path());
     }
   }
+  entries = {};  // folders may lie deeper inside each other than files may be open
   for (const fs::path& sub : folders) {
     collect_files(sub, files, unreadable);
   }
