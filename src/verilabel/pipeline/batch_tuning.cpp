@@ -56,6 +56,7 @@ class Load {
     }
     return numbers * sizeof(float);
   }
+
   /// What the graph gave for the first and for the last image, output by output, each in ascending order: a graph that picks the
   /// best of many may give nearly equal ones in another order. After `run_for`.
   std::vector<std::vector<float>> answers(std::size_t outputs) {

@@ -293,6 +293,13 @@ class LabelRun : public testing::Test {
       return LabelTask{SampleId{next}, path_of(next)};
     };
   }
+  /// Round and round; `given` counts them.
+  static LabelSource endless_images(std::int64_t& given) {
+    return [&given]() -> std::optional<LabelTask> {
+      ++given;
+      return LabelTask{SampleId{given}, path_of(static_cast<int>(given % kImages) + 1)};
+    };
+  }
   LabelSink collect() {
     return [this](TaskOutcome&& outcome) {
       EXPECT_EQ(std::this_thread::get_id(), caller_);
@@ -586,10 +593,7 @@ TEST_F(LabelRun, ACancelledRunBeginsNoMoreInferences) {
   std::int64_t endless = 0;
   const LabelRunReport report = run_labelling(
       {.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming}, options_,
-      [&]() -> std::optional<LabelTask> {
-        ++endless;
-        return LabelTask{SampleId{endless}, path_of(static_cast<int>(endless % kImages) + 1)};
-      },
+      endless_images(endless),
       [&, count = 0](TaskOutcome&&) mutable {
         if (++count == 20) {
           cancel.request();
@@ -631,10 +635,7 @@ TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
   std::int64_t endless = 0;
   const LabelRunReport report = run_labelling(
       {.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming}, options_,
-      [&]() -> std::optional<LabelTask> {
-        ++endless;
-        return LabelTask{SampleId{endless}, path_of(static_cast<int>(endless % kImages) + 1)};
-      },
+      endless_images(endless),
       [&, count = 0](TaskOutcome&&) mutable {
         if (++count == 100) {
           cancel.request();
