@@ -5,19 +5,54 @@
 #include <vector>
 
 #include "fuzz/fuzzing.h"
+#include "verilabel/dataset/properties.h"
 #include "verilabel/dataset/testing_columns.h"
 #include "verilabel/dataset/view.h"
 
 namespace verilabel {
 namespace {
 
+constexpr double kMay1 = 1'714'521'600;  // 2024-05-01 in UTC
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+const SavedViews kSaved = {{"hard", "confidence<0.5 class:car", {}}, {"bad", "fp>0 -sort:fn", {}}};
+
+EvaluationColumns small_evaluation(const Columns& columns) {
+  EvaluationColumns evaluation;
+  evaluation.key = "latest";
+  for (std::size_t i = 0; i < columns.labels.size(); ++i) {
+    evaluation.outcome.push_back(i % 5 < kOutcomes ? static_cast<std::uint8_t>(i % 5) : EvaluationColumns::kNoOutcome);
+    evaluation.error.push_back(static_cast<ErrorKind>(i % 6));
+    evaluation.iou.push_back(i % 4 == 0 ? kNone : 0.02 * static_cast<double>(i));
+  }
+  for (std::size_t i = 0; i < columns.samples.size(); ++i) {
+    const auto n = static_cast<double>(i);
+    evaluation.tp.push_back(i == 5 ? kNone : n);
+    evaluation.fp.push_back(i == 5 ? kNone : 7 - n);
+    evaluation.fn.push_back(i == 5 ? kNone : 1);
+    evaluation.f1.push_back(i == 5 ? kNone : n / 8);
+  }
+  return evaluation;
+}
+
 Columns small_columns() {
   Columns columns;
   columns.sets = {{1, "ground_truth"}, {2, "auto"}};
   columns.classes = {{1, "car"}, {2, "person"}, {3, "traffic light"}};
+  columns.splits = {"", "train", "val"};
+  PropertyBuilder fields;
+  PropertyBuilder attributes;
   for (int i = 0; i < 8; ++i) {
     const std::string name = fmt::format("street/{}.jpg", i);
-    append(columns.samples, {.id = i + 1, .path = "/data/" + name, .name = name, .width = 320 * (i % 3 + 1), .is_missing = i == 7});
+    append(columns.samples, {.id = i + 1,
+                             .path = "/data/" + name,
+                             .name = name,
+                             .width = 320 * (i % 3 + 1),
+                             .is_missing = i == 7,
+                             .split = i % 3,
+                             .modified = i == 7 ? std::nullopt : std::optional(kMay1 + 43'200 * i)});
+    fields.add(i, "brightness", PropertyValue(30.0 * i));
+    fields.add(i, "scene", i % 2 == 0 ? PropertyValue("night") : PropertyValue(2.0 * i));
     columns.labelled_sample.append(i);
     columns.labelled_set.append(0);
   }
@@ -31,9 +66,15 @@ Columns small_columns() {
     row.box_xywh_px = {1.0 * i, 2, 3.0 * (i % 5), 4};
     row.verdict = static_cast<Verdict>(i % 5);
     row.status = i % 7 == 0 ? LabelStatus::replaced : LabelStatus::active;
+    row.kind = static_cast<LabelKind>(i % 3);
     row.run = i % 2;
+    row.decided = i % 4 == 0 ? std::optional(kMay1 + 3600 * i) : std::nullopt;
     append(columns.labels, row);
+    attributes.add(i, "occluded", i % 3 == 0 ? PropertyValue("true") : PropertyValue(0.5 * i));
   }
+  columns.sample_fields = fields.build();
+  columns.label_attributes = attributes.build();
+  columns.evaluation = small_evaluation(columns);
   columns.sample_tag_names = {"night", "blurry"};
   columns.label_tag_names = {"hard"};
   for (int i = 0; i < 4; ++i) {
@@ -62,11 +103,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace verilabel;
   static const Columns columns = small_columns();
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto view = unless_refused([&] { return View::parse(text); });
+  const auto view = unless_refused([&] { return View::parse(text, kSaved); });
   if (!view) {
     return 0;
   }
-  const auto again = unless_refused([&] { return View::parse(view->text()); });
+  const auto again = unless_refused([&] { return View::parse(view->text(), kSaved); });
   require(again && again->text() == view->text(), "a view's text is that view");
   require(again->has_label_terms() == view->has_label_terms(), "a view's text is that view");
   const auto labels = unless_refused([&] { return select_labels(*view, columns); });

@@ -173,7 +173,7 @@ struct Columns {
   std::int64_t change = 0;  ///< number of the newest change of the project that these columns contain
   std::vector<NamedId> sets;
   std::vector<NamedId> classes;
-  std::vector<std::string> splits;  ///< the first is empty: no split
+  std::vector<std::string> splits{""};  ///< the first is empty: no split
   SampleColumns samples;
   LabelColumns labels;
   /// (sample row, set index) of every sample that is labelled, or labelled empty, in a set; sorted by set, then sample.

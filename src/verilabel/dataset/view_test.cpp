@@ -495,9 +495,16 @@ void expect_mistake(const Mistake& mistake, const std::function<void()>& action)
   }
 }
 
+TEST(View, SamplesWithoutSplitsAreSortedByTheirIds) {
+  Columns columns;
+  append(columns.samples, {.id = 1, .path = "/b", .name = "b"});
+  append(columns.samples, {.id = 2, .path = "/a", .name = "a"});
+  EXPECT_EQ(select_samples(View::parse("sort:split"), columns), (Rows{0, 1}));
+  EXPECT_EQ(select_samples(View::parse("-sort:split"), columns), (Rows{0, 1}));
+}
+
 TEST(View, TheSizeOfAnImageThatNobodyHasSeenIsNotKnown) {
   Columns columns;
-  columns.splits = {""};
   append(columns.samples, {.id = 1, .path = "/a", .name = "a", .width = 640, .height = 480});
   append(columns.samples, {.id = 2, .path = "/b", .name = "b", .width = 0, .height = 0, .is_missing = true});
   append(columns.samples, {.id = 3, .path = "/c", .name = "c", .width = 320, .height = 500});

@@ -232,9 +232,6 @@ class Reader {
         "? ORDER BY id");
     rows.bind(first, last);
     SampleColumns& samples = columns_.samples;
-    if (columns_.splits.empty()) {
-      columns_.splits.emplace_back();
-    }
     while (rows.step()) {
       const std::int64_t id = rows.integer(0);
       const auto width = static_cast<std::int32_t>(rows.integer(3));
