@@ -144,12 +144,7 @@ void bare_loop(Engine& engine, const Labeller& labeller, const std::vector<fs::p
       decode(paths[i % paths.size()], image);
       const InputView input{request->input(0), {}};
       const InputTransform transform = labeller.preprocess(image, {&input, 1}, scratch, 0);
-      std::atomic_flag is_done;
-      request->start([&](const std::exception_ptr& /*failure*/) {
-        is_done.test_and_set();
-        is_done.notify_one();
-      });
-      is_done.wait(false);
+      request->run();
       std::vector<std::vector<std::int64_t>> shapes(compiled->output_count());
       std::vector<OutputView> outputs;
       for (std::size_t k = 0; k < shapes.size(); ++k) {

@@ -95,6 +95,14 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
   return content;
 }
 
+void read_ahead(const std::filesystem::path& path) noexcept {
+  // O_NONBLOCK: a pipe without a writer does not hold the caller up.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() >= 0) {
+    ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_WILLNEED);
+  }
+}
+
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path) {
   while (!bytes.empty()) {
     const ssize_t put = ::write(descriptor, bytes.data(), bytes.size());

@@ -16,6 +16,10 @@ namespace verilabel {
 /// The whole file. Throws `not_found`, `io`, or `bad_data` when it is larger than `max_bytes`.
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = UINT64_MAX);
 
+/// Tells the operating system that the file will be read soon, so that whoever then reads it need not wait for the disk. Costs
+/// little when it is in memory. Whatever is wrong with the file shows when it is read.
+void read_ahead(const std::filesystem::path& path) noexcept;
+
 /// Writes beside `path` and renames over it once everything is on disk: readers see the old file or the new one, never a part. A
 /// symbolic link stays, and what it leads to is replaced. `write` gets the descriptor of the new file. Throws `io`, and `wrong_use`
 /// for a device, a pipe or a folder; the old file then stays as it was.

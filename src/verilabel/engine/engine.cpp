@@ -77,9 +77,9 @@ std::unique_ptr<Engine> open_engine(std::string_view name) {
   throw Error(ErrorCode::wrong_use, fmt::format("there is no engine \"{}\"; known are {}", name, fmt::join(engine_names(), ", ")));
 }
 
-void run_now(InferRequest& request) {
+void InferRequest::run() {
   std::promise<void> promise;
-  request.start([&](const std::exception_ptr& failure) {
+  start([&](const std::exception_ptr& failure) {
     if (failure) {
       promise.set_exception(failure);
     } else {

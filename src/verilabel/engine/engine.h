@@ -68,10 +68,9 @@ class InferRequest {
   /// Begins the inference; `done` is called once from a thread of the engine, with the failure if there was one. `done` must not
   /// throw, and must not call `start` itself.
   virtual void start(std::function<void(std::exception_ptr)> done) = 0;
+  /// Runs the inference and returns once it is done; see `CompiledModel::computes_in_caller`. Throws what it failed with.
+  virtual void run();
 };
-
-/// Runs one inference and waits for it. Throws what it failed with.
-void run_now(InferRequest& request);
 
 /// A graph made ready for one device. Safe to use from any thread.
 class CompiledModel {
@@ -80,6 +79,9 @@ class CompiledModel {
   virtual std::unique_ptr<InferRequest> create_request() = 0;
   /// How many requests in flight keep the device busy.
   virtual int optimal_requests() const = 0;
+  /// Whether `InferRequest::run` computes on the thread that calls it and on no other. As many threads as `optimal_requests` that
+  /// call it keep the device as busy as `start` does, and each finds in its processor's caches what it wrote there.
+  virtual bool computes_in_caller() const { return false; }
   /// What `InferRequest::output` counts: the outputs asked for, else those of the graph, in its order.
   virtual std::size_t output_count() const = 0;
   /// The device that really runs, as the engine says: "CPU".

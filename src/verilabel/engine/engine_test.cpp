@@ -250,6 +250,26 @@ TEST_P(EngineTest, RequestsRunIndependently) {
   }
 }
 
+TEST_P(EngineTest, RunsInThreadsThatCallSideBySide) {
+  const auto compiled = engine_->compile(written("tiny.onnx", onnx_of({})), {.input_shapes = {{1, 3, 2, 64}}, .threads = 2});
+  EXPECT_EQ(compiled->computes_in_caller(), engine_->name() == "onnxruntime");
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 3; ++thread) {
+    threads.emplace_back([&, thread] {
+      const auto request = compiled->create_request();
+      for (int i = 0; i < 50; ++i) {
+        const auto value = static_cast<float>(100 * thread + i);
+        std::ranges::fill(request->input(0), value);
+        request->run();
+        EXPECT_EQ(request->output(0).back(), value);
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+}
+
 // Left to itself OpenVINO would go down to bf16 on some processors: 1/3 would come out with 8 bits.
 TEST_P(EngineTest, ConvertsOtherElementTypes) {
   const auto half = engine_->compile(written("half.onnx", onnx_of({.type = kOnnxHalf})), {.input_shapes = {{1, 3, 2, 2}}});
@@ -397,8 +417,8 @@ TEST_P(EngineTest, ShapesThatTheGraphCannotComputeAreRefused) {
   EXPECT_THAT(error.what(), AllOf(HasSubstr("[3]; [4]"), HasSubstr("two.onnx")));
 }
 
-// What no engine sees beforehand reaches the callback: an index that lies outside.
-TEST_P(OnnxruntimeTest, AFailureDuringTheInferenceReachesTheCallback) {
+// What no engine sees beforehand reaches who started it: an index that lies outside.
+TEST_P(OnnxruntimeTest, AFailureDuringTheInferenceReachesTheCallbackAndTheCaller) {
   const std::string gather = bytes(1, "values") + bytes(1, "rows") + bytes(2, "output0") + bytes(4, "Gather");
   const auto path =
       written("gather.onnx",
@@ -407,9 +427,10 @@ TEST_P(OnnxruntimeTest, AFailureDuringTheInferenceReachesTheCallback) {
   const auto model = engine_->compile(path, {.input_shapes = {{3}, {1}}});
   const auto request = model->create_request();
   request->input_i64(1)[0] = 3;
-  const Error error = error_of([&] { run(*request); });
-  EXPECT_EQ(error.code(), ErrorCode::engine);
-  EXPECT_THAT(error.message(), AllOf(HasSubstr("Gather"), Not(HasSubstr(".cc:"))));
+  for (const Error& error : {error_of([&] { run(*request); }), error_of([&] { request->run(); })}) {
+    EXPECT_EQ(error.code(), ErrorCode::engine);
+    EXPECT_THAT(error.message(), AllOf(HasSubstr("Gather"), Not(HasSubstr(".cc:"))));
+  }
   // And the request can be used again.
   request->input_i64(1)[0] = 2;
   request->input(0)[2] = 7;

@@ -433,7 +433,9 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  void start_threads(unsigned count);
+  /// Threads that take the inferences that are started; others run in their callers when `computes_in_caller`.
+  void start_threads(unsigned count, bool computes_in_caller);
+  bool computes_in_caller() const { return computes_in_caller_; }
   void push(OnnxruntimeRequest* request) { queue_.push(request); }
 
   const Ort& ort() const { return ort_; }
@@ -454,6 +456,7 @@ class Runner {
   std::vector<const char*> output_names_;
   BoundedQueue<OnnxruntimeRequest*> queue_{std::numeric_limits<std::size_t>::max()};
   std::vector<std::thread> threads_;
+  bool computes_in_caller_ = false;
 };
 
 class OnnxruntimeRequest final : public InferRequest {
@@ -517,18 +520,17 @@ class OnnxruntimeRequest final : public InferRequest {
     runner_->push(this);
   }
 
+  void run() override { runner_->computes_in_caller() ? compute() : InferRequest::run(); }
+
   // On a thread of the runner.
   void work() {
     // Once `done` is called, the next start may come at any time.
     const std::function<void(std::exception_ptr)> done = std::move(done_);
     std::exception_ptr failure;
     try {
-      convert_inputs();
-      run();
-    } catch (const Error&) {
+      compute();
+    } catch (...) {
       failure = std::current_exception();
-    } catch (const std::exception& error) {
-      failure = std::make_exception_ptr(run_error(error.what()));
     }
     done(failure);
     // Notified under the lock: the destructor may go on once it is free.
@@ -560,6 +562,17 @@ class OnnxruntimeRequest final : public InferRequest {
     }
   }
 
+  void compute() {
+    try {
+      convert_inputs();
+      infer();
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw run_error(error.what());
+    }
+  }
+
   void convert_inputs() {
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       Input& input = inputs_[i];
@@ -578,7 +591,7 @@ class OnnxruntimeRequest final : public InferRequest {
     }
   }
 
-  void run() {
+  void infer() {
     const Ort& ort = runner_->ort();
     std::vector<const OrtValue*> given;
     for (const Input& input : inputs_) {
@@ -625,7 +638,8 @@ class OnnxruntimeRequest final : public InferRequest {
   int pending_ = 0;  // starts whose `done` has not returned; two for a moment when one is followed at once
 };
 
-void Runner::start_threads(unsigned count) {
+void Runner::start_threads(unsigned count, bool computes_in_caller) {
+  computes_in_caller_ = computes_in_caller;
   for (unsigned i = 0; i < count; ++i) {
     threads_.emplace_back([this] {
       while (const std::optional<OnnxruntimeRequest*> request = queue_.pop()) {
@@ -648,6 +662,7 @@ class OnnxruntimeModel final : public CompiledModel {
     }
   }
   int optimal_requests() const override { return threads_; }
+  bool computes_in_caller() const override { return runner_->computes_in_caller(); }
   std::size_t output_count() const override { return runner_->graph().outputs.size(); }
   std::string device() const override { return device_; }
 
@@ -692,7 +707,7 @@ class OnnxruntimeEngine final : public Engine {
       // device of its own takes one after the other, and there is always a next one.
       const unsigned threads = device.is_cpu() ? thread_count(static_cast<unsigned>(options.threads)) : 1;
       auto runner = std::make_shared<Runner>(ort_, std::move(session), std::move(graph), options.input_shapes);
-      runner->start_threads(threads);
+      runner->start_threads(threads, device.is_cpu());
       return std::make_unique<OnnxruntimeModel>(std::move(runner), static_cast<int>(threads), device.text());
     } catch (const Failure& failure) {
       if (device.is_cpu() && failure.code() != OrtErrorCode::runtime_exception) {

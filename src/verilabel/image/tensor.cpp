@@ -63,24 +63,29 @@ void write_planar(const Image& image, const PixelTables& tables, int canvas_widt
   const auto width = static_cast<std::size_t>(end_x - begin_x);
   const std::size_t first = width == 0 ? 0 : static_cast<std::size_t>(begin_x - left) * Image::kChannels;
   std::array<std::size_t, Image::kChannels> position_of{};  // of blue, green, red
+  std::array<const float*, Image::kChannels> table_of{};
   for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
     position_of[channel] = tables.order == ChannelOrder::bgr ? channel : 2 - channel;
+    table_of[channel] = tables.values[position_of[channel]].data();
     float* const to = chw.data() + channel * plane;
     std::fill(to, to + static_cast<std::size_t>(begin_y) * canvas, tables.padding[channel]);
     std::fill(to + static_cast<std::size_t>(end_y) * canvas, to + plane, tables.padding[channel]);
   }
   for (int y = begin_y; y < end_y; ++y) {
-    const std::uint8_t* const pixels = image.row(y - top) + first;
+    std::array<float*, Image::kChannels> inside{};  // of blue, green, red
     for (std::size_t channel = 0; channel < Image::kChannels; ++channel) {
       const std::size_t position = position_of[channel];
-      const std::array<float, 256>& table = tables.values[position];
       float* const row = chw.data() + position * plane + static_cast<std::size_t>(y) * canvas;
-      float* const inside = row + begin_x;
-      std::fill(row, inside, tables.padding[position]);
-      for (std::size_t x = 0; x < width; ++x) {
-        inside[x] = table[pixels[x * Image::kChannels + channel]];
-      }
-      std::fill(inside + width, row + canvas, tables.padding[position]);
+      inside[channel] = row + begin_x;
+      std::fill(row, inside[channel], tables.padding[position]);
+      std::fill(inside[channel] + width, row + canvas, tables.padding[position]);
+    }
+    const auto [blue, green, red] = inside;
+    const std::uint8_t* pixel = image.row(y - top) + first;
+    for (std::size_t x = 0; x < width; ++x, pixel += Image::kChannels) {
+      blue[x] = table_of[0][pixel[0]];
+      green[x] = table_of[1][pixel[1]];
+      red[x] = table_of[2][pixel[2]];
     }
   }
 }

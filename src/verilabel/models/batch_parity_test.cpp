@@ -103,7 +103,7 @@ class Together {
     return views;
   }
   void run() {
-    run_now(*request_);
+    request_->run();
     shapes_.clear();
     for (std::size_t i = 0; i < compiled_->output_count(); ++i) {
       shapes_.push_back(request_->output_shape(i));

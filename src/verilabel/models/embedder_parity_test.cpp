@@ -101,7 +101,7 @@ class EmbedRunner {
 
   /// Of what was prepared.
   std::vector<float> vector() {
-    run_now(*request_);
+    request_->run();
     const auto shape = request_->output_shape(0);
     return embedder_->decode(std::array{OutputView{request_->output(0), std::span(shape).subspan(1)}});
   }

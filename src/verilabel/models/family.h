@@ -194,16 +194,13 @@ float float_floor(double floor);
 /// passed over as fast as memory is read.
 template <typename Score, typename Found>
 void for_each_above(std::size_t count, float floor, const Score& score, const Found& found) {
-  constexpr std::size_t kBlock = 16;
+  constexpr std::size_t kBlock = 64;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
-    const std::size_t end = begin + kBlock < count ? begin + kBlock : count;
-    int above = 0;
-    if (end - begin == kBlock) {
-      for (std::size_t i = 0; i < kBlock; ++i) {
-        above += static_cast<int>(score(begin + i) > floor);
-      }
-    } else {
-      above = 1;
+    const std::size_t end = std::min(begin + kBlock, count);
+    // Without branches and of no fixed length, so that the compiler compares several at a time.
+    unsigned above = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      above |= static_cast<unsigned>(score(i) > floor);
     }
     for (std::size_t i = begin; above != 0 && i < end; ++i) {
       if (const float value = score(i); value > floor) {

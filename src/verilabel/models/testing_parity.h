@@ -72,7 +72,7 @@ class Runner {
 
   /// Of what was prepared.
   std::vector<Candidate> candidates(const CandidateOptions& options) {
-    run_now(*request_);
+    request_->run();
     std::vector<std::vector<std::int64_t>> shapes;
     std::vector<OutputView> outputs;
     for (std::size_t i = 0; i < compiled_->output_count(); ++i) {

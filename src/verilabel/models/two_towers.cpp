@@ -319,7 +319,7 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
         write_tokens(tower, tokens[text], request->input_i64(i).subspan(at * length, length), mask_of_text);
       }
     }
-    run_now(*request);
+    request->run();
     const std::span<const float> rows = request->output(1);
     // The first picture, where a graph takes several.
     const std::span<const float> image = request->output(2).first(row_of(rows, 0, count).size());

@@ -25,7 +25,10 @@ using testing::HasSubstr;
 constexpr int kSide = 4;  // of the fake model's input
 constexpr std::size_t kValuesPerImage = 3 * kSide * kSide;
 
-// An engine whose threads copy the input to the output after a random wait, so that inferences end in any order.
+// Where the fake engine computes.
+enum class Computes { on_own_threads, in_caller };
+
+// An engine whose threads, or callers, copy the input to the output after a random wait, so that inferences end in any order.
 class FakeModel : public CompiledModel {
  public:
   struct Options {
@@ -36,12 +39,12 @@ class FakeModel : public CompiledModel {
     std::chrono::microseconds longest_wait{300};
   };
 
-  explicit FakeModel(Options options) : options_(options) {
+  FakeModel(Options options, Computes where) : options_(options), where_(where) {
     for (int i = 0; i < options.threads; ++i) {
       threads_.emplace_back([this, i] {
         std::mt19937 random(static_cast<unsigned>(i));
         while (auto work = work_.pop()) {
-          std::this_thread::sleep_for(options_.longest_wait * (random() % 100) / 100);
+          wait(random);
           (*work)();
         }
       });
@@ -56,6 +59,7 @@ class FakeModel : public CompiledModel {
 
   std::unique_ptr<InferRequest> create_request() override { return std::make_unique<Request>(*this); }
   int optimal_requests() const override { return options_.threads; }
+  bool computes_in_caller() const override { return where_ == Computes::in_caller; }
   std::size_t output_count() const override { return 1; }
   std::string device() const override { return "FAKE"; }
   int started() const { return started_; }
@@ -80,23 +84,41 @@ class FakeModel : public CompiledModel {
       return model_.options_.has_batch_dimension ? shape : std::vector<std::int64_t>(shape.begin() + 1, shape.end());
     }
     void start(std::function<void(std::exception_ptr)> done) override {
-      EXPECT_FALSE(is_running_.exchange(true));
-      const bool fails = model_.started_++ == model_.options_.fail_at;
-      model_.work_.push([this, fails, done = std::move(done)] {
-        output_ = input_;
-        is_running_ = false;
-        done(fails ? std::make_exception_ptr(Error(ErrorCode::engine, "the fake device is gone")) : nullptr);
-      });
+      EXPECT_EQ(model_.where_, Computes::on_own_threads);
+      const bool fails = begin();
+      model_.work_.push([this, fails, done = std::move(done)] { done(end(fails)); });
+    }
+    void run() override {
+      EXPECT_EQ(model_.where_, Computes::in_caller);
+      const bool fails = begin();
+      static thread_local std::mt19937 random(static_cast<unsigned>(std::hash<std::thread::id>()(std::this_thread::get_id())));
+      model_.wait(random);
+      if (const std::exception_ptr failure = end(fails)) {
+        std::rethrow_exception(failure);
+      }
     }
 
    private:
+    bool begin() {
+      EXPECT_FALSE(is_running_.exchange(true));
+      return model_.started_++ == model_.options_.fail_at;
+    }
+    std::exception_ptr end(bool fails) {
+      output_ = input_;
+      is_running_ = false;
+      return fails ? std::make_exception_ptr(Error(ErrorCode::engine, "the fake device is gone")) : nullptr;
+    }
+
     FakeModel& model_;
     std::vector<float> input_;
     std::vector<float> output_;
     std::atomic<bool> is_running_{false};
   };
 
+  void wait(std::mt19937& random) const { std::this_thread::sleep_for(options_.longest_wait * (random() % 100) / 100); }
+
   Options options_;
+  Computes where_;
   std::atomic<int> started_{0};
   BoundedQueue<std::function<void()>> work_{1000};
   std::vector<std::thread> threads_;
@@ -265,7 +287,7 @@ class FakeClassifier : public FakeDetector {
 };
 
 // Images i = 1, 2, …: one pixel value each, sizes that tell them apart.
-class LabelRun : public testing::Test {
+class LabelRun : public testing::TestWithParam<Computes> {
  protected:
   static constexpr int kImages = 120;
 
@@ -329,7 +351,10 @@ class LabelRun : public testing::Test {
   std::int64_t given_ = 0;
 };
 
-TEST_F(LabelRun, EveryImageGetsItsOwnLabelsWhateverTheTiming) {
+INSTANTIATE_TEST_SUITE_P(Engines, LabelRun, testing::Values(Computes::on_own_threads, Computes::in_caller),
+                         [](const auto& suite) { return suite.param == Computes::in_caller ? "InCaller" : "OnOwnThreads"; });
+
+TEST_P(LabelRun, EveryImageGetsItsOwnLabelsWhateverTheTiming) {
   for (const int batch : {1, 3, 7}) {
     for (const int threads : {1, 4}) {
       for (const int engine_threads : {1, 3}) {
@@ -338,7 +363,7 @@ TEST_F(LabelRun, EveryImageGetsItsOwnLabelsWhateverTheTiming) {
         given_ = 0;
         detector_.batch = batch;
         options_.threads = threads;
-        FakeModel model({.batch = batch, .threads = engine_threads});
+        FakeModel model({.batch = batch, .threads = engine_threads}, GetParam());
         const LabelRunReport report = run(model, images(kImages), collect());
         EXPECT_EQ(report.done, kImages);
         EXPECT_EQ(report.failed, 0);
@@ -356,7 +381,7 @@ TEST_F(LabelRun, EveryImageGetsItsOwnLabelsWhateverTheTiming) {
   }
 }
 
-TEST_F(LabelRun, StagesWorkOnWhatTheOnesBeforeFound) {
+TEST_P(LabelRun, StagesWorkOnWhatTheOnesBeforeFound) {
   for (const int batch : {1, 4}) {
     for (const int threads : {1, 4}) {
       SCOPED_TRACE(testing::Message() << "batch " << batch << ", threads " << threads);
@@ -369,10 +394,10 @@ TEST_F(LabelRun, StagesWorkOnWhatTheOnesBeforeFound) {
       FakeSegmenter segmenter;
       FakeClassifier classifier;
       classifier.batch = batch;
-      FakeModel proposing({.batch = batch});
-      FakeModel encoding({});
-      FakeModel outlining({.threads = 3});
-      FakeModel naming({.batch = batch});
+      FakeModel proposing({.batch = batch}, GetParam());
+      FakeModel encoding({}, GetParam());
+      FakeModel outlining({.threads = 3}, GetParam());
+      FakeModel naming({.batch = batch}, GetParam());
       const LabelRunReport report = run_labelling({.proposer = &proposer,
                                                    .proposer_graph = &proposing,
                                                    .segmenter = &segmenter,
@@ -418,9 +443,9 @@ TEST_F(LabelRun, StagesWorkOnWhatTheOnesBeforeFound) {
   }
 }
 
-TEST_F(LabelRun, TilesAreForAModelThatFindsObjects) {
+TEST_P(LabelRun, TilesAreForAModelThatFindsObjects) {
   options_.tiles = TilingOptions{.side = 32};
-  FakeModel model({});
+  FakeModel model({}, GetParam());
   EXPECT_EQ(run(model, images(10), collect()).windows, 10);
   EXPECT_EQ(outcomes_.at(3).windows, 1);
 
@@ -440,10 +465,10 @@ TEST_F(LabelRun, TilesAreForAModelThatFindsObjects) {
   EXPECT_THAT(refused({.proposer = &detector_, .proposer_graph = &model}), HasSubstr("side of a tile is 3"));
 }
 
-TEST_F(LabelRun, BoxesThatAreThereNeedNoProposer) {
+TEST_P(LabelRun, BoxesThatAreThereNeedNoProposer) {
   FakeSegmenter segmenter;
-  FakeModel encoding({});
-  FakeModel outlining({});
+  FakeModel encoding({}, GetParam());
+  FakeModel outlining({}, GetParam());
   int next = 0;
   const LabelSource source = [&]() -> std::optional<LabelTask> {
     if (next == kImages) {
@@ -469,12 +494,12 @@ TEST_F(LabelRun, BoxesThatAreThereNeedNoProposer) {
   }
 }
 
-TEST_F(LabelRun, EverythingIsFoundByPointsOnAGrid) {
+TEST_P(LabelRun, EverythingIsFoundByPointsOnAGrid) {
   FakeSegmenter segmenter;
   FakeClassifier classifier;
-  FakeModel encoding({});
-  FakeModel asking({});
-  FakeModel naming({});
+  FakeModel encoding({}, GetParam());
+  FakeModel asking({}, GetParam());
+  FakeModel naming({}, GetParam());
   options_.everything = {.points_per_side = 3};
   options_.candidates.floor = 0.115;
   const LabelStages models{.segmenter = &segmenter, .encoder_graph = &encoding, .decoder_graph = &asking};
@@ -531,12 +556,12 @@ TEST_F(LabelRun, EverythingIsFoundByPointsOnAGrid) {
 }
 
 // What an encoder gives is large, so that few images may wait between the two graphs of a segmenter.
-TEST_F(LabelRun, FewEncodedImagesWaitForASlowDecoder) {
+TEST_P(LabelRun, FewEncodedImagesWaitForASlowDecoder) {
   options_.threads = 2;
   options_.everything = {.points_per_side = 3};
   FakeSegmenter segmenter;
-  FakeModel encoding({.longest_wait = {}});
-  FakeModel asking({.threads = 1, .longest_wait = std::chrono::milliseconds(1)});
+  FakeModel encoding({.longest_wait = {}}, GetParam());
+  FakeModel asking({.threads = 1, .longest_wait = std::chrono::milliseconds(1)}, GetParam());
   run_labelling({.segmenter = &segmenter, .encoder_graph = &encoding, .decoder_graph = &asking}, options_, images(kImages),
                 collect(), progress_, cancel_);
   EXPECT_EQ(segmenter.encoded, kImages);
@@ -545,7 +570,7 @@ TEST_F(LabelRun, FewEncodedImagesWaitForASlowDecoder) {
 }
 
 // Its own outlines gave way to nothing, where a model that makes masks came first.
-TEST_F(LabelRun, MasksOfADetectorAreOutlinedAnew) {
+TEST_P(LabelRun, MasksOfADetectorAreOutlinedAnew) {
   class MaskProposer : public FakeProposer {
    public:
     std::vector<Candidate> decode(std::span<const OutputView> outputs, const InputTransform& transform,
@@ -561,9 +586,9 @@ TEST_F(LabelRun, MasksOfADetectorAreOutlinedAnew) {
   };
   MaskProposer proposer;
   FakeSegmenter segmenter;
-  FakeModel proposing({});
-  FakeModel encoding({});
-  FakeModel outlining({});
+  FakeModel proposing({}, GetParam());
+  FakeModel encoding({}, GetParam());
+  FakeModel outlining({}, GetParam());
   run_labelling({.proposer = &proposer,
                  .proposer_graph = &proposing,
                  .segmenter = &segmenter,
@@ -582,12 +607,12 @@ TEST_F(LabelRun, MasksOfADetectorAreOutlinedAnew) {
   }
 }
 
-TEST_F(LabelRun, ACancelledRunBeginsNoMoreInferences) {
+TEST_P(LabelRun, ACancelledRunBeginsNoMoreInferences) {
   options_.threads = 2;
   FakeProposer proposer;
   FakeClassifier classifier;
-  FakeModel proposing({.longest_wait = {}});
-  FakeModel naming({.threads = 1, .longest_wait = std::chrono::milliseconds(2)});
+  FakeModel proposing({.longest_wait = {}}, GetParam());
+  FakeModel naming({.threads = 1, .longest_wait = std::chrono::milliseconds(2)}, GetParam());
   CancelToken cancel;
   int at_request = 0;
   std::int64_t endless = 0;
@@ -607,14 +632,14 @@ TEST_F(LabelRun, ACancelledRunBeginsNoMoreInferences) {
   EXPECT_LE(naming.started() - at_request, 8);
 }
 
-TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
+TEST_P(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
   FakeProposer proposer;
   FakeClassifier classifier;
   classifier.fail_preprocess_of = 5;
   classifier.batch = 50;
-  FakeModel proposing({});
+  FakeModel proposing({}, GetParam());
   {
-    FakeModel naming({.batch = 50});
+    FakeModel naming({.batch = 50}, GetParam());
     const LabelRunReport report =
         run_labelling({.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming},
                       options_, images(kImages), collect(), progress_, cancel_);
@@ -624,13 +649,13 @@ TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
     EXPECT_EQ(naming.started(), (kImages / 6 * 15 - 5 + 49) / 50) << "batches hold objects of several images";
   }
   {
-    FakeModel naming({.batch = 50, .fail_at = 1});
+    FakeModel naming({.batch = 50, .fail_at = 1}, GetParam());
     EXPECT_THROW(run_labelling(
                      {.proposer = &proposer, .proposer_graph = &proposing, .classifier = &classifier, .classifier_graph = &naming},
                      options_, images(kImages), [](TaskOutcome&&) {}, progress_, cancel_),
                  Error);
   }
-  FakeModel naming({.batch = 50});
+  FakeModel naming({.batch = 50}, GetParam());
   CancelToken cancel;
   std::int64_t endless = 0;
   const LabelRunReport report = run_labelling(
@@ -647,14 +672,14 @@ TEST_F(LabelRun, LaterStagesFailAndAreCancelledLikeTheFirst) {
   EXPECT_LE(report.done + report.failed, endless);
 }
 
-TEST_F(LabelRun, NothingToDoEndsAtOnce) {
-  FakeModel model({});
+TEST_P(LabelRun, NothingToDoEndsAtOnce) {
+  FakeModel model({}, GetParam());
   const LabelRunReport report = run(model, images(0), collect());
   EXPECT_EQ(report.done + report.failed, 0);
   EXPECT_EQ(model.started(), 0);
 }
 
-TEST_F(LabelRun, FailuresOfSingleImagesAreOutcomes) {
+TEST_P(LabelRun, FailuresOfSingleImagesAreOutcomes) {
   const fs::path empty = folder / "empty.jpg";
   replace_file(empty, "");
   const fs::path broken = folder / "broken.jpg";
@@ -665,7 +690,7 @@ TEST_F(LabelRun, FailuresOfSingleImagesAreOutcomes) {
   detector_.empty_for = 7;
   const std::vector<fs::path> paths = {path_of(1), folder / "missing.jpg", empty, broken, path_of(5), path_of(6), path_of(7),
                                        path_of(8)};
-  FakeModel model({.batch = 4});
+  FakeModel model({.batch = 4}, GetParam());
   std::size_t next = 0;
   const LabelRunReport report = run(
       model,
@@ -691,12 +716,12 @@ TEST_F(LabelRun, FailuresOfSingleImagesAreOutcomes) {
   expect_own_labels(8);
 }
 
-TEST_F(LabelRun, CancelDeliversWhatHasBegunAndNothingTwice) {
+TEST_P(LabelRun, CancelDeliversWhatHasBegunAndNothingTwice) {
   for (const int batch : {1, 5}) {
     outcomes_.clear();
     given_ = 0;
     detector_.batch = batch;
-    FakeModel model({.batch = batch});
+    FakeModel model({.batch = batch}, GetParam());
     CancelToken cancel;
     const LabelSource endless = [this]() -> std::optional<LabelTask> {
       const std::int64_t i = given_++ % kImages + 1;
@@ -722,18 +747,18 @@ TEST_F(LabelRun, CancelDeliversWhatHasBegunAndNothingTwice) {
   }
 }
 
-TEST_F(LabelRun, CancelBeforeTheBeginningDoesNothing) {
+TEST_P(LabelRun, CancelBeforeTheBeginningDoesNothing) {
   cancel_.request();
-  FakeModel model({});
+  FakeModel model({}, GetParam());
   const LabelRunReport report = run(model, images(kImages), collect());
   EXPECT_TRUE(report.is_cancelled);
   EXPECT_EQ(given_, 0);
 }
 
-TEST_F(LabelRun, WhatTheSinkOrTheSourceThrowEndsTheRun) {
+TEST_P(LabelRun, WhatTheSinkOrTheSourceThrowEndsTheRun) {
   const Error full(ErrorCode::io, "the disk is full");
   const auto expect_thrown = [&](const LabelSource& source, const LabelSink& sink) {
-    FakeModel model({});
+    FakeModel model({}, GetParam());
     try {
       run(model, source, sink);
       ADD_FAILURE() << "nothing was thrown";
@@ -760,11 +785,11 @@ TEST_F(LabelRun, WhatTheSinkOrTheSourceThrowEndsTheRun) {
   expect_thrown([&]() -> std::optional<LabelTask> { throw full; }, [](TaskOutcome&&) {});
 }
 
-TEST_F(LabelRun, AFailureOfTheEngineEndsTheRun) {
+TEST_P(LabelRun, AFailureOfTheEngineEndsTheRun) {
   for (const int fail_at : {0, 40}) {
     outcomes_.clear();
     given_ = 0;
-    FakeModel model({.fail_at = fail_at});
+    FakeModel model({.fail_at = fail_at}, GetParam());
     try {
       run(model, images(kImages), collect());
       ADD_FAILURE() << "nothing was thrown";
@@ -777,8 +802,8 @@ TEST_F(LabelRun, AFailureOfTheEngineEndsTheRun) {
   }
 }
 
-TEST_F(LabelRun, AnOutputWithoutABatchDimensionIsRefused) {
-  FakeModel model({.has_batch_dimension = false});
+TEST_P(LabelRun, AnOutputWithoutABatchDimensionIsRefused) {
+  FakeModel model({.has_batch_dimension = false}, GetParam());
   try {
     run(model, images(kImages), collect());
     ADD_FAILURE() << "nothing was thrown";
@@ -788,8 +813,8 @@ TEST_F(LabelRun, AnOutputWithoutABatchDimensionIsRefused) {
   }
 }
 
-TEST_F(LabelRun, ASlowSinkMakesTheOthersWait) {
-  FakeModel model({.threads = 4, .longest_wait = std::chrono::microseconds(10)});
+TEST_P(LabelRun, ASlowSinkMakesTheOthersWait) {
+  FakeModel model({.threads = 4, .longest_wait = std::chrono::microseconds(10)}, GetParam());
   run(model, images(kImages), [&, take = collect()](TaskOutcome&& outcome) {
     take(std::move(outcome));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -797,7 +822,7 @@ TEST_F(LabelRun, ASlowSinkMakesTheOthersWait) {
   EXPECT_EQ(outcomes_.size(), static_cast<std::size_t>(kImages));
 }
 
-TEST_F(LabelRun, ProgressEndsWithTheCounts) {
+TEST_P(LabelRun, ProgressEndsWithTheCounts) {
   std::vector<std::int64_t> done;
   progress_ = [&](const Progress& progress) {
     EXPECT_EQ(std::this_thread::get_id(), caller_);
@@ -806,14 +831,14 @@ TEST_F(LabelRun, ProgressEndsWithTheCounts) {
     done.push_back(progress.done);
   };
   options_.total = kImages;
-  FakeModel model({.threads = 1, .longest_wait = std::chrono::milliseconds(10)});
+  FakeModel model({.threads = 1, .longest_wait = std::chrono::milliseconds(10)}, GetParam());
   run(model, images(kImages), collect());
   EXPECT_GE(done.size(), 2U);
   EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
   EXPECT_EQ(done.back(), kImages);
 }
 
-TEST_F(LabelRun, OptionsAndGraphMustAgree) {
+TEST_P(LabelRun, OptionsAndGraphMustAgree) {
   EXPECT_EQ(images_per_inference(detector_.graph(), {}), 1);
   EXPECT_EQ(images_per_inference(detector_.graph(), {.batch = 1}), 1);
   EXPECT_THROW(images_per_inference(detector_.graph(), {.batch = 4}), Error);
@@ -846,7 +871,7 @@ TEST_F(LabelRun, OptionsAndGraphMustAgree) {
   EXPECT_THAT(message(changed([](auto& options) { options.batch = -1; })), HasSubstr("batch is -1"));
   EXPECT_THAT(message(changed([](auto& options) { options.threads = -1; })), HasSubstr("threads is -1"));
 
-  FakeModel model({});
+  FakeModel model({}, GetParam());
   detector_.batch = 1;
   options_.candidates.is_class_wanted = {1};
   EXPECT_THROW(run(model, images(1), collect()), Error);

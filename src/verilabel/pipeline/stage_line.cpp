@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "verilabel/base/error.h"
+#include "verilabel/base/file.h"
 
 namespace verilabel {
 namespace {
@@ -57,10 +58,24 @@ std::size_t processors(const LabelRunOptions& options) {
   return options.threads > 0 ? static_cast<std::size_t>(options.threads) : std::max(1U, std::thread::hardware_concurrency());
 }
 
+// Waiting threads cost nothing: with one a processor and some more, a slow engine leaves most of them waiting, and a fast one gets
+// all the help there is. Where they compute themselves, more than processors would only drive each other out of the caches.
+std::size_t workers_for(const std::vector<LineStage>& stages, const LabelRunOptions& options) {
+  std::size_t computing = 0;
+  for (const LineStage& stage : stages) {
+    computing = std::max(computing, stage.compiled->computes_in_caller() ? optimal_requests(*stage.compiled) : 0);
+  }
+  return computing > 0 ? std::max(computing, processors(options))
+                       : processors(options) + std::max<std::size_t>(1, processors(options) / 2);
+}
+
 }  // namespace
 
 std::size_t requests_for_run(const CompiledModel& compiled, const LabelRunOptions& options) {
-  return optimal_requests(compiled) + processors(options);
+  // A thread that computes holds one request, and one more may be filled in part. Else there are those that the device works on,
+  // and some to write and read meanwhile.
+  return compiled.computes_in_caller() ? std::max(optimal_requests(compiled), processors(options)) + 1
+                                       : optimal_requests(compiled) + processors(options);
 }
 
 // Splits a thread's processor time between the stages it works for.
@@ -72,6 +87,8 @@ class StageLine::StageClock {
     stage.fetch_add(now - last_, std::memory_order_relaxed);
     last_ = now;
   }
+  // Leaves out the time since the last call.
+  void skip() { last_ = thread_cpu_seconds(); }
 
  private:
   double last_ = thread_cpu_seconds();
@@ -90,9 +107,7 @@ StageLine::StageLine(std::vector<LineStage> stages, const LabelRunOptions& optio
       deliveries_(capacity_),
       idle_since_(Clock::now()) {
   assert(!stages.empty());
-  // Waiting threads cost nothing. With one a processor and some more, a slow engine leaves most of them waiting, and a fast one
-  // gets all the help there is.
-  const std::size_t workers = processors(options) + std::max<std::size_t>(1, processors(options) / 2);
+  const std::size_t workers = workers_for(stages, options);
   most_images_ = workers;
   steps_.reserve(stages.size());
   for (std::size_t i = 0; i < stages.size(); ++i) {
@@ -152,11 +167,10 @@ StageLine::~StageLine() {
 }
 
 void StageLine::add(LabelTask task) {
-  {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-  }
-  has_work_.notify_one();
+  read_ahead(task.path);
+  const std::lock_guard lock(mutex_);
+  tasks_.push_back(std::move(task));
+  wake_for_more();
 }
 
 void StageLine::no_more_tasks() {
@@ -208,7 +222,7 @@ void StageLine::work() {
   ++busy_;
   try {
     while (!is_stopping_ && !failure_ && !is_over()) {
-      if (read_one(lock, clock) || write_one(lock, clock, scratch) || decode_one(lock, clock)) {
+      if (read_one(lock, clock) || compute_one(lock, clock) || write_one(lock, clock, scratch) || decode_one(lock, clock)) {
         continue;
       }
       --busy_;
@@ -230,6 +244,15 @@ void StageLine::work() {
   has_work_.notify_all();
 }
 
+// A thread that makes work looks for some itself before it waits. So it is enough that whoever takes some wakes one more when
+// there is more, and who brings work from outside wakes one.
+void StageLine::wake_for_more() {
+  if (!finished_.empty() || !filled_.empty() || may_decode() ||
+      std::ranges::any_of(steps_, [](const Step& step) { return !step.unwritten.empty() && step.pool.has_slot(); })) {
+    has_work_.notify_one();
+  }
+}
+
 bool StageLine::read_one(std::unique_lock<std::mutex>& lock, StageClock& clock) {
   if (finished_.empty()) {
     return false;
@@ -237,6 +260,7 @@ bool StageLine::read_one(std::unique_lock<std::mutex>& lock, StageClock& clock) 
   Inference& inference = *finished_.front();
   finished_.pop_front();
   Step& step = steps_[inference.stage];
+  wake_for_more();
   lock.unlock();
   const std::vector<OutputTensor> outputs = outputs_of(step, inference);
   lock.lock();
@@ -244,6 +268,9 @@ bool StageLine::read_one(std::unique_lock<std::mutex>& lock, StageClock& clock) 
     const InferencePart part = inference.parts[share];
     if (part.job == nullptr) {
       continue;
+    }
+    if (share > 0) {
+      wake_for_more();
     }
     lock.unlock();
     std::optional<TaskFailure> failure = failure_of([&] {
@@ -262,8 +289,28 @@ bool StageLine::read_one(std::unique_lock<std::mutex>& lock, StageClock& clock) 
     count_read(*part.job, lock);
   }
   step.pool.recycle(&inference);
-  has_work_.notify_one();
   clock.charge(times_.output);
+  return true;
+}
+
+bool StageLine::compute_one(std::unique_lock<std::mutex>& lock, StageClock& clock) {
+  if (filled_.empty()) {
+    return false;
+  }
+  Inference* const inference = filled_.front();
+  filled_.pop_front();
+  wake_for_more();
+  begin_running();
+  lock.unlock();
+  std::exception_ptr error;
+  try {
+    inference->request->run();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  clock.skip();
+  lock.lock();
+  end_running(inference, error);
   return true;
 }
 
@@ -304,10 +351,7 @@ bool StageLine::write_one(std::unique_lock<std::mutex>& lock, StageClock& clock,
     const auto [job, part] = step.unwritten.front();
     step.unwritten.pop_front();
     const InferenceSlot slot = step.pool.take();
-    // Others may be waiting for the parts that are left.
-    if (!step.unwritten.empty()) {
-      has_work_.notify_one();
-    }
+    wake_for_more();
     lock.unlock();
     std::optional<TaskFailure> failure =
         failure_of([&, job = job, part = part] { step.line.stage->write(*job, part, step.pool.inputs_of(slot), scratch); });
@@ -331,8 +375,12 @@ bool StageLine::write_one(std::unique_lock<std::mutex>& lock, StageClock& clock,
   return false;
 }
 
+bool StageLine::may_decode() const {
+  return !tasks_.empty() && images_held_ < most_images_ && places_held_ < most_encoded_;
+}
+
 bool StageLine::decode_one(std::unique_lock<std::mutex>& lock, StageClock& clock) {
-  if (tasks_.empty() || images_held_ >= most_images_ || places_held_ >= most_encoded_) {
+  if (!may_decode()) {
     return false;
   }
   LabelTask task = std::move(tasks_.front());
@@ -353,6 +401,7 @@ bool StageLine::decode_one(std::unique_lock<std::mutex>& lock, StageClock& clock
   }
   job.holds_image = true;
   job.holds_place = true;
+  wake_for_more();
   lock.unlock();
   job.candidates = std::move(task.given);
   job.task = std::move(task);
@@ -401,7 +450,6 @@ void StageLine::enter(ImageJob& job, std::size_t stage, std::unique_lock<std::mu
       for (std::size_t part = 0; part < parts; ++part) {
         step.unwritten.emplace_back(&job, part);
       }
-      has_work_.notify_one();
       return;
     }
     --step.jobs;
@@ -461,29 +509,27 @@ void StageLine::leave(ImageJob& job, bool is_dropped) {
   spare_jobs_.push_back(&job);
   --jobs_in_line_;
   deliveries_.push(std::move(delivery));
-  has_work_.notify_all();
 }
 
 void StageLine::give_image_back(ImageJob& job) {
   if (std::exchange(job.holds_image, false)) {
     spare_images_.emplace_back().swap(job.image);
     --images_held_;
-    has_work_.notify_one();
   }
 }
 
 void StageLine::give_place_back(ImageJob& job) {
   if (std::exchange(job.holds_place, false)) {
     --places_held_;
-    has_work_.notify_one();
   }
 }
 
 void StageLine::start(Inference* inference, std::unique_lock<std::mutex>& lock) {
-  // Before it starts, so that nobody takes the line for quiet in between.
-  if (running_++ == 0) {
-    idle_ += Clock::now() - idle_since_;
+  if (steps_[inference->stage].line.compiled->computes_in_caller()) {
+    filled_.push_back(inference);
+    return;
   }
+  begin_running();  // before it starts, so that nobody takes the line for quiet in between
   lock.unlock();
   try {
     inference->request->start([this, inference](const std::exception_ptr& error) { on_done(inference, error); });
@@ -496,19 +542,27 @@ void StageLine::start(Inference* inference, std::unique_lock<std::mutex>& lock) 
 void StageLine::on_done(Inference* inference, const std::exception_ptr& error) {
   // Under the lock to the end: the destructor may only go on once nothing here is touched any more.
   const std::lock_guard lock(mutex_);
+  end_running(inference, error);
+  has_work_.notify_one();
+}
+
+void StageLine::begin_running() {
+  if (running_++ == 0) {
+    idle_ += Clock::now() - idle_since_;
+  }
+}
+
+void StageLine::end_running(Inference* inference, const std::exception_ptr& error) {
   if (--running_ == 0) {
     idle_since_ = Clock::now();
     is_quiet_.notify_all();
   }
   if (error) {
-    if (!failure_) {
-      failure_ = error;
-    }
+    failure_ = failure_ ? failure_ : error;
     has_work_.notify_all();
     return;
   }
   finished_.push_back(inference);
-  has_work_.notify_one();
 }
 
 bool StageLine::start_partly_filled(std::unique_lock<std::mutex>& lock) {
@@ -535,7 +589,7 @@ bool StageLine::is_quiet_before(std::size_t stage) const {
 // Whether nothing moves and no task can be added, because all that are in flight wait for more of their kind.
 bool StageLine::is_stuck() const {
   const bool more_may_come = !is_closed_ && tasks_.empty() && tasks_.size() + jobs_in_line_ < capacity_;
-  return busy_ == 0 && running_ == 0 && finished_.empty() && !more_may_come;
+  return busy_ == 0 && running_ == 0 && finished_.empty() && filled_.empty() && !more_may_come;
 }
 
 bool StageLine::is_over() const {

@@ -40,9 +40,9 @@ struct Delivery {
 ///
 ///     tasks → decode → [write parts → inference → read parts] a stage → deliveries
 ///
-/// Each thread takes the work that is furthest along: outputs to be read, then parts to be written for the last stage that has a
-/// request free, then a new image. So nothing piles up, and however many stages there are, memory holds few images. Work that has
-/// to wait (for a request, for an inference) waits in a list, never in a thread.
+/// Each thread takes the work that is furthest along: outputs to be read, then inferences that compute in these threads, then parts
+/// to be written for the last stage that has a request free, then a new image. So nothing piles up, and however many stages there
+/// are, memory holds few images. Work that has to wait (for a request, for an inference) waits in a list, never in a thread.
 class StageLine {
  public:
   /// Throws what `create_request` throws.
@@ -89,15 +89,21 @@ class StageLine {
 
   // Each with the lock held, which it gives back while it works. False when there was nothing to do.
   bool read_one(std::unique_lock<std::mutex>& lock, StageClock& clock);
+  bool compute_one(std::unique_lock<std::mutex>& lock, StageClock& clock);
   bool write_one(std::unique_lock<std::mutex>& lock, StageClock& clock, Image& scratch);
   bool decode_one(std::unique_lock<std::mutex>& lock, StageClock& clock);
   bool start_partly_filled(std::unique_lock<std::mutex>& lock);
 
   void work();
   static std::vector<OutputTensor> outputs_of(const Step& step, const Inference& inference);
-  // With the lock held, which is given back while the engine takes the inference.
+  // With the lock held: wakes a thread when there is work.
+  void wake_for_more();
+  // With the lock held, which is given back while an engine with threads of its own takes the inference.
   void start(Inference* inference, std::unique_lock<std::mutex>& lock);
   void on_done(Inference* inference, const std::exception_ptr& error);
+  // With the lock held.
+  void begin_running();
+  void end_running(Inference* inference, const std::exception_ptr& error);
   // With the lock held: one part less to write, one less to read. The last one moves the image on, without the lock.
   void count_written(ImageJob& job);
   void count_read(ImageJob& job, std::unique_lock<std::mutex>& lock);
@@ -107,6 +113,7 @@ class StageLine {
   void give_place_back(ImageJob& job);
   void fail_job(ImageJob& job, TaskFailure failure);
 
+  bool may_decode() const;
   bool is_over() const;
   bool is_quiet_before(std::size_t stage) const;
   bool is_stuck() const;
@@ -125,6 +132,7 @@ class StageLine {
   std::condition_variable is_quiet_;
   std::vector<Step> steps_;
   std::deque<LabelTask> tasks_;
+  std::deque<Inference*> filled_;  // of graphs that compute in these threads
   std::deque<Inference*> finished_;
   std::vector<Image> spare_images_;
   std::vector<std::unique_ptr<ImageJob>> jobs_;

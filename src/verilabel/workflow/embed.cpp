@@ -160,7 +160,7 @@ std::size_t dimensions_of(const Embedder& embedder, CompiledModel& compiled, int
   std::ranges::fill(pixel.pixels(), std::uint8_t{128});
   Image scratch;
   embedder.preprocess(pixel, inputs, scratch);
-  run_now(*request);
+  request->run();
   std::vector<std::int64_t> shape = request->output_shape(0);
   const std::span<const float> all = request->output(0);
   shape.erase(shape.begin());
