@@ -167,6 +167,8 @@ class Asking(FixtureCase):
         self.assertIn("--segment-with or --classify-with", self.error("label", "--boxes", "auto", status=2)["message"])
         self.error("label", "--boxes", "auto", "--classify-with", CLIP, "--classes", "a,b", "--set", "auto", status=2)
         self.error("label", "--boxes", "none", "--classify-with", CLIP, "--classes", "a,b", status=3)
+        told = self.error("label", "--model", DETECTOR, "--classify-with", DETECTOR, status=2)
+        self.assertIn("this one finds objects", told["message"])
 
     def test_a_second_model_names_what_the_first_found(self):
         first = self.label("--model", DETECTOR, "--floor", "0.3", "--set", "objects")

@@ -86,6 +86,26 @@ class Exporting(ProgramCase):
         report, counts = self.written("auto")
         self.assertEqual((counts, report["hidden"]), ({"1": 0, "2": 0, "3": 0, "4": 0}, []))
 
+    def test_what_is_withheld_is_counted_by_reason(self):
+        self.run_program("review", "reject", "--where", "set:auto class:dog")
+        self.run_program("review", "unsure", "--where", "set:auto path:*/3.bmp")
+        report, counts = self.written("auto", "--threshold", "0.5")
+        self.assertEqual(counts, {"1": 1, "2": 0, "3": 0, "4": 0})
+        self.assertEqual(report["labels_withheld"], {"rejected": 1, "below_threshold": 1, "unsure": 1})
+        answer = self.run_program(
+            "export", "--set", "auto", "--format", "coco", "--output", self.scratch / "some.json", as_json=False
+        )
+        self.assertIn("1 rejected, 1 unsure (--include-unsure writes them)", answer.err.decode())
+        report, counts = self.written("auto", "--include-unsure")
+        self.assertEqual(report["labels_withheld"], {"rejected": 1, "below_threshold": 0, "unsure": 0})
+
+    def test_labels_that_do_not_count_are_not_written_whatever_the_view(self):
+        self.import_set("more", [annotation(1, 1, 1), annotation(2, 2, 2)])
+        self.run_program("imports", "undo", "3")
+        for view in ("status:undone", "-status:active", ""):
+            report, counts = self.written("more", "--where", view)
+            self.assertEqual(report["labels"], 0, view)
+
     def test_a_view_of_samples_keeps_all_their_labels_whatever_its_limit(self):
         for view, wanted in (
             ("limit:1", {"1": 2}),

@@ -38,6 +38,14 @@ void write_hidden(JsonWriter& json, const HiddenByView& hidden) {
   json.end_array();
 }
 
+void write_withheld(JsonWriter& json, const WithheldLabels& withheld) {
+  json.key("labels_withheld").begin_object();
+  json.field("rejected", withheld.rejected)
+      .field("below_threshold", withheld.below_threshold)
+      .field("unsure", withheld.unsure)
+      .end_object();
+}
+
 std::string json_of(const ExportReport& report, bool is_dry_run) {
   const WriteReport& written = report.written;
   std::string out;
@@ -55,6 +63,7 @@ std::string json_of(const ExportReport& report, bool is_dry_run) {
     json.end_array();
   }
   write_hidden(json, report.hidden);
+  write_withheld(json, report.withheld);
   write_losses(json, written.losses);
   json.end_object();
   return out + "\n";
@@ -77,6 +86,20 @@ void note_hidden(Console& console, const HiddenByView& hidden) {
   }
   if (hidden.images.size() > names_shown) {
     console.note(fmt::format("  … and {} more; --json lists all", hidden.images.size() - names_shown));
+  }
+}
+
+void note_withheld(Console& console, const WithheldLabels& withheld) {
+  std::string counts;
+  for (const auto& [count, what] :
+       {std::pair(withheld.rejected, "rejected"), std::pair(withheld.below_threshold, "below the threshold"),
+        std::pair(withheld.unsure, "unsure (--include-unsure writes them)")}) {
+    if (count > 0) {
+      counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, what);
+    }
+  }
+  if (!counts.empty()) {
+    console.note(fmt::format("labels that are not written: {}; images with no others are written as ones without objects", counts));
   }
 }
 
@@ -137,13 +160,14 @@ Action configure(CLI::App& app) {
     options->validate();
     options->before_writing = [&](const ExportReport& report) {
       note_hidden(invocation.console, report.hidden);
+      note_withheld(invocation.console, report.withheld);
       for (const Loss& loss : report.written.losses) {
         invocation.console.note(fmt::format("{} cannot hold: {} {}", options->format, loss.count, loss.what));
       }
     };
     options->write.progress = invocation.console.progress();
     options->write.cancel = &invocation.cancel;
-    Project project = Project::open(invocation.project_dir);
+    const Project project = Project::open(invocation.project_dir, Project::Access::read_only);
     const ExportReport report = export_set(project, *options);
     invocation.console.end_progress();
     invocation.console.write_json(json_of(report, options->is_dry_run));

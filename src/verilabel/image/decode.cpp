@@ -62,11 +62,18 @@ void decode_with_plugin(std::span<const std::byte> content, ImageFormat format, 
   }
 }
 
+/// No camera's or scanner's image is so long, and what is worked out a column must stay small.
+constexpr int kMaxSide = 1 << 20;
+
 void check_size(const ImageHeader& header, const DecodeOptions& options) {
   const std::uint64_t pixels = static_cast<std::uint64_t>(header.width) * static_cast<std::uint64_t>(header.height);
   if (pixels > options.max_pixels) {
     throw Error(ErrorCode::bad_data, fmt::format("the image has {} x {} pixels, which is more than the limit of {}", header.width,
                                                  header.height, options.max_pixels));
+  }
+  if (std::max(header.width, header.height) > kMaxSide) {
+    throw Error(ErrorCode::bad_data,
+                fmt::format("the image has {} x {} pixels, and the limit of a side is {}", header.width, header.height, kMaxSide));
   }
 }
 

@@ -212,6 +212,11 @@ TEST(Decode, LargeImagesAreRefusedBeforeAnythingIsAllocated) {
   decode(bytes_of(content), image, {.max_pixels = 16});
   EXPECT_EQ(image.width(), 4);
   EXPECT_EQ(image.row(0)[0], '0');
+  // However few pixels, what is worked out for each column takes memory.
+  const std::string wide = "P5 1048577 1 255\n" + std::string(1048577, 'a');
+  EXPECT_THROW(decode(bytes_of(wide), image), Error);
+  decode(bytes_of("P5 1048576 1 255\n" + std::string(1048576, 'a')), image);
+  EXPECT_EQ(image.width(), 1 << 20);
 }
 
 TEST(Decode, EncodedImagesComeBackUnderAnyName) {

@@ -94,6 +94,16 @@ bool is_full(const std::vector<Candidate>& candidates, const CandidateOptions& o
   return candidates.size() == static_cast<std::size_t>(options.max_detections);
 }
 
+/// Outputs about the same queries, whose number a graph may leave open.
+void require_same_queries(std::span<const OutputView> outputs) {
+  for (const OutputView& output : outputs) {
+    if (output.shape[0] != outputs[0].shape[0]) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the model gave outputs about {} queries and others about {}", outputs[0].shape[0], output.shape[0]));
+    }
+  }
+}
+
 /// Hugging Face's form: pixel_values (+ pixel_mask) -> logits, pred_boxes. RF-DETR's own has the same content under other names,
 /// and masks when it segments.
 class QueryDetector final : public PillowLabeller {
@@ -144,6 +154,7 @@ class QueryDetector final : public PillowLabeller {
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const override {
+    require_same_queries(outputs);
     const std::span<const float> logits = outputs[0].values;
     const std::span<const float> boxes = outputs[1].values;
     const float floor = float_floor(options.floor);
@@ -225,6 +236,7 @@ class DetrExport final : public PillowLabeller {
 
   std::vector<Candidate> decode_checked(std::span<const OutputView> outputs, const InputTransform& transform,
                                         const CandidateOptions& options) const override {
+    require_same_queries(outputs);
     const std::span<const float> boxes = outputs[boxes_].values;
     const std::span<const float> scores = outputs[scores_].values;
     require_scores(scores);

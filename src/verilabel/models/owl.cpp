@@ -188,9 +188,10 @@ std::unique_ptr<FamilyLabeller> make_owl(const ModelSource& source) {
   parts.mask = tensor_named(graph.inputs, "attention_mask");
   const TensorInfo* logits = tensor_named(graph.outputs, "logits");
   const TensorInfo* boxes = tensor_named(graph.outputs, "pred_boxes");
-  if (parts.image == nullptr || !takes_image(*parts.image) || parts.ids == nullptr || parts.ids->shape.size() != 2 ||
-      graph.inputs.size() != (parts.mask == nullptr ? 2U : 3U) || logits == nullptr || logits->shape.size() != 3 ||
-      boxes == nullptr || boxes->shape.size() != 3 || tensor_named(graph.outputs, "text_embeds") == nullptr) {
+  if (parts.image == nullptr || !takes_image(*parts.image) || parts.ids == nullptr || !is_of_texts(*parts.ids) ||
+      graph.inputs.size() != (parts.mask == nullptr ? 2U : 3U) || (parts.mask != nullptr && !is_of_texts(*parts.mask)) ||
+      logits == nullptr || logits->shape.size() != 3 || boxes == nullptr || boxes->shape.size() != 3 ||
+      tensor_named(graph.outputs, "text_embeds") == nullptr) {
     return nullptr;
   }
   if (source.files.config.empty() || source.files.preprocessor.empty()) {

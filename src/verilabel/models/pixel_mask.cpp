@@ -31,6 +31,11 @@ int covered(int content, int canvas, int entries, int stride) {
 }  // namespace
 
 PixelMask pixel_mask_of(const ModelSource& source, const TensorInfo& mask, InputSize canvas, int stride) {
+  if (mask.shape.size() != 3) {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the mask of padding must have the shape [images, height, width]: {}", text_of(mask)),
+                {{"file", source.files.graph.native()}});
+  }
   const auto side = [](std::int64_t of_graph, int of_canvas) { return of_graph > 0 ? static_cast<int>(of_graph) : of_canvas; };
   return {.input = static_cast<std::size_t>(&mask - source.graph.inputs.data()),
           .size = {side(mask.shape[1], canvas.height), side(mask.shape[2], canvas.width)},

@@ -1,6 +1,7 @@
 #include "verilabel/models/prompts.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <sstream>
 
@@ -11,7 +12,6 @@
 #include "verilabel/base/file.h"
 #include "verilabel/base/json_keys.h"
 #include "verilabel/base/utf8.h"
-#include "verilabel/text/letter_case.h"
 
 namespace verilabel {
 namespace {
@@ -182,6 +182,12 @@ void require_text(std::string_view what, std::string_view text) {
   require(!has_control(text), fmt::format("{} holds control characters: {}", what, printable(text)));
 }
 
+/// Whatever bytes the name is made of.
+bool is_json_name(const std::filesystem::path& file) {
+  return std::ranges::equal(file.extension().native(), std::string_view(".json"),
+                            [](unsigned char byte, char wanted) { return std::tolower(byte) == wanted; });
+}
+
 }  // namespace
 
 bool Prompts::has_phrasings() const {
@@ -239,7 +245,7 @@ Prompts read_prompts(const std::filesystem::path& file) {
   const std::string bytes = read_file(file, kMaxBytes);
   try {
     const std::string_view text = utf8_text(bytes);
-    const bool is_json = lowercase(file.extension().native()) == ".json";
+    const bool is_json = is_json_name(file);
     const std::string_view begin = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
     if (!is_json && (begin.starts_with('[') || begin.starts_with('{')) && json::accept(text)) {
       throw Error(ErrorCode::bad_data,

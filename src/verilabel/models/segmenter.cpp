@@ -457,7 +457,9 @@ class SamSegmenter final : public Segmenter {
     if (const TensorInfo* boxes = boxes_input(source); kind == PromptKind::box && has_rank(boxes, 3)) {
       declared = boxes->shape[1];
     }
-    return declared > 0 ? declared : kPrompts;
+    // Where one scale is taken for all that go through it together, a mask would depend on the other objects of the image.
+    const std::int64_t usual = source.companion.scales_over_batch ? 1 : kPrompts;
+    return declared > 0 ? declared : usual;
   }
 
   /// Where the output of that name lies among those of the encoder that are read.

@@ -112,10 +112,15 @@ class Encoder {
   }
 
   std::vector<std::int64_t> shape_of(const TensorInfo& input) const {
-    if (input.shape.size() == 2) {
+    if (is_of_texts(input)) {
       return {static_cast<std::int64_t>(batch_.texts), static_cast<std::int64_t>(batch_.tokens)};
     }
     // An image that a graph of both towers takes too, and that the texts do not depend on.
+    if (!takes_image(input)) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the graph that reads texts has an input {}, and what it is to get is not known", text_of(input)),
+                  {{"file", tower_.graph.native()}});
+    }
     std::vector<std::int64_t> shape = input.shape;
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {
       if (shape[axis] < 0) {
@@ -146,7 +151,14 @@ class Encoder {
     running.done.get();
     const std::span<const float> output = running.request->output(0);
     const std::size_t dimensions = output.size() / batch_.texts;
-    if (features.rows.empty()) {
+    if (dimensions == 0 || output.size() != dimensions * batch_.texts) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the graph that reads texts gave {} numbers for {} texts", output.size(), batch_.texts),
+                  {{"file", tower_.graph.native()}});
+    }
+    const bool is_first = features.rows.empty();
+    require_same_dimensions(tower_, is_first ? dimensions : features.dimensions, dimensions);
+    if (is_first) {
       features.dimensions = dimensions;
       features.rows.resize(texts * dimensions);
     }
@@ -171,6 +183,15 @@ bool is_of_texts(const TensorInfo& input) {
   return input.shape.size() == 2 && takes_i64(input.type);
 }
 
+const TensorInfo& text_input_of(const GraphInfo& graph, const std::filesystem::path& file) {
+  const auto found = std::ranges::find_if(graph.inputs, is_of_texts);
+  if (found == graph.inputs.end()) {
+    throw Error(ErrorCode::bad_model, "the graph takes no texts: it has no input of whole numbers of the shape [texts, tokens]",
+                {{"file", file.native()}});
+  }
+  return *found;
+}
+
 Tokenizer load_tokenizer(const ModelSource& source, const std::filesystem::path& graph, const ModelConfig& config) {
   if (source.files.tokenizer.empty()) {
     throw Error(ErrorCode::bad_model, "there is no tokenizer.json beside the graph, which says how texts are read",
@@ -192,7 +213,7 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
       source.files.tokenizer_config.empty() ? TokenizerConfig() : TokenizerConfig::load(source.files.tokenizer_config);
   const bool is_siglip = config.model_type.starts_with("siglip");
   TextTower tower{.graph = graph, .info = info, .output = output, .tokenizer = load_tokenizer(source, graph, config)};
-  const auto ids = std::ranges::find_if(info.inputs, is_of_texts);
+  const TensorInfo& ids = text_input_of(info, graph);
   // A graph that takes so many takes no more, whatever a file says.
   tower.max_tokens = config.text_positions;
   if (tower.max_tokens == 0) {
@@ -202,8 +223,8 @@ TextTower text_tower_of(const ModelSource& source, const std::filesystem::path& 
     tower.max_tokens =
         static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(tower.max_tokens), *stated.model_max_length));
   }
-  if (ids->shape[1] > 0) {
-    tower.max_tokens = static_cast<int>(ids->shape[1]);
+  if (ids.shape[1] > 0) {
+    tower.max_tokens = static_cast<int>(ids.shape[1]);
   }
   if (stated.pad_token) {
     tower.pad_id = tower.tokenizer.id_of(*stated.pad_token).value_or(0);
@@ -251,12 +272,12 @@ std::vector<std::int64_t> tokens_of(const TextTower& tower, const std::string& t
 }
 
 TextBatch text_batch_of(const TextTower& tower, const GraphInfo& graph, std::size_t texts, std::size_t longest) {
-  const auto ids = std::ranges::find_if(graph.inputs, is_of_texts);
+  const TensorInfo& ids = text_input_of(graph, tower.graph);
   // What a text becomes shall not depend on those beside it, nor on how long they are.
   const bool is_alone = graph.scales_over_batch;
   const std::size_t usual = tower.pads_to_max || is_alone ? static_cast<std::size_t>(tower.max_tokens) : longest;
-  return {ids->shape[0] > 0 ? static_cast<std::size_t>(ids->shape[0]) : (is_alone ? 1 : texts),
-          ids->shape[1] > 0 ? static_cast<std::size_t>(ids->shape[1]) : usual};
+  return {ids.shape[0] > 0 ? static_cast<std::size_t>(ids.shape[0]) : (is_alone ? 1 : texts),
+          ids.shape[1] > 0 ? static_cast<std::size_t>(ids.shape[1]) : usual};
 }
 
 void write_tokens(const TextTower& tower, std::span<const std::int64_t> tokens, std::span<std::int64_t> ids,
@@ -282,6 +303,14 @@ void require_clip_tokens(const ModelSource& source, const TextTower& tower) {
   }
 }
 
+void require_same_dimensions(const TextTower& tower, std::size_t some, std::size_t others) {
+  if (some != others) {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("the graph that reads texts makes {} numbers of some and {} of others; all need as many", some, others),
+                {{"file", tower.graph.native()}});
+  }
+}
+
 TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std::span<const std::string> texts) {
   std::vector<std::vector<std::int64_t>> tokens;
   std::size_t longest = 0;
@@ -289,7 +318,7 @@ TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std
     tokens.push_back(tokens_of(tower, text));
     longest = std::max(longest, tokens.back().size());
   }
-  std::string key = fmt::format("{} {}", source.weights_sha256, tower.output);
+  std::string key = fmt::format("{} {} {} {}", source.weights_sha256, tower.output, source.engine.name(), source.options.device);
   if (tower.pads_to_max) {
     key += fmt::format(" {} {} {}", tower.max_tokens, tower.pad_id, tower.pads_left ? "left" : "right");
   }
@@ -314,6 +343,7 @@ TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std
   TextFeatures features;
   for (const std::vector<std::int64_t>& ids : tokens) {
     const std::span<const float> row = *cache.find(ids);
+    require_same_dimensions(tower, features.rows.empty() ? row.size() : features.dimensions, row.size());
     features.dimensions = row.size();
     features.rows.insert(features.rows.end(), row.begin(), row.end());
   }

@@ -19,6 +19,8 @@ namespace verilabel {
 
 /// Whether an input takes texts: [texts, tokens].
 bool is_of_texts(const TensorInfo& input);
+/// The first such input. Throws `bad_model` without one.
+const TensorInfo& text_input_of(const GraphInfo& graph, const std::filesystem::path& file);
 
 /// The graph that reads texts, and how they are put before it.
 struct TextTower {
@@ -36,6 +38,9 @@ struct TextTower {
   bool is_cleaned = false;       ///< `plain_words`: the first SigLIP
   bool is_lowered = false;       ///< lower case: SigLIP 2
 };
+
+/// Throws `bad_model` unless two texts became as many numbers.
+void require_same_dimensions(const TextTower& tower, std::size_t some, std::size_t others);
 
 /// tokenizer.json beside the graph. Throws `bad_model` when there is none, `bad_data` for one that is faulty or, by the number of
 /// its tokens, another model's.

@@ -65,7 +65,8 @@ class TwoTowerLabeller final : public PillowLabeller {
     max_detections_ = kUsualClasses;
     card_.layout = std::move(parts.layout);
     ask(source, *parts.tower);
-    const std::int64_t of_image = source.graph.outputs[parts.image_output].shape.back();
+    const std::vector<std::int64_t>& image_shape = source.graph.outputs[parts.image_output].shape;
+    const std::int64_t of_image = image_shape.empty() ? -1 : image_shape.back();
     const auto of_texts = static_cast<std::int64_t>(texts_.dimensions);
     if (of_image > 0 && of_texts > 0 && of_image != of_texts) {
       throw Error(ErrorCode::bad_model,
@@ -268,10 +269,23 @@ std::span<const float> row_of(std::span<const float> rows, std::size_t row, std:
   return rows.subspan(row * size, size);
 }
 
+/// Whatever a graph of both towers takes besides the image has to be about the texts.
+void require_known_inputs(const GraphInfo& graph, const std::filesystem::path& file) {
+  for (const TensorInfo& input : graph.inputs) {
+    if (!is_of_texts(input) && &input != image_input_of(graph)) {
+      throw Error(ErrorCode::bad_model,
+                  fmt::format("the graph has an input {}, which is neither an image nor whole numbers of the shape [texts, tokens]",
+                              text_of(input)),
+                  {{"file", file.native()}});
+    }
+  }
+}
+
 /// Factor and offset of the logits of a graph of both towers, from what it makes of some texts and an image: a straight line
 /// through the pairs of cosine and logit.
 Calibration calibrated(const ModelSource& source, const std::filesystem::path& file, const GraphInfo& graph, const TextTower& tower,
                        InputSize canvas) {
+  require_known_inputs(graph, file);
   const std::array<std::string, 6> texts = {"cat", "a photo of a dog", "red", "sky", "x", "street at night"};
   std::vector<std::vector<std::int64_t>> tokens;
   std::size_t longest = 0;
@@ -321,8 +335,17 @@ Calibration calibrated(const ModelSource& source, const std::filesystem::path& f
     }
     request->run();
     const std::span<const float> rows = request->output(1);
+    const std::size_t dimensions = rows.size() / count;
+    if (dimensions == 0 || rows.size() != count * dimensions || request->output(2).size() < dimensions ||
+        request->output(2).size() % dimensions != 0 || request->output(0).size() < count) {
+      throw Error(
+          ErrorCode::bad_model,
+          fmt::format("the graph gave {} numbers for {} texts, {} for the image and {} logits, which do not belong together",
+                      rows.size(), count, request->output(2).size(), request->output(0).size()),
+          {{"file", file.native()}});
+    }
     // The first picture, where a graph takes several.
-    const std::span<const float> image = request->output(2).first(row_of(rows, 0, count).size());
+    const std::span<const float> image = request->output(2).first(dimensions);
     for (std::size_t at = 0; at < std::min(count, texts.size() - begin); ++at) {
       const std::span<const float> row = row_of(rows, at, count);
       const double dot = std::inner_product(row.begin(), row.end(), image.begin(), 0.0);
@@ -428,6 +451,9 @@ std::unique_ptr<FamilyLabeller> make_two_towers(const ModelSource& source) {
     require_projection(source.graph, towers->image_output, source.files.graph);
     require_projection(towers->are_one ? source.graph : source.companion, towers->text_output,
                        towers->are_one ? source.files.graph : source.files.companion);
+  }
+  if (towers->are_one) {
+    require_known_inputs(source.graph, source.files.graph);
   }
   parts.image = towers->image;
   parts.image_output = towers->image_output;

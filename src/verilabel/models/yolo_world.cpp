@@ -160,6 +160,7 @@ class YoloWorld final : public LetterboxDetector {
       }
       dimensions_ = texts_.dimensions;
       background_ = encode_texts(source, tower, std::array{std::string(kBackground)}).rows;
+      require_same_dimensions(tower, dimensions_, background_.size());
       for (const std::string& phrasing : phrasings.texts) {
         tokens.push_back(tokens_of(tower, phrasing));
       }

@@ -122,8 +122,8 @@ class Load {
 
   const Clock& now_;
   int images_;
-  std::vector<std::unique_ptr<InferRequest>> requests_;
   BoundedQueue<std::pair<InferRequest*, std::exception_ptr>> finished_;
+  std::vector<std::unique_ptr<InferRequest>> requests_;  // after the queue, which their callbacks may still be leaving
 };
 
 struct Trial {

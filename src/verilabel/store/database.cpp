@@ -203,11 +203,14 @@ void Database::execute_unheard(const std::string& sql) noexcept {
 
 void Database::roll_back() noexcept {
   // After some errors (a full disk) SQLite has rolled back already.
-  if (sqlite3_get_autocommit(connection_.get()) == 0) {
+  if (is_in_transaction()) {
     execute_unheard("ROLLBACK");
   }
 }
 
+bool Database::is_in_transaction() const {
+  return sqlite3_get_autocommit(connection_.get()) == 0;
+}
 std::int64_t Database::last_id() const {
   return sqlite3_last_insert_rowid(connection_.get());
 }
@@ -226,6 +229,10 @@ PragmaScope::~PragmaScope() {
 }
 
 Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+  if (kind == Kind::read && database_.is_in_transaction()) {
+    is_open_ = false;  // part of the one that is open
+    return;
+  }
   database_.execute(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 

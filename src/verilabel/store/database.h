@@ -89,6 +89,7 @@ class Database {
   std::int64_t last_id() const;
   std::int64_t changed_rows() const;
   bool is_read_only() const { return is_read_only_; }
+  bool is_in_transaction() const;
 
  private:
   friend class PragmaScope;
@@ -117,7 +118,8 @@ class PragmaScope {
   std::string afterwards_;
 };
 
-/// All or nothing: rolled back unless committed. `write` takes the writer's lock at once, waiting for others.
+/// All or nothing: rolled back unless committed. `write` takes the writer's lock at once, waiting for others. `read` sees one state
+/// of the database, that of its first read; within another transaction it is a part of that.
 class Transaction {
  public:
   enum class Kind : std::uint8_t { read, write };

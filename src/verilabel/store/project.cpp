@@ -482,4 +482,8 @@ void Project::remove_evaluation(std::string_view key) {
   transaction.commit();
 }
 
+ReadScope::ReadScope(const Project& project)
+    : transaction_(std::make_unique<store::Transaction>(project.database(), store::Transaction::Kind::read)) {}
+ReadScope::~ReadScope() = default;
+
 }  // namespace verilabel

@@ -19,7 +19,8 @@ namespace verilabel {
 
 namespace store {
 class Database;
-}
+class Transaction;
+}  // namespace store
 
 /// A sample as the store keeps it.
 struct Sample {
@@ -211,6 +212,19 @@ class Project {
   struct State;
   explicit Project(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+};
+
+/// While it lives, all that is read through the project is of one moment, that of the first read, whatever others commit meanwhile.
+/// Nothing may be written through the project in that time.
+class ReadScope {
+ public:
+  explicit ReadScope(const Project& project);
+  ReadScope(const ReadScope&) = delete;
+  ReadScope& operator=(const ReadScope&) = delete;
+  ~ReadScope();
+
+ private:
+  std::unique_ptr<store::Transaction> transaction_;
 };
 
 }  // namespace verilabel

@@ -534,5 +534,24 @@ TEST_F(ProjectTest, EvaluationsAreSummedUpAndForgotten) {
   EXPECT_EQ(code_of([&] { project.remove_evaluation("first"); }), ErrorCode::wrong_use);
 }
 
+TEST_F(ProjectTest, AReadScopeIsOfOneMoment) {
+  Project::create(folder_ / "p");
+  Project reader = Project::open(folder_ / "p", Project::Access::read_only);
+  Project writer = Project::open(folder_ / "p");
+  writer.ensure_class("car");
+  {
+    const ReadScope one_moment(reader);
+    EXPECT_EQ(reader.classes().size(), 1U);
+    writer.ensure_class("dog");
+    writer.save_view("new", "class:dog");
+    EXPECT_EQ(reader.classes().size(), 1U);
+    EXPECT_EQ(reader.columns().classes.size(), 1U) << "a read inside it is a part of it";
+    EXPECT_TRUE(reader.saved_views().empty());
+    EXPECT_EQ(writer.classes().size(), 2U) << "others are not held up";
+  }
+  EXPECT_EQ(reader.classes().size(), 2U);
+  EXPECT_EQ(reader.columns().classes.size(), 2U);
+}
+
 }  // namespace
 }  // namespace verilabel

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "verilabel/base/error.h"
 #include "verilabel/dataset/view.h"
@@ -163,6 +164,11 @@ std::size_t dimensions_of(const Embedder& embedder, CompiledModel& compiled, int
   request->run();
   std::vector<std::int64_t> shape = request->output_shape(0);
   const std::span<const float> all = request->output(0);
+  if (shape.empty() || shape[0] != batch) {
+    throw Error(ErrorCode::bad_model,
+                fmt::format("an output of the model has the shape [{}] for {} images: its first dimension should be the image",
+                            fmt::join(shape, ", "), batch));
+  }
   shape.erase(shape.begin());
   return embedder.decode(std::array{OutputView{all.first(all.size() / static_cast<std::size_t>(batch)), shape}}).size();
 }

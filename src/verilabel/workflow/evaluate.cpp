@@ -248,6 +248,7 @@ ScenarioEvaluation evaluate_scenario(const ScenarioPart& part, const ColumnsInpu
 
 SetEvaluation evaluate_project(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   const Project project = Project::open(project_dir, Project::Access::read_only);
+  const ReadScope one_moment(project);
   const View view = view_of_samples(project, options);
   Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);
@@ -403,6 +404,7 @@ JudgedSets judge_sets(const std::filesystem::path& project_dir, const EvaluateSe
     return judge_files(options);
   }
   const Project project = Project::open(project_dir, Project::Access::read_only);
+  const ReadScope one_moment(project);
   const View view = view_of_samples(project, options);
   const Columns columns = project.columns_for(view);
   SetsOfProject sets = input_of(project, columns, options.predictions, options, select_samples(view, columns));

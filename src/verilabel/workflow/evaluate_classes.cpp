@@ -106,6 +106,7 @@ std::int64_t SetClassification::truths_counted() const {
 JudgedClasses judge_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   validate_for_classes(options);
   const Project project = Project::open(project_dir, Project::Access::read_only);
+  const ReadScope one_moment(project);
   const View view = view_of_samples(project, options);
   const Columns columns = project.columns_for(view);
   ClassesOfProject classes = classes_of(project, columns, options.predictions, options, select_samples(view, columns));
@@ -116,6 +117,7 @@ JudgedClasses judge_classes_of_sets(const std::filesystem::path& project_dir, co
 SetClassification evaluate_classes_of_sets(const std::filesystem::path& project_dir, const EvaluateSetsOptions& options) {
   validate_for_classes(options);
   const Project project = Project::open(project_dir, Project::Access::read_only);
+  const ReadScope one_moment(project);
   const View view = view_of_samples(project, options);
   Columns columns = project.columns_for(view);
   const std::vector<std::uint32_t> sample_rows = select_samples(view, columns);

@@ -26,19 +26,31 @@ class LabelFilter {
         thresholds_(options.thresholds ? ClassThresholds(columns, *options.thresholds)
                                        : ClassThresholds(columns, options.threshold)) {}
 
-  bool lets_through(const LabelColumns& labels, std::uint32_t row) const {
+  bool lets_through(const LabelColumns& labels, std::uint32_t row) const { return judge(labels, row, nullptr); }
+
+  /// Of an active label also adds to what is withheld when it does not go out.
+  bool judge(const LabelColumns& labels, std::uint32_t row, WithheldLabels* withheld) const {
+    const auto goes_out = [withheld](bool does, std::int64_t WithheldLabels::* count) {
+      if (!does && withheld != nullptr) {
+        ++(withheld->*count);
+      }
+      return does;
+    };
+    if (labels.status[row] != LabelStatus::active) {
+      return false;  // a view may ask for others by their status
+    }
     switch (labels.verdict[row]) {
       case Verdict::accepted:
       case Verdict::edited:
         return true;
       case Verdict::rejected:
-        return false;
+        return goes_out(false, &WithheldLabels::rejected);
       case Verdict::unsure:
-        return options_.include_unsure;
+        return goes_out(options_.include_unsure, &WithheldLabels::unsure);
       case Verdict::unreviewed:
         break;
     }
-    return thresholds_.reaches(labels, row);
+    return goes_out(thresholds_.reaches(labels, row), &WithheldLabels::below_threshold);
   }
 
  private:
@@ -72,7 +84,7 @@ class ProjectSource final : public ExportSource {
     std::vector<std::uint8_t> is_class_used(columns.classes.size(), 0);
     for (const std::uint32_t row : rows.labels) {
       const std::int64_t image = position[static_cast<std::size_t>(columns.labels.sample[row])];
-      if (columns.labels.set[row] == set && image >= 0 && filter.lets_through(columns.labels, row)) {
+      if (columns.labels.set[row] == set && image >= 0 && filter.judge(columns.labels, row, &withheld_)) {
         images_[static_cast<std::size_t>(image)].labels.push_back({columns.labels.id[row]});
         images_[static_cast<std::size_t>(image)].state = SampleState::labelled;
         is_class_used[static_cast<std::size_t>(columns.labels.class_index[row])] = 1;
@@ -85,6 +97,7 @@ class ProjectSource final : public ExportSource {
   }
 
   const HiddenByView& hidden() const { return hidden_; }
+  const WithheldLabels& withheld() const { return withheld_; }
 
   std::vector<ExportClass> classes() override { return classes_; }
   std::string dataset_json() override { return project_.dataset_json(set_); }
@@ -214,6 +227,7 @@ class ProjectSource final : public ExportSource {
   TagsOf<LabelId> label_tags_;
   bool has_fields_ = false;
   HiddenByView hidden_;
+  WithheldLabels withheld_;
 };
 
 }  // namespace
@@ -235,9 +249,10 @@ void ExportOptions::validate() const {
   }
 }
 
-ExportReport export_set(Project& project, const ExportOptions& options) {
+ExportReport export_set(const Project& project, const ExportOptions& options) {
   options.validate();
   check_output_file(options.output, project.directory());
+  const ReadScope one_moment(project);
   const Columns columns = project.columns_for(View::parse(options.where, project.saved_views()));
   const auto set = columns.set_index(options.set);
   if (!set) {
@@ -245,7 +260,7 @@ ExportReport export_set(Project& project, const ExportOptions& options) {
   }
   ProjectSource source(project, options, columns, *set);
   const Format& format = verilabel::format(options.format);
-  ExportReport report{{}, source.hidden()};
+  ExportReport report{{}, source.hidden(), source.withheld()};
   if (options.before_writing || options.is_dry_run) {
     report.written.losses = format.losses(source, options.write);
     if (options.before_writing) {

@@ -20,9 +20,18 @@ struct HiddenByView {
   std::int64_t labels = 0;          ///< on all images of the view
 };
 
+/// Labels on exported images that do not go out because of what people or the threshold say. An image with no others is written
+/// as one without objects.
+struct WithheldLabels {
+  std::int64_t rejected = 0;
+  std::int64_t below_threshold = 0;
+  std::int64_t unsure = 0;
+};
+
 struct ExportReport {
   WriteReport written;
   HiddenByView hidden;
+  WithheldLabels withheld;
 };
 
 struct ExportOptions {
@@ -46,8 +55,9 @@ struct ExportOptions {
 /// Writes the effective labels of a set: accepted and edited ones whatever their confidence, undecided ones at or above the
 /// threshold, unsure ones when asked, rejected ones never. A label without confidence is of `kScoreWithoutConfidence`. Labels that
 /// a sample has but that none of this lets through leave it labelled, empty. A sample of which nothing goes out because the view
-/// hides what would is not empty: it is left out, and named. With `is_dry_run` the report has the losses and what is hidden only.
+/// hides what would is not empty: it is left out, and named. What others do to the project meanwhile does not show. With
+/// `is_dry_run` the report has no `written` but its losses.
 /// Throws `wrong_use` for an unknown set or format, `conflict` for an output in the way, `io`.
-ExportReport export_set(Project& project, const ExportOptions& options);
+ExportReport export_set(const Project& project, const ExportOptions& options);
 
 }  // namespace verilabel

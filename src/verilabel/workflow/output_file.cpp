@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 5> kProjectFiles = {"verilabel.db", "verilabel.db-wal", "verilabel.db-shm",
-                                                           "columns.snapshot", "locks"};
+constexpr std::array<std::string_view, 6> kProjectFiles = {
+    "verilabel.db", "verilabel.db-wal", "verilabel.db-shm", "columns.snapshot", "locks", "vectors"};
 
 /// Text has no NUL byte, and an archive begins with its mark.
 bool is_text_or_archive(const fs::path& file) {

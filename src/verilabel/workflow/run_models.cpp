@@ -148,6 +148,12 @@ RunModels::RunModels(Project& project, const LabelOptions& options) : engine_(op
   if (!options.classify_with.empty()) {
     classifier_ =
         load_labeller(*engine_, locate_model(options.classify_with).path, load_options(project, options, options.prompts));
+    if (classifier_->finds_objects()) {
+      throw Error(ErrorCode::wrong_use,
+                  "--classify-with needs a model that says what a whole image shows, and this one finds objects: leave it out, or "
+                  "name a classifier or CLIP",
+                  {{"model", options.classify_with}});
+    }
     run_options.is_name_wanted = wanted_classes(*classifier_, options.prompts);
     stages.classifier = classifier_.get();
   }
