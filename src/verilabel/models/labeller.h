@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "verilabel/base/progress.h"
 #include "verilabel/dataset/label.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/geometry/box.h"
@@ -133,12 +134,14 @@ struct LoadOptions {
   std::string device = "cpu";             ///< where texts are encoded
   std::size_t texts_per_pass = 0;         ///< of a model that reads, at most so many an inference; 0 for what suits it
   std::filesystem::path text_cache = {};  ///< folder where encoded texts are kept; empty for nowhere
+  ProgressSink progress = {};             ///< told of the texts that are encoded
+  const CancelToken* cancel = nullptr;    ///< looked at between texts: what is encoded by then is kept
 };
 
 /// Reads the graph, what lies beside it (`find_model_files`) and its manifest, and finds the family that fits; encodes the prompts
 /// of a model that reads. Throws `bad_model` when none fits, listing the graph's real inputs and outputs and what the families
 /// expect; `bad_data` for a faulty manifest, configuration or tokenizer, naming file and key; `wrong_use` for prompts that the
-/// model cannot be asked, an over-long one among them; `not_found`.
+/// model cannot be asked, an over-long one among them; `not_found`; `interrupted`.
 std::unique_ptr<Labeller> load_labeller(Engine& engine, const std::filesystem::path& model, const LoadOptions& options = {});
 
 /// The input shapes to compile the graph with, for inferences of `batch` images.

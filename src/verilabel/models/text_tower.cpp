@@ -21,6 +21,7 @@ namespace {
 
 /// Texts that go through the tower together.
 constexpr std::size_t kTextsPerInference = 16;
+constexpr std::size_t kTextsBetweenLooks = 256;  ///< at the cancel token
 constexpr int kTokensOfClip = 77;
 constexpr int kTokensOfSiglip = 64;
 
@@ -76,7 +77,7 @@ class Encoder {
   }
 
   /// The features of the texts, in the order of their tokens.
-  TextFeatures encode(const std::vector<std::vector<std::int64_t>>& tokens) {
+  TextFeatures encode(std::span<const std::vector<std::int64_t>> tokens) {
     TextFeatures features;
     std::size_t turn = 0;
     for (std::size_t begin = 0; begin < tokens.size(); begin += batch_.texts) {
@@ -131,7 +132,7 @@ class Encoder {
     return shape;
   }
 
-  void write(Running& running, const std::vector<std::vector<std::int64_t>>& tokens, std::size_t begin) {
+  void write(Running& running, std::span<const std::vector<std::int64_t>> tokens, std::size_t begin) {
     const std::span<std::int64_t> ids = running.request->input_i64(ids_);
     const std::span<std::int64_t> mask = mask_ ? running.request->input_i64(*mask_) : std::span<std::int64_t>();
     for (std::size_t i = 0; i < batch_.texts; ++i) {
@@ -332,11 +333,27 @@ TextFeatures encode_texts(const ModelSource& source, const TextTower& tower, std
     }
   }
   if (!unknown.empty()) {
-    TextFeatures fresh = Encoder(source, tower, unknown.size(), longest).encode(unknown_tokens);
-    for (std::size_t i = 0; i < unknown.size(); ++i) {
-      const std::span<float> row = std::span(fresh.rows).subspan(i * fresh.dimensions, fresh.dimensions);
-      normalise(row, texts[unknown[i]]);
-      cache.add(unknown_tokens[i], row);
+    const LoadOptions& options = source.options;
+    Encoder encoder(source, tower, unknown.size(), longest);
+    for (std::size_t begin = 0; begin < unknown.size(); begin += kTextsBetweenLooks) {
+      if (options.cancel != nullptr && options.cancel->is_requested()) {
+        cache.store();
+        throw Error(ErrorCode::interrupted, "the command was interrupted while texts were encoded; those that are done are kept");
+      }
+      if (options.progress) {
+        options.progress({.stage = "encoding texts",
+                          .done = static_cast<std::int64_t>(begin),
+                          .failed = 0,
+                          .total = static_cast<std::int64_t>(unknown.size()),
+                          .unit = "texts"});
+      }
+      const std::size_t count = std::min(kTextsBetweenLooks, unknown.size() - begin);
+      TextFeatures fresh = encoder.encode(std::span(unknown_tokens).subspan(begin, count));
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::span<float> row = std::span(fresh.rows).subspan(i * fresh.dimensions, fresh.dimensions);
+        normalise(row, texts[unknown[begin + i]]);
+        cache.add(unknown_tokens[begin + i], row);
+      }
     }
     cache.store();
   }

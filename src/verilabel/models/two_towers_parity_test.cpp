@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <nlohmann/json.hpp>
 
 #include "verilabel/engine/testing_installed.h"
@@ -170,6 +172,31 @@ TEST(TwoTowersParity, TheSameTokensAndThePaddingOfTheModel) {
     }
     EXPECT_GE(compared, 60);
   }
+}
+
+TEST(TwoTowersParity, EncodingCanBeStoppedAndGoesOnWhereItWas) {
+  const auto engine = open_engine("openvino");
+  const fs::path cache = fs::path(testing::TempDir()) / fmt::format("verilabel-texts-{}", ::getpid());
+  std::vector<std::string> names;
+  for (int i = 0; i < 600; ++i) {
+    names.push_back(fmt::format("thing {}", i));
+  }
+  CancelToken cancel;
+  std::vector<std::int64_t> totals;
+  LoadOptions options;
+  options.prompts = prompts_of_names(names);
+  options.text_cache = cache;
+  options.cancel = &cancel;
+  options.progress = [&](const Progress& progress) {
+    totals.push_back(progress.total);
+    cancel.request();
+  };
+  EXPECT_EQ(error_of([&] { load_labeller(*engine, cases().front(), options); }).code(), ErrorCode::interrupted);
+  EXPECT_EQ(totals, std::vector<std::int64_t>{600});
+  options.cancel = nullptr;
+  load_labeller(*engine, cases().front(), options);
+  EXPECT_EQ(totals.at(1), 600 - 256);
+  fs::remove_all(cache);
 }
 
 TEST(TwoTowersParity, PlantedFaultsAreFound) {

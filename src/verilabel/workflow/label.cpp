@@ -140,7 +140,7 @@ RunReport work_on(Project& project, RunId run, std::unique_ptr<RunModels> models
   }
 
   if (!models) {
-    models = std::make_unique<RunModels>(project, options);
+    models = std::make_unique<RunModels>(project, options, progress, cancel);
     std::vector<SampleId> left;
     for (const Sample& sample : samples) {
       left.push_back(sample.id);
@@ -271,7 +271,7 @@ RunReport start_run(Project& project, const LabelOptions& options, const Progres
     notes.push_back(fmt::format("{} samples without a file are left out; import their folder to bring them in", missing));
   }
   // Before the run is stored: one whose models or classes cannot be used is none.
-  auto models = std::make_unique<RunModels>(project, options);
+  auto models = std::make_unique<RunModels>(project, options, progress, cancel);
   if (const auto unknown = std::erase_if(samples, [&](SampleId sample) { return !models->knows(sample); }); unknown > 0) {
     notes.push_back(
         fmt::format("{} images are left out, whose objects the set '{}' does not tell: it has not labelled them, has "

@@ -98,8 +98,11 @@ CandidateOptions candidate_options(const Labeller& labeller, const LabelOptions&
 /// Images that go together where a later model looks at them too: until then they stay in memory as pixels.
 constexpr int kMostOfManyStages = 8;
 
-LoadOptions load_options(const Project& project, const LabelOptions& options, const Prompts& prompts) {
+LoadOptions load_options(const Project& project, const LabelOptions& options, const Prompts& prompts, const ProgressSink& progress,
+                         const CancelToken& cancel) {
   LoadOptions load;
+  load.progress = progress;
+  load.cancel = &cancel;
   load.prompts = prompts;
   load.device = options.device;
   load.text_cache = project.directory() / "vectors" / "texts";
@@ -108,7 +111,8 @@ LoadOptions load_options(const Project& project, const LabelOptions& options, co
 
 }  // namespace
 
-RunModels::RunModels(Project& project, const LabelOptions& options) : engine_(open_engine(options.engine)) {
+RunModels::RunModels(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel)
+    : engine_(open_engine(options.engine)) {
   run_options.device = options.device;
   run_options.batch = options.batch;
   run_options.crop = options.crop;
@@ -119,7 +123,7 @@ RunModels::RunModels(Project& project, const LabelOptions& options) : engine_(op
     run_options.everything->max_masks = options.max_detections;
     run_options.candidates.floor = options.floor.value_or(run_options.candidates.floor);
   } else if (options.boxes.empty()) {
-    LoadOptions load = load_options(project, options, first_prompts);
+    LoadOptions load = load_options(project, options, first_prompts, progress, cancel);
     load.manifest = options.manifest;
     proposer_ = load_labeller(*engine_, locate_model(options.model).path, load);
     run_options.candidates = candidate_options(*proposer_, options, first_prompts);
@@ -142,12 +146,13 @@ RunModels::RunModels(Project& project, const LabelOptions& options) : engine_(op
                                                          .with_masks = options.segment_with.empty()});
   }
   if (!options.segment_with.empty()) {
-    segmenter_ = load_segmenter(*engine_, locate_model(options.segment_with).path, load_options(project, options, {}));
+    segmenter_ =
+        load_segmenter(*engine_, locate_model(options.segment_with).path, load_options(project, options, {}, progress, cancel));
     stages.segmenter = segmenter_.get();
   }
   if (!options.classify_with.empty()) {
-    classifier_ =
-        load_labeller(*engine_, locate_model(options.classify_with).path, load_options(project, options, options.prompts));
+    classifier_ = load_labeller(*engine_, locate_model(options.classify_with).path,
+                                load_options(project, options, options.prompts, progress, cancel));
     if (classifier_->finds_objects()) {
       throw Error(ErrorCode::wrong_use,
                   "--classify-with needs a model that says what a whole image shows, and this one finds objects: leave it out, or "

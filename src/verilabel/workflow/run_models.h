@@ -26,7 +26,7 @@ namespace verilabel {
 class RunModels {
  public:
   /// Throws for a model, class or set that cannot be used.
-  RunModels(Project& project, const LabelOptions& options);
+  RunModels(Project& project, const LabelOptions& options, const ProgressSink& progress, const CancelToken& cancel);
 
   /// Throws `wrong_use` for a number of images an inference that one of the graphs does not take.
   void require_batch() const;
