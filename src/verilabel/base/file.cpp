@@ -116,9 +116,10 @@ void write_all(int descriptor, std::span<const std::byte> bytes, const std::file
   }
 }
 
-void replace_file(const std::filesystem::path& place, const std::function<void(int descriptor)>& write) {
+void replace_file(const std::filesystem::path& place, const std::function<void(int descriptor)>& write,
+                  const std::filesystem::path& made_in) {
   const std::filesystem::path path = replaceable(place);
-  std::string temporary = path.native() + ".XXXXXX";
+  std::string temporary = (made_in.empty() ? path : made_in / path.filename()).native() + ".XXXXXX";
   Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (file.get() < 0) {
     throw io_error("cannot create a file", path.native(), errno);
@@ -142,8 +143,8 @@ void replace_file(const std::filesystem::path& place, const std::function<void(i
   }
 }
 
-void replace_file(const std::filesystem::path& path, std::string_view content) {
-  replace_file(path, [&](int descriptor) { write_all(descriptor, std::as_bytes(std::span(content)), path); });
+void replace_file(const std::filesystem::path& path, std::string_view content, const std::filesystem::path& made_in) {
+  replace_file(path, [&](int descriptor) { write_all(descriptor, std::as_bytes(std::span(content)), path); }, made_in);
 }
 
 MappedFile MappedFile::open(const std::filesystem::path& path) {
@@ -227,11 +228,16 @@ FileLock::~FileLock() {
   }
 }
 
-Digest with_file(Digest digest, const std::filesystem::path& path) {
+Digest with_file(Digest digest, const std::filesystem::path& path, const std::function<void(std::uint64_t bytes)>& read) {
   const Descriptor file = open_for_reading(path);
   std::vector<char> chunk(kReadChunkBytes);
+  std::uint64_t bytes = 0;
   while (const std::size_t got = read_some(file, chunk, path)) {
     digest.add({chunk.data(), got});
+    bytes += got;
+    if (read) {
+      read(bytes);
+    }
   }
   return digest;
 }

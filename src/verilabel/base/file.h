@@ -21,10 +21,12 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
 void read_ahead(const std::filesystem::path& path) noexcept;
 
 /// Writes beside `path` and renames over it once everything is on disk: readers see the old file or the new one, never a part. A
-/// symbolic link stays, and what it leads to is replaced. `write` gets the descriptor of the new file. Throws `io`, and `wrong_use`
-/// for a device, a pipe or a folder; the old file then stays as it was.
-void replace_file(const std::filesystem::path& path, const std::function<void(int descriptor)>& write);
-void replace_file(const std::filesystem::path& path, std::string_view content);
+/// symbolic link stays, and what it leads to is replaced. `write` gets the descriptor of the new file. Where others take every file
+/// beside `path` for one of theirs, `made_in` is another folder of the same file system: a process that is killed leaves its part
+/// there. Throws `io`, and `wrong_use` for a device, a pipe or a folder; the old file then stays as it was.
+void replace_file(const std::filesystem::path& path, const std::function<void(int descriptor)>& write,
+                  const std::filesystem::path& made_in = {});
+void replace_file(const std::filesystem::path& path, std::string_view content, const std::filesystem::path& made_in = {});
 
 /// All bytes to a descriptor, through short writes and signals. Throws `io` naming `path`.
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path);
@@ -65,8 +67,9 @@ class FileLock {
   int descriptor_ = -1;
 };
 
-/// The digest with the file's bytes added. Throws `not_found` or `io`.
-Digest with_file(Digest digest, const std::filesystem::path& path);
+/// The digest with the file's bytes added. `read` is told now and then how many those are so far; what it throws is thrown on.
+/// Throws `not_found` or `io`.
+Digest with_file(Digest digest, const std::filesystem::path& path, const std::function<void(std::uint64_t bytes)>& read = {});
 /// Hexadecimal SHA-256 of the file's bytes. Throws `not_found` or `io`.
 std::string sha256_of_file(const std::filesystem::path& path);
 /// Likewise of bytes in memory.

@@ -39,6 +39,21 @@ TEST_F(File, AFailedReplaceLeavesTheOldFileAndNoTemporary) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(File, AReplacementIsMadeWhereItIsWanted) {
+  fs::create_directories(folder_ / "shown");
+  fs::create_directories(folder_ / "made");
+  const auto files_in = [&](const char* name) { return std::distance(fs::directory_iterator(folder_ / name), {}); };
+  replace_file(
+      folder_ / "shown" / "f",
+      [&](int) {
+        EXPECT_EQ(files_in("shown"), 0);
+        EXPECT_EQ(files_in("made"), 1);
+      },
+      folder_ / "made");
+  EXPECT_EQ(files_in("shown"), 1);
+  EXPECT_EQ(files_in("made"), 0);
+}
+
 TEST_F(File, ErrorsSayWhichFile) {
   const auto code_of = [](auto&& call) {
     try {
@@ -76,6 +91,18 @@ TEST_F(File, Sha256OfKnownText) {
   replace_file(folder_ / "f", "abc");  // FIPS 180-4, example of one block
   EXPECT_EQ(sha256_of_file(folder_ / "f"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_F(File, HashingTellsHowFarItIsAndCanBeEnded) {
+  replace_file(folder_ / "f", std::string((2 << 20) + 5, 'a'));
+  std::uint64_t told = 0;
+  with_file(Digest(Digest::Kind::sha256), folder_ / "f", [&](std::uint64_t bytes) {
+    EXPECT_GT(bytes, told);
+    told = bytes;
+  });
+  EXPECT_EQ(told, (2U << 20) + 5U);
+  const auto end = [](std::uint64_t) { throw Error(ErrorCode::interrupted, "enough"); };
+  EXPECT_THROW(with_file(Digest(Digest::Kind::sha256), folder_ / "f", end), Error);
 }
 
 }  // namespace

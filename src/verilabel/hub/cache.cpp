@@ -52,13 +52,14 @@ void make_folders(const fs::path& folder) {
   }
 }
 
-/// A cache may be shared: a link that somebody has put there is replaced, and what it leads to is left alone.
+/// A cache may be shared: a link that somebody has put there is replaced, and what it leads to is left alone. Made in `made_in`,
+/// for huggingface_hub takes each file of the cache, of `refs` and of a snapshot for what it looks for there.
 template <typename Content>
-void put_file(const fs::path& place, const Content& content) {
+void put_file(const fs::path& place, const Content& content, const fs::path& made_in) {
   if (std::error_code ignored; fs::is_symlink(place, ignored)) {
     fs::remove(place, ignored);
   }
-  replace_file(place, content);
+  replace_file(place, content, made_in);
 }
 
 /// What it says, without blanks at the end; nothing where it is too long to be one.
@@ -71,6 +72,27 @@ std::string text_of_reference(const fs::path& file) {
     text.pop_back();
   }
   return text;
+}
+
+/// Removes what a killed program left beside references, NAME.XXXXXX without a commit in it: huggingface_hub takes it for one.
+void remove_leftovers(const fs::path& references) {
+  constexpr std::size_t kEndingLength = 7;
+  const auto is_random = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  std::vector<fs::path> leftovers;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(references, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    const std::string ending = name.substr(name.size() - std::min(kEndingLength, name.size()));
+    if (std::error_code ignored; name.size() > kEndingLength && ending.front() == '.' &&
+                                 std::all_of(ending.begin() + 1, ending.end(), is_random) && entry->is_regular_file(ignored) &&
+                                 !is_commit(text_of_reference(entry->path()))) {
+      leftovers.push_back(entry->path());
+    }
+  }
+  for (const fs::path& leftover : leftovers) {
+    std::error_code ignored;
+    fs::remove(leftover, ignored);
+  }
 }
 
 /// Branches and tags by commit.
@@ -131,6 +153,10 @@ Digest digest_for(const HubFile& file) {
 
 fs::path HubCache::repository_folder(const RepositoryId& repository) const {
   return folder_ / folder_name(repository);
+}
+
+fs::path HubCache::workshop(const RepositoryId& repository) const {
+  return repository_folder(repository) / "blobs";
 }
 
 fs::path HubCache::snapshot_folder(const RepositoryId& repository, std::string_view commit) const {
@@ -210,14 +236,14 @@ std::optional<CachedSnapshot> HubCache::find_snapshot(const RepositoryId& reposi
 }
 
 void HubCache::prepare(const RepositoryId& repository) const {
-  if (std::error_code ignored; !fs::exists(folder_, ignored)) {
-    make_folders(folder_);
-    put_file(folder_ / "CACHEDIR.TAG", kCacheTag);
-  }
   for (const char* name : {"blobs", "refs", "snapshots"}) {
     make_folders(repository_folder(repository) / name);
   }
   make_folders(folder_ / ".locks" / folder_name(repository));
+  if (std::error_code ignored; !fs::exists(folder_ / "CACHEDIR.TAG", ignored)) {
+    put_file(folder_ / "CACHEDIR.TAG", kCacheTag, workshop(repository));
+  }
+  remove_leftovers(repository_folder(repository) / "refs");
 }
 
 void HubCache::link(const RepositoryId& repository, std::string_view commit, const HubFile& file) const {
@@ -238,7 +264,7 @@ void HubCache::link(const RepositoryId& repository, std::string_view commit, con
     return error;
   };
   if ((!has_symlinks_ || put_at(place, content, make_link)) && put_at(place, content, make_hard_link)) {
-    put_file(place, [&](int descriptor) { write_all(descriptor, MappedFile::open(content).bytes(), place); });
+    put_file(place, [&](int descriptor) { write_all(descriptor, MappedFile::open(content).bytes(), place); }, workshop(repository));
   }
 }
 
@@ -246,7 +272,7 @@ void HubCache::note_absent(const RepositoryId& repository, std::string_view comm
   const fs::path place = repository_folder(repository) / ".no_exist" / commit / path;
   if (std::error_code ignored; !fs::exists(place, ignored)) {
     make_folders(place.parent_path());
-    put_file(place, "");
+    put_file(place, "", workshop(repository));
   }
 }
 
@@ -266,7 +292,7 @@ void HubCache::set_revision(const RepositoryId& repository, std::string_view rev
   make_folders(place.parent_path());
   if (std::error_code ignored;
       fs::is_symlink(place, ignored) || !fs::is_regular_file(place, ignored) || text_of_reference(place) != commit) {
-    put_file(place, commit);
+    put_file(place, commit, workshop(repository));
   }
 }
 

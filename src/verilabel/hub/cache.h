@@ -63,7 +63,8 @@ class HubCache {
   /// Nothing when the cache has no such snapshot.
   std::optional<CachedSnapshot> find_snapshot(const RepositoryId& repository, std::string_view commit) const;
 
-  /// Makes the folders of a repository; a new cache is marked as one for backup programs. Throws `io`.
+  /// Makes the folders of a repository, and removes what a killed program left among its references; the cache is marked as one for
+  /// backup programs. Throws `io`.
   void prepare(const RepositoryId& repository) const;
   /// Puts a file, whose content is there, into the snapshot. Throws `io`.
   void link(const RepositoryId& repository, std::string_view commit, const HubFile& file) const;
@@ -74,6 +75,8 @@ class HubCache {
 
  private:
   std::filesystem::path repository_folder(const RepositoryId& repository) const;
+  /// Where files are made that are then moved to their place: nobody lists what lies there.
+  std::filesystem::path workshop(const RepositoryId& repository) const;
 
   std::filesystem::path folder_;
   bool has_symlinks_;

@@ -67,6 +67,42 @@ TEST_F(HubCacheTest, LiesWhereHuggingFaceLooks) {
   EXPECT_EQ(read_file(repository / "refs" / "refs" / "pr" / "1"), kCommit);
 }
 
+// A killed program leaves what it was writing: never where huggingface_hub would take it for something.
+TEST_F(HubCacheTest, NothingIsMadeWhereOthersList) {
+  put_model();
+  const fs::path repository = folder_ / "models--org--name";
+  fs::remove_all(repository / "blobs");
+  const auto path_of = [](const auto& put) {
+    try {
+      put();
+    } catch (const Error& error) {
+      return error.context().at(0).second;
+    }
+    return std::string("no error");
+  };
+  // Without the folder in which files are made none can be put anywhere.
+  EXPECT_EQ(path_of([&] { cache_.set_revision(kRepository, "v1", kCommit); }), (repository / "refs" / "v1").native());
+  EXPECT_EQ(path_of([&] { cache_.note_absent(kRepository, kCommit, "a.json"); }),
+            (repository / ".no_exist" / kCommit / "a.json").native());
+}
+
+TEST_F(HubCacheTest, WhatAKilledProgramLeftAmongReferencesIsRemoved) {
+  put_model();
+  const fs::path refs = folder_ / "models--org--name" / "refs";
+  fs::create_directories(refs / "refs" / "pr");
+  for (const char* name : {"main.a1B2c3", "refs/pr/1.ZZZZZZ", "main.a1B2c", "v1.a-B2c3"}) {
+    std::ofstream(refs / name) << kCommit.substr(0, 10);
+  }
+  std::ofstream(refs / "release.202401") << kCommit;  // a branch may be called so
+  fs::remove(folder_ / "CACHEDIR.TAG");
+  cache_.prepare(kRepository);
+  EXPECT_FALSE(fs::exists(refs / "main.a1B2c3") || fs::exists(refs / "refs/pr/1.ZZZZZZ"));
+  for (const char* name : {"main", "main.a1B2c", "v1.a-B2c3", "release.202401"}) {
+    EXPECT_TRUE(fs::exists(refs / name)) << name;
+  }
+  EXPECT_TRUE(fs::exists(folder_ / "CACHEDIR.TAG"));
+}
+
 TEST_F(HubCacheTest, ShowsItsSnapshots) {
   put_model();
   cache_.set_revision(kRepository, "v1", kCommit);
