@@ -41,6 +41,7 @@ class SharedCache(HubCase):
     def test_it_reads_what_was_pulled_without_the_network(self):
         self.hub.repositories[VIT] = vit(revisions=("main", "v1.0"))
         self.pull(VIT)
+        (self.repository_folder() / "refs" / "main.a1B2c3").touch()  # as a pull that was killed left it
         self.pull(f"{VIT}@v1.0", "--dtype", "fp16")
         paths = [*WANTED, "onnx/model_fp16.onnx"]
         program = f"""
@@ -95,6 +96,18 @@ print(json.dumps([found.revision, found.checked_count, [str(m) for m in found.mi
         self.python("print(json.dumps(snapshot_download('org/vit')))", HF_HUB_DISABLE_SYMLINKS="1")
         self.assertFalse((self.snapshot() / "config.json").is_symlink())
         self.assertEqual(self.pull(VIT)["bytes_fetched"], 0)
+        self.assertEqual(self.models("info", VIT)["family"], "transformers_classifier")
+
+    def test_its_shared_store_is_used_without_links_too(self):
+        model = self.hub.repositories[VIT]
+        blobs, store = self.repository_folder() / "blobs", self.cache / "blobs" / "ab"
+        blobs.mkdir(parents=True)
+        store.mkdir(parents=True)
+        graph = store / ("ab" + "0" * 62)
+        graph.write_bytes(model.files["onnx/model.onnx"])
+        (blobs / model.hash_of("onnx/model.onnx")).symlink_to(f"../../blobs/ab/{graph.name}")
+        self.pull(VIT, HF_HUB_DISABLE_SYMLINKS="1")
+        self.assertEqual((self.snapshot() / "onnx" / "model.onnx").read_bytes(), graph.read_bytes())
         self.assertEqual(self.models("info", VIT)["family"], "transformers_classifier")
 
     def test_a_lock_that_it_holds_is_waited_for(self):

@@ -124,20 +124,21 @@ CachedSnapshot snapshot_at(const RepositoryId& repository, const fs::path& folde
   return snapshot;
 }
 
-/// Puts something at `place` that shows `content`, unless it is there. `make` tries it and gives what went wrong.
+bool shows(const fs::path& place, const fs::path& content) {
+  std::error_code ignored;
+  return fs::equivalent(place, content, ignored);
+}
+
+/// Whether `make`, which is tried, has put something at `place` that shows `content`.
 template <typename Make>
-std::error_code put_at(const fs::path& place, const fs::path& content, const Make& make) {
-  const auto shows_content = [&] {
-    std::error_code ignored;
-    return fs::equivalent(place, content, ignored);
-  };
-  std::error_code error = make();
-  if (error == std::errc::file_exists && !shows_content()) {
-    std::error_code ignored;
-    fs::remove(place, ignored);  // another content, or a link that leads nowhere
-    error = make();
+bool has_put(const fs::path& place, const fs::path& content, const Make& make) {
+  std::error_code error;
+  make(error);
+  if (error == std::errc::file_exists && !shows(place, content)) {
+    fs::remove(place, error);  // another content, or a link that leads nowhere
+    make(error);
   }
-  return error == std::errc::file_exists && shows_content() ? std::error_code() : error;
+  return shows(place, content);
 }
 
 }  // namespace
@@ -247,23 +248,20 @@ void HubCache::prepare(const RepositoryId& repository) const {
 }
 
 void HubCache::link(const RepositoryId& repository, std::string_view commit, const HubFile& file) const {
-  const fs::path content = blob(repository, file.hash);
+  const fs::path blob_path = blob(repository, file.hash);
   const fs::path place = snapshot_folder(repository, commit) / file.path;
-  if (std::error_code ignored; !fs::exists(content, ignored)) {
+  std::error_code error;
+  // The blob may itself be a link, into huggingface_hub's store of blobs that repositories share.
+  const fs::path content = fs::canonical(blob_path, error);
+  if (error) {
     return;  // a cache without links has it in the snapshot
   }
   make_folders(place.parent_path());
-  const auto make_link = [&] {
-    std::error_code error;
-    fs::create_symlink(content.lexically_relative(place.parent_path()), place, error);
-    return error;
+  const auto make_link = [&](std::error_code& failure) {
+    fs::create_symlink(blob_path.lexically_relative(place.parent_path()), place, failure);
   };
-  const auto make_hard_link = [&] {
-    std::error_code error;
-    fs::create_hard_link(content, place, error);
-    return error;
-  };
-  if ((!has_symlinks_ || put_at(place, content, make_link)) && put_at(place, content, make_hard_link)) {
+  const auto make_hard_link = [&](std::error_code& failure) { fs::create_hard_link(content, place, failure); };
+  if ((!has_symlinks_ || !has_put(place, content, make_link)) && !has_put(place, content, make_hard_link)) {
     put_file(place, [&](int descriptor) { write_all(descriptor, MappedFile::open(content).bytes(), place); }, workshop(repository));
   }
 }

@@ -145,6 +145,22 @@ TEST_F(HubCacheTest, WithoutLinksASnapshotHoldsTheFiles) {
   EXPECT_EQ(read_file(place), "hello\n");
 }
 
+TEST_F(HubCacheTest, ABlobThatIsALinkIsShownWithoutLinksToo) {
+  const fs::path shared = folder_ / "blobs" / "ce";
+  fs::create_directories(shared);
+  std::ofstream(shared / "x") << "hello\n";
+  fs::create_symlink("../../blobs/ce/x", cache_.blob(kRepository, kConfig.hash));
+  const HubCache plain(folder_, false);
+  const fs::path place = plain.snapshot_folder(kRepository, kCommit) / "config.json";
+  for (int round = 0; round < 2; ++round) {
+    plain.link(kRepository, kCommit, kConfig);
+    EXPECT_FALSE(fs::is_symlink(place));
+    EXPECT_EQ(read_file(place), "hello\n");
+  }
+  cache_.link(kRepository, kCommit, kConfig);
+  EXPECT_EQ(read_file(place), "hello\n");
+}
+
 TEST_F(HubCacheTest, ContentOfAnotherSizeIsNotThere) {
   put_blob(kConfig, "hello");
   EXPECT_EQ(cache_.find_content(kRepository, kCommit, kConfig), std::nullopt);
