@@ -433,6 +433,32 @@ class BadLines(HubCase):
         self.assertEqual(self.pull("org/big")["bytes_fetched"], len(b"{}") + BIG // 2 + BIG)
         self.assert_cached(self.big, ["net.onnx"], "org/big")
 
+    def test_lines_that_get_no_further_are_given_up(self):
+        # One store sends from the beginning each time, now more, now less; one has less than its listing says.
+        self.add_big()
+        short = Repository({"config.json": b"{}", "net.onnx": noise(BIG // 2)}, large={"net.onnx"})
+        self.hub.repositories["org/short"] = short
+        entry = short.entry("net.onnx")
+        entry["lfs"]["size"] += 100
+        cuts = [BIG // 3, BIG // 2] * 20
+        self.hub.faults = [
+            *(Fault(self.big.hash_of("net.onnx"), ignore_range=True, cut_after=cut, times=1) for cut in cuts),
+            Fault("org/short/tree/", body=json.dumps([short.entry("config.json"), entry]).encode()),
+            Fault("org/short/resolve/", without=("X-Linked-Size",)),
+        ]
+        words = [PROGRAM, "--json", "models", "pull"]
+        pulls = {
+            name: subprocess.Popen([*words, name], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            for name in ("org/big", "org/short")
+        }
+        for pull in pulls.values():
+            self.addCleanup(pull.kill)
+        for name, code, attempts in (("org/big", "io", 7), ("org/short", "bad_data", 6)):
+            with self.subTest(name=name):
+                out, _ = pulls[name].communicate(timeout=60)  # some 16 s of waits in between
+                self.assertEqual(json.loads(out)["error"]["code"], code)
+                self.assertEqual(len(self.ranges("/store/" + self.hub.repositories[name].hash_of("net.onnx"))), attempts)
+
     def test_a_part_that_is_none_is_thrown_away(self):
         self.add_big()
         name = self.big.hash_of("net.onnx") + ".incomplete"

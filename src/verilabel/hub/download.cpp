@@ -140,6 +140,7 @@ class BlobDownload {
         throw contradiction("the file's content has another hash than the hub's listing says", hash);
       }
       begin_anew();  // what lay there was perhaps no part of the file
+      furthest_ = 0;
     }
   }
 
@@ -152,6 +153,7 @@ class BlobDownload {
     } else if (size > 0) {
       digest_ = with_file(std::move(digest_), partial_.path());
       done_ = size;
+      furthest_ = size;
       is_fresh_ = false;
     }
     tell();
@@ -164,8 +166,8 @@ class BlobDownload {
     tell();
   }
 
+  /// One attempt. Only what goes further than any before it counts as progress: a store without ranges begins anew each time.
   void fetch() {
-    const std::uint64_t before = done_;
     bool is_first = true;
     const auto take = [&](const HubAnswer& answer, std::string_view bytes) {
       if (std::exchange(is_first, false)) {
@@ -181,8 +183,10 @@ class BlobDownload {
       tell();
     };
     const HubAnswer answer = client_.get_file(url_, done_, subject_, take);
+    const bool has_progress = done_ > furthest_;
+    furthest_ = std::max(furthest_, done_);
     if (answer.failure) {
-      patience_.wait_after(*answer.failure, done_ > before);
+      patience_.wait_after(*answer.failure, has_progress);
     } else if (answer.response.status == 416) {
       begin_anew();  // the hub sees no such part in its file; from the beginning it has to be the right one
       patience_.wait_after({contradiction("the hub has less of the file than its listing says", "a shorter one"), std::nullopt},
@@ -190,7 +194,7 @@ class BlobDownload {
     } else if (done_ < file_.size) {
       check(answer);
       patience_.wait_after({contradiction("the hub sends fewer bytes than its listing says", std::to_string(done_)), std::nullopt},
-                           done_ > before);
+                           has_progress);
     }
   }
 
@@ -250,10 +254,11 @@ class BlobDownload {
   std::string url_;
   Patience patience_;
   PartialBlob partial_;
-  Digest digest_;              ///< of the bytes up to `done_`
-  std::uint64_t done_ = 0;     ///< bytes that lie in the partial blob
-  std::uint64_t fetched_ = 0;  ///< that came over the network
-  bool is_fresh_ = true;       ///< all of the bytes up to `done_` did
+  Digest digest_;               ///< of the bytes up to `done_`
+  std::uint64_t done_ = 0;      ///< bytes that lie in the partial blob
+  std::uint64_t furthest_ = 0;  ///< the most that they were
+  std::uint64_t fetched_ = 0;   ///< that came over the network
+  bool is_fresh_ = true;        ///< all of the bytes up to `done_` did
 };
 
 }  // namespace
