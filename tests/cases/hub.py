@@ -1,11 +1,14 @@
 """Models from a hub: what is fetched, what the cache looks like, what happens when the hub, the network or the machine fails."""
 
+import contextlib
 import json
 import pathlib
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from harness import PROGRAM, write_bitmap
@@ -363,6 +366,32 @@ class Access(HubCase):
         report = self.pull(VIT, HF_ENDPOINT="http://hub.invalid", http_proxy=self.hub.url, no_proxy="localhost")
         self.assertEqual(report["commit"], COMMIT)
         self.assertTrue(all(asked.path.startswith("http://hub.invalid/") for asked in self.hub.asked if not asked.store))
+
+    def open_refusing_proxy(self, status):
+        """A proxy that makes no connections; its URL, and what it was asked for."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        asked = []
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        asked.append(connection.recv(65536))
+                        lines = (f"HTTP/1.1 {status} No", "Proxy-Authenticate: Basic realm=x", "Content-Length: 0", "", "")
+                        connection.sendall("\r\n".join(lines).encode())
+
+        threading.Thread(target=answer, daemon=True).start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+
+    def test_a_proxy_that_makes_no_connection_is_said_at_once(self):
+        for status, code, advice in ((407, "conflict", "NAME:PASSWORD"), (403, "io", "https_proxy")):
+            with self.subTest(status=status):
+                proxy, asked = self.open_refusing_proxy(status)
+                error = self.refused(code, VIT, HF_ENDPOINT="https://hub.invalid", https_proxy=proxy)
+                self.assertIn(advice, error["message"])
+                self.assertEqual([line.split()[0] for line in asked], [b"CONNECT"])
 
     def test_a_hub_that_cannot_be_reached_is_said_at_once(self):
         begun = time.monotonic()

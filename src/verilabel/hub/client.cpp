@@ -101,9 +101,18 @@ Error absent(const HttpResponse& response, const HubSubject& subject, const std:
   return {ErrorCode::not_found, "the hub has no such repository, or no such revision of it", context};
 }
 
+Error proxy_refused(const HubSubject& subject, const std::string& url) {
+  return {ErrorCode::conflict,
+          "the proxy wants to know who asks: give it a name and a password in https_proxy or http_proxy, as "
+          "http://NAME:PASSWORD@HOST:PORT",
+          context_of(subject, url)};
+}
+
 Error unreached(const HttpFailure& failure, const HubSubject& subject, const std::string& url) {
   const ErrorContext context = context_of(subject, url);
   switch (failure.kind) {
+    case HttpFailure::Kind::proxy_login:
+      return proxy_refused(subject, url);
     case HttpFailure::Kind::certificates:
       return {
           ErrorCode::io,
@@ -283,10 +292,7 @@ HubAnswer HubClient::attempt(const std::string& first_url, std::chrono::seconds 
         throw absent(response, subject, url);
       }
       if (response.status == 407) {
-        throw Error(ErrorCode::conflict,
-                    "the proxy wants to know who asks: give it a name and a password in https_proxy or http_proxy, as "
-                    "http://NAME:PASSWORD@HOST:PORT",
-                    context);
+        throw proxy_refused(subject, url);
       }
       throw Error(ErrorCode::bad_data,
                   fmt::format("a hub does not answer with status {}{}; is HF_ENDPOINT right?", response.status, said(response)),

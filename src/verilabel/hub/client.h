@@ -54,8 +54,8 @@ struct HubAnswer {
 /// whatever redirects say; a redirect never leads from https to http.
 ///
 /// Throws what no repetition mends: `not_found` for a repository, revision or file that is not there or not shown; `conflict` where
-/// terms have to be accepted or access is refused, saying where, and when the settings forbid to ask; `io` for certificates and a
-/// hub that was never reached; `bad_data` for an answer that is none of a hub's; `interrupted`.
+/// terms have to be accepted or access is refused, saying where, by a proxy too, and when the settings forbid to ask; `io` for
+/// certificates and a hub that was never reached; `bad_data` for an answer that is none of a hub's; `interrupted`.
 class HubClient {
  public:
   HubClient(const HubSettings& settings, const ProgressSink& progress, const CancelToken& cancel);

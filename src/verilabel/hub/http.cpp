@@ -68,6 +68,15 @@ HttpFailure::Kind kind_of(CURLcode code) {
   }
 }
 
+/// Of the transfer that just failed.
+HttpFailure::Kind kind_of(CURL* curl, CURLcode code) {
+  constexpr long kLoginWanted = 407;
+  if (long status = 0; curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status >= 300) {
+    return status == kLoginWanted ? HttpFailure::Kind::proxy_login : HttpFailure::Kind::unreachable;
+  }
+  return kind_of(code);
+}
+
 /// What the callbacks of one request share.
 struct Transfer {
   const BodySink& sink;
@@ -230,7 +239,7 @@ class HttpClient::Handle {
       response.failure = {HttpFailure::Kind::too_large, fmt::format("the answer has more than {} bytes", request.max_body_bytes)};
     } else if (code != CURLE_OK) {
       reason.resize(reason.find('\0'));
-      response.failure = {kind_of(code), printable(reason.empty() ? curl_easy_strerror(code) : reason)};
+      response.failure = {kind_of(curl_.get(), code), printable(reason.empty() ? curl_easy_strerror(code) : reason)};
     }
     return std::move(response);
   }

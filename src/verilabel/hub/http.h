@@ -27,6 +27,7 @@ struct HttpRequest {
 struct HttpFailure {
   enum class Kind : std::uint8_t {
     unreachable,   ///< no connection: name, address, proxy
+    proxy_login,   ///< the proxy wants a name and a password before it connects
     cut,           ///< the connection ended or fell silent
     certificates,  ///< the other side is not who it should be, or nobody says so
     too_large,     ///< more than `max_body_bytes`
