@@ -402,6 +402,21 @@ class Access(HubCase):
         for endpoint in ("localhost", "ftp://localhost"):
             self.refused("wrong_use", VIT, HF_ENDPOINT=endpoint)
 
+    def test_an_address_that_never_answers_is_said_after_one_wait(self):
+        listening = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(listening.close)
+        for _ in range(4):  # connections that nobody takes: further ones are not answered
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        time.sleep(0.5)
+        begun = time.monotonic()
+        endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        error = self.refused("io", VIT, HF_ENDPOINT=endpoint, HF_HUB_ETAG_TIMEOUT="1")
+        self.assertIn("HF_ENDPOINT", error["message"])
+        self.assertLess(time.monotonic() - begun, 5)
+
     def test_certificates_are_looked_at(self):
         if shutil.which("openssl") is None:
             self.skipTest("no openssl to make certificates with")

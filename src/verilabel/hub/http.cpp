@@ -46,7 +46,7 @@ HttpFailure::Kind kind_of(CURLcode code) {
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PROXY:
       return HttpFailure::Kind::unreachable;
-    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_OPERATION_TIMEDOUT:  // in the middle
     case CURLE_PARTIAL_FILE:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
@@ -73,6 +73,11 @@ HttpFailure::Kind kind_of(CURL* curl, CURLcode code) {
   constexpr long kLoginWanted = 407;
   if (long status = 0; curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status >= 300) {
     return status == kLoginWanted ? HttpFailure::Kind::proxy_login : HttpFailure::Kind::unreachable;
+  }
+  // What a request could have been sent through was not there in time.
+  if (curl_off_t ready_us = 0; code == CURLE_OPERATION_TIMEDOUT &&
+                               curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK && ready_us == 0) {
+    return HttpFailure::Kind::unreachable;
   }
   return kind_of(code);
 }
