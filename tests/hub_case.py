@@ -1,9 +1,11 @@
 """What the cases about models from a hub share: a hub with one model, and a machine that has none."""
 
+import json
 import os
 import random
+import subprocess
 
-from harness import SOURCE, ProgramCase
+from harness import PROGRAM, SOURCE, ProgramCase
 from hub_server import Hub, Repository
 
 FIXTURES = SOURCE / "tests" / "parity" / "fixtures"
@@ -60,6 +62,23 @@ class HubCase(ProgramCase):
 
     def pull(self, *words, **environment):
         return self.models("pull", *words, **environment)
+
+    def models_as_other(self, *words, status=0):
+        """As somebody who may read the scratch folder and write nothing there."""
+        folders = [self.scratch, *(path for path in self.scratch.rglob("*") if not path.is_symlink())]
+        modes = {path: path.stat().st_mode for path in folders}
+        for path, mode in modes.items():
+            path.chmod((mode | 0o555) & ~0o222 if path.is_dir() else mode & ~0o222)
+        try:
+            other = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+            done = subprocess.run(
+                [PROGRAM, "--json", "models", *words], env=self.environment, capture_output=True, timeout=60, check=False, **other
+            )
+        finally:
+            for path, mode in modes.items():
+                path.chmod(mode)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return json.loads(done.stdout)
 
     def refused(self, code, *words, **environment):
         """The error of a pull that must fail so; nothing may be left of it that somebody could take for a model."""

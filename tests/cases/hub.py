@@ -207,6 +207,18 @@ class Pulling(HubCase):
         self.assertIn("catalogue", " ".join(report["notes"]))
         self.assertIn("onnx/model.onnx", [file["path"] for file in report["files"]])
 
+    def test_what_a_cache_has_that_cannot_be_written_to_is_pulled(self):
+        self.pull(VIT)
+        shutil.rmtree(self.cache / ".locks")  # as others leave it
+        shutil.rmtree(self.repository_folder() / ".no_exist")
+        report = self.models_as_other("pull", VIT)
+        self.assertEqual((report["bytes_fetched"], report["notes"]), (0, []))
+        self.assertEqual(self.models_as_other("info", VIT)["model"], f"{VIT}@{COMMIT}")
+        (self.repository_folder() / "refs" / "main").write_text("d" * 40)
+        (note,) = self.models_as_other("pull", VIT)["notes"]
+        self.assertIn(f"{VIT}@{COMMIT}", note)
+        self.models_as_other("pull", VIT, "--dtype", "fp16", status=9)  # this has to be fetched
+
     def test_a_cache_without_links_holds_files(self):
         self.pull(VIT, HF_HUB_DISABLE_SYMLINKS="1")
         place = self.snapshot() / "onnx" / "model.onnx"

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "verilabel/base/error.h"
@@ -241,7 +243,7 @@ void HubCache::prepare(const RepositoryId& repository) const {
     make_folders(repository_folder(repository) / name);
   }
   make_folders(folder_ / ".locks" / folder_name(repository));
-  if (std::error_code ignored; !fs::exists(folder_ / "CACHEDIR.TAG", ignored)) {
+  if (std::error_code ignored; !fs::exists(folder_ / "CACHEDIR.TAG", ignored) && ::access(folder_.c_str(), W_OK) == 0) {
     put_file(folder_ / "CACHEDIR.TAG", kCacheTag, workshop(repository));
   }
   remove_leftovers(repository_folder(repository) / "refs");

@@ -64,7 +64,7 @@ class HubCache {
   std::optional<CachedSnapshot> find_snapshot(const RepositoryId& repository, std::string_view commit) const;
 
   /// Makes the folders of a repository, and removes what a killed program left among its references; the cache is marked as one for
-  /// backup programs. Throws `io`.
+  /// backup programs, unless only others may write to its top. Throws `io`.
   void prepare(const RepositoryId& repository) const;
   /// Puts a file, whose content is there, into the snapshot. Throws `io`.
   void link(const RepositoryId& repository, std::string_view commit, const HubFile& file) const;

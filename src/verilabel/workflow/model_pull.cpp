@@ -156,17 +156,35 @@ class Pull {
     return missing;
   }
 
-  /// Shows the files in the snapshot, graphs last, and then lets the revision mean it.
-  void publish(std::vector<HubFile> files, const std::string& revision) const {
-    cache_.prepare(listing_.repository);
+  /// Shows the files in the snapshot, graphs last, and then lets the revision mean it. A cache that others look after may not be
+  /// written to: where everything was there before, only what cannot be used otherwise has to be put.
+  void publish(std::vector<HubFile> files, const std::string& revision, bool has_fetched, std::vector<std::string>& notes) const {
+    const auto has_put = [&](const auto& put) {
+      try {
+        put();
+        return true;
+      } catch (const Error& error) {
+        if (has_fetched || error.code() == ErrorCode::conflict) {
+          throw;
+        }
+        return false;
+      }
+    };
+    has_put([&] { cache_.prepare(listing_.repository); });
     std::ranges::stable_partition(files, [](const HubFile& file) { return !file.path.ends_with(".onnx"); });
     for (const HubFile& file : files) {
       cache_.link(listing_.repository, listing_.commit, file);
     }
-    for (const std::string& path : absent_companions(listing_.files)) {
-      cache_.note_absent(listing_.repository, listing_.commit, path);
+    has_put([&] {
+      for (const std::string& path : absent_companions(listing_.files)) {
+        cache_.note_absent(listing_.repository, listing_.commit, path);
+      }
+    });
+    if (!has_put([&] { cache_.set_revision(listing_.repository, revision, listing_.commit); })) {
+      notes.push_back(
+          fmt::format("the cache cannot be written to, so that '{}' does not mean this commit there; use the model as {}@{}",
+                      printable(revision), listing_.repository.text, listing_.commit));
     }
-    cache_.set_revision(listing_.repository, revision, listing_.commit);
   }
 
   const HubCache& cache() const { return cache_; }
@@ -241,7 +259,8 @@ PullReport pull_model(const PullOptions& options, const HubSettings& settings, c
     const std::vector<HubFile> weights = pull.weights_missing(files);
     take(weights);
     files.insert(files.end(), weights.begin(), weights.end());
-    pull.publish(files, reference.revision);
+    const bool has_fetched = !std::ranges::all_of(report.files, &PullReport::File::was_cached);
+    pull.publish(files, reference.revision, has_fetched, report.notes);
   }
   std::ranges::sort(report.files, {}, &PullReport::File::path);
   return report;

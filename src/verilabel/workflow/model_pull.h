@@ -44,7 +44,8 @@ struct PullReport {
 
 /// Fetches a model from the hub into Hugging Face's cache, as far as it is not there: graphs in the dtype with their external
 /// weights, configuration, processors, tokenizers. A repository of the catalogue gives the graphs that the catalogue names, any
-/// other those of its layout (`choose_files`). The revision points at the new commit once all files are there.
+/// other those of its layout (`choose_files`). The revision points at the new commit once all files are there. A cache that holds
+/// all of it need not be writable.
 ///
 /// Throws what `HubClient`, `list_repository`, `choose_files` and `download` throw; `io`, before anything is fetched, when the disk
 /// has too little room; `bad_model` when a graph wants weights that the repository lacks; `interrupted`. What has come by then is
