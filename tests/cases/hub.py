@@ -219,6 +219,15 @@ class Pulling(HubCase):
         self.assertIn(f"{VIT}@{COMMIT}", note)
         self.models_as_other("pull", VIT, "--dtype", "fp16", status=9)  # this has to be fetched
 
+    def test_references_that_cannot_be_read_are_passed_over(self):
+        self.pull(VIT)
+        references = self.repository_folder() / "refs"
+        (references / "private").write_text(COMMIT)
+        (references / "private").chmod(0)
+        self.assertEqual(self.models_as_other("info", VIT)["model"], f"{VIT}@{COMMIT}")
+        cached = [snapshot for model in self.models_as_other("list")["models"] for snapshot in model["cached"]]
+        self.assertEqual([snapshot["revisions"] for snapshot in cached], [["main"]])
+
     def test_a_cache_without_links_holds_files(self):
         self.pull(VIT, HF_HUB_DISABLE_SYMLINKS="1")
         place = self.snapshot() / "onnx" / "model.onnx"

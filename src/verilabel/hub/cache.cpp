@@ -76,6 +76,15 @@ std::string text_of_reference(const fs::path& file) {
   return text;
 }
 
+/// Likewise; nothing also where it cannot be read, as a reference of somebody else's perhaps.
+std::optional<std::string> text_if_readable(const fs::path& file) {
+  try {
+    return text_of_reference(file);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// Removes what a killed program left beside references, NAME.XXXXXX without a commit in it: huggingface_hub takes it for one.
 void remove_leftovers(const fs::path& references) {
   constexpr std::size_t kEndingLength = 7;
@@ -86,9 +95,10 @@ void remove_leftovers(const fs::path& references) {
     const std::string name = entry->path().filename();
     const std::string ending = name.substr(name.size() - std::min(kEndingLength, name.size()));
     if (std::error_code ignored; name.size() > kEndingLength && ending.front() == '.' &&
-                                 std::all_of(ending.begin() + 1, ending.end(), is_random) && entry->is_regular_file(ignored) &&
-                                 !is_commit(text_of_reference(entry->path()))) {
-      leftovers.push_back(entry->path());
+                                 std::all_of(ending.begin() + 1, ending.end(), is_random) && entry->is_regular_file(ignored)) {
+      if (const auto text = text_if_readable(entry->path()); text && !is_commit(*text)) {
+        leftovers.push_back(entry->path());
+      }
     }
   }
   for (const fs::path& leftover : leftovers) {
@@ -97,13 +107,16 @@ void remove_leftovers(const fs::path& references) {
   }
 }
 
-/// Branches and tags by commit.
+/// Branches and tags by commit, without those that cannot be read.
 std::map<std::string, std::vector<std::string>> revisions_of(const fs::path& references) {
   std::map<std::string, std::vector<std::string>> revisions;
   std::error_code error;
-  for (fs::recursive_directory_iterator entry(references, error), end; !error && entry != end; entry.increment(error)) {
+  constexpr auto kPassing = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator entry(references, kPassing, error), end; !error && entry != end; entry.increment(error)) {
     if (std::error_code ignored; entry->is_regular_file(ignored)) {
-      revisions[text_of_reference(entry->path())].push_back(entry->path().lexically_relative(references).generic_string());
+      if (const auto commit = text_if_readable(entry->path())) {
+        revisions[*commit].push_back(entry->path().lexically_relative(references).generic_string());
+      }
     }
   }
   for (auto& [commit, names] : revisions) {
@@ -291,7 +304,7 @@ void HubCache::set_revision(const RepositoryId& repository, std::string_view rev
   }
   make_folders(place.parent_path());
   if (std::error_code ignored;
-      fs::is_symlink(place, ignored) || !fs::is_regular_file(place, ignored) || text_of_reference(place) != commit) {
+      fs::is_symlink(place, ignored) || !fs::is_regular_file(place, ignored) || text_if_readable(place) != commit) {
     put_file(place, commit, workshop(repository));
   }
 }
