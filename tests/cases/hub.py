@@ -107,6 +107,7 @@ class Pulling(HubCase):
         self.assertEqual(self.pull(VIT, "--file", "nothing*", status=3)["error"]["context"]["file"], "nothing*")
         for words in (["--dtype", "fp64"], ["--dtype", "fp16", "--file", "x"], ["--file", ""]):
             self.pull(VIT, *words, status=2)
+        self.assertIn("--dtype", self.pull(f"{VIT}/onnx/model.onnx", "--dtype", "fp16", status=2)["error"]["message"])
         for name in ("vit", "a/b/c", "org/../vit", "org/vit@../x", "https://huggingface.co/org/vit"):
             self.assertEqual(self.pull(name, status=2)["error"]["code"], "wrong_use", name)
 

@@ -210,11 +210,16 @@ class Pull {
 }  // namespace
 
 void PullOptions::validate() const {
-  reference_of(*this);
+  const HubReference reference = reference_of(*this);
   dtype_of(*this);
   if (!files.empty() && !dtype.empty()) {
     throw Error(ErrorCode::wrong_use,
                 "--file names the graphs itself, so that --dtype has nothing to choose; leave one of them out");
+  }
+  if (!reference.file.empty() && !dtype.empty()) {
+    throw Error(ErrorCode::wrong_use,
+                "the model's name says which graph is wanted, so that --dtype has nothing to choose; leave one of them out",
+                {{"file", reference.file}, {"dtype", dtype}});
   }
   if (std::ranges::any_of(files, &std::string::empty)) {
     throw Error(ErrorCode::wrong_use, "--file is empty; give a path within the repository, with * and ? where wanted");
