@@ -111,6 +111,27 @@ class Pulling(HubCase):
         for name in ("vit", "a/b/c", "org/../vit", "org/vit@../x", "https://huggingface.co/org/vit"):
             self.assertEqual(self.pull(name, status=2)["error"]["code"], "wrong_use", name)
 
+    def test_the_name_to_use_a_model_by_means_what_was_pulled(self):
+        def told(*words):
+            out = self.run_program("models", "pull", *words, as_json=False, env=self.environment).out.decode()
+            return [line.rpartition(" ")[2] for line in out.splitlines() if line.startswith("use it with:")]
+
+        fp16 = "onnx/model_fp16.onnx"
+        self.assertEqual(told(VIT, "--dtype", "fp16"), [VIT])  # the only graph there
+        self.assertEqual(told(VIT), [VIT])
+        self.assertEqual(told(VIT, "--dtype", "fp16"), [f"{VIT}/{fp16}"])
+        self.assertEqual(self.pull(VIT, "--dtype", "fp16")["model"], f"{VIT}@{COMMIT}/{fp16}")
+        self.assertEqual(self.models("info", f"{VIT}/{fp16}")["model"], f"{VIT}@{COMMIT}/{fp16}")
+        self.assertEqual(told(f"{VIT}/onnx/model.onnx"), [VIT])
+        self.assertEqual(told(VIT, "--file", "*.onnx"), [VIT])
+        self.assertEqual(told(VIT, "--file", "config.json"), [VIT])
+        graph = vit_files()["onnx/model.onnx"]
+        self.hub.repositories["org/two"] = Repository({"a.onnx": graph, "sub/b.onnx": graph}, revisions=("main", "refs/pr/1"))
+        self.assertEqual(told("org/two", "--file", "sub/*"), ["org/two/sub/b.onnx"])
+        self.assertEqual(told("org/two@refs/pr/1", "--file", "sub/*"), [f"org/two@{COMMIT}/sub/b.onnx"])
+        self.hub.repositories["org/top"] = Repository({"a.onnx": graph, "b.onnx": graph})
+        self.assertEqual(told("org/top", "--file", "*.onnx"), ["org/top/a.onnx", "org/top/b.onnx"])
+
     def test_a_dry_run_fetches_nothing(self):
         report = self.pull(VIT, "--dry-run")
         self.assertTrue(report["is_dry_run"])
@@ -217,7 +238,7 @@ class Pulling(HubCase):
         self.assertEqual(self.models_as_other("info", VIT)["model"], f"{VIT}@{COMMIT}")
         (self.repository_folder() / "refs" / "main").write_text("d" * 40)
         (note,) = self.models_as_other("pull", VIT)["notes"]
-        self.assertIn(f"{VIT}@{COMMIT}", note)
+        self.assertIn("name the commit", note)
         self.models_as_other("pull", VIT, "--dtype", "fp16", status=9)  # this has to be fetched
 
     def test_references_that_cannot_be_read_are_passed_over(self):

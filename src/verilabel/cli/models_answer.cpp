@@ -145,8 +145,9 @@ int answer_pull(const Invocation& invocation, const PullReport& report, bool is_
                                      : fmt::format("licence: {}{}{}", report.licence, link,
                                                    report.is_gated ? ", under terms that were accepted on the hub" : ""));
   if (!is_dry_run) {
-    console.say(fmt::format("use it with: verilabel label --model {}",
-                            report.revision == "main" ? report.repository : report.repository + "@" + report.revision));
+    for (const std::string& name : report.short_names()) {
+      console.say(fmt::format("use it with: verilabel label --model {}", name));
+    }
   }
   return 0;
 }

@@ -18,6 +18,7 @@
 #include "verilabel/hub/reference.h"
 #include "verilabel/hub/repository.h"
 #include "verilabel/models/catalogue.h"
+#include "verilabel/models/model_files.h"
 
 namespace verilabel {
 namespace {
@@ -50,6 +51,28 @@ GraphDtype dtype_of(const PullOptions& options) {
 
 bool has_graph(const std::vector<HubFile>& files, std::string_view path) {
   return std::ranges::any_of(files, [&](const HubFile& file) { return file.path == path; });
+}
+
+/// The graphs among the files that have to be named to be used; of two that belong together the one that takes the image.
+std::vector<std::string> graphs_to_name(const fs::path& folder, const std::vector<HubFile>& files) {
+  const auto graph_of = [&](const fs::path& model) -> std::string {
+    try {
+      return find_model_files(model).graph.lexically_relative(folder).generic_string();
+    } catch (const Error&) {
+      return {};  // several graphs, or none where they are looked for
+    }
+  };
+  if (has_graph(files, graph_of(folder))) {
+    return {};
+  }
+  std::set<std::string> graphs;
+  for (const HubFile& file : files) {
+    if (file.path.ends_with(".onnx")) {
+      const std::string graph = graph_of(folder / file.path);
+      graphs.insert(has_graph(files, graph) ? graph : file.path);
+    }
+  }
+  return {graphs.begin(), graphs.end()};
 }
 
 /// One pull: what is wanted of a listing, and how far it is.
@@ -156,9 +179,9 @@ class Pull {
     return missing;
   }
 
-  /// Shows the files in the snapshot, graphs last, and then lets the revision mean it. A cache that others look after may not be
-  /// written to: where everything was there before, only what cannot be used otherwise has to be put.
-  void publish(std::vector<HubFile> files, const std::string& revision, bool has_fetched, std::vector<std::string>& notes) const {
+  /// Shows the files in the snapshot, graphs last, and then lets the revision mean it; whether it does. A cache that others look
+  /// after may not be written to: where everything was there before, only what cannot be used otherwise has to be put.
+  bool publish(std::vector<HubFile> files, const std::string& revision, bool has_fetched) const {
     const auto has_put = [&](const auto& put) {
       try {
         put();
@@ -180,11 +203,7 @@ class Pull {
         cache_.note_absent(listing_.repository, listing_.commit, path);
       }
     });
-    if (!has_put([&] { cache_.set_revision(listing_.repository, revision, listing_.commit); })) {
-      notes.push_back(
-          fmt::format("the cache cannot be written to, so that '{}' does not mean this commit there; use the model as {}@{}",
-                      printable(revision), listing_.repository.text, listing_.commit));
-    }
+    return has_put([&] { cache_.set_revision(listing_.repository, revision, listing_.commit); });
   }
 
   const HubCache& cache() const { return cache_; }
@@ -226,6 +245,23 @@ void PullOptions::validate() const {
   }
 }
 
+std::string PullReport::name() const {
+  return HubReference{RepositoryId{repository}, commit, graphs.size() == 1 ? graphs.front() : std::string()}.text();
+}
+
+std::vector<std::string> PullReport::short_names() const {
+  if (graphs.empty()) {
+    return {HubReference{RepositoryId{repository}, is_revision_known ? revision : commit, ""}.text()};
+  }
+  std::vector<std::string> names;
+  for (const std::string& graph : graphs) {
+    // A file stands behind a revision without slashes only.
+    const bool is_short = is_revision_known && revision.find('/') == std::string::npos;
+    names.push_back(HubReference{RepositoryId{repository}, is_short ? revision : commit, graph}.text());
+  }
+  return names;
+}
+
 PullReport pull_model(const PullOptions& options, const HubSettings& settings, const ProgressSink& progress,
                       const CancelToken& cancel) {
   options.validate();
@@ -265,7 +301,13 @@ PullReport pull_model(const PullOptions& options, const HubSettings& settings, c
     take(weights);
     files.insert(files.end(), weights.begin(), weights.end());
     const bool has_fetched = !std::ranges::all_of(report.files, &PullReport::File::was_cached);
-    pull.publish(files, reference.revision, has_fetched, report.notes);
+    report.is_revision_known = pull.publish(files, reference.revision, has_fetched);
+    if (!report.is_revision_known) {
+      report.notes.push_back(
+          fmt::format("the cache cannot be written to, so that '{}' does not mean this commit there; name the commit to use it",
+                      printable(reference.revision)));
+    }
+    report.graphs = graphs_to_name(report.folder, files);
   }
   std::ranges::sort(report.files, {}, &PullReport::File::path);
   return report;

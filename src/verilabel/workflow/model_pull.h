@@ -34,12 +34,16 @@ struct PullReport {
   std::string licence_link;         ///< of one that is none of the usual
   bool is_gated = false;            ///< its authors wanted terms accepted
   std::filesystem::path folder;     ///< what looks like the repository
+  bool is_revision_known = true;    ///< the cache says that the revision is this commit
+  std::vector<std::string> graphs;  ///< of those wanted, to be named where the folder alone means another one or none
   std::vector<File> files;          ///< by path
   std::uint64_t bytes_fetched = 0;  ///< that came over the network
   std::vector<std::string> notes;   ///< what was not as expected
 
-  /// What `label --model` takes and a run remembers.
-  std::string name() const { return repository + "@" + commit; }
+  /// What `label --model` takes and a run remembers; of several graphs to be named none.
+  std::string name() const;
+  /// What `label --model` takes now, shorter; one for each of the graphs to be named.
+  std::vector<std::string> short_names() const;
 };
 
 /// Fetches a model from the hub into Hugging Face's cache, as far as it is not there: graphs in the dtype with their external
