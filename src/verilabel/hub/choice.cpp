@@ -231,7 +231,7 @@ std::vector<HubFile> choose_files(std::span<const HubFile> files, const FileChoi
   const std::set<std::string_view> named = choice.globs.empty() ? GraphChoice(files, choice).paths() : matches(files, choice.globs);
   std::set<std::string_view> folders;
   for (const std::string_view path : named) {
-    folders.insert(folder_of(path));
+    folders.insert({folder_of(path), folder_of(folder_of(path))});  // a graph's configuration lies beside it or one folder up
   }
   std::vector<HubFile> chosen;
   for (const HubFile& file : files) {

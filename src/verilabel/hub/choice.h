@@ -41,7 +41,7 @@ struct FileChoice {
 };
 
 /// The files of a repository that a model needs, by path: graphs, their external weights, and all configuration, processors,
-/// tokenizers, model card and licence at the top and beside the graphs.
+/// tokenizers, model card and licence at the top, beside the graphs and one folder up from them.
 ///
 /// Without globs, graphs are taken from `onnx/`, else from the top, else from the only folder that has any. There, the parts that
 /// models are usually cut into (`model`, or `text_model` and `vision_model`, `vision_encoder` and `prompt_encoder_mask_decoder`…)

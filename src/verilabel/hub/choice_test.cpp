@@ -102,6 +102,9 @@ TEST(ChooseFiles, TheFolderOnnxComesBeforeTheTop) {
   EXPECT_THAT(chosen(listing({"model.onnx", "other/model.onnx"})), ElementsAre("model.onnx"));
   EXPECT_THAT(chosen(listing({"config.json", "deep/folder/config.json", "deep/folder/net.onnx", "other/config.json"})),
               ElementsAre("config.json", "deep/folder/config.json", "deep/folder/net.onnx"));
+  EXPECT_THAT(
+      chosen(listing({"config.json", "sub/config.json", "sub/onnx/config.json", "sub/onnx/model.onnx", "sub/x/config.json"})),
+      ElementsAre("config.json", "sub/config.json", "sub/onnx/config.json", "sub/onnx/model.onnx"));
   EXPECT_EQ(error_of(listing({"a/model.onnx", "b/model.onnx"})).code(), ErrorCode::wrong_use);
 }
 
