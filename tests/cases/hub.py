@@ -187,6 +187,8 @@ class Pulling(HubCase):
             ({"card": {"license": "mit"}}, "mit", None),
             ({"card": {"license": "other", "license_name": "sam", "license_link": "LICENSE"}}, "sam", "LICENSE"),
             ({"card": {}, "tags": ("onnx", "license:agpl-3.0")}, "agpl-3.0", None),
+            ({"card": {"license": ["mit", "other"], "license_name": "sam"}}, "mit, sam", None),
+            ({"card": {}, "tags": ("license:mit", "onnx", "license:openrail")}, "mit, openrail", None),
             ({"card": {}}, None, None),
         )
         for options, licence, link in cases:

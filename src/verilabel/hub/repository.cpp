@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "verilabel/base/error.h"
@@ -112,30 +113,35 @@ void check_paths(const std::vector<HubFile>& files) {
   }
 }
 
+/// Of a repository under several all of them, with commas in between.
 void read_licence(const json& info, RepositoryListing& listing) {
   constexpr std::string_view kTag = "license:";
+  std::vector<std::string> licences;
   const auto card = info.find("cardData");
   if (card != info.end() && card->is_object()) {
     const auto licence = card->find("license");
-    if (licence != card->end() && licence->is_array() && !licence->empty() && licence->front().is_string()) {
-      listing.licence = licence->front().get<std::string>();
+    if (licence != card->end() && licence->is_array()) {
+      for (const json& name : *licence) {
+        licences.push_back(name.is_string() ? name.get<std::string>() : std::string());
+      }
     } else {
-      listing.licence = text_at(*card, "license");
+      licences.push_back(text_at(*card, "license"));
     }
-    if (const std::string name = text_at(*card, "license_name"); listing.licence == "other" && !name.empty()) {
-      listing.licence = name;
+    if (const std::string name = text_at(*card, "license_name"); !name.empty()) {
+      std::ranges::replace(licences, std::string("other"), name);
     }
     listing.licence_link = printable(text_at(*card, "license_link"));
   }
+  std::erase(licences, "");
   const auto tags = info.find("tags");
-  if (listing.licence.empty() && tags != info.end() && tags->is_array()) {
+  if (licences.empty() && tags != info.end() && tags->is_array()) {
     for (const json& tag : *tags) {
       if (tag.is_string() && tag.get_ref<const std::string&>().starts_with(kTag)) {
-        listing.licence = tag.get_ref<const std::string&>().substr(kTag.size());
+        licences.push_back(tag.get_ref<const std::string&>().substr(kTag.size()));
       }
     }
   }
-  listing.licence = printable(listing.licence);
+  listing.licence = printable(fmt::format("{}", fmt::join(licences, ", ")));
 }
 
 }  // namespace

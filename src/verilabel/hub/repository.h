@@ -13,7 +13,7 @@ namespace verilabel {
 struct RepositoryListing {
   RepositoryId repository;
   std::string commit;
-  std::string licence;       ///< as its model card names it, "apache-2.0" say; empty when it does not
+  std::string licence;       ///< as its model card names it, "apache-2.0" say, or "mit, openrail"; empty when it does not
   std::string licence_link;  ///< of a licence that is none of the usual; mostly empty
   bool is_gated = false;     ///< terms have to be accepted
   std::vector<HubFile> files;
