@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kLockPollInterval{100};
+constexpr std::chrono::milliseconds kProgressInterval{100};
 
 /// The file that a blob grows in. Everybody who writes to it writes the same bytes to the same places, one after the other from
 /// where the file ended, so that even where locks do nothing, as on some network file systems, two writers do no harm.
@@ -151,7 +152,7 @@ class BlobDownload {
     if (size > file_.size) {
       partial_.truncate();
     } else if (size > 0) {
-      digest_ = with_file(std::move(digest_), partial_.path());
+      digest_ = hashed(file_, partial_.path(), client_.progress(), client_.cancel());
       done_ = size;
       furthest_ = size;
       is_fresh_ = false;
@@ -263,16 +264,30 @@ class BlobDownload {
 
 }  // namespace
 
+Digest hashed(const HubFile& file, const fs::path& path, const ProgressSink& progress, const CancelToken& cancel) {
+  std::chrono::steady_clock::time_point last_shown;
+  return with_file(digest_for(file), path, [&](std::uint64_t bytes) {
+    if (cancel.is_requested()) {
+      throw Error(ErrorCode::interrupted, "stopped while a file of the model cache was hashed", {{"path", path.native()}});
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (progress && now - last_shown >= kProgressInterval) {
+      last_shown = now;
+      progress({"hashing", static_cast<std::int64_t>(bytes), 0, static_cast<std::int64_t>(file.size), "bytes"});
+    }
+  });
+}
+
 bool has_content(const HubCache& cache, const RepositoryId& repository, const std::string& commit, const HubFile& file,
-                 bool is_hashed) {
+                 bool is_hashed, const ProgressSink& progress, const CancelToken& cancel) {
   const auto content = cache.find_content(repository, commit, file);
-  return content && (!is_hashed || with_file(digest_for(file), *content).finish() == file.hash);
+  return content && (!is_hashed || hashed(file, *content, progress, cancel).finish() == file.hash);
 }
 
 std::uint64_t download(HubClient& client, const HubCache& cache, const RepositoryId& repository, const std::string& commit,
                        const HubFile& file, bool is_hashed, const BytesSink& bytes) {
   const FileLock lock = lock_of(cache, repository, file, client);
-  if (has_content(cache, repository, commit, file, is_hashed)) {
+  if (has_content(cache, repository, commit, file, is_hashed, client.progress(), client.cancel())) {
     return 0;
   }
   return BlobDownload(client, cache, repository, commit, file, bytes).run();

@@ -104,7 +104,8 @@ class Pull {
   }
 
   bool is_cached(const HubFile& file) const {
-    return has_content(cache_, listing_.repository, listing_.commit, file, options_.is_checked);
+    return has_content(cache_, listing_.repository, listing_.commit, file, options_.is_checked, client_.progress(),
+                       client_.cancel());
   }
 
   /// Throws `io` when the disk has no room for what is missing.

@@ -17,6 +17,7 @@
 #include "verilabel/base/file.h"
 #include "verilabel/engine/engine.h"
 #include "verilabel/hub/cache.h"
+#include "verilabel/hub/download.h"
 #include "verilabel/hub/locate.h"
 #include "verilabel/image/decode.h"
 #include "verilabel/image/image.h"
@@ -79,7 +80,7 @@ class TestImageFile {
 };
 
 /// A file of the hub's is called by the hash of what it holds.
-std::string check_hashes(const CachedSnapshot& snapshot) {
+std::string check_hashes(const CachedSnapshot& snapshot, const ProgressSink& progress, const CancelToken& cancel) {
   constexpr std::size_t kSha1Digits = 40;
   constexpr std::size_t kSha256Digits = 64;
   std::size_t checked = 0;
@@ -90,7 +91,7 @@ std::string check_hashes(const CachedSnapshot& snapshot) {
       continue;  // a cache without links says no hash
     }
     const HubFile expected{path, fs::file_size(file), hash, hash.size() == kSha1Digits};
-    if (with_file(digest_for(expected), file).finish() != hash) {
+    if (hashed(expected, file, progress, cancel).finish() != hash) {
       throw Error(ErrorCode::bad_data,
                   fmt::format("the file in the cache is damaged; mend it with: verilabel models pull {}@{} --file '{}' --check",
                               snapshot.repository.text, snapshot.commit, path),
@@ -145,7 +146,7 @@ class Verification {
   }
 
   VerifyReport run() {
-    static_cast<void>((!model_.snapshot || passes("files", [&] { return check_hashes(*model_.snapshot); })) &&
+    static_cast<void>((!model_.snapshot || passes("files", [&] { return check_hashes(*model_.snapshot, progress_, cancel_); })) &&
                       passes("load", [&] { return load(); }) && passes("device", [&] { return compile(); }) &&
                       passes("run", [&] { return work(); }) && passes("answer", [&] { return look(); }) &&
                       passes("repeat", [&] { return compare(); }));
