@@ -144,6 +144,13 @@ bool shows(const fs::path& place, const fs::path& content) {
   return fs::equivalent(place, content, ignored);
 }
 
+/// Whether `place` holds the file's content itself, as where a file system knows no links.
+bool is_copy(const HubFile& file, const fs::path& place) {
+  std::error_code error;
+  return fs::is_regular_file(fs::symlink_status(place, error)) && fs::hard_link_count(place, error) == 1 &&
+         fs::file_size(place, error) == file.size && !error && with_file(digest_for(file), place).finish() == file.hash;
+}
+
 /// Whether `make`, which is tried, has put something at `place` that shows `content`.
 template <typename Make>
 bool has_put(const fs::path& place, const fs::path& content, const Make& make) {
@@ -270,6 +277,9 @@ void HubCache::link(const RepositoryId& repository, std::string_view commit, con
   const fs::path content = fs::canonical(blob_path, error);
   if (error) {
     return;  // a cache without links has it in the snapshot
+  }
+  if (is_copy(file, place)) {
+    return;
   }
   make_folders(place.parent_path());
   const auto make_link = [&](std::error_code& failure) {

@@ -161,6 +161,20 @@ TEST_F(HubCacheTest, ABlobThatIsALinkIsShownWithoutLinksToo) {
   EXPECT_EQ(read_file(place), "hello\n");
 }
 
+TEST_F(HubCacheTest, ACopyIsMadeOnce) {
+  put_blob(kConfig, "hello\n");
+  const fs::path place = cache_.snapshot_folder(kRepository, kCommit) / "config.json";
+  fs::create_directories(place.parent_path());
+  const auto is_left_alone = [&](std::string_view content) {
+    std::ofstream(place) << content;
+    cache_.link(kRepository, kCommit, kConfig);
+    return !fs::is_symlink(place);
+  };
+  EXPECT_TRUE(is_left_alone("hello\n"));
+  EXPECT_FALSE(is_left_alone("HELLO\n"));
+  EXPECT_EQ(read_file(place), "hello\n");
+}
+
 TEST_F(HubCacheTest, ContentOfAnotherSizeIsNotThere) {
   put_blob(kConfig, "hello");
   EXPECT_EQ(cache_.find_content(kRepository, kCommit, kConfig), std::nullopt);
