@@ -481,6 +481,14 @@ class Access(HubCase):
         hub.faults = []
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
             self.pull(VIT, HF_ENDPOINT=hub.url, **{name: str(certificate)})
+        folder = self.scratch / "certificates"
+        folder.mkdir()
+        self.pull(VIT, HF_ENDPOINT=hub.url, SSL_CERT_DIR=str(folder), status=9)
+        words = ["openssl", "x509", "-hash", "-noout", "-in", certificate]
+        name = subprocess.run(words, check=True, capture_output=True).stdout.decode().strip()
+        shutil.copy(certificate, folder / f"{name}.0")
+        for variable, value in (("SSL_CERT_DIR", f"{folder}:{self.scratch}"), ("REQUESTS_CA_BUNDLE", str(folder))):
+            self.pull(VIT, HF_ENDPOINT=hub.url, **{variable: value})
 
 
 class BadLines(HubCase):

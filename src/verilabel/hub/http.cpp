@@ -4,6 +4,7 @@
 #include <charconv>
 #include <exception>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include <curl/curl.h>
@@ -213,7 +214,12 @@ class HttpClient::Handle {
     set(CURLOPT_CONNECTTIMEOUT, seconds);
     set(CURLOPT_LOW_SPEED_LIMIT, 1L);  // bytes a second
     set(CURLOPT_LOW_SPEED_TIME, seconds);
-    if (!request.certificates.empty()) {
+    // One folder, or several as OpenSSL takes them, with colons in between.
+    const std::string first_folder = request.certificates.native().substr(0, request.certificates.native().find(':'));
+    if (std::error_code ignored; std::filesystem::is_directory(first_folder, ignored)) {
+      set(CURLOPT_CAINFO, static_cast<const char*>(nullptr));  // not the system's beside it
+      set(CURLOPT_CAPATH, request.certificates.c_str());
+    } else if (!request.certificates.empty()) {
       set(CURLOPT_CAINFO, request.certificates.c_str());
     }
     set(CURLOPT_HEADERFUNCTION, &take_header);

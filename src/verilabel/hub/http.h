@@ -19,7 +19,7 @@ struct HttpRequest {
   std::string url;                                   ///< http or https
   std::vector<std::string> headers = {};             ///< "Name: value"
   std::chrono::seconds longest_silence{10};          ///< also to connect
-  std::filesystem::path certificates = {};           ///< of those trusted instead of the system's; empty for the system's
+  std::filesystem::path certificates = {};           ///< file, or folders; empty for the system's
   std::uint64_t max_body_bytes = UINT64_C(1) << 20;  ///< of what is kept in memory; more is a failure
 };
 

@@ -169,7 +169,7 @@ HubSettings hub_settings_from(const Environment& environment) {
   settings.endpoint = endpoint_from(variables);
   settings.cache_dir = hub_cache_dir_from(environment);
   settings.token = token_from(variables);
-  settings.certificates = variables.path({"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}).value_or("");
+  settings.certificates = variables.path({"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}).value_or("");
   settings.is_offline = variables.flag({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"});
   settings.has_symlinks = !variables.flag({"HF_HUB_DISABLE_SYMLINKS"});
   settings.metadata_timeout = variables.seconds("HF_HUB_ETAG_TIMEOUT", settings.metadata_timeout);
