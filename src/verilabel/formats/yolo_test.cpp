@@ -581,8 +581,14 @@ TEST(YoloWriter, RefusesRatherThanMix) {
     EXPECT_THROW(write_yolo(folder.path() / "out", source, options), Error);
   }
   source.samples.pop_back();
-  source.samples[0].image.split = "../up";
-  EXPECT_THROW(write_yolo(folder.path() / "out", source, {}), Error);
+  // Trainers look for none of these, and some would be other keys of data.yaml.
+  for (const char* const split : {"../up", "fold0", "names", "nc", "path", "images", "Val", "."}) {
+    source.samples[0].image.split = split;
+    EXPECT_THROW(losses_of_yolo(source, {}), Error) << split;
+    EXPECT_THROW(write_yolo(folder.path() / "out", source, {}), Error) << split;
+  }
+  source.samples[0].image.split.clear();
+  EXPECT_THROW(write_yolo(folder.path() / "out", source, {.default_split = "", .progress = {}}), Error);
   EXPECT_FALSE(fs::exists(folder.path() / "out"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 2);  // photos and full: nothing was left behind
   source.samples[0].image.split = "train";
@@ -603,6 +609,19 @@ TEST(YoloWriter, AnOnlySplitComesBackUnderItsName) {
     ASSERT_EQ(sink.images.size(), 1U);
     EXPECT_EQ(sink.images[0].split, "val");
     EXPECT_EQ(sink.labels.size(), 2U);
+  }
+}
+
+TEST(YoloWriter, ValidationImagesAreWhereTrainersLook) {
+  for (const char* const split : {"valid", "validation"}) {
+    const TemporaryFolder folder;
+    MemorySource source = source_with(folder);
+    source.samples[1].image.split = split;
+    const WriteReport report = write_yolo(folder.path() / "out", source, {.images = ImageTransfer::copy, .progress = {}});
+    EXPECT_THAT(report.losses, testing::Contains(testing::Field(&Loss::what, HasSubstr("come back in `val`"))));
+    const std::string yaml = read_file(folder.path() / "out/data.yaml");
+    EXPECT_THAT(yaml, testing::StartsWith("train: \"images/train\"\nval: \"images/val\"\nnc: 2\n"));
+    EXPECT_TRUE(fs::exists(folder.path() / "out/labels/val/sub/a.txt"));
   }
 }
 

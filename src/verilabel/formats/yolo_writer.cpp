@@ -26,6 +26,7 @@
 #include "verilabel/formats/export_pass.h"
 #include "verilabel/formats/format.h"
 #include "verilabel/formats/image_files.h"
+#include "verilabel/formats/image_folders.h"
 #include "verilabel/formats/yolo.h"
 #include "verilabel/geometry/mask_outline.h"
 
@@ -36,6 +37,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kUnlabelled = "images that are not labelled look like images without objects to a trainer";
 constexpr std::string_view kHidden = "images whose names or folders begin with a dot are passed over by Ultralytics";
+constexpr std::string_view kValidation = "images of the split `valid` or `validation` come back in `val`, as trainers call it";
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
 constexpr std::string_view kOutside = "labels that lie wholly outside their image are left out";
 constexpr std::string_view kSizeUnknown = "labels of images whose size is not known are left out";
@@ -113,7 +115,7 @@ class YoloWriter {
         continue;
       }
       const fs::path& name = names_[static_cast<std::size_t>(index)];
-      const std::string split = split_of(image, options_);
+      const std::string split = known_split_of(image);
       std::optional<std::string> failure = cannot_be_brought(image);
       if (!failure) {
         failure = bring_image(image, options_.images, folder / "images" / split / name, place / "images" / split / name);
@@ -141,7 +143,7 @@ class YoloWriter {
     }
     if (lists.empty()) {
       // A data.yaml that names no place for images is none, and the classes are still worth having.
-      const std::string split = split_of({}, options_);
+      const std::string split = known_split_of({});
       lists.emplace(split, "");
       if (options_.images != ImageTransfer::reference) {
         make_folder(folder / "images" / split);
@@ -164,6 +166,7 @@ class YoloWriter {
     std::unordered_map<std::string, std::string> taken;
     const std::int64_t count = source_.image_count();
     names_.reserve(static_cast<std::size_t>(count));
+    known_split_of({});  // that of a dataset without images
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
       const ExportImage image = source_.image(index);
@@ -171,7 +174,6 @@ class YoloWriter {
       if (is_left_out(image, options_)) {
         continue;
       }
-      check_split(image);
       const fs::path label_file = label_file_of(image, names_.back());
       if (const auto [at, is_new] = taken.emplace(label_file.native(), image.name); !is_new) {
         throw Error(
@@ -181,6 +183,7 @@ class YoloWriter {
             {{"file", "labels/" + printable(label_file.native())}});
       }
       count_image_losses(holds_, image, options_, losses_);
+      losses_.add(kValidation, split_of(image, options_) == known_split_of(image) ? 0 : 1);
       losses_.add(kUnlabelled, image.state == SampleState::not_labelled ? 1 : 0);
       // Those that a list names it finds.
       const bool is_in_folder = options_.images != ImageTransfer::reference;
@@ -198,20 +201,24 @@ class YoloWriter {
            });
   }
 
-  void check_split(const ExportImage& image) const {
+  /// One of those that trainers look for: images of any other would be in no training, and `val` would be the images of `train`.
+  std::string known_split_of(const ExportImage& image) const {
     const std::string split = split_of(image, options_);
-    const bool is_folder_name = !split.empty() && split != "." && split != ".." &&
-                                std::none_of(split.begin(), split.end(), [](char c) { return c == '/' || (c >= 0 && c < ' '); });
-    if (!is_folder_name) {
-      throw Error(ErrorCode::wrong_use, fmt::format("the split `{}` cannot be the name of a folder", printable(split)),
-                  {{"image", printable(image.name)}});
+    const std::string_view known = split_of_folder(split);
+    if (known.empty()) {
+      throw Error(ErrorCode::wrong_use,
+                  fmt::format("trainers of YOLO know the splits train, val and test, and not `{}`; give the images another with "
+                              "`import --metadata`, or export to another format",
+                              printable(split)),
+                  image.name.empty() ? ErrorContext{} : ErrorContext{{"image", printable(image.name)}});
     }
+    return std::string(known);
   }
 
   /// Below `labels`. Images that are only referred to are told apart by their whole paths, since a list gives nothing else.
   fs::path label_file_of(const ExportImage& image, const fs::path& name) const {
     const bool is_listed = options_.images == ImageTransfer::reference;
-    fs::path file = fs::path(split_of(image, options_)) / (is_listed ? image.path.lexically_normal().relative_path() : name);
+    fs::path file = fs::path(known_split_of(image)) / (is_listed ? image.path.lexically_normal().relative_path() : name);
     return file.replace_extension(".txt");
   }
 
@@ -354,7 +361,7 @@ class YoloWriter {
       return quoted(options_.images == ImageTransfer::reference ? split + ".txt" : "images/" + split);
     };
     for (const auto& [split, list] : lists) {
-      fmt::format_to(std::back_inserter(out), "{}: {}\n", quoted_key(split), place(split));
+      fmt::format_to(std::back_inserter(out), "{}: {}\n", split, place(split));
     }
     if (lists.contains("train") != lists.contains("val")) {
       const bool has_train = lists.contains("train");
@@ -376,9 +383,6 @@ class YoloWriter {
     std::string out;
     JsonWriter(out).value(text);
     return out;
-  }
-  static std::string quoted_key(const std::string& key) {
-    return key == "train" || key == "val" || key == "test" ? key : quoted(key);
   }
 
   ExportSource& source_;
