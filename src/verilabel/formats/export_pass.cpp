@@ -62,6 +62,10 @@ bool has_sound_corners(const Box& box_xywh_px) {
   return !fault_of(Box{box.x, box.y, box.x + box.w - box.x, box.y + box.h - box.y});
 }
 
+bool is_of_size(const Rle& rle, const ExportImage& image) {
+  return static_cast<std::int64_t>(rle.width) == image.width && static_cast<std::int64_t>(rle.height) == image.height;
+}
+
 void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses) {
   losses.add("fields about the dataset as a whole (info, licenses) are lost",
              holds.ids_and_unknown_fields || source.dataset_json().empty() ? 0 : 1);

@@ -31,6 +31,9 @@ inline constexpr std::string_view kBeyondNumbers = "labels whose corners or area
 /// Whether a reader that knows two corners of the box takes it.
 bool has_sound_corners(const Box& box_xywh_px);
 
+/// Whether the run lengths are of the size of their image, so that they mean its pixels.
+bool is_of_size(const Rle& rle, const ExportImage& image);
+
 /// What the dataset as a whole, an image, a label (that is not left out) have and the format has no room for, in the same words for
 /// every format.
 void count_dataset_losses(const FormatHolds& holds, ExportSource& source, LossCounts& losses);

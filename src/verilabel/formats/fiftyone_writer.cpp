@@ -348,8 +348,7 @@ class FiftyOneWriter {
         return leave_out(kSizeUnknown);
       }
       const Rle* const rle = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
-      if (rle != nullptr &&
-          (static_cast<std::int64_t>(rle->width) != image.width || static_cast<std::int64_t>(rle->height) != image.height)) {
+      if (rle != nullptr && !is_of_size(*rle, image)) {
         return leave_out(kMaskSizes);
       }
       if (label.mask) {

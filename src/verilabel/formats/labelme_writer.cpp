@@ -237,8 +237,7 @@ class LabelmeWriter {
       return false;
     }
     const Rle* const rle = label.mask ? std::get_if<Rle>(&label.mask->shape) : nullptr;
-    if (rle != nullptr &&
-        (static_cast<std::int64_t>(rle->width) != image.width || static_cast<std::int64_t>(rle->height) != image.height)) {
+    if (rle != nullptr && !is_of_size(*rle, image)) {
       losses_.add(kMaskSizes);
       return false;
     }

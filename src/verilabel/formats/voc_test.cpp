@@ -769,6 +769,30 @@ TEST(VocWriter, WritesAFileByHand) {
   EXPECT_EQ(read_file(folder.path() / "out/JPEGImages/sub/a.jpg"), "pixels");
 }
 
+TEST(VocWriter, LeavesOutMasksOfAnotherSizeThanTheirImage) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  MemorySource::Sample sample;
+  Label label;
+  label.kind = LabelKind::mask;
+  label.mask = Mask{rle_from_counts({0, 3, 1, 4}, 2, 4)};
+  label.box_xywh_px = mask_box(*label.mask);
+  sample.labels = {{0, label}};
+  for (const char* const name : {"known.jpg", "unknown.jpg"}) {
+    sample.image.name = name;
+    source.samples.push_back(sample);
+  }
+  source.samples[0].image.width = 40;
+  source.samples[0].image.height = 20;
+  const WriteReport report = write_voc(folder.path() / "out", source, {});
+  EXPECT_EQ(report.labels, 1);
+  EXPECT_EQ(report.labels_left_out, 1);
+  EXPECT_THAT(report.losses, testing::Contains(testing::Field(&Loss::what, HasSubstr("of another size than their image"))));
+  EXPECT_THAT(read_file(folder.path() / "out/Annotations/known.xml"), testing::Not(HasSubstr("<object>")));
+  EXPECT_THAT(read_file(folder.path() / "out/Annotations/unknown.xml"), HasSubstr("<polygon>"));
+}
+
 TEST(VocWriter, RefusesRatherThanMix) {
   const TemporaryFolder folder;
   MemorySource source = random_source(folder, 1, false);

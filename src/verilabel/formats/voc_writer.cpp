@@ -30,6 +30,7 @@ constexpr std::string_view kNames =
     "images whose names VOC's files cannot hold (line breaks, control characters, bytes that are not UTF-8, white space at an end) "
     "are left out with their labels";
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
+constexpr std::string_view kMaskSizes = "labels whose mask is of another size than their image are left out";
 constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kNoArea = "labels whose box has no width or no height, which readers of VOC refuse, are left out";
 constexpr std::string_view kTexts =
@@ -285,6 +286,9 @@ class VocWriter {
     std::vector<Polygon> outlines;
     if (label.mask) {
       if (const auto* rle = std::get_if<Rle>(&label.mask->shape)) {
+        if (image.width > 0 && image.height > 0 && !is_of_size(*rle, image)) {
+          return leave_out(kMaskSizes);
+        }
         MaskOutline traced = outline_of(*rle);
         if (traced.polygons.empty()) {
           return leave_out(kEmptyMasks);

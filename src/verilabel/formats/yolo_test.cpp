@@ -505,18 +505,24 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
   crowd.is_crowd = true;
   Label runs;
   runs.kind = LabelKind::mask;
-  runs.mask = Mask{rle_from_counts({0, 9, 1, 0, 0, 6}, 4, 4)};  // 3 × 4 with a hole is not needed: two parts are
-  runs.mask = Mask{rle_from_counts({0, 1, 14, 1}, 4, 4)};       // two corners
-  runs.box_xywh_px = {0, 0, 4, 4};
+  runs.mask = Mask{rle_from_counts({0, 1, 641 * 479 - 2, 1}, 479, 641)};  // two corners
+  runs.box_xywh_px = {0, 0, 641, 479};
   runs.attributes_json = R"({"wet":true})";
   Label empty;
   empty.kind = LabelKind::mask;
-  empty.mask = Mask{rle_from_counts({16}, 4, 4)};
+  empty.mask = Mask{rle_from_counts({641 * 479}, 479, 641)};
+  Label other_size = runs;
+  other_size.mask = Mask{rle_from_counts({0, 1, 14, 1}, 4, 4)};
+  Label beside;
+  beside.kind = LabelKind::mask;
+  beside.mask = Mask{std::vector<Polygon>{{700, 10, 710, 10, 710, 20}}};
+  beside.box_xywh_px = {700, 10, 10, 10};
   Label wide;
   wide.box_xywh_px = {-10, 0, 700, 100};
   Label outside;
   outside.box_xywh_px = {-100, 0, 50, 100};
-  source.samples[0].labels = {{0, classification}, {0, crowd}, {0, runs}, {0, empty}, {0, wide}, {0, outside}};
+  source.samples[0].labels = {{0, classification}, {0, crowd},   {0, runs},       {0, empty},
+                              {0, wide},           {0, outside}, {0, other_size}, {0, beside}};
   const std::vector<Loss> losses = losses_of_yolo(source, {});
   std::vector<std::string> told;
   for (const Loss& loss : losses) {
@@ -528,11 +534,12 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
                         "1 masks of several parts become one outline", "1 labels lose their attributes",
                         "1 labels whose mask has no pixels are left out", "2 boxes become outlines of four corners",
                         "1 labels that reach beyond their image are cut at its border",
-                        "1 labels that lie wholly outside their image are left out",
+                        "2 labels that lie wholly outside their image are left out",
+                        "1 labels whose mask is of another size than their image are left out",
                         "1 labels lose their confidence; --with-confidence keeps it"));
   const WriteReport report = write_yolo(folder.path() / "out", source, {.images = ImageTransfer::copy, .progress = {}});
   EXPECT_EQ(report.labels, 3);
-  EXPECT_EQ(report.labels_left_out, 4);
+  EXPECT_EQ(report.labels_left_out, 6);
   EXPECT_EQ(report.images_left_out, 1);
   ASSERT_EQ(report.losses.size(), losses.size());
   EXPECT_EQ(read_file(folder.path() / "out/labels/train/a.txt").substr(0, 2), "0 ");
@@ -542,6 +549,18 @@ TEST(YoloWriter, CountsWhatItCannotHoldBeforeWriting) {
   EXPECT_EQ(sink.rejections.size(), 0U);
   ASSERT_EQ(sink.labels.size(), 3U);
   expect_near(sink.labels[1].label.box_xywh_px, {0, 0, 641, 100});
+}
+
+TEST(YoloWriter, OutlinesThatAreLeftOutMakeNoOutlinesOfBoxes) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  source.samples[0].labels[1].label.mask = Mask{std::vector<Polygon>{{-20, 10, -10, 10, -10, 20}}};
+  const WriteReport report = write_yolo(folder.path() / "out", source, {});
+  EXPECT_EQ(report.labels, 2);
+  EXPECT_EQ(report.labels_left_out, 1);
+  for (const ImportedLabel& item : read(folder.path() / "out").labels) {
+    EXPECT_EQ(item.label.kind, LabelKind::box);
+  }
 }
 
 TEST(YoloWriter, CountsImagesThatUltralyticsPassesOver) {

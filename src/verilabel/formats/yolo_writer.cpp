@@ -39,6 +39,7 @@ constexpr std::string_view kUnlabelled = "images that are not labelled look like
 constexpr std::string_view kHidden = "images whose names or folders begin with a dot are passed over by Ultralytics";
 constexpr std::string_view kValidation = "images of the split `valid` or `validation` come back in `val`, as trainers call it";
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
+constexpr std::string_view kMaskSizes = "labels whose mask is of another size than their image are left out";
 constexpr std::string_view kOutside = "labels that lie wholly outside their image are left out";
 constexpr std::string_view kSizeUnknown = "labels of images whose size is not known are left out";
 constexpr std::string_view kConfidence = "labels lose their confidence; --with-confidence keeps it";
@@ -53,6 +54,26 @@ double squared_distance(const Polygon& a, std::size_t i, const Polygon& b, std::
   const double dx = a[2 * i] - b[2 * j];
   const double dy = a[2 * i + 1] - b[2 * j + 1];
   return dx * dx + dy * dy;
+}
+
+/// Whether nothing of the box lies in the image, not even on its border.
+bool is_outside(const Box& box_xywh_px, const ExportImage& image) {
+  const Box& box = box_xywh_px;
+  const double right = box.x + box.w;
+  const double bottom = box.y + box.h;
+  return (box.x < 0 && right <= 0) || (box.y < 0 && bottom <= 0) || (right > image.width && box.x >= image.width) ||
+         (bottom > image.height && box.y >= image.height);
+}
+
+/// Why a mask cannot become an outline in its image, whose size is known; nothing when it can.
+std::optional<std::string_view> reason_against_outline(const Mask& mask, const ExportImage& image) {
+  const Box box = mask_box(mask);
+  if (const auto* rle = std::get_if<Rle>(&mask.shape)) {
+    return !is_of_size(*rle, image)   ? std::optional(kMaskSizes)
+           : box.w == 0 || box.h == 0 ? std::optional(kEmptyMasks)
+                                      : std::nullopt;
+  }
+  return is_outside(box, image) ? std::optional(kOutside) : std::nullopt;
 }
 
 /// One outline for several, each joined to what is there by a line to and fro between the nearest points, which has no area.
@@ -197,7 +218,8 @@ class YoloWriter {
   bool has_outline(std::int64_t index, const ExportImage& image) const {
     const std::vector<ExportLabel> labels = source_.labels(index);
     return image.width > 0 && image.height > 0 && std::any_of(labels.begin(), labels.end(), [&](const ExportLabel& exported) {
-             return exported.label.mask && !reason_to_leave_out(holds_, exported.label);
+             return exported.label.mask && !reason_to_leave_out(holds_, exported.label) &&
+                    !reason_against_outline(*exported.label.mask, image);
            });
   }
 
@@ -258,12 +280,15 @@ class YoloWriter {
     }
     std::optional<std::vector<double>> coordinates;
     if (label.mask) {
+      if (const auto reason = reason_against_outline(*label.mask, image)) {
+        return leave_out(*reason);
+      }
       coordinates = outline(label, image);
     } else {
       coordinates = has_outlines_ ? corners(label.box_xywh_px, image) : box(label.box_xywh_px, image);
     }
     if (!coordinates) {
-      return leave_out(label.mask ? kEmptyMasks : kOutside);
+      return leave_out(kOutside);
     }
     count_label_losses(holds_, exported, image, losses_);
     fmt::format_to(std::back_inserter(text), "{}", exported.class_index);
@@ -303,24 +328,20 @@ class YoloWriter {
 
   /// The box as an outline in fractions; nothing when it lies outside.
   std::optional<std::vector<double>> corners(const Box& box, const ExportImage& image) {
-    const double right = box.x + box.w;
-    const double bottom = box.y + box.h;
-    if ((box.x < 0 && right <= 0) || (box.y < 0 && bottom <= 0) || (right > image.width && box.x >= image.width) ||
-        (bottom > image.height && box.y >= image.height)) {
+    if (is_outside(box, image)) {
       return std::nullopt;
     }
     losses_.add(kBoxesAsOutlines);
+    const double right = box.x + box.w;
+    const double bottom = box.y + box.h;
     return fractions_of({box.x, box.y, right, box.y, right, bottom, box.x, bottom}, image);
   }
 
-  /// One closed outline as fractions; nothing for a mask without pixels.
-  std::optional<std::vector<double>> outline(const Label& label, const ExportImage& image) {
+  /// One closed outline as fractions, of a mask that can become one.
+  std::vector<double> outline(const Label& label, const ExportImage& image) {
     std::vector<Polygon> parts;
     if (const auto* rle = std::get_if<Rle>(&label.mask->shape)) {
       MaskOutline traced = outline_of(*rle);
-      if (traced.polygons.empty()) {
-        return std::nullopt;
-      }
       losses_.add(kHoles, traced.hole_count > 0 ? 1 : 0);
       parts = std::move(traced.polygons);
     } else {
