@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <optional>
@@ -187,7 +188,22 @@ void add_tags(JsonWriter& json, const std::vector<std::string>& tags) {
   json.end_array();
 }
 
-/// As stated; else the pixels of the mask where the image's size is known; else the box.
+/// What the outlines enclose, each for itself; at most the area of their box.
+double area_of_outlines(const std::vector<Polygon>& outlines, const Box& box) {
+  double sum = 0;
+  for (const Polygon& outline : outlines) {
+    double twice = 0;
+    for (std::size_t i = 2; i + 3 < outline.size(); i += 2) {
+      twice +=
+          (outline[i] - outline[0]) * (outline[i + 3] - outline[1]) - (outline[i + 2] - outline[0]) * (outline[i + 1] - outline[1]);
+    }
+    sum += std::abs(twice) / 2;
+  }
+  return std::isfinite(sum) ? std::min(sum, area(box)) : area(box);
+}
+
+/// As stated; else the pixels of the mask where those of the image can be counted, or what its outlines enclose where there are too
+/// many; else the box.
 double area_of(const Label& label, const ExportImage& image) {
   if (label.area_px) {
     return *label.area_px;
@@ -196,8 +212,11 @@ double area_of(const Label& label, const ExportImage& image) {
     if (const auto* rle = std::get_if<Rle>(&label.mask->shape)) {
       return static_cast<double>(area(*rle));
     }
-    if (image.width > 0 && image.height > 0) {
+    if (has_countable_pixels(image)) {
       return mask_area(*label.mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
+    }
+    if (image.width > 0 && image.height > 0) {
+      return area_of_outlines(std::get<std::vector<Polygon>>(label.mask->shape), mask_box(*label.mask));
     }
   }
   return area(label.box_xywh_px);

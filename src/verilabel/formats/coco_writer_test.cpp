@@ -265,5 +265,21 @@ assert coco.annToMask({**coco.anns[2], 'image_id': 3}).sum() == 3
       0);
 }
 
+TEST(CocoWriter, AreasOnImagesOfMorePixelsThanMasksHaveAreThoseOfTheOutlines) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  MemorySource::Sample& sample = source.samples.emplace_back();
+  sample.image.name = "slide.tif";
+  sample.image.width = sample.image.height = 100'000;
+  Label label;
+  label.kind = LabelKind::mask;
+  label.mask = Mask{std::vector<Polygon>{{10, 10, 20, 10, 20, 30}, {50, 50, 50, 60, 60, 60, 60, 50}}};  // 100 + 100
+  label.box_xywh_px = mask_box(*label.mask);
+  sample.labels = {{0, label, {}}};
+  write_coco(folder.path() / "out.json", source, {});
+  EXPECT_THAT(read_file(folder.path() / "out.json"), testing::HasSubstr("\"area\":200,"));
+}
+
 }  // namespace
 }  // namespace verilabel

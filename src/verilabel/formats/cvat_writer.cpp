@@ -443,6 +443,10 @@ class CvatWriter {
         reason = kSizeUnknown;
         return std::nullopt;
       }
+      if (!has_countable_pixels(image)) {
+        reason = kTooManyPixels;
+        return std::nullopt;
+      }
       const auto height = static_cast<std::uint32_t>(image.height);
       const auto width = static_cast<std::uint32_t>(image.width);
       const Rle rle = polygons != nullptr ? rle_from_polygons(*polygons, height, width) : std::get<Rle>(label.mask->shape);

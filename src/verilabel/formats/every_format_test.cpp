@@ -513,6 +513,38 @@ TEST_P(EveryFormatOfBoxes, LeavesOutWhatLastDigitsWouldCarryBeyondAllNumbers) {
   expect_what_is_missing_was_counted(source, sink, report, {});
 }
 
+// Polygons are kept as they came, so that an image of any size can have some.
+TEST_P(EveryFormatOfBoxes, WritesImagesOfMorePixelsThanMasksHave) {
+  const Format& format = *GetParam();
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  Label one_part;
+  one_part.kind = LabelKind::mask;
+  one_part.mask = Mask{std::vector<Polygon>{{10, 10, 20, 10, 20, 30}}};
+  one_part.box_xywh_px = mask_box(*one_part.mask);
+  Label two_parts = one_part;
+  two_parts.mask = Mask{std::vector<Polygon>{{10, 10, 20, 10, 20, 30}, {50, 50, 60, 50, 60, 70}}};
+  two_parts.box_xywh_px = mask_box(*two_parts.mask);
+  Label stated = one_part;
+  stated.area_px = 77;
+  for (const auto& [name, side] : {std::pair("slide.jpg", 100'000), std::pair("small.jpg", 100)}) {
+    MemorySource::Sample& sample = source.samples.emplace_back();
+    sample.image.name = name;
+    sample.image.path = folder.write(fs::path("images") / name, "");
+    sample.image.width = side;
+    sample.image.height = side;
+    sample.labels = {{0, one_part, {}}, {0, two_parts, {}}, {0, stated, {}}};
+  }
+  const fs::path place = folder.path() / name_of_export(format);
+  const std::vector<Loss> losses = format.losses(source, {});
+  const WriteReport report = format.write(place, source, {});
+  EXPECT_EQ(lines_of(report.losses), lines_of(losses));
+  EXPECT_EQ(report.images, 2);
+  EXPECT_EQ(report.labels + report.labels_left_out, 6);
+  EXPECT_EQ(report.labels_left_out, counted(losses, {"are left out"}));
+}
+
 std::vector<const Format*> formats_of(bool (*is_wanted)(const Format&)) {
   std::vector<const Format*> rows;
   for (const Format& row : formats()) {

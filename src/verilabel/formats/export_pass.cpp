@@ -20,9 +20,8 @@ bool has_stated_area(const Label& label, const ExportImage& image) {
   if (const auto* rle = std::get_if<Rle>(&label.mask->shape)) {
     return *label.area_px != static_cast<double>(area(*rle));
   }
-  return image.width <= 0 || image.height <= 0 ||
-         *label.area_px !=
-             mask_area(*label.mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
+  return !has_countable_pixels(image) || *label.area_px != mask_area(*label.mask, static_cast<std::uint32_t>(image.height),
+                                                                     static_cast<std::uint32_t>(image.width));
 }
 
 }  // namespace
@@ -60,6 +59,10 @@ std::optional<std::string_view> reason_to_leave_out(const FormatHolds& holds, co
 bool has_sound_corners(const Box& box_xywh_px) {
   const Box& box = box_xywh_px;
   return !fault_of(Box{box.x, box.y, box.x + box.w - box.x, box.y + box.h - box.y});
+}
+
+bool has_countable_pixels(const ExportImage& image) {
+  return image.width > 0 && image.height > 0 && static_cast<std::int64_t>(image.width) * image.height <= UINT32_MAX;
 }
 
 bool is_of_size(const Rle& rle, const ExportImage& image) {

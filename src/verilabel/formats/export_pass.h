@@ -31,6 +31,11 @@ inline constexpr std::string_view kBeyondNumbers = "labels whose corners or area
 /// Whether a reader that knows two corners of the box takes it.
 bool has_sound_corners(const Box& box_xywh_px);
 
+/// Whether the pixels of the image can be counted: its size is known and below the 2^32 pixels of masks.
+bool has_countable_pixels(const ExportImage& image);
+/// Why a label is left out of which the pixels are needed.
+inline constexpr std::string_view kTooManyPixels = "labels whose mask needs the pixels of an image of 2^32 or more are left out";
+
 /// Whether the run lengths are of the size of their image, so that they mean its pixels.
 bool is_of_size(const Rle& rle, const ExportImage& image);
 

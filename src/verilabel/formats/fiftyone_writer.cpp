@@ -352,6 +352,9 @@ class FiftyOneWriter {
         return leave_out(kMaskSizes);
       }
       if (label.mask) {
+        if (!has_countable_pixels(image)) {
+          return leave_out(kTooManyPixels);
+        }
         const Rle pixels =
             rasterised(*label.mask, static_cast<std::uint32_t>(image.height), static_cast<std::uint32_t>(image.width));
         if (area(pixels) == 0) {
