@@ -323,7 +323,8 @@ class CvatWriter {
       return;
     }
     if (options_.images == ImageTransfer::copy) {
-      if (image.is_missing || ::access(image.path.c_str(), R_OK) != 0 || !fs::is_regular_file(image.path)) {
+      std::error_code ignored;
+      if (image.is_missing || ::access(image.path.c_str(), R_OK) != 0 || !fs::is_regular_file(image.path, ignored)) {
         report_.failures.push_back({image.name, "there is no such file, or it cannot be read"});
         return;
       }

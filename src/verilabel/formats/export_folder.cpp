@@ -1,8 +1,12 @@
 #include "verilabel/formats/export_folder.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <span>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -16,6 +20,78 @@
 namespace verilabel {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
+
+/// Whether it is the place of the export that refuses, so that no other image would fare better.
+bool is_of_export(const std::error_code& error) {
+  return error.value() == ENOSPC || error.value() == EROFS || error.value() == EDQUOT;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) {
+      ::close(value_);
+    }
+  }
+  int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+std::error_code last_error() {
+  return {errno, std::generic_category()};
+}
+
+/// With the rights of the source. Gives back why it cannot be read, and throws `io` when the copy cannot be written; nothing is
+/// then left of it.
+std::error_code copy_image(const fs::path& from, const fs::path& to) {
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status{};
+  if (source.get() < 0 || ::fstat(source.get(), &status) != 0) {
+    return last_error();
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return std::make_error_code(S_ISDIR(status.st_mode) ? std::errc::is_a_directory : std::errc::invalid_argument);
+  }
+  Descriptor copy(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (copy.get() < 0) {
+    return last_error();
+  }
+  std::error_code failure;
+  try {
+    std::vector<std::byte> bytes(kCopyBytes);
+    for (ssize_t got = 1; got != 0;) {
+      got = ::read(source.get(), bytes.data(), bytes.size());
+      if (got < 0 && errno != EINTR) {
+        failure = last_error();
+        break;
+      }
+      write_all(copy.get(), std::span(bytes).first(static_cast<std::size_t>(std::max<ssize_t>(got, 0))), to);
+    }
+    // Some file systems say only now that there was no room.
+    if (!failure && (::fchmod(copy.get(), status.st_mode & 07777) != 0 || ::close(copy.release()) != 0)) {
+      throw io_error("cannot write the file", to.native(), errno);
+    }
+  } catch (...) {
+    ::unlink(to.c_str());
+    throw;
+  }
+  if (failure) {
+    ::unlink(to.c_str());
+  }
+  return failure;
+}
+
+}  // namespace
 
 fs::path safe_relative_name(const ExportImage& image) {
   fs::path result;
@@ -40,14 +116,17 @@ std::optional<std::string> bring_image(const ExportImage& image, ImageTransfer t
   if (transfer == ImageTransfer::reference) {
     return std::nullopt;
   }
-  if (image.is_missing || !fs::exists(image.path)) {
+  std::error_code error;
+  if (const fs::file_status status = fs::status(image.path, error); image.is_missing || status.type() == fs::file_type::not_found) {
     return "there is no such file";
   }
+  if (error) {
+    return error.message();
+  }
   make_folder(file.parent_path());
-  std::error_code error;
   switch (transfer) {
     case ImageTransfer::copy:
-      fs::copy_file(image.path, file, error);
+      error = copy_image(image.path, file);
       break;
     case ImageTransfer::hard_link:
       fs::create_hard_link(fs::canonical(image.path, error), file, error);
@@ -56,13 +135,14 @@ std::optional<std::string> bring_image(const ExportImage& image, ImageTransfer t
       fs::create_symlink(fs::absolute(image.path), file, error);
       break;
     case ImageTransfer::relative_link:
-      fs::create_symlink(fs::absolute(image.path).lexically_relative(fs::absolute(final_file).parent_path().lexically_normal()),
+      // Seen from where the folder really lies, since that is where `..` leads from.
+      fs::create_symlink(fs::absolute(image.path).lexically_relative(fs::weakly_canonical(fs::absolute(final_file).parent_path())),
                          file, error);
       break;
     case ImageTransfer::reference:
       break;
   }
-  if (error == std::errc::no_space_on_device || error == std::errc::read_only_file_system) {
+  if (is_of_export(error)) {
     throw io_error("cannot write the file", file.native(), error.value());
   }
   if (error == std::errc::cross_device_link) {

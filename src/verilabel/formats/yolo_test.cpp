@@ -2,8 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
+
+#include <sys/resource.h>
 
 #include <fmt/format.h>
 
@@ -674,6 +678,53 @@ TEST(YoloWriter, ReportsImagesThatCannotBeBrought) {
   report = write_yolo(folder.path() / "out2", source, {});
   ASSERT_EQ(report.failures.size(), 1U);
   EXPECT_EQ(report.failures[0].name, "sub/a.jpg");
+}
+
+TEST(YoloWriter, ImagesThatCannotBeReadLeaveNothingBehind) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  fs::create_symlink("loop.jpg", folder.path() / "loop.jpg");
+  source.samples[0].image.path = folder.path() / "loop.jpg";
+  source.samples[1].image.path = "/proc/self/mem";  // a regular file whose first byte cannot be read
+  for (const ImageTransfer transfer : {ImageTransfer::copy, ImageTransfer::symbolic_link}) {
+    const fs::path place = folder.path() / name_of(transfer);
+    const WriteReport report = write_yolo(place, source, {.images = transfer, .progress = {}});
+    ASSERT_EQ(report.failures.size(), transfer == ImageTransfer::copy ? 2U : 1U);
+    EXPECT_EQ(report.failures[0].message, "Too many levels of symbolic links");
+    EXPECT_FALSE(fs::exists(place / "images/train/a.jpg"));
+    EXPECT_EQ(fs::exists(fs::symlink_status(place / "images/val/sub/a.jpg")), transfer != ImageTransfer::copy);
+  }
+}
+
+TEST(YoloWriter, ACopyThatCannotBeWrittenEndsTheExport) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  source.samples[0].image.path = folder.write("photos/large.jpg", std::string(100'000, 'x'));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{.rlim_cur = 10'000, .rlim_max = before.rlim_max};
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::optional<ErrorCode> code;
+  try {
+    write_yolo(folder.path() / "out", source, {.images = ImageTransfer::copy, .progress = {}});
+  } catch (const Error& error) {
+    code = error.code();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(code, ErrorCode::io);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);  // photos: nothing was left behind
+}
+
+TEST(YoloWriter, RelativeLinksLeadToTheImagesThroughALinkToTheFolder) {
+  const TemporaryFolder folder;
+  MemorySource source = source_with(folder);
+  fs::create_directories(folder.path() / "deep/er/real");
+  fs::create_directory_symlink(folder.path() / "deep/er/real", folder.path() / "link");
+  write_yolo(folder.path() / "link/out", source, {.images = ImageTransfer::relative_link, .progress = {}});
+  EXPECT_EQ(read_file(folder.path() / "deep/er/real/out/images/val/sub/a.jpg"), "sub/a.jpg");
+  EXPECT_TRUE(fs::read_symlink(folder.path() / "link/out/images/train/a.jpg").is_relative());
 }
 
 TEST(YoloWriter, ReportsImagesThatTrainersWouldPassOver) {
