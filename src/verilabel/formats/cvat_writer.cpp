@@ -325,7 +325,7 @@ class CvatWriter {
     if (options_.images == ImageTransfer::copy) {
       std::error_code ignored;
       if (image.is_missing || ::access(image.path.c_str(), R_OK) != 0 || !fs::is_regular_file(image.path, ignored)) {
-        report_.failures.push_back({image.name, "there is no such file, or it cannot be read"});
+        add_failure(report_, source_, index, image, "there is no such file, or it cannot be read");
         return;
       }
       entries_.push_back({entry_name(image), image.path, false});

@@ -1,6 +1,8 @@
 #include "verilabel/formats/export_pass.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 #include <variant>
 
 #include "verilabel/base/error.h"
@@ -107,6 +109,11 @@ void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, c
 
 std::string split_of(const ExportImage& image, const WriteOptions& options) {
   return image.split.empty() ? options.default_split.value_or(std::string(kDefaultSplit)) : image.split;
+}
+
+void add_failure(WriteReport& report, ExportSource& source, std::int64_t index, const ExportImage& image, std::string message) {
+  report.failures.push_back({image.name, std::move(message)});
+  report.labels_left_out += image.state == SampleState::labelled ? std::ssize(source.labels(index)) : 0;
 }
 
 void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total) {

@@ -60,6 +60,9 @@ inline bool lacks_file(const ExportImage& image, const WriteOptions& options) {
 /// The split under which a format that needs one has the image.
 std::string split_of(const ExportImage& image, const WriteOptions& options);
 
+/// An image that cannot be brought into the export: it is left out, and so are its labels.
+void add_failure(WriteReport& report, ExportSource& source, std::int64_t index, const ExportImage& image, std::string message);
+
 /// Tells progress and throws `interrupted` when the user asked to stop; cheap enough for every image.
 void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total);
 

@@ -154,7 +154,7 @@ class FiftyOneWriter {
         failure = bring_image(image, options_.images, folder / "data" / name, place / "data" / name);
       }
       if (failure) {
-        report_.failures.push_back({image.name, std::move(*failure)});
+        add_failure(report_, source_, index, image, std::move(*failure));
         continue;
       }
       file.text() += report_.images == 0 ? "\n" : ",\n";

@@ -80,6 +80,7 @@ class ImageFoldersWriter {
       }
       if (failure) {
         report_.failures.push_back({image.name, *failure});
+        ++report_.labels_left_out;  // the others already are
         continue;
       }
       ++report_.images;

@@ -147,7 +147,7 @@ class KittiWriter {
         failure = bring_image(image, options_.images, folder / "image_2" / name, place / "image_2" / name);
       }
       if (failure) {
-        report_.failures.push_back({image.name, *failure});
+        add_failure(report_, source_, index, image, *failure);
         continue;
       }
       if (image.state == SampleState::not_labelled) {

@@ -123,7 +123,7 @@ class LabelmeWriter {
         failure = bring_image(image, options_.images, folder / name, place / name);
       }
       if (failure) {
-        report_.failures.push_back({image.name, std::move(*failure)});
+        add_failure(report_, source_, index, image, std::move(*failure));
         continue;
       }
       fs::path file = folder / name;

@@ -128,7 +128,7 @@ class VocWriter {
       const fs::path name = safe_relative_name(image);
       const fs::path image_file = fs::path("JPEGImages") / name;
       if (const std::optional<std::string> failure = bring_image(image, options_.images, folder / image_file, place / image_file)) {
-        report_.failures.push_back({image.name, *failure});
+        add_failure(report_, source_, index, image, *failure);
         continue;
       }
       lists[split_of(image, options_)].append(fs::path(name).replace_extension().native()).push_back('\n');

@@ -142,7 +142,7 @@ class YoloWriter {
         failure = bring_image(image, options_.images, folder / "images" / split / name, place / "images" / split / name);
       }
       if (failure) {
-        report_.failures.push_back({image.name, *failure});
+        add_failure(report_, source_, index, image, *failure);
         continue;
       }
       std::string& list = lists[split];
