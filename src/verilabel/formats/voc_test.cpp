@@ -813,6 +813,10 @@ TEST(VocWriter, RefusesRatherThanMix) {
   source.samples[0].image.name = "image 0.png";
   source.samples[0].image.split = "../up";
   EXPECT_EQ(code_of(folder.path() / "out"), ErrorCode::wrong_use);
+  source.samples[0].image.split.clear();
+  for (const char* const split : {"../../../up", "a/b", "", ".", ".."}) {
+    EXPECT_THROW(write_voc(folder.path() / "out", source, {.default_split = split, .progress = {}}), Error) << split;
+  }
   EXPECT_FALSE(fs::exists(folder.path() / "out"));
 }
 

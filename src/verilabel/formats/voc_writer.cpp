@@ -205,9 +205,11 @@ class VocWriter {
     }
   }
 
-  static void check_split(const ExportImage& image) {
-    if (image.split.find_first_of("/\r\n") != std::string::npos || image.split == "." || image.split == "..") {
-      throw Error(ErrorCode::wrong_use, fmt::format("the split `{}` cannot be the name of a file", printable(image.split)),
+  void check_split(const ExportImage& image) const {
+    const std::string split = split_of(image, options_);
+    if (split.empty() || split.find_first_of(std::string_view("/\r\n\0", 4)) != std::string::npos || split == "." ||
+        split == "..") {
+      throw Error(ErrorCode::wrong_use, fmt::format("the split `{}` cannot be the name of a file", printable(split)),
                   {{"image", printable(image.name)}});
     }
   }
