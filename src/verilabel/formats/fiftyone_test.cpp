@@ -443,5 +443,56 @@ TEST(FiftyOne, CountsItsLossesBeforeItWritesAndSaysItsSchema) {
   EXPECT_THROW(write_fiftyone(folder.path() / "out", source, {}), Error);
 }
 
+TEST(FiftyOne, AFieldHasOneNameAndOneType) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.dataset = R"({"verilabel_field":"ground_truth","sample_fields":[)"
+                   R"({"name":"iso","ftype":"fiftyone.core.fields.IntField"},)"
+                   R"({"name":"other","ftype":"fiftyone.core.fields.EmbeddedDocumentField"}]})";
+  for (const char* const fields : {R"({"mood":5,"iso":100,"other":"x","empty":1,"share":1})",
+                                   R"({"mood":"good","iso":"fast","share":0.5,"is_wet":true})", R"({"mood":true})"}) {
+    MemorySource::Sample& sample = source.samples.emplace_back();
+    sample.image.name = fmt::format("{}.jpg", source.samples.size());
+    sample.image.path = "/n/" + sample.image.name;
+    sample.image.state = SampleState::labelled_empty;
+    sample.image.fields_json = fields;
+  }
+  source.samples[0].image.source_json =
+      R"({"_id":{"$oid":"6566a1b2c3d4e5f601234567"},"other":{"_cls":"Detections","detections":[]},"empty":null})";
+  const std::vector<Loss> losses = losses_of_fiftyone(source, {});
+  std::vector<std::string> told;
+  for (const Loss& loss : losses) {
+    told.push_back(fmt::format("{} {}", loss.count, loss.what));
+  }
+  EXPECT_THAT(told,
+              testing::UnorderedElementsAre("1 fields of images are lost whose name FiftyOne has for labels, lists or the like",
+                                            "1 fields of images are lost whose value is of another kind than FiftyOne's field",
+                                            "2 fields of images become text, because the same field has values of several kinds"));
+  EXPECT_EQ(write_fiftyone(folder.path() / "out", source, {}).losses.size(), losses.size());
+  const std::string samples = read_file(folder.path() / "out/samples.json");
+  EXPECT_THAT(samples, HasSubstr(R"("mood":"5","iso":100,"empty":1,"share":1,)"));
+  EXPECT_THAT(samples, HasSubstr(R"("other":{"_cls":"Detections","detections":[]})"));
+  EXPECT_THAT(samples, testing::Not(HasSubstr(R"("other":"x")")));
+  EXPECT_THAT(samples, testing::Not(HasSubstr(R"("empty":null)")));
+  EXPECT_THAT(samples, HasSubstr(R"("mood":"true")"));
+  const std::string metadata = read_file(folder.path() / "out/metadata.json");
+  EXPECT_THAT(metadata, HasSubstr(R"({"name":"mood","ftype":"fiftyone.core.fields.StringField")"));
+  EXPECT_THAT(metadata, HasSubstr(R"({"name":"share","ftype":"fiftyone.core.fields.FloatField")"));
+  EXPECT_THAT(metadata, HasSubstr(R"({"name":"is_wet","ftype":"fiftyone.core.fields.BooleanField")"));
+}
+
+TEST(FiftyOne, ReportsImagesInFoldersThatJsonCannotName) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  MemorySource::Sample& sample = source.samples.emplace_back();
+  sample.image.name = "\xFF\xFE/a.jpg";
+  sample.image.path = folder.write("photos/a.jpg", "");
+  sample.image.state = SampleState::labelled_empty;
+  const WriteReport report = write_fiftyone(folder.path() / "out", source, {.images = ImageTransfer::copy, .progress = {}});
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_THAT(report.failures[0].message, HasSubstr("not UTF-8"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "out/data/\xFF\xFE"));
+}
+
 }  // namespace
 }  // namespace verilabel

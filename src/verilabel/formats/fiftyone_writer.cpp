@@ -46,6 +46,9 @@ constexpr std::string_view kSplits = "images have their split as a tag that does
 constexpr std::string_view kSplitTags = "images have a tag like a split, and come back with another split or none";
 constexpr std::string_view kAttributes = "attributes are lost whose value is no scalar, or whose name FiftyOne cannot use";
 constexpr std::string_view kFields = "fields of images are lost whose name FiftyOne cannot use";
+constexpr std::string_view kTakenFields = "fields of images are lost whose name FiftyOne has for labels, lists or the like";
+constexpr std::string_view kFieldsAsText = "fields of images become text, because the same field has values of several kinds";
+constexpr std::string_view kFieldKinds = "fields of images are lost whose value is of another kind than FiftyOne's field";
 constexpr std::string_view kIds = "images or labels get a new id, because theirs occurs twice";
 
 bool can_be_name(std::string_view key) {
@@ -85,6 +88,21 @@ std::string_view type_of(std::string_view json) {
     default:
       return "fiftyone.core.fields.StringField";
   }
+}
+
+/// That of a field with values of both.
+std::string_view common_type(std::string_view a, std::string_view b) {
+  const auto is_number = [](std::string_view type) { return type.ends_with("IntField") || type.ends_with("FloatField"); };
+  return a == b ? a : is_number(a) && is_number(b) ? "fiftyone.core.fields.FloatField" : "fiftyone.core.fields.StringField";
+}
+
+/// Whether FiftyOne takes the value for one of its field, as far as the type says.
+bool is_of_type(std::string_view json, std::string_view type) {
+  const JsonKind kind = JsonValue(json, "").kind();
+  return type.ends_with("BooleanField")                               ? kind == JsonKind::flag
+         : type.ends_with("IntField") || type.ends_with("FloatField") ? kind == JsonKind::number
+         : type.ends_with("StringField")                              ? kind == JsonKind::text
+                                                                      : true;
 }
 
 /// An entry of `sample_fields`.
@@ -192,6 +210,7 @@ class FiftyOneWriter {
       // A reader takes the one tag that names a split for it; of several, none.
       const auto like_splits = std::ranges::count_if(image.tags, is_fiftyone_split);
       losses_.add(kSplitTags, (is_fiftyone_split(image.split) ? like_splits > 0 : like_splits == 1) ? 1 : 0);
+      plan_fields(image);
       if (has_shapes_ || image.state != SampleState::labelled) {
         continue;
       }
@@ -206,6 +225,30 @@ class FiftyOneWriter {
     count_class_losses(classes_, losses_);
   }
 
+  /// The types of fields that FiftyOne was not told of.
+  void plan_fields(const ExportImage& image) {
+    for (const SourceField& field : source_fields(image.fields_json)) {
+      if (!cannot_be_brought(image) && !reason_against(field, image)) {
+        std::string& type = fields_.try_emplace(std::string(field.key), type_of(field.json)).first->second;
+        type = common_type(type, type_of(field.json));
+      }
+    }
+  }
+
+  /// Why a field has no place in the sample; nothing when it has one.
+  std::optional<std::string_view> reason_against(const SourceField& field, const ExportImage& image) {
+    if (!can_be_name(field.key) || is_fiftyone_sample_name(field.key) || field.key == field_) {
+      return kFields;
+    }
+    const std::string_view type = stated_type(std::string(field.key));
+    const std::string_view kept =
+        holds_of(image.source_json).ids_and_unknown_fields ? source_field(image.source_json, field.key) : std::string_view();
+    if ((!kept.empty() && kept != "null") || type.ends_with("DocumentField") || type.ends_with("ListField")) {
+      return kTakenFields;
+    }
+    return type.ends_with("StringField") || is_of_type(field.json, type) ? std::nullopt : std::optional(kFieldKinds);
+  }
+
   /// Fields come back only to where they came from: FiftyOne refuses samples with fields that it was not told of.
   FormatHolds holds_of(std::string_view source_json) const {
     FormatHolds holds = holds_;
@@ -215,8 +258,7 @@ class FiftyOneWriter {
 
   /// What is known before a file is touched.
   std::optional<std::string> cannot_be_brought(const ExportImage& image) const {
-    if (!is_utf8(options_.images == ImageTransfer::reference ? image.path.native()
-                                                             : safe_relative_name(image).filename().native())) {
+    if (!is_utf8(options_.images == ImageTransfer::reference ? image.path.native() : safe_relative_name(image).native())) {
       return "the path is not UTF-8, and JSON cannot name it; rename the image";
     }
     return lacks_file(image, options_) ? std::optional<std::string>("there is no such file") : std::nullopt;
@@ -264,7 +306,7 @@ class FiftyOneWriter {
     constexpr double kGoldenRatio = 0.6180339887498949;
     const double spread = static_cast<double>(index) * kGoldenRatio;
     json.field("_media_type", "image").field("_rand", spread - std::floor(spread));
-    add_fields(image, json);
+    add_fields(image, json, ours);
     json.key(field_);
     if (image.state == SampleState::not_labelled) {
       json.null();
@@ -288,20 +330,21 @@ class FiftyOneWriter {
 
   bool are_classifications() const { return has_classifications_ && !has_shapes_; }
 
-  void add_fields(const ExportImage& image, JsonWriter& json) {
+  void add_fields(const ExportImage& image, JsonWriter& json, std::vector<std::string_view>& ours) {
     for (const SourceField& field : source_fields(image.fields_json)) {
-      if (!can_be_name(field.key) || is_fiftyone_sample_name(field.key) || field.key == field_) {
-        losses_.add(kFields);
+      if (const auto reason = reason_against(field, image)) {
+        losses_.add(*reason);
         continue;
       }
       const std::string key(field.key);
-      const std::string_view type = stated_type(key);
-      std::string& made = fields_.emplace(key, type_of(field.json)).first->second;
-      if (made != type_of(field.json)) {
-        made = made.ends_with("IntField") || made.ends_with("FloatField") ? "fiftyone.core.fields.FloatField" : made;
-      }
+      const std::string_view stated = stated_type(key);
+      const std::string_view type = stated.empty() ? std::string_view(fields_.at(key)) : stated;
+      ours.push_back(field.key);
       json.key(key);
-      if (type.ends_with("DateTimeField") || type.ends_with("DateField")) {
+      if (!is_of_type(field.json, type)) {
+        losses_.add(kFieldsAsText);
+        json.value(field.json);
+      } else if (type.ends_with("DateTimeField") || type.ends_with("DateField")) {
         json.begin_object().key("$date").raw(field.json).end_object();
       } else {
         json.raw(field.json);
