@@ -525,5 +525,30 @@ TEST(LabelStudio, RefusesFoldersAndCopiesAndKeepsTheOldFile) {
   EXPECT_EQ(read_file(file), "old");
 }
 
+TEST(LabelStudio, ReplacesNoFileThatIsNoInterfaceAndWritesBothOrNone) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  const auto file = folder.write("e.json", "old");
+  const auto other = folder.write("e.config.xml", "<project>mine</project>");
+  try {
+    write_label_studio(file, source, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::conflict);
+    EXPECT_THAT(error.what(), HasSubstr("e.config.xml"));
+  }
+  EXPECT_EQ(read_file(other), "<project>mine</project>");
+  EXPECT_EQ(read_file(file), "old");
+  std::filesystem::remove(other);
+  std::filesystem::create_directory(other);
+  EXPECT_THROW(write_label_studio(file, source, {}), Error);
+  EXPECT_EQ(read_file(file), "old");
+  std::filesystem::remove(other);
+  for (int i = 0; i < 2; ++i) {  // what is there the second time is ours
+    write_label_studio(file, source, {});
+    EXPECT_THAT(read_file(other), testing::StartsWith("<View>"));
+  }
+}
+
 }  // namespace
 }  // namespace verilabel

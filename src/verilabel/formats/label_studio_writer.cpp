@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -118,6 +120,18 @@ std::optional<SourceField> image_field(std::string_view data) {
   return std::count_if(fields.begin(), fields.end(), is_candidate) == 1
              ? std::optional(*std::find_if(fields.begin(), fields.end(), is_candidate))
              : std::nullopt;
+}
+
+/// Whether nothing is there, or a labelling interface, which an export writes anew.
+bool may_hold_interface(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(file, ignored))) {
+    return true;
+  }
+  constexpr std::string_view kStart = "<View>";
+  std::string start(kStart.size(), '\0');
+  std::ifstream in(file, std::ios::binary);
+  return fs::is_regular_file(file, ignored) && in.read(start.data(), std::ssize(start)) && start == kStart;
 }
 
 class LabelStudioWriter {
@@ -537,10 +551,20 @@ WriteReport write_label_studio(const fs::path& path, ExportSource& source, const
     throw Error(ErrorCode::wrong_use, "a Label Studio export is one file and this is a folder; name a .json file",
                 {{"path", path.native()}});
   }
+  const fs::path interface = fs::path(path).replace_extension(".config.xml");
+  if (!may_hold_interface(interface)) {
+    throw Error(
+        ErrorCode::conflict,
+        "there is a file that is no labelling interface, and it would be lost to the one of this export; choose another name, "
+        "or remove it",
+        {{"path", printable(interface.native())}});
+  }
   WriteReport report;
   LabelStudioWriter writer(source, options);
-  replace_file(path, [&](int descriptor) { report = writer.write(descriptor, path); });
-  replace_file(fs::path(path).replace_extension(".config.xml"), writer.interface());
+  replace_file(path, [&](int descriptor) {
+    report = writer.write(descriptor, path);
+    replace_file(interface, writer.interface());
+  });
   return report;
 }
 
