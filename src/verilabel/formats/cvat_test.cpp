@@ -692,6 +692,19 @@ TEST(CvatWriter, RefusesAndLeavesNothingBehind) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(CvatWriter, AnArchiveReplacesWhatALinkLeadsTo) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"cat", ""}};
+  fs::create_directory(folder.path() / "real");
+  folder.write("real/old.zip", "PK");
+  fs::create_symlink("real/old.zip", folder.path() / "link.zip");
+  write_cvat(folder.path() / "link.zip", source, {});
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "link.zip"));
+  EXPECT_GT(fs::file_size(folder.path() / "real/old.zip"), 2U);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path() / "real"), {}), 1);
+}
+
 TEST(CvatWriter, ReportsImagesThatCannotBeBrought) {
   const TemporaryFolder folder;
   MemorySource source = random_source(folder, 2, false);

@@ -493,7 +493,10 @@ class CvatWriter {
   WriteReport report_;
 };
 
-WriteReport write_archive(const fs::path& place, ExportSource& source, const WriteOptions& options) {
+WriteReport write_archive(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+  // As `replace_file` does: a link stays, and what it leads to is replaced.
+  std::error_code ignored;
+  const fs::path place = fs::is_symlink(path, ignored) && fs::exists(path, ignored) ? fs::canonical(path) : path;
   const NewFolder scratch(place.native() + ".parts");
   const fs::path xml = scratch.path() / "annotations.xml";
   const fs::path archive = scratch.path() / "archive.zip";
