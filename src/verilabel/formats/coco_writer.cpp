@@ -333,12 +333,19 @@ class CocoWriter {
   }
 
  private:
+  std::optional<std::string_view> reason_to_leave_out(const Label& label) const {
+    if (label.kind == LabelKind::classification) {
+      return kClassifications;
+    }
+    return label.is_crowd && dialect_ == Dialect::lvis ? std::optional(kCrowds) : std::nullopt;
+  }
   /// Counts the label when it is left out.
   bool is_left_out(const Label& label) {
-    const bool is_crowd = label.is_crowd && dialect_ == Dialect::lvis;
-    const bool is_classification = label.kind == LabelKind::classification;
-    losses_.add(is_classification ? kClassifications : kCrowds, is_classification || is_crowd ? 1 : 0);
-    return is_classification || is_crowd;
+    const std::optional<std::string_view> reason = reason_to_leave_out(label);
+    if (reason) {
+      losses_.add(*reason);
+    }
+    return reason.has_value();
   }
   bool is_left_out(const ExportImage& image) const { return verilabel::is_left_out(image, options_); }
 
@@ -351,6 +358,9 @@ class CocoWriter {
         continue;
       }
       for (const ExportLabel& exported : source_.labels(index)) {
+        if (reason_to_leave_out(exported.label)) {
+          continue;
+        }
         const auto class_index = static_cast<std::size_t>(exported.class_index);
         images_of_class_[class_index] += std::exchange(last_image[class_index], index) == index ? 0 : 1;
       }

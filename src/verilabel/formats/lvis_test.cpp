@@ -59,6 +59,22 @@ TEST(Lvis, GivesBackWhatCocoHasNoWordFor) {
   EXPECT_EQ(second.classes[0].source_json, first.classes[0].source_json);
 }
 
+TEST(Lvis, FrequencyIsThatOfTheLabelsWritten) {
+  const TemporaryFolder folder;
+  MemorySource source;
+  source.class_list = {{"crowded", ""}};
+  Label crowd;
+  crowd.box_xywh_px = {0, 0, 1, 1};
+  crowd.is_crowd = true;
+  for (int i = 0; i < 11; ++i) {
+    MemorySource::Sample& sample = source.samples.emplace_back();
+    sample.image.name = std::to_string(i) + ".jpg";
+    sample.labels = {{0, crowd, {}}};
+  }
+  EXPECT_EQ(write_lvis(folder.path() / "l.json", source, {}).labels_left_out, 11);
+  EXPECT_THAT(read_file(folder.path() / "l.json"), HasSubstr(R"({"id":1,"name":"crowded","frequency":"r"})"));
+}
+
 TEST(Lvis, FillsInWhatItsReadersAskForAndLeavesCrowdsOut) {
   const TemporaryFolder folder;
   MemorySource source;
