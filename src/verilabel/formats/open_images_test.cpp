@@ -224,7 +224,7 @@ TEST(OpenImagesReader, RefusesWhatIsNoTable) {
 
 MemorySource random_source(std::mt19937& random) {
   MemorySource source;
-  source.class_list = {{"Person", R"({"id":"/m/01g317"})"}, {"Car, all", ""}, {"\"Cat\"", R"({"id":44})"}};
+  source.class_list = {{"Person", R"({"id":"/m/01g317"})"}, {"Car, all", ""}, {"\"Cat\"", ""}};
   std::uniform_real_distribution<double> fraction(0, 1);
   const char* const flags[] = {"true", "false"};
   const char* const splits[] = {"", "train", "val", "fold-1"};
@@ -364,6 +364,15 @@ TEST(OpenImagesWriter, CountsWhatItCannotHoldBeforeWriting) {
   EXPECT_EQ(read_file(folder.path() / "out/annotations-human-imagelabels.csv"),
             "ImageID,Source,LabelName,Confidence\n0,,cat,1\n0,,cat,0\n");
   EXPECT_EQ(read_file(folder.path() / "out/class-descriptions-boxable.csv"), "cat,cat\n");
+}
+
+TEST(OpenImagesWriter, CountsIdsOfClassesThatAreNumbers) {
+  MemorySource source;
+  source.class_list = {{"cat", R"({"id":7})"}, {"dog", R"({"id":"/m/0bt9lr"})"}, {"cow", ""}};
+  const std::vector<Loss> losses = losses_of_open_images(source, {});
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses[0].what, "classes lose their id, because it is no text, as LabelName is");
+  EXPECT_EQ(losses[0].count, 1);
 }
 
 TEST(OpenImagesWriter, GivesImagesOfOneNameTheirFolders) {

@@ -45,6 +45,7 @@ constexpr std::string_view kZeroConfidence =
     "classifications with a confidence of 0, which would say that the class is absent, are left out";
 constexpr std::string_view kDegrees = "labels lose the degree of `occluded` or `truncated`: above 0 becomes true";
 constexpr std::string_view kClassFields = "classes lose the fields of the file they came from, other than the id";
+constexpr std::string_view kClassIds = "classes lose their id, because it is no text, as LabelName is";
 constexpr std::string_view kNames = "image names that are not UTF-8 are written with \\xNN for a byte";
 
 bool is_our_column(std::string_view name) {
@@ -174,6 +175,7 @@ class OpenImagesWriter {
       for (const SourceField& field : source_fields(exported.source_json)) {
         if (field.key == "id") {
           id = text_from_json(field.json);
+          losses_.add(kClassIds, id ? 0 : 1);
         } else {
           has_other_fields = true;
         }
