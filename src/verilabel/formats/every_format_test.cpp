@@ -515,6 +515,50 @@ TEST_P(EveryFormatOfBoxes, LeavesOutWhatLastDigitsWouldCarryBeyondAllNumbers) {
   expect_what_is_missing_was_counted(source, sink, report, {});
 }
 
+TEST_P(EveryFormat, RefusesAFileAndAFolderOfOneNameBeforeAnythingIsWritten) {
+  const Format& format = *GetParam();
+  int refused = 0;
+  for (const char* const extension : {"txt", "xml", "json", "jpg"}) {
+    for (const ImageTransfer transfer : {ImageTransfer::reference, ImageTransfer::symbolic_link}) {
+      if ((transfer == ImageTransfer::reference && format.name == "image_folders") ||
+          (transfer != ImageTransfer::reference && !has_place_for_images(format))) {
+        continue;
+      }
+      const TemporaryFolder folder;
+      MemorySource source;
+      source.class_list = {{"cat", ""}};
+      Label label;
+      label.kind = format.name == "image_folders" ? LabelKind::classification : LabelKind::box;
+      label.box_xywh_px = label.kind == LabelKind::box ? Box{1, 1, 2, 2} : Box{};
+      for (const std::string& name : {std::string("a.jpg"), fmt::format("a.{}/b.jpg", extension)}) {
+        MemorySource::Sample& sample = source.samples.emplace_back();
+        sample.image.name = name;
+        sample.image.path = folder.write(fmt::format("{}.jpg", source.samples.size()), "");
+        sample.image.width = sample.image.height = 10;
+        sample.labels = {{0, label, {}}};
+      }
+      std::string refusal;
+      WriteOptions options;
+      options.images = transfer;
+      try {
+        format.losses(source, options);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::wrong_use);
+        refusal = error.message();
+        ++refused;
+      }
+      try {
+        format.write(folder.path() / name_of_export(format), source, options);
+        EXPECT_EQ(refusal, "");
+      } catch (const Error& error) {
+        EXPECT_EQ(error.message(), refusal);
+      }
+    }
+  }
+  constexpr std::string_view kOfLabelFiles[] = {"yolo", "voc", "kitti", "labelme"};
+  EXPECT_EQ(refused > 0, std::ranges::find(kOfLabelFiles, format.name) != std::end(kOfLabelFiles) || format.name == "fiftyone");
+}
+
 // Polygons are kept as they came, so that an image of any size can have some.
 TEST_P(EveryFormatOfBoxes, WritesImagesOfMorePixelsThanMasksHave) {
   const Format& format = *GetParam();

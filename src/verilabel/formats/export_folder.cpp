@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
@@ -92,6 +94,20 @@ std::error_code copy_image(const fs::path& from, const fs::path& to) {
 }
 
 }  // namespace
+
+void check_folders(const ExportedFiles& files) {
+  for (const auto& [file, image] : files) {
+    for (std::size_t end = file.rfind('/'); end != std::string::npos && end > 0; end = file.rfind('/', end - 1)) {
+      if (const auto at = files.find(file.substr(0, end)); at != files.end()) {
+        throw Error(ErrorCode::wrong_use,
+                    fmt::format("a file of the image `{}` would be where the image `{}` needs a folder; leave one of them out, or "
+                                "export to another format",
+                                printable(at->second), printable(image)),
+                    {{"file", printable(at->first)}});
+      }
+    }
+  }
+}
 
 fs::path safe_relative_name(const ExportImage& image) {
   fs::path result;

@@ -4,12 +4,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "verilabel/base/new_folder.h"
 #include "verilabel/formats/export.h"
 
 // What exports of many files share. Private to the module.
 namespace verilabel {
+
+/// The files of an export, relative to its folder, each with the name of the image that it is of.
+using ExportedFiles = std::unordered_map<std::string, std::string>;
+
+/// Throws `wrong_use` when one of the files would be where another needs a folder (`a.jpg` has `a.txt`, and there is
+/// `a.txt/b.jpg`).
+void check_folders(const ExportedFiles& files);
 
 /// The image's name below the folder of an export: without what would lead outside it.
 std::filesystem::path safe_relative_name(const ExportImage& image);

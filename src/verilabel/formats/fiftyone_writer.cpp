@@ -190,7 +190,7 @@ class FiftyOneWriter {
   void plan() {
     const std::string_view stated = source_field(dataset_json_, kFiftyOneFieldKey);
     field_ = stated.empty() ? std::string(kDefaultField) : JsonValue(stated, "").text();
-    std::unordered_map<std::string, std::string> taken;
+    ExportedFiles taken;
     const std::int64_t count = source_.image_count();
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
@@ -218,6 +218,9 @@ class FiftyOneWriter {
         has_shapes_ |= exported.label.kind != LabelKind::classification;
         has_classifications_ |= exported.label.kind == LabelKind::classification;
       }
+    }
+    if (options_.images != ImageTransfer::reference) {
+      check_folders(taken);
     }
     FormatHolds of_dataset = holds_;
     of_dataset.ids_and_unknown_fields = !stated.empty();

@@ -179,6 +179,7 @@ class KittiWriter {
   /// What is lost with images and what cannot be told at all, before anything is written.
   void plan() {
     std::unordered_map<std::string, std::string> taken;
+    ExportedFiles files;
     std::unordered_set<std::string> not_written;
     const bool has_unusable_class =
         std::any_of(classes_.begin(), classes_.end(), [](const ExportClass& item) { return !is_one_word(item.name); });
@@ -200,12 +201,17 @@ class KittiWriter {
                         printable(at->second), printable(image.name)),
             {{"file", "label_2/" + printable(stem) + ".txt"}});
       }
+      files.emplace("label_2/" + stem + ".txt", image.name);
+      if (options_.images != ImageTransfer::reference) {
+        files.emplace(("image_2" / relative_name(image)).native(), image.name);
+      }
       if (has_unusable_class) {
         check_classes(index, image);
       }
       count_image_losses(holds_, image, options_, losses_);
       losses_.add(kBlankEnds, image.split.empty() || can_be_listed(image) ? 0 : 1);
     }
+    check_folders(files);
     if (options_.images == ImageTransfer::reference) {
       losses_.add(kNamesakes,
                   std::ranges::count_if(taken, [&](const auto& written) { return not_written.contains(written.first); }));

@@ -142,7 +142,7 @@ class LabelmeWriter {
  private:
   /// Where each image goes, and what is lost with images and classes. Throws when two images would share a file.
   void plan() {
-    std::unordered_map<std::string, std::string> taken;
+    ExportedFiles taken;
     const std::int64_t count = source_.image_count();
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
@@ -160,8 +160,12 @@ class LabelmeWriter {
                         printable(at->second), printable(image.name)),
             {{"file", printable(file.native())}});
       }
+      if (options_.images != ImageTransfer::reference) {
+        taken.emplace(names_.back().native(), image.name);
+      }
       count_image_losses(holds_, image, options_, losses_);
     }
+    check_folders(taken);
     FormatHolds of_dataset = holds_;
     of_dataset.ids_and_unknown_fields = false;  // there is no file about the whole
     count_dataset_losses(of_dataset, source_, losses_);

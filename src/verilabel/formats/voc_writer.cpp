@@ -162,7 +162,7 @@ class VocWriter {
   /// What is lost with the dataset, its classes and its images. Throws when two images would share an annotation.
   void plan() {
     plan_classes();
-    std::unordered_map<std::string, std::string> taken;
+    ExportedFiles taken;
     const std::int64_t count = source_.image_count();
     for (std::int64_t index = 0; index < count; ++index) {
       report_image(options_, "preparing", index, count);
@@ -175,17 +175,22 @@ class VocWriter {
         continue;
       }
       check_split(image);
-      fs::path file = safe_relative_name(image);
+      const fs::path name = safe_relative_name(image);
+      fs::path file = "Annotations" / name;
       file.replace_extension(".xml");
       if (const auto [at, is_new] = taken.emplace(file.native(), image.name); !is_new) {
         throw Error(ErrorCode::wrong_use,
                     fmt::format("the images `{}` and `{}` would share one annotation; leave one of them out, or export to another "
                                 "format",
                                 printable(at->second), printable(image.name)),
-                    {{"file", "Annotations/" + printable(file.native())}});
+                    {{"file", printable(file.native())}});
+      }
+      if (options_.images != ImageTransfer::reference) {
+        taken.emplace(("JPEGImages" / name).native(), image.name);
       }
       count_image_losses(holds_beside(holds_, image.source_json), image, options_, losses_);
     }
+    check_folders(taken);
     count_dataset_losses(holds_beside(holds_, source_.dataset_json()), source_, losses_);
   }
 

@@ -184,7 +184,7 @@ class YoloWriter {
  private:
   /// Where each image goes under `images/<split>`, and what is lost with images. Throws when two would share a label file.
   void plan() {
-    std::unordered_map<std::string, std::string> taken;
+    ExportedFiles taken;
     const std::int64_t count = source_.image_count();
     names_.reserve(static_cast<std::size_t>(count));
     known_split_of({});  // that of a dataset without images
@@ -195,13 +195,16 @@ class YoloWriter {
       if (is_left_out(image, options_)) {
         continue;
       }
-      const fs::path label_file = label_file_of(image, names_.back());
+      const fs::path label_file = "labels" / label_file_of(image, names_.back());
       if (const auto [at, is_new] = taken.emplace(label_file.native(), image.name); !is_new) {
         throw Error(
             ErrorCode::wrong_use,
             fmt::format("the images `{}` and `{}` would share one label file; leave one of them out, or export to another format",
                         printable(at->second), printable(image.name)),
-            {{"file", "labels/" + printable(label_file.native())}});
+            {{"file", printable(label_file.native())}});
+      }
+      if (options_.images != ImageTransfer::reference) {
+        taken.emplace(("images" / (known_split_of(image) / names_.back())).native(), image.name);
       }
       count_image_losses(holds_, image, options_, losses_);
       losses_.add(kValidation, split_of(image, options_) == known_split_of(image) ? 0 : 1);
@@ -211,6 +214,7 @@ class YoloWriter {
       losses_.add(kHidden, is_in_folder && std::any_of(names_.back().begin(), names_.back().end(), is_hidden) ? 1 : 0);
       has_outlines_ = has_outlines_ || has_outline(index, image);
     }
+    check_folders(taken);
     count_dataset_losses(holds_, source_, losses_);
     count_class_losses(classes_, losses_);
   }
