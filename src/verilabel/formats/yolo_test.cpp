@@ -585,6 +585,22 @@ TEST(YoloWriter, CountsImagesThatUltralyticsPassesOver) {
   EXPECT_EQ(losses[0].count, 2);
 }
 
+TEST(YoloWriter, CountsImagesOfFormatsThatUltralyticsDoesNotRead) {
+  MemorySource source;
+  for (const char* const name : {"a.pgm", "b.PPM", "c.gif", "d.pbm", "e.pfm", "f.JPG", "g.tiff"}) {
+    MemorySource::Sample& sample = source.samples.emplace_back();
+    sample.image.name = name;
+    sample.image.path = fs::path("/nowhere") / name;
+    sample.image.state = SampleState::labelled_empty;
+  }
+  for (const ImageTransfer transfer : {ImageTransfer::reference, ImageTransfer::copy}) {
+    const std::vector<Loss> losses = losses_of_yolo(source, {.images = transfer, .progress = {}});
+    ASSERT_EQ(losses.size(), 1U);
+    EXPECT_THAT(losses[0].what, HasSubstr("are passed over by it"));
+    EXPECT_EQ(losses[0].count, 5);
+  }
+}
+
 TEST(YoloWriter, RefusesRatherThanMix) {
   const TemporaryFolder folder;
   MemorySource source = source_with(folder);

@@ -37,6 +37,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kUnlabelled = "images that are not labelled look like images without objects to a trainer";
 constexpr std::string_view kHidden = "images whose names or folders begin with a dot are passed over by Ultralytics";
+constexpr std::string_view kOtherImages =
+    "images whose names do not end as Ultralytics knows them (.pgm, .ppm, .gif and others) are passed over by it";
 constexpr std::string_view kValidation = "images of the split `valid` or `validation` come back in `val`, as trainers call it";
 constexpr std::string_view kEmptyMasks = "labels whose mask has no pixels are left out";
 constexpr std::string_view kMaskSizes = "labels whose mask is of another size than their image are left out";
@@ -54,6 +56,13 @@ double squared_distance(const Polygon& a, std::size_t i, const Polygon& b, std::
   const double dx = a[2 * i] - b[2 * j];
   const double dy = a[2 * i + 1] - b[2 * j + 1];
   return dx * dx + dy * dy;
+}
+
+/// Whether Ultralytics (8.4) takes a file of this name for an image, in a folder or in a list.
+bool is_ultralytics_image(const fs::path& path) {
+  constexpr std::string_view kExtensions[] = {".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg",
+                                              ".jpg",  ".mpo", ".png", ".tif",  ".tiff", ".webp"};
+  return std::ranges::any_of(kExtensions, [&](std::string_view extension) { return has_extension(path, extension); });
 }
 
 /// Whether nothing of the box lies in the image, not even on its border.
@@ -212,6 +221,8 @@ class YoloWriter {
       // Those that a list names it finds.
       const bool is_in_folder = options_.images != ImageTransfer::reference;
       losses_.add(kHidden, is_in_folder && std::any_of(names_.back().begin(), names_.back().end(), is_hidden) ? 1 : 0);
+      const bool is_known = is_ultralytics_image(is_in_folder ? names_.back() : image.path);
+      losses_.add(kOtherImages, is_known || would_be_passed_over(image, options_.images) ? 0 : 1);
       has_outlines_ = has_outlines_ || has_outline(index, image);
     }
     check_folders(taken);
