@@ -116,11 +116,15 @@ void add_failure(WriteReport& report, ExportSource& source, std::int64_t index, 
   report.labels_left_out += image.state == SampleState::labelled ? std::ssize(source.labels(index)) : 0;
 }
 
-void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total) {
-  constexpr std::int64_t kImagesBetweenReports = 256;
+void throw_if_stopped(const WriteOptions& options) {
   if (options.cancel != nullptr && options.cancel->is_requested()) {
     throw Error(ErrorCode::interrupted, "the export was stopped; nothing was left behind");
   }
+}
+
+void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total) {
+  constexpr std::int64_t kImagesBetweenReports = 256;
+  throw_if_stopped(options);
   if (options.progress && (done % kImagesBetweenReports == 0 || done == total)) {
     options.progress({.stage = stage, .done = done, .failed = 0, .total = total, .unit = "images"});
   }

@@ -63,6 +63,8 @@ std::string split_of(const ExportImage& image, const WriteOptions& options);
 /// An image that cannot be brought into the export: it is left out, and so are its labels.
 void add_failure(WriteReport& report, ExportSource& source, std::int64_t index, const ExportImage& image, std::string message);
 
+/// Throws `interrupted` when the user asked to stop.
+void throw_if_stopped(const WriteOptions& options);
 /// Tells progress and throws `interrupted` when the user asked to stop; cheap enough for every image.
 void report_image(const WriteOptions& options, std::string_view stage, std::int64_t done, std::int64_t total);
 

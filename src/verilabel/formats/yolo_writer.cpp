@@ -3,12 +3,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,6 +24,7 @@
 #include "verilabel/formats/format.h"
 #include "verilabel/formats/image_files.h"
 #include "verilabel/formats/image_folders.h"
+#include "verilabel/formats/joined_outline.h"
 #include "verilabel/formats/yolo.h"
 #include "verilabel/geometry/mask_outline.h"
 
@@ -51,12 +49,6 @@ constexpr std::string_view kBoxesAsOutlines =
 constexpr std::string_view kHoles = "masks have their holes filled";
 constexpr std::string_view kBridges = "masks of several parts become one outline, its parts joined by lines without width";
 constexpr std::string_view kClipped = "labels that reach beyond their image are cut at its border";
-
-double squared_distance(const Polygon& a, std::size_t i, const Polygon& b, std::size_t j) {
-  const double dx = a[2 * i] - b[2 * j];
-  const double dy = a[2 * i + 1] - b[2 * j + 1];
-  return dx * dx + dy * dy;
-}
 
 /// Whether Ultralytics (8.4) takes a file of this name for an image, in a folder or in a list.
 bool is_ultralytics_image(const fs::path& path) {
@@ -83,32 +75,6 @@ std::optional<std::string_view> reason_against_outline(const Mask& mask, const E
                                       : std::nullopt;
   }
   return is_outside(box, image) ? std::optional(kOutside) : std::nullopt;
-}
-
-/// One outline for several, each joined to what is there by a line to and fro between the nearest points, which has no area.
-Polygon joined(std::span<const Polygon> parts) {
-  Polygon outline = parts.front();
-  for (const Polygon& part : parts.subspan(1)) {
-    std::size_t from = 0;
-    std::size_t to = 0;
-    double nearest = std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < outline.size() / 2; ++i) {
-      for (std::size_t j = 0; j < part.size() / 2; ++j) {
-        if (const double distance = squared_distance(outline, i, part, j); distance < nearest) {
-          nearest = distance;
-          from = i;
-          to = j;
-        }
-      }
-    }
-    // … from | to … round the part … to | from …
-    Polygon detour(part.begin() + static_cast<std::ptrdiff_t>(2 * to), part.end());
-    detour.insert(detour.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(2 * to + 2));
-    detour.push_back(outline[2 * from]);
-    detour.push_back(outline[2 * from + 1]);
-    outline.insert(outline.begin() + static_cast<std::ptrdiff_t>(2 * from + 2), detour.begin(), detour.end());
-  }
-  return outline;
 }
 
 class YoloWriter {
@@ -364,7 +330,7 @@ class YoloWriter {
       losses_.add(kBoxesOfMasks, mask_box(*label.mask) == label.box_xywh_px ? 0 : 1);
     }
     losses_.add(kBridges, parts.size() > 1 ? 1 : 0);
-    return fractions_of(joined(parts), image);
+    return fractions_of(joined_outline(parts, options_), image);
   }
 
   Polygon fractions_of(Polygon outline, const ExportImage& image) {
