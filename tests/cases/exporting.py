@@ -86,6 +86,20 @@ class Exporting(ProgramCase):
         report, counts = self.written("auto")
         self.assertEqual((counts, report["hidden"]), ({"1": 0, "2": 0, "3": 0, "4": 0}, []))
 
+    def test_a_dry_run_refuses_what_the_export_would(self):
+        (self.scratch / "full").mkdir()
+        (self.scratch / "full" / "file").write_text("")
+        for words, status in (
+            (("coco", "--images", "copy", "--output", self.scratch / "a.json"), 2),
+            (("csv", "--output", self.scratch / "full"), 2),
+            (("voc", "--output", self.scratch / "a.xml"), 2),
+            (("cvat", "--output", self.scratch / "a.json"), 2),
+            (("yolo", "--output", self.scratch / "full"), 7),
+            (("kitti", "--output", self.scratch / "full"), 7),
+        ):
+            for dry in ((), ("--dry-run",)):
+                self.error("export", "--set", "auto", "--format", *words, *dry, status=status)
+
     def test_what_is_withheld_is_counted_by_reason(self):
         self.run_program("review", "reject", "--where", "set:auto class:dog")
         self.run_program("review", "unsure", "--where", "set:auto path:*/3.bmp")

@@ -21,21 +21,57 @@ fs::path place_of_folder(const fs::path& path) {
   return place.has_filename() ? place : place.parent_path();
 }
 
-NewFolder::NewFolder(const fs::path& path) : place_(place_of_folder(path)) {
+void check_new_folder(const fs::path& path) {
+  const fs::path place = place_of_folder(path);
   std::error_code error;
-  if (fs::exists(place_) && (!fs::is_directory(place_) || !fs::is_empty(place_))) {
+  const bool is_there = fs::exists(place, error);
+  const bool is_taken = is_there ? !fs::is_directory(place, error) || !fs::is_empty(place, error) : fs::is_symlink(place);
+  if (!error && is_taken) {
     throw Error(ErrorCode::conflict, "there is something already; name a folder that does not exist or is empty",
-                {{"path", place_.native()}});
+                {{"path", place.native()}});
   }
+  if (error) {
+    throw io_error("cannot look at the folder", place.native(), error.value());
+  }
+}
+
+namespace {
+
+/// What the folder itself is: behind links.
+fs::path behind_links(const fs::path& place) {
+  std::error_code error;
+  const fs::path real = fs::is_symlink(place, error) ? fs::canonical(place, error) : place;
+  return error ? place : real;
+}
+
+/// Whether nothing can take the place of a folder that is there.
+bool has_to_stay(const fs::path& place) {
+  struct stat folder{};
+  struct stat parent{};
+  struct stat here{};
+  if (::stat(place.c_str(), &folder) != 0 || ::stat(place.parent_path().c_str(), &parent) != 0) {
+    return false;
+  }
+  const bool is_here = ::stat(".", &here) == 0 && here.st_dev == folder.st_dev && here.st_ino == folder.st_ino;
+  return folder.st_dev != parent.st_dev || is_here;
+}
+
+}  // namespace
+
+NewFolder::NewFolder(const fs::path& path) : place_(behind_links(place_of_folder(path))) {
+  check_new_folder(place_);
+  std::error_code error;
   fs::create_directories(place_.parent_path(), error);
-  std::string name = place_.native() + ".XXXXXX";
+  is_inside_ = has_to_stay(place_);
+  std::string name = is_inside_ ? (place_ / ".new.XXXXXX").native() : place_.native() + ".XXXXXX";
   if (error || ::mkdtemp(name.data()) == nullptr) {
     throw io_error("cannot create a folder", place_.native(), error ? error.value() : errno);
   }
   path_ = name;
+  struct stat there{};
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  ::chmod(path_.c_str(), 0777 & ~mask);
+  ::chmod(path_.c_str(), ::stat(place_.c_str(), &there) == 0 ? there.st_mode & 07777U : 0777 & ~mask);
 }
 
 NewFolder::~NewFolder() {
@@ -53,10 +89,19 @@ void NewFolder::put_in_place() {
     throw io_error("cannot write the folder", path_.native(), reason);
   }
   ::close(descriptor);
-  if (::rename(path_.c_str(), place_.c_str()) != 0) {
-    throw io_error("cannot put the new folder in place", place_.native(), errno);
+  const auto put = [](const fs::path& from, const fs::path& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      throw io_error("cannot put the new folder in place", to.native(), errno);
+    }
+  };
+  if (!is_inside_) {
+    put(path_, place_);
+    path_.clear();
+    return;
   }
-  path_.clear();
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
+    put(entry.path(), place_ / entry.path().filename());
+  }
 }
 
 void make_folder(const fs::path& folder) {

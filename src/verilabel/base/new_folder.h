@@ -8,8 +8,12 @@ namespace verilabel {
 /// Where the folder `path` lies: absolute, normal, without a slash at its end.
 std::filesystem::path place_of_folder(const std::filesystem::path& path);
 
+/// Throws `conflict` when something is there that is not an empty folder.
+void check_new_folder(const std::filesystem::path& path);
+
 /// A new folder beside its final place, removed with all in it unless it is put in place, so that what is made is there whole or
-/// not at all.
+/// not at all. A folder that is there already, and empty, keeps its mode; a link to one stays. Where it cannot be replaced itself,
+/// because something is mounted there or the process works in it, it gets what was made entry by entry, at the end.
 class NewFolder {
  public:
   /// Throws `conflict` when `path` exists and is not an empty folder, `io`.
@@ -27,6 +31,7 @@ class NewFolder {
  private:
   std::filesystem::path place_;
   std::filesystem::path path_;
+  bool is_inside_ = false;  ///< `path_` lies in `place_`, which stays
 };
 
 /// The folder and those above it, when they are missing. Throws `io`.

@@ -57,6 +57,41 @@ TEST_F(NewFolderTest, TakesThePlaceOfAnEmptyFolderAndOfNothingElse) {
   }
 }
 
+TEST_F(NewFolderTest, AnEmptyFolderKeepsItsModeAndALinkToItStays) {
+  fs::create_directory(scratch_ / "real");
+  fs::permissions(scratch_ / "real", fs::perms::owner_all | fs::perms::group_all);
+  fs::create_directory_symlink("real", scratch_ / "link");
+  NewFolder folder(scratch_ / "link");
+  write_new_file(folder.path() / "file", "content");
+  folder.put_in_place();
+  EXPECT_TRUE(fs::is_symlink(scratch_ / "link"));
+  EXPECT_EQ(read_file(scratch_ / "real" / "file"), "content");
+  EXPECT_EQ(fs::status(scratch_ / "real").permissions(), fs::perms::owner_all | fs::perms::group_all);
+  fs::create_symlink("nowhere", scratch_ / "dangling");
+  EXPECT_THROW(check_new_folder(scratch_ / "dangling"), Error);
+}
+
+TEST_F(NewFolderTest, TheFolderThatTheProcessWorksInIsFilledAndNotReplaced) {
+  const fs::path before = fs::current_path();
+  fs::create_directory(scratch_ / "here");
+  fs::current_path(scratch_ / "here");
+  {
+    const NewFolder given_up(".");
+    write_new_file(given_up.path() / "file", "content");
+  }
+  EXPECT_TRUE(fs::is_empty(scratch_ / "here"));
+  {
+    NewFolder folder(".");
+    make_folder(folder.path() / "images");
+    write_new_file(folder.path() / "file", "content");
+    folder.put_in_place();
+  }
+  EXPECT_EQ(read_file("file"), "content");
+  EXPECT_TRUE(fs::is_directory("images"));
+  EXPECT_EQ(std::distance(fs::directory_iterator("."), {}), 2);
+  fs::current_path(before);
+}
+
 TEST_F(NewFolderTest, LeavesNothingWhenItIsNotPutInPlace) {
   {
     const NewFolder folder(scratch_ / "place");

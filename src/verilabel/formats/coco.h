@@ -13,6 +13,7 @@ namespace verilabel {
 /// Truth files and results lists. The file is read once from front to back; annotations that come before the images or categories
 /// they refer to are read after them.
 ReadCounts read_coco(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+void check_coco(const std::filesystem::path& path, const WriteOptions& options);
 std::vector<Loss> losses_of_coco(ExportSource& source, const WriteOptions& options);
 WriteReport write_coco(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
 

@@ -504,6 +504,16 @@ std::vector<Loss> losses(ExportSource& source, const WriteOptions& options, Dial
 }
 
 WriteReport write(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options, Dialect dialect) {
+  check_coco(path, options);
+  WriteReport report;
+  CocoWriter writer(source, options, dialect);
+  replace_file(path, [&](int descriptor) { report = writer.write(descriptor, path); });
+  return report;
+}
+
+}  // namespace
+
+void check_coco(const std::filesystem::path& path, const WriteOptions& options) {
   if (options.images != ImageTransfer::reference) {
     throw Error(ErrorCode::wrong_use,
                 "a COCO export is one file and has no place for images; leave them where they are (`reference`)");
@@ -512,13 +522,7 @@ WriteReport write(const std::filesystem::path& path, ExportSource& source, const
     throw Error(ErrorCode::wrong_use, "a COCO export is one file and this is a folder; name a .json file",
                 {{"path", path.native()}});
   }
-  WriteReport report;
-  CocoWriter writer(source, options, dialect);
-  replace_file(path, [&](int descriptor) { report = writer.write(descriptor, path); });
-  return report;
 }
-
-}  // namespace
 
 std::vector<Loss> losses_of_coco(ExportSource& source, const WriteOptions& options) {
   return losses(source, options, Dialect::coco);

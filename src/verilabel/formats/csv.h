@@ -15,6 +15,7 @@ namespace verilabel {
 // The functions of the CSV row of the table of formats; their contracts stand in format.h, the conventions in docs/formats.md.
 
 ReadCounts read_csv(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+void check_csv(const std::filesystem::path& path, const WriteOptions& options);
 std::vector<Loss> losses_of_csv(ExportSource& source, const WriteOptions& options);
 WriteReport write_csv(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
 

@@ -14,6 +14,7 @@ namespace verilabel {
 // The functions of the CVAT row of the table of formats; their contracts stand in format.h, the conventions in docs/formats.md.
 
 ReadCounts read_cvat(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+void check_cvat(const std::filesystem::path& path, const WriteOptions& options);
 std::vector<Loss> losses_of_cvat(ExportSource& source, const WriteOptions& options);
 WriteReport write_cvat(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
 

@@ -525,7 +525,7 @@ std::vector<Loss> losses_of_cvat(ExportSource& source, const WriteOptions& optio
   return CvatWriter(source, options).losses();
 }
 
-WriteReport write_cvat(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+void check_cvat(const fs::path& path, const WriteOptions& options) {
   const fs::path place = fs::absolute(path).lexically_normal();
   const bool is_zip = has_extension(place, ".zip");
   const auto refuse = [&](std::string_view what) {
@@ -540,7 +540,12 @@ WriteReport write_cvat(const fs::path& path, ExportSource& source, const WriteOp
   if (options.images != ImageTransfer::reference && options.images != ImageTransfer::copy) {
     refuse("a .zip holds images, not links to them; copy them, or leave them where they are (`reference`)");
   }
-  if (is_zip) {
+}
+
+WriteReport write_cvat(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+  check_cvat(path, options);
+  const fs::path place = fs::absolute(path).lexically_normal();
+  if (has_extension(place, ".zip")) {
     return write_archive(place, source, options);
   }
   WriteReport report;

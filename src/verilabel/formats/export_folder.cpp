@@ -95,6 +95,10 @@ std::error_code copy_image(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+void check_export_folder(const std::filesystem::path& path, const WriteOptions& /*options*/) {
+  check_new_folder(path);
+}
+
 void check_folders(const ExportedFiles& files) {
   for (const auto& [file, image] : files) {
     for (std::size_t end = file.rfind('/'); end != std::string::npos && end > 0; end = file.rfind('/', end - 1)) {

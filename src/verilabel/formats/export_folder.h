@@ -12,6 +12,9 @@
 // What exports of many files share. Private to the module.
 namespace verilabel {
 
+/// What is wrong with a folder for an export: throws `conflict` for one that exists and is not empty.
+void check_export_folder(const std::filesystem::path& path, const WriteOptions& options);
+
 /// The files of an export, relative to its folder, each with the name of the image that it is of.
 using ExportedFiles = std::unordered_map<std::string, std::string>;
 

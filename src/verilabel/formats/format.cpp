@@ -9,6 +9,7 @@
 #include "verilabel/formats/coco.h"
 #include "verilabel/formats/csv.h"
 #include "verilabel/formats/cvat.h"
+#include "verilabel/formats/export_folder.h"
 #include "verilabel/formats/fiftyone.h"
 #include "verilabel/formats/image_folders.h"
 #include "verilabel/formats/kitti.h"
@@ -41,6 +42,7 @@ constexpr Format kFormats[] = {
                   .sample_tags = true,
                   .sample_fields = true},
         .read = read_coco,
+        .check = check_coco,
         .losses = losses_of_coco,
         .write = write_coco,
     },
@@ -52,6 +54,7 @@ constexpr Format kFormats[] = {
         .confidence_is_asked_for = true,
         .needs_splits = true,
         .read = read_yolo,
+        .check = check_yolo,
         .losses = losses_of_yolo,
         .write = write_yolo,
     },
@@ -67,6 +70,7 @@ constexpr Format kFormats[] = {
                   .splits = true},
         .needs_splits = true,
         .read = read_voc,
+        .check = check_voc,
         .losses = losses_of_voc,
         .write = write_voc,
     },
@@ -82,6 +86,7 @@ constexpr Format kFormats[] = {
                   .ids_and_unknown_fields = true,
                   .splits = true},
         .read = read_cvat,
+        .check = check_cvat,
         .losses = losses_of_cvat,
         .write = write_cvat,
     },
@@ -92,6 +97,7 @@ constexpr Format kFormats[] = {
         .holds = {.boxes = true, .confidence = true, .unlabelled_images = true, .splits = true},
         .confidence_is_asked_for = true,
         .read = read_kitti,
+        .check = check_export_folder,
         .losses = losses_of_kitti,
         .write = write_kitti,
     },
@@ -101,6 +107,7 @@ constexpr Format kFormats[] = {
         .path = "the folder of the tables, or the table of boxes",
         .holds = {.boxes = true, .classifications = true, .crowds = true, .confidence = true, .splits = true},
         .read = read_open_images,
+        .check = check_export_folder,
         .losses = losses_of_open_images,
         .write = write_open_images,
     },
@@ -123,6 +130,7 @@ constexpr Format kFormats[] = {
                   .sample_tags = true,
                   .sample_fields = true},
         .read = read_csv,
+        .check = check_csv,
         .losses = losses_of_csv,
         .write = write_csv,
     },
@@ -133,6 +141,7 @@ constexpr Format kFormats[] = {
         .holds = {.classifications = true, .splits = true},
         .needs_splits = true,
         .read = read_image_folders,
+        .check = check_export_folder,
         .losses = losses_of_image_folders,
         .write = write_image_folders,
     },
@@ -153,6 +162,7 @@ constexpr Format kFormats[] = {
                   .sample_tags = true,
                   .sample_fields = true},
         .read = read_lvis,
+        .check = check_coco,
         .losses = losses_of_lvis,
         .write = write_lvis,
     },
@@ -172,6 +182,7 @@ constexpr Format kFormats[] = {
                   .sample_tags = true,
                   .sample_fields = true},
         .read = read_labelme,
+        .check = check_export_folder,
         .losses = losses_of_labelme,
         .write = write_labelme,
     },
@@ -192,6 +203,7 @@ constexpr Format kFormats[] = {
                   .sample_tags = true,
                   .sample_fields = true},
         .read = read_label_studio,
+        .check = check_label_studio,
         .losses = losses_of_label_studio,
         .write = write_label_studio,
     },
@@ -214,6 +226,7 @@ constexpr Format kFormats[] = {
                   .sample_fields = true},
         .has_label_fields = true,
         .read = read_fiftyone,
+        .check = check_export_folder,
         .losses = losses_of_fiftyone,
         .write = write_fiftyone,
     },

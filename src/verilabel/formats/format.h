@@ -25,6 +25,8 @@ struct Format {
   /// `not_found`, `io`, `bad_data` when the file as a whole cannot be read, and `interrupted`. What the sink got before stays
   /// given.
   ReadCounts (*read)(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+  /// Throws what `write` would throw for the place and the options alone. Touches no file.
+  void (*check)(const std::filesystem::path& path, const WriteOptions& options);
   /// What `write` with these options would lose. Touches no file.
   std::vector<Loss> (*losses)(ExportSource& source, const WriteOptions& options);
   /// Writes all of `source` to `path`: whole or not at all. Throws `conflict` for a folder that exists and is not empty,

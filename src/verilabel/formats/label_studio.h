@@ -19,6 +19,7 @@ namespace verilabel {
 // docs/formats.md.
 
 ReadCounts read_label_studio(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+void check_label_studio(const std::filesystem::path& path, const WriteOptions& options);
 std::vector<Loss> losses_of_label_studio(ExportSource& source, const WriteOptions& options);
 WriteReport write_label_studio(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
 

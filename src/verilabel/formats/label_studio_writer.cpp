@@ -536,13 +536,17 @@ class LabelStudioWriter {
   std::map<std::string, std::pair<std::size_t, std::string>> controls_;  // by name: the kind, and the object that it is about
 };
 
+fs::path interface_beside(const fs::path& path) {
+  return fs::path(path).replace_extension(".config.xml");
+}
+
 }  // namespace
 
 std::vector<Loss> losses_of_label_studio(ExportSource& source, const WriteOptions& options) {
   return LabelStudioWriter(source, options).losses();
 }
 
-WriteReport write_label_studio(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+void check_label_studio(const fs::path& path, const WriteOptions& options) {
   if (options.images != ImageTransfer::reference) {
     throw Error(ErrorCode::wrong_use,
                 "a Label Studio export is one file and has no place for images; leave them where they are (`reference`)");
@@ -551,7 +555,7 @@ WriteReport write_label_studio(const fs::path& path, ExportSource& source, const
     throw Error(ErrorCode::wrong_use, "a Label Studio export is one file and this is a folder; name a .json file",
                 {{"path", path.native()}});
   }
-  const fs::path interface = fs::path(path).replace_extension(".config.xml");
+  const fs::path interface = interface_beside(path);
   if (!may_hold_interface(interface)) {
     throw Error(
         ErrorCode::conflict,
@@ -559,11 +563,15 @@ WriteReport write_label_studio(const fs::path& path, ExportSource& source, const
         "or remove it",
         {{"path", printable(interface.native())}});
   }
+}
+
+WriteReport write_label_studio(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+  check_label_studio(path, options);
   WriteReport report;
   LabelStudioWriter writer(source, options);
   replace_file(path, [&](int descriptor) {
     report = writer.write(descriptor, path);
-    replace_file(interface, writer.interface());
+    replace_file(interface_beside(path), writer.interface());
   });
   return report;
 }

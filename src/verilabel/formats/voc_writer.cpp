@@ -401,12 +401,18 @@ std::vector<Loss> losses_of_voc(ExportSource& source, const WriteOptions& option
   return VocWriter(source, options).losses();
 }
 
-WriteReport write_voc(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+void check_voc(const fs::path& path, const WriteOptions& /*options*/) {
   const fs::path place = place_of_folder(path);
   if (has_extension(place, ".xml")) {
     throw Error(ErrorCode::wrong_use, "a VOC export is a folder with one .xml file an image; name a folder",
                 {{"path", printable(place.native())}});
   }
+  check_new_folder(place);
+}
+
+WriteReport write_voc(const fs::path& path, ExportSource& source, const WriteOptions& options) {
+  check_voc(path, options);
+  const fs::path place = place_of_folder(path);
   NewFolder folder(place);
   WriteReport report = VocWriter(source, options).write(folder.path(), place);
   folder.put_in_place();

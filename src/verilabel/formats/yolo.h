@@ -13,6 +13,7 @@ namespace verilabel {
 // The functions of the YOLO row of the table of formats; their contracts stand in format.h, the conventions in docs/formats.md.
 
 ReadCounts read_yolo(const std::filesystem::path& path, const ReadOptions& options, ImportSink& sink);
+void check_yolo(const std::filesystem::path& path, const WriteOptions& options);
 std::vector<Loss> losses_of_yolo(ExportSource& source, const WriteOptions& options);
 WriteReport write_yolo(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options);
 

@@ -397,19 +397,31 @@ class YoloWriter {
   WriteReport report_;
 };
 
+struct Places {
+  fs::path folder;
+  std::string yaml_name;
+};
+
+Places places_of(const fs::path& path) {
+  fs::path place = fs::absolute(path).lexically_normal();
+  if (place.extension() == ".yaml" || place.extension() == ".yml") {
+    return {place.parent_path(), place.filename().native()};
+  }
+  return {std::move(place), "data.yaml"};
+}
+
 }  // namespace
+
+void check_yolo(const fs::path& path, const WriteOptions& /*options*/) {
+  check_new_folder(places_of(path).folder);
+}
 
 std::vector<Loss> losses_of_yolo(ExportSource& source, const WriteOptions& options) {
   return YoloWriter(source, options).losses();
 }
 
 WriteReport write_yolo(const fs::path& path, ExportSource& source, const WriteOptions& options) {
-  fs::path place = fs::absolute(path).lexically_normal();
-  std::string yaml_name = "data.yaml";
-  if (place.extension() == ".yaml" || place.extension() == ".yml") {
-    yaml_name = place.filename().native();
-    place = place.parent_path();
-  }
+  const auto [place, yaml_name] = places_of(path);
   NewFolder folder(place);
   WriteReport report = YoloWriter(source, options).write(folder.path(), yaml_name, folder.place());
   folder.put_in_place();

@@ -258,8 +258,9 @@ ExportReport export_set(const Project& project, const ExportOptions& options) {
   if (!set) {
     throw Error(ErrorCode::wrong_use, fmt::format("there is no label set '{}'", options.set), {{"sets", project.set_names()}});
   }
-  ProjectSource source(project, options, columns, *set);
   const Format& format = verilabel::format(options.format);
+  format.check(options.output, options.write);
+  ProjectSource source(project, options, columns, *set);
   ExportReport report{{}, source.hidden(), source.withheld()};
   if (options.before_writing || options.is_dry_run) {
     report.written.losses = format.losses(source, options.write);
