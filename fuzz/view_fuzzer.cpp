@@ -15,7 +15,9 @@ namespace {
 constexpr double kMay1 = 1'714'521'600;  // 2024-05-01 in UTC
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-const SavedViews kSaved = {{"hard", "confidence<0.5 class:car", {}}, {"bad", "fp>0 -sort:fn", {}}};
+SavedViews small_saved_views() {
+  return {{"hard", "confidence<0.5 class:car", {}}, {"bad", "fp>0 -sort:fn", {}}};
+}
 
 EvaluationColumns small_evaluation(const Columns& columns) {
   EvaluationColumns evaluation;
@@ -102,12 +104,13 @@ void check_rows(const std::optional<std::vector<std::uint32_t>>& selected, std::
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace verilabel;
   static const Columns columns = small_columns();
+  static const SavedViews saved = small_saved_views();
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto view = unless_refused([&] { return View::parse(text, kSaved); });
+  const auto view = unless_refused([&] { return View::parse(text, saved); });
   if (!view) {
     return 0;
   }
-  const auto again = unless_refused([&] { return View::parse(view->text(), kSaved); });
+  const auto again = unless_refused([&] { return View::parse(view->text(), saved); });
   require(again && again->text() == view->text(), "a view's text is that view");
   require(again->has_label_terms() == view->has_label_terms(), "a view's text is that view");
   const auto labels = unless_refused([&] { return select_labels(*view, columns); });
