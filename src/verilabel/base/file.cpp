@@ -12,28 +12,12 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/descriptor.h"
 #include "verilabel/base/digest.h"
 #include "verilabel/base/error.h"
 
 namespace verilabel {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  int get() const { return value_; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 Descriptor open_for_reading(const std::filesystem::path& path) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

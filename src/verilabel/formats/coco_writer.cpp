@@ -514,14 +514,7 @@ WriteReport write(const std::filesystem::path& path, ExportSource& source, const
 }  // namespace
 
 void check_coco(const std::filesystem::path& path, const WriteOptions& options) {
-  if (options.images != ImageTransfer::reference) {
-    throw Error(ErrorCode::wrong_use,
-                "a COCO export is one file and has no place for images; leave them where they are (`reference`)");
-  }
-  if (std::filesystem::is_directory(path)) {
-    throw Error(ErrorCode::wrong_use, "a COCO export is one file and this is a folder; name a .json file",
-                {{"path", path.native()}});
-  }
+  check_export_file(path, options, "a COCO export", ".json");
 }
 
 std::vector<Loss> losses_of_coco(ExportSource& source, const WriteOptions& options) {

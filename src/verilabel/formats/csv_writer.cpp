@@ -349,12 +349,7 @@ std::vector<Loss> losses_of_csv(ExportSource& source, const WriteOptions& option
 }
 
 void check_csv(const std::filesystem::path& path, const WriteOptions& options) {
-  if (options.images != ImageTransfer::reference) {
-    throw Error(ErrorCode::wrong_use, "a table is one file and has no place for images; leave them where they are (`reference`)");
-  }
-  if (std::filesystem::is_directory(path)) {
-    throw Error(ErrorCode::wrong_use, "a table is one file and this is a folder; name a .csv file", {{"path", path.native()}});
-  }
+  check_export_file(path, options, "a table", ".csv");
 }
 
 WriteReport write_csv(const std::filesystem::path& path, ExportSource& source, const WriteOptions& options) {

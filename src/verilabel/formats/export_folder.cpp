@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "verilabel/base/descriptor.h"
 #include "verilabel/base/error.h"
 #include "verilabel/base/file.h"
 #include "verilabel/base/utf8.h"
@@ -31,23 +32,6 @@ constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
 bool is_of_export(const std::error_code& error) {
   return error.value() == ENOSPC || error.value() == EROFS || error.value() == EDQUOT;
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  int get() const { return value_; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 std::error_code last_error() {
   return {errno, std::generic_category()};

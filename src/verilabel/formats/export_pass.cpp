@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include <fmt/format.h>
+
 #include "verilabel/base/error.h"
 #include "verilabel/formats/source_fields.h"
 
@@ -105,6 +107,18 @@ void count_label_losses(const FormatHolds& holds, const ExportLabel& exported, c
   lose("labels lose the id and the fields of the file they came from", !label.source_json.empty(), holds.ids_and_unknown_fields);
   lose("labels lose the area that was stated for them", !holds.areas && has_stated_area(label, image), false);
   lose("labels lose their tags", !exported.tags.empty(), holds.label_tags);
+}
+
+void check_export_file(const std::filesystem::path& path, const WriteOptions& options, std::string_view what,
+                       std::string_view extension) {
+  if (options.images != ImageTransfer::reference) {
+    throw Error(ErrorCode::wrong_use,
+                fmt::format("{} is one file and has no place for images; leave them where they are (`reference`)", what));
+  }
+  if (std::filesystem::is_directory(path)) {
+    throw Error(ErrorCode::wrong_use, fmt::format("{} is one file and this is a folder; name a {} file", what, extension),
+                {{"path", path.native()}});
+  }
 }
 
 std::string split_of(const ExportImage& image, const WriteOptions& options) {

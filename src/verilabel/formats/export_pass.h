@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,6 +57,11 @@ inline bool is_left_out(const ExportImage& image, const WriteOptions& options) {
 inline bool lacks_file(const ExportImage& image, const WriteOptions& options) {
   return image.is_missing && options.images != ImageTransfer::reference;
 }
+
+/// For an export that is one file, "a COCO export" say, with the ending `extension`: throws `wrong_use` when images are to be
+/// brought into it, and for a folder.
+void check_export_file(const std::filesystem::path& path, const WriteOptions& options, std::string_view what,
+                       std::string_view extension);
 
 /// The split under which a format that needs one has the image.
 std::string split_of(const ExportImage& image, const WriteOptions& options);

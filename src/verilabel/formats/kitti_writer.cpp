@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -178,7 +177,6 @@ class KittiWriter {
  private:
   /// What is lost with images and what cannot be told at all, before anything is written.
   void plan() {
-    std::unordered_map<std::string, std::string> taken;
     ExportedFiles files;
     std::unordered_set<std::string> not_written;
     const bool has_unusable_class =
@@ -189,19 +187,18 @@ class KittiWriter {
       const ExportImage image = source_.image(index);
       if (!is_written(image)) {
         losses_.add(kUnlabelledWithoutFile, is_left_out(image, options_) ? 0 : 1);
-        not_written.insert(relative_name(image).replace_extension().native());
+        not_written.insert(label_file_of(image));
         continue;
       }
       check_split(image);
-      const std::string stem = relative_name(image).replace_extension().native();
-      if (const auto [at, is_new] = taken.emplace(stem, image.name); !is_new) {
+      const std::string file = label_file_of(image);
+      if (const auto [at, is_new] = files.emplace(file, image.name); !is_new) {
         throw Error(
             ErrorCode::wrong_use,
             fmt::format("the images `{}` and `{}` would share one label file; leave one of them out, or export to another format",
                         printable(at->second), printable(image.name)),
-            {{"file", "label_2/" + printable(stem) + ".txt"}});
+            {{"file", printable(file)}});
       }
-      files.emplace("label_2/" + stem + ".txt", image.name);
       if (options_.images != ImageTransfer::reference) {
         files.emplace(("image_2" / relative_name(image)).native(), image.name);
       }
@@ -214,7 +211,7 @@ class KittiWriter {
     check_folders(files);
     if (options_.images == ImageTransfer::reference) {
       losses_.add(kNamesakes,
-                  std::ranges::count_if(taken, [&](const auto& written) { return not_written.contains(written.first); }));
+                  std::ranges::count_if(files, [&](const auto& written) { return not_written.contains(written.first); }));
     }
     count_dataset_losses(holds_, source_, losses_);
     count_class_losses(classes_, losses_);
@@ -254,6 +251,11 @@ class KittiWriter {
                   fmt::format("the split `{}` cannot be the name of a list in ImageSets/", printable(image.split)),
                   {{"image", printable(image.name)}});
     }
+  }
+
+  /// Relative to the export's folder.
+  static std::string label_file_of(const ExportImage& image) {
+    return ("label_2" / relative_name(image).replace_extension(".txt")).native();
   }
 
   /// Without the folders that the layout has of its own, so that writing and reading again does not make names longer.

@@ -547,14 +547,7 @@ std::vector<Loss> losses_of_label_studio(ExportSource& source, const WriteOption
 }
 
 void check_label_studio(const fs::path& path, const WriteOptions& options) {
-  if (options.images != ImageTransfer::reference) {
-    throw Error(ErrorCode::wrong_use,
-                "a Label Studio export is one file and has no place for images; leave them where they are (`reference`)");
-  }
-  if (fs::is_directory(path)) {
-    throw Error(ErrorCode::wrong_use, "a Label Studio export is one file and this is a folder; name a .json file",
-                {{"path", path.native()}});
-  }
+  check_export_file(path, options, "a Label Studio export", ".json");
   const fs::path interface = interface_beside(path);
   if (!may_hold_interface(interface)) {
     throw Error(

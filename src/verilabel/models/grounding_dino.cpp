@@ -123,8 +123,8 @@ class GroundingDino final : public PillowLabeller {
     columns_ = shape[2] > 0 ? shape[2] : -1;
     queries_ = shape[1] > 0 ? shape[1] : -1;
     card_.layout = std::move(parts.layout);
-    if (source.graph.scales_over_batch) {
-      add_note("the graph quantises as it runs, texts and image by one scale: scores depend a little on the classes asked beside");
+    if (const std::optional<std::string> note = note_of_shared_scale(source.graph)) {
+      add_note(*note);
     }
     add_note("several boxes of one object are usual: --nms 0.5 leaves the best of each class");
   }

@@ -61,8 +61,8 @@ class OwlDetector final : public PillowLabeller {
       set_whole_input(source, parts.mask->name, shape);
     }
     card_.layout = "logits, pred_boxes: the best text of each patch";
-    if (source.graph.scales_over_batch) {
-      add_note("the graph quantises as it runs, texts and image by one scale: scores depend a little on the classes asked beside");
+    if (const std::optional<std::string> note = note_of_shared_scale(source.graph)) {
+      add_note(*note);
     }
     add_note("every patch of the image may see the same object: --nms 0.5 leaves the best box of each");
   }

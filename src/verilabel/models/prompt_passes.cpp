@@ -115,6 +115,13 @@ std::optional<std::string> note_of_passes(const Prompts& prompts, std::size_t pa
                      with_thousands(passes), with_thousands(passes));
 }
 
+std::optional<std::string> note_of_shared_scale(const GraphInfo& graph) {
+  return graph.scales_over_batch ? std::optional<std::string>(
+                                       "the graph quantises as it runs, texts and image by one scale: scores "
+                                       "depend a little on the classes asked beside")
+                                 : std::nullopt;
+}
+
 std::optional<std::string> note_of_twins(const Prompts& prompts, std::span<const std::vector<std::int64_t>> tokens) {
   constexpr std::size_t kMostNamed = 10;
   std::map<std::vector<std::int64_t>, std::size_t> owners;

@@ -27,6 +27,9 @@ std::optional<std::string> note_of_passes(const Prompts& prompts, std::size_t pa
 /// Which classes the model cannot tell apart, since it reads the same tokens; nothing where there are none.
 std::optional<std::string> note_of_twins(const Prompts& prompts, std::span<const std::vector<std::int64_t>> tokens);
 
+/// That scores depend on the classes asked beside, of a graph that takes texts and image together and quantises as it runs.
+std::optional<std::string> note_of_shared_scale(const GraphInfo& graph);
+
 /// What the model is given for each phrasing: itself, or the one template with it. Throws `wrong_use` for several, for a model
 /// whose texts go through it with the image cannot average them.
 std::vector<std::string> sentences_of(const Prompts& prompts, const Phrasings& phrasings);
