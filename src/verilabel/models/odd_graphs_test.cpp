@@ -264,7 +264,7 @@ std::vector<TensorInfo> changes_of(const TensorInfo& tensor) {
 }
 
 TEST(OddGraphs, AreRefusedOrWork) {
-  const char* const kReader = "openvino";
+  constexpr const char* kReader = "openvino";
   if (const std::string reason = reason_to_skip(kReader); !reason.empty()) {
     GTEST_SKIP() << reason;
   }
